@@ -35,7 +35,7 @@ FEATURES = {
     "api": [
         ["base"], ["run", "stream", "token", "provider", "memory", "project", "agent"],
         ["system", "host", "trace", "budget", "inbox"], ["job"], ["session"], ["turn"],
-        ["approval"], ["workflow"], ["board"], ["mail"],
+        ["approval"], ["workflow"], ["board"], ["mail"], ["flow"],
     ],
     "cli": [
         ["terminal"], ["base"], ["stream"], ["run"],

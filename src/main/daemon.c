@@ -8,6 +8,7 @@
 
 #include "api/agent/agents.h"
 #include "api/board/tasks.h"
+#include "api/flow/flows.h"
 #include "api/job/logs.h"
 #include "api/mail/mails.h"
 #include "api/memory/memory.h"
@@ -93,6 +94,7 @@ struct daemon {
     struct blobs *blobs;
     struct turns_api turns_api;
     struct workflow_runs_api workflows_api;
+    struct flows_api flows_api;
 
     struct stop_signals signals;
     bool stopping;
@@ -399,6 +401,7 @@ static struct err http_begin(struct daemon *daemon) {
         request_routes(tools_routes, &daemon->host),
         request_routes(workflow_runs_routes, &daemon->workflows_api.host),
         request_routes(workflows_routes, &daemon->workflows_api.host),
+        request_routes(flows_routes, &daemon->flows_api.host),
         request_routes(memory_routes, &daemon->host),
         request_routes(task_routes, &daemon->tasks_api.host),
         request_routes(mail_routes, &daemon->sessions_api.host),
@@ -733,6 +736,7 @@ static struct err rooms_open(struct daemon *daemon) {
     deletion_init(&daemon->deletion, daemon->blobs, daemon->runs_api.host.dispatch);
     daemon->turns_api = work_turns_api(daemon->work);
     daemon->workflows_api = work_workflows_api(daemon->work);
+    daemon->flows_api = work_flows_api(daemon->work);
     daemon->sessions_api = (struct sessions_api){.host = daemon->host,
                                                  .blobs = daemon->blobs,
                                                  .chores = &daemon->deletion.chores,

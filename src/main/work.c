@@ -932,6 +932,11 @@ struct workflow_runs_api work_workflows_api(struct work *work) {
         .host = host_of(work), .workflows = work->workflows, .search = catalog_places()};
 }
 
+struct flows_api work_flows_api(struct work *work) {
+    return (struct flows_api){
+        .host = host_of(work), .flows = work->flows, .search = catalog_places()};
+}
+
 struct providers_api *work_providers_api(struct work *work) {
     return &work->providers_api;
 }

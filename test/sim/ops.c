@@ -2,6 +2,7 @@
 #include "ops.h"
 
 #include "boards.h"
+#include "flows.h"
 #include "inside.h"
 #include "mails.h"
 
@@ -13,16 +14,17 @@ const struct sim_part *const sim_parts[] = {
     &part_schemas,  &part_images,    &part_approvals,      &part_folds,    &part_followed,
     &part_policies, &part_inbox,     &part_texts,          &part_outages,  &part_sleeps,
     &part_progress, &part_boards,    &part_check_boards,   &part_mail,     &part_check_mail,
-    &part_hosts,
+    &part_hosts,    &part_flows,
 };
 const size_t sim_parts_count = COUNT_OF(sim_parts);
 
-/* Operations of boards and mail come where there is one, those of hosts where there are several:
+/* Operations of boards, mail and flows come where there is one, those of hosts where there are several:
  * other seeds do the same as if there were no such part. */
 static bool part_acts(const struct sim_options *options, const struct sim_part *part) {
-    return part == &part_boards ? boards_play(options)
-           : part == &part_mail ? mails_play(options)
-                                : part != &part_hosts || options->hosts > 1;
+    return part == &part_boards  ? boards_play(options)
+           : part == &part_mail  ? mails_play(options)
+           : part == &part_flows ? flows_play(options)
+                                 : part != &part_hosts || options->hosts > 1;
 }
 
 static const struct sim_op *op_at(const struct sim_options *options, uint64_t drawn,

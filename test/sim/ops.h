@@ -45,6 +45,7 @@ extern const struct sim_part part_mail;           /* ops_mail.c: in some seeds. 
 extern const struct sim_part part_check_mail;     /* check_mail.c */
 extern const struct sim_part part_hosts;          /* ops_hosts.c: only where there are several. */
 extern const struct sim_part part_workflows;      /* ops_workflows.c, check_workflows.c */
+extern const struct sim_part part_flows;          /* ops_flows.c, check_flows.c: in some seeds. */
 
 extern const struct sim_part *const sim_parts[];
 extern const size_t sim_parts_count;

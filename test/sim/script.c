@@ -3,7 +3,8 @@
  *   starting ──a while──> live ──its end, a crash──> ended
  *      └─────── no zygote ──────────────────────────────^
  *
- * The frames are those of script/protocol.h (player.h). What a socket and a process add is time:
+ * The frames are those of script/protocol.h (player.h; of a flow, as its first one says:
+ * flow_player.h). What a socket and a process add is time:
  * each frame takes a while by the seed. Workers crash, are lost with their zygote, are not
  * started or compute for too long, by the seed too, until all is healed. All memory is the life's.
  */
@@ -13,6 +14,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "flow_player.h"
+#include "flows.h"
 #include "script/program.h"
 #include "script/protocol.h"
 #include "workflows.h"
@@ -34,7 +37,8 @@ struct script_worker {
     const struct script_watch *watch; /* Borrowed. */
     void *ctx;
     enum worker_state state;
-    struct player *player; /* Owned. */
+    struct player *player;    /* Owned. */
+    struct flow_player *flow; /* Owned: instead of `player`; NULL: it plays a script. */
     struct timer timer;
     struct parcel *in, **in_end;   /* Owned. */
     struct parcel *out, **out_end; /* Owned. */
@@ -42,6 +46,7 @@ struct script_worker {
     struct script_end end;         /* How it ends, when all was heard; ENDED. */
     unsigned frames_left;          /* That it takes before `fate`. */
     enum script_end_kind fate;     /* EXITED: none. */
+    bool begun;                    /* Its first order was played. */
     bool paused, in_call, closed;
 };
 
@@ -128,6 +133,7 @@ static void worker_free(struct script_worker *worker) {
     parcels_free(worker->out);
     parcels_free(worker->hearing);
     player_free(worker->player);
+    flow_player_free(worker->flow);
     mem_free(worker);
 }
 
@@ -149,9 +155,23 @@ static void worker_ends(struct script_worker *worker, enum script_end_kind kind,
     worker->end = (struct script_end){.kind = kind, .number = number, .detail = detail};
 }
 
+static bool worker_say(struct script_worker *worker, struct text *frame) {
+    return worker->flow != NULL ? flow_player_say(worker->flow, frame)
+                                : player_say(worker->player, frame);
+}
+
+static enum player_state worker_take(struct script_worker *worker, struct bytes frame) {
+    if (!worker->begun && flow_player_begins(frame)) {
+        worker->flow = flow_player_new();
+    }
+    worker->begun = true;
+    return worker->flow != NULL ? flow_player_take(worker->flow, frame)
+                                : player_take(worker->player, frame);
+}
+
 static void frames_gather(struct script_worker *worker) {
     struct text frame;
-    for (text_init(&frame, SCRIPT_FRAME_MAX); player_say(worker->player, &frame);
+    for (text_init(&frame, SCRIPT_FRAME_MAX); worker_say(worker, &frame);
          text_init(&frame, SCRIPT_FRAME_MAX)) {
         size_t len = 0;
         char *taken = text_take(&frame, &len);
@@ -163,16 +183,23 @@ static void frames_gather(struct script_worker *worker) {
     text_done(&frame);
 }
 
+/* Before its first order was played, that says whose worker it is. */
+static void worker_lost(const struct script_worker *worker, const struct parcel *first) {
+    const struct bytes frame = first == NULL ? BYTES("") : (struct bytes){first->bytes, first->len};
+    flows_worker_lost(sim_current(), worker->flow != NULL ? flow_player_op(worker->flow)
+                                                          : flow_player_op_of(frame));
+}
+
 static void worker_play(struct script_worker *worker) {
     struct parcel *parcel = parcel_take(&worker->in, &worker->in_end);
     if (worker->fate != SCRIPT_EXITED && worker->frames_left-- == 0) {
+        worker_lost(worker, parcel);
         parcels_free(parcel);
         worker_ends(worker, worker->fate, worker->fate == SCRIPT_CRASHED ? SIGSEGV : 0,
                     "by chance");
         return;
     }
-    enum player_state state =
-        player_take(worker->player, (struct bytes){parcel->bytes, parcel->len});
+    enum player_state state = worker_take(worker, (struct bytes){parcel->bytes, parcel->len});
     frames_gather(worker);
     if (state == PLAYER_NONSENSE) {
         sim_fail(sim_current(), "a worker is told what is no order: %.*s",
@@ -203,6 +230,9 @@ static void worker_hear(struct script_worker *worker) {
 
 static void worker_tell_end(struct script_worker *worker) {
     const struct script_end end = worker->end;
+    if (end.kind == SCRIPT_NOT_STARTED) {
+        worker_lost(worker, worker->in);
+    }
     worker->in_call = true;
     worker->watch->ended(worker->ctx, &end);
     worker_free(worker);

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "../flow_world.h"
 #include "rules/flow/flow.h"
 
 #define F "{\"function\":true}"
@@ -82,284 +83,50 @@ static void a_flow_that_cannot_be_run_is_refused_with_its_place(void **state) {
 
 /* --- Random flows ----------------------------------------------------------------------------- */
 
-enum { STEPS = 24, BATCHES = 3, AT_ONCE = 3 };
-
-/* The plan of a step: everything that its functions, its child and people would say. */
-struct plan {
-    enum flow_kind kind;
-    enum flow_trigger trigger;
-    bool deps[STEPS], batch_deps[BATCHES];
-    size_t batch;            /* BATCHES: none. */
-    size_t switched, branch; /* STEPS: none. */
-    size_t cases, chosen;    /* Branch `cases` is the default. */
-    bool has_when, unwanted_first, unwanted, fails, throws;
-};
-struct world {
-    struct plan plans[STEPS];
-    size_t count;
-    enum flow_failing failing;
-    enum flow_trigger join;
-    uint64_t seed;
-    /* By the model: */
-    enum flow_status finals[STEPS];
-    bool by_when[STEPS];
-};
-
-static uint64_t dice(struct world *world, uint64_t sides) {
-    world->seed ^= world->seed << 13;
-    world->seed ^= world->seed >> 7;
-    world->seed ^= world->seed << 17;
-    return world->seed % sides;
-}
-
-static void step_invent(struct world *world, size_t at) {
-    static const enum flow_kind kinds[] = {FLOW_KIND_AGENT,    FLOW_KIND_AGENT,  FLOW_KIND_CODE,
-                                           FLOW_KIND_APPROVAL, FLOW_KIND_SWITCH, FLOW_KIND_COMMAND};
-    struct plan *plan = &world->plans[at];
-    *plan = (struct plan){.kind = kinds[dice(world, COUNT_OF(kinds))],
-                          .trigger = (enum flow_trigger)dice(world, FLOW_TRIGGER_COUNT),
-                          .batch = dice(world, 2 * BATCHES),
-                          .switched = STEPS,
-                          .has_when = dice(world, 4) == 0};
-    plan->batch = plan->batch > BATCHES ? BATCHES : plan->batch;
-    for (size_t i = 0; i < at; i++) {
-        plan->deps[i] = dice(world, 2 + at / 2) == 0;
-    }
-    plan->cases = plan->kind == FLOW_KIND_SWITCH ? 1 + dice(world, 3) : 0;
-    plan->chosen = plan->cases == 0 ? 0 : dice(world, plan->cases + 1);
-    plan->unwanted_first = plan->has_when && dice(world, 3) == 0;
-    plan->unwanted = plan->has_when && dice(world, 3) == 0;
-    plan->fails = dice(world, 8) == 0;
-    plan->throws = plan->fails && dice(world, 2) == 0;
-}
-
-/* Steps behind all members of a batch may wait for it; a switch chooses among later ones. */
-static void bonds_invent(struct world *world) {
-    size_t last[BATCHES] = {0};
-    for (size_t i = 0; i < world->count; i++) {
-        if (world->plans[i].batch < BATCHES) {
-            last[world->plans[i].batch] = i + 1;
-        }
-    }
-    for (size_t i = 0; i < world->count; i++) {
-        for (size_t b = 0; b < BATCHES; b++) {
-            world->plans[i].batch_deps[b] = last[b] > 0 && i >= last[b] && dice(world, 3) == 0;
-        }
-        for (size_t by = 0; by < i; by++) {
-            if (world->plans[by].kind == FLOW_KIND_SWITCH && dice(world, 4) == 0) {
-                world->plans[i].switched = by;
-                world->plans[i].branch = dice(world, world->plans[by].cases + 1);
-            }
-        }
-    }
-}
-
-static void world_invent(struct world *world, uint64_t seed) {
-    *world = (struct world){.seed = seed * 2654435761U + 88172645463325252U};
-    world->count = 1 + dice(world, STEPS);
-    world->failing = (enum flow_failing)dice(world, 2);
-    world->join = (enum flow_trigger)dice(world, FLOW_TRIGGER_COUNT);
-    for (size_t i = 0; i < world->count; i++) {
-        step_invent(world, i);
-    }
-    bonds_invent(world);
-}
-
-static void branch_write(const struct world *world, size_t by, size_t branch, struct text *text) {
-    const char *comma = "";
-    text_add_char(text, '[');
-    for (size_t i = 0; i < world->count; i++) {
-        if (world->plans[i].switched == by && world->plans[i].branch == branch) {
-            text_addf(text, "%s\"s%zu\"", comma, i);
-            comma = ",";
-        }
-    }
-    text_add_char(text, ']');
-}
-
-static void step_write(const struct world *world, size_t at, struct text *text) {
-    const struct plan *plan = &world->plans[at];
-    const char *comma = "";
-    text_addf(text, "%s{\"id\":\"s%zu\",\"kind\":\"%s\",\"trigger_rule\":\"%s\",\"deps\":[",
-              at > 0 ? "," : "", at, flow_kind_names[plan->kind],
-              flow_trigger_names[plan->trigger]);
-    for (size_t i = 0; i < at; i++) {
-        if (plan->deps[i]) {
-            text_addf(text, "%s\"s%zu\"", comma, i);
-            comma = ",";
-        }
-    }
-    for (size_t b = 0; b < BATCHES; b++) {
-        if (plan->batch_deps[b]) {
-            text_addf(text, "%s\"batch:b%zu\"", comma, b);
-            comma = ",";
-        }
-    }
-    text_add_str(text, plan->has_when ? "],\"when\":" F : "]");
-    text_add_str(text, plan->kind == FLOW_KIND_SWITCH ? "" : ",\"run\":" F);
-    if (plan->batch < BATCHES) {
-        text_addf(text, ",\"batch\":\"b%zu\"", plan->batch);
-    }
-    for (size_t c = 0; c < plan->cases; c++) {
-        text_addf(text, "%s{\"label\":\"c%zu\",\"condition\":" F ",\"stepIds\":",
-                  c == 0 ? ",\"cases\":[" : ",", c);
-        branch_write(world, at, c, text);
-        text_add_str(text, c + 1 == plan->cases ? "}]" : "}");
-    }
-    if (plan->cases > 0) {
-        text_add_str(text, ",\"defaultBranch\":");
-        branch_write(world, at, plan->cases, text);
-    }
-    text_add_char(text, '}');
-}
-
-static void world_write(const struct world *world, struct text *text) {
-    text_addf(text,
-              "{\"fail_fast\":%s,\"batchConfig\":{\"maxConcurrent\":2,\"joinRule\":\"%s\"},"
-              "\"steps\":[",
-              world->failing == FLOW_FAILS_FAST ? "true" : "false",
-              flow_trigger_names[world->join]);
-    for (size_t i = 0; i < world->count; i++) {
-        step_write(world, i, text);
-    }
-    text_add_str(text, "]}");
-}
-
-/* --- The model: what each step comes to, whatever the order ----------------------------------- */
-
-struct counts {
-    size_t completed, passed, lost;
-};
-
-static void counts_add(const struct world *world, size_t at, struct counts *counts) {
-    switch (world->finals[at]) {
-    case FLOW_COMPLETED:
-        counts->completed++;
-        break;
-    case FLOW_EXCLUDED:
-        counts->passed++;
-        break;
-    case FLOW_SKIPPED:
-        *(world->by_when[at] ? &counts->passed : &counts->lost) += 1;
-        break;
-    default:
-        counts->lost++;
-    }
-}
-
-static bool counts_allow(const struct counts *counts, enum flow_trigger trigger) {
-    const size_t all = counts->completed + counts->passed + counts->lost;
-    switch (trigger) {
-    case FLOW_ONE_SUCCESS:
-        return all == 0 || counts->completed + counts->passed > 0;
-    case FLOW_ALL_DONE:
-        return true;
-    case FLOW_NONE_FAILED:
-        return all == 0 || (counts->lost == 0 && counts->completed > 0);
-    default:
-        return counts->lost == 0;
-    }
-}
-
-static enum flow_status final_of(struct world *world, size_t at) {
-    const struct plan *plan = &world->plans[at];
-    struct counts counts = {0};
-    if (plan->unwanted_first) {
-        return FLOW_EXCLUDED;
-    }
-    if (plan->switched < STEPS) {
-        struct counts by = {0};
-        counts_add(world, plan->switched, &by);
-        if (by.lost > 0) {
-            return FLOW_SKIPPED;
-        }
-        if (by.completed == 0 || world->plans[plan->switched].chosen != plan->branch) {
-            return FLOW_EXCLUDED;
-        }
-    }
-    for (size_t i = 0; i < at; i++) {
-        if (plan->deps[i]) {
-            counts_add(world, i, &counts);
-        }
-    }
-    for (size_t b = 0; b < BATCHES; b++) {
-        struct counts group = {0};
-        for (size_t i = 0; i < world->count && plan->batch_deps[b]; i++) {
-            if (world->plans[i].batch == b) {
-                counts_add(world, i, &group);
-            }
-        }
-        if (plan->batch_deps[b]) {
-            *(counts_allow(&group, world->join) ? &counts.completed : &counts.lost) += 1;
-        }
-    }
-    if (!counts_allow(&counts, plan->trigger)) {
-        return FLOW_SKIPPED;
-    }
-    world->by_when[at] = plan->unwanted;
-    return plan->unwanted ? FLOW_SKIPPED : plan->fails ? FLOW_FAILED : FLOW_COMPLETED;
-}
-
-static bool is_tolerant(enum flow_trigger trigger) {
-    return trigger == FLOW_ONE_SUCCESS || trigger == FLOW_ALL_DONE;
-}
-
-/* Whether some step fails, and not everybody behind it can do without. */
-static bool world_fails(const struct world *world) {
-    bool fails = false;
-    for (size_t i = 0; i < world->count; i++) {
-        size_t behind = 0, tolerant = 0;
-        for (size_t j = 0; j < world->count && world->finals[i] == FLOW_FAILED; j++) {
-            const struct plan *plan = &world->plans[j];
-            const size_t batch = world->plans[i].batch;
-            if (plan->deps[i]) {
-                behind++;
-                tolerant += is_tolerant(plan->trigger) ? 1 : 0;
-            }
-            if (batch < BATCHES && plan->batch_deps[batch]) {
-                behind++;
-                tolerant += is_tolerant(plan->trigger) || is_tolerant(world->join) ? 1 : 0;
-            }
-        }
-        fails |= world->finals[i] == FLOW_FAILED && (behind == 0 || tolerant < behind);
-    }
-    return fails;
-}
+enum { AT_ONCE = 3, SECOND_MS = 1000 };
 
 /* --- The run: answers in a random order ------------------------------------------------------- */
 
-static struct flow_answer answer_of(const struct world *world, const struct flow *flow, size_t at) {
-    const enum flow_phase phase = flow->steps[at].phase;
-    const struct plan *plan = &world->plans[at];
-    const bool is_when = phase == FLOW_AT_WHEN, is_person = phase == FLOW_AT_PERSON;
-    const bool no_child = plan->kind == FLOW_KIND_CODE || plan->kind == FLOW_KIND_SWITCH;
+struct playing {
+    struct flow_world *world;
+    struct flow *flow;
+    int64_t denied[WORLD_STEPS]; /* Answers of people up to now. */
+};
+
+static enum flow_said person_says(struct playing *playing, size_t at) {
+    const struct world_plan *plan = &playing->world->plans[at];
+    const bool no = plan->fault == WORLD_PERSON || playing->denied[at] < plan->denials;
+    playing->denied[at] += no ? 1 : 0;
+    return no ? FLOW_SAID_NO : FLOW_SAID_YES;
+}
+
+static struct flow_answer answer_of(struct playing *playing, size_t at) {
+    const struct flow_step *step = &playing->flow->steps[at];
+    const struct world_plan *plan = &playing->world->plans[at];
+    const int64_t failures = plan->fault == WORLD_CHILD ? plan->retries + 1 : plan->failures;
     struct flow_answer answer = {
-        .version = flow->steps[at].version, .phase = phase, .chosen = plan->chosen};
-    if (is_when) {
+        .version = step->version, .phase = step->phase, .chosen = plan->chosen};
+    if (step->phase == FLOW_AT_WHEN) {
         answer.said = plan->unwanted ? FLOW_SAID_NO : FLOW_SAID_YES;
-    } else if (is_person) {
-        answer.said = plan->fails ? FLOW_SAID_NO : FLOW_SAID_YES;
-    } else if (phase == FLOW_AT_CHILD) {
-        answer.said = plan->fails ? FLOW_SAID_FAILED : FLOW_SAID_VALUE;
+    } else if (step->phase == FLOW_AT_PERSON) {
+        answer.said = person_says(playing, at);
+    } else if (step->phase == FLOW_AT_CHILD) {
+        answer.said = step->tries < failures ? FLOW_SAID_FAILED : FLOW_SAID_VALUE;
+    } else if (step->phase == FLOW_AT_UNTIL) {
+        answer.said = step->rounds + 1 >= plan->good ? FLOW_SAID_YES : FLOW_SAID_NO;
     } else {
-        answer.said = plan->fails && (no_child || plan->throws) ? FLOW_SAID_THREW : FLOW_SAID_VALUE;
+        answer.said = plan->fault == WORLD_THROWS ? FLOW_SAID_THREW : FLOW_SAID_VALUE;
     }
     return answer;
 }
 
-static bool phase_asks(enum flow_phase phase) {
-    return phase == FLOW_AT_WHEN || phase == FLOW_AT_CASES || phase == FLOW_AT_RUN ||
-           phase == FLOW_AT_CHILD || phase == FLOW_AT_PERSON;
-}
-
 /* Never more than the limits, and never what the model does not let begin. */
-static void assert_lawful(const struct world *world, const struct flow *flow) {
-    size_t agents = 0, batched[BATCHES + 1] = {0};
+static void assert_lawful(const struct flow_world *world, const struct flow *flow) {
+    size_t agents = 0, batched[WORLD_BATCHES + 1] = {0};
     for (size_t i = 0; i < flow->count; i++) {
         const struct flow_step *step = &flow->steps[i];
-        const enum flow_kind kind = world->plans[i].kind;
         if (step->status == FLOW_RUNNING) {
-            agents += kind == FLOW_KIND_AGENT || kind == FLOW_KIND_COMMAND ? 1 : 0;
+            agents += world_has_child(&world->plans[i]) ? 1 : 0;
             batched[world->plans[i].batch]++;
             assert_true(world->finals[i] == FLOW_COMPLETED || world->finals[i] == FLOW_FAILED);
         } else if (!flow_status_is_open(step->status) && step->status != FLOW_CANCELLED) {
@@ -367,25 +134,39 @@ static void assert_lawful(const struct world *world, const struct flow *flow) {
         }
     }
     assert_true(agents <= AT_ONCE);
-    for (size_t b = 0; b < BATCHES; b++) {
-        assert_true(batched[b] <= 2);
+    for (size_t b = 0; b < WORLD_BATCHES; b++) {
+        assert_true(batched[b] <= WORLD_BATCH_AT_ONCE);
     }
 }
 
-static struct flow_end world_run(struct world *world, struct flow *flow) {
+/* A pause passes, or somebody answers. */
+static void step_go_on(struct playing *playing, size_t at) {
+    struct flow *flow = playing->flow;
+    if (flow->steps[at].phase == FLOW_AT_PAUSE) {
+        flow->now_ms =
+            flow->steps[at].due_ms > flow->now_ms ? flow->steps[at].due_ms : flow->now_ms;
+        flow_tick(flow);
+    } else {
+        const struct flow_answer answer = answer_of(playing, at);
+        assert_true(flow_answered(flow, at, &answer));
+    }
+}
+
+static struct flow_end world_run(struct flow_world *world, struct flow *flow) {
+    struct playing playing = {.world = world, .flow = flow};
     struct flow_end end = flow_round(flow);
-    for (size_t turn = 0; end.how == FLOW_GOES_ON && turn < 10 * STEPS; turn++) {
-        size_t asked[STEPS], count = 0;
+    for (size_t turn = 0; end.how == FLOW_GOES_ON && turn < 1000 * WORLD_STEPS; turn++) {
+        size_t asked[WORLD_STEPS], count = 0;
         assert_lawful(world, flow);
         for (size_t i = 0; i < flow->count; i++) {
-            if (flow_status_is_open(flow->steps[i].status) && phase_asks(flow->steps[i].phase)) {
+            const enum flow_phase phase = flow->steps[i].phase;
+            if (flow_status_is_open(flow->steps[i].status) && phase != FLOW_AT_NEW &&
+                phase != FLOW_AT_READY) {
                 asked[count++] = i;
             }
         }
         assert_true(count > 0); /* Nobody waits for nothing. */
-        const size_t at = asked[dice(world, count)];
-        const struct flow_answer answer = answer_of(world, flow, at);
-        assert_true(flow_answered(flow, at, &answer));
+        step_go_on(&playing, asked[world_dice(world, count)]);
         end = flow_round(flow);
     }
     assert_lawful(world, flow);
@@ -396,22 +177,23 @@ static void world_check(uint64_t seed) {
     AUTO(text_done) struct text text = text_up_to(256 << 10);
     AUTO(json_release) json_t *json = NULL;
     AUTO(flow_free) struct flow flow = {0};
-    struct world world;
+    struct flow_world world;
     struct why why = {""};
-    world_invent(&world, seed);
+    world_invent(&world, seed, WORLD_STEPS, WORLD_WITHOUT_TIMES);
     world_write(&world, &text);
     assert_false(err_failed(json_parse_wrapped(text_bytes(&text), &json, NULL)));
     if (err_failed(flow_read(json, &flow, &why))) {
         fail_msg("seed %llu: %s\n%s", (unsigned long long)seed, why.text, text_bytes(&text).data);
     }
     flow.at_once = AT_ONCE;
+    flow.step_timeout_ms = 0; /* Pauses of some are no time of others. */
+    flow.now_ms = SECOND_MS;
     for (size_t i = 0; i < world.count; i++) {
-        world.finals[i] = final_of(&world, i);
         if (world.plans[i].unwanted_first) {
             flow_exclude(&flow, i);
         }
     }
-    const bool fails = world_fails(&world);
+    const bool fails = world_judge(&world);
     const struct flow_end end = world_run(&world, &flow);
     assert_int_equal(end.how, fails ? FLOW_FAILS : FLOW_SUCCEEDS);
     for (size_t i = 0; i < world.count; i++) {
@@ -426,6 +208,7 @@ static void world_check(uint64_t seed) {
     }
     if (fails) {
         assert_int_equal(world.finals[end.step], FLOW_FAILED);
+        assert_false(world_tolerates(&world, end.step));
     }
 }
 

@@ -6,7 +6,6 @@
 #include "base/memory.h"
 #include "dispatch/flow/flow_run.h"
 #include "dispatch/flow/start.h"
-#include "loop/world.h"
 
 enum {
     RETRY_MS = 200,
@@ -422,7 +421,7 @@ static void on_time(struct timer *timer) {
 
 static void time_wait(struct flow_run *run) {
     struct loop *loop = run->flows->options.loop;
-    const int64_t wait_ms = run->due_ms - world_wall_ms(loop_world(loop));
+    const int64_t wait_ms = run->due_ms - store_steady_ms(run->flows->options.store);
     timer_stop(loop, &run->timer);
     if (run->due_ms > 0 && run->stage == FLOW_IN_STEPS) {
         timer_start(loop, &run->timer,
@@ -524,11 +523,17 @@ static struct err order_tx(struct tx *tx, void *ctx) {
     return err_make(ERR_INTERNAL, "flows: order");
 }
 
+/* Whether the evaluation that asked for the agent is under way: another worker, after a crash,
+ * asks anew. */
+static bool call_waits(const struct flow_run *run, const struct flow_order *order) {
+    return run->evaluator != NULL && run->hands[order->at].evaluation == order->evaluation;
+}
+
 void flow_run__refuse_child(struct flow_run *run) {
     struct flow_order *order = run->order;
     const struct bytes why = bytes_of(run->why.text);
     if (order->kind == ORDER_CALL) {
-        if (run->evaluator != NULL) {
+        if (call_waits(run, order)) {
             evaluator_answer(run->evaluator, order->evaluation, order->number, EVALUATOR_FAILED,
                              why);
         }
@@ -554,8 +559,6 @@ static struct err call_tx(struct tx *tx, void *ctx) {
                                    .task = text_bytes(&order->text)};
     const struct err err = tx_flow_call(tx, &call, &order->late, &order->called);
     if (!err_failed(err) && !order->late && order->called.ended) {
-        text_set(&order->note, (struct bytes){"", 0});
-        run->why.text[0] = '\0';
         text_set(&run->title, order->called.text); /* Room for it. */
     }
     return err;
@@ -571,7 +574,7 @@ void flow_run__call_begun(struct flow_run *run) {
 static void call_asked(void *ctx) {
     struct flow_run *run = ctx;
     struct flow_order *order = run->order;
-    if (order->late || run->evaluator == NULL) {
+    if (order->late || !call_waits(run, order)) {
         flow_run__order_done(run);
     } else if (order->called.ended) {
         evaluator_answer(run->evaluator, order->evaluation, order->number,
@@ -603,6 +606,7 @@ static void order_begin(struct flow_run *run) {
     run->order = CONTAINER_OF(run->orders.next, struct flow_order, link);
     link_remove(&run->order->link);
     run->state = FLOW_RUN_WRITING;
+    run->why.text[0] = '\0'; /* Of an order before it, it would make any error a refusal. */
     if (run->order->kind == ORDER_CHILD) {
         flow_run__begin_child(run);
     } else if (run->order->kind == ORDER_CALL) {
@@ -650,9 +654,13 @@ static void flow_run_refused(void *ctx, struct err err) {
     struct flow_run *run = ctx;
     (void)err; /* The asker has reported this. */
     json_release(&run->results);
+    for (size_t i = 0; i < run->count; i++) {
+        run->hands[i].known = -1; /* The worker may not have heard of what was read. */
+    }
     if (run->order != NULL && run->order->at < run->count) {
         run->hands[run->order->at].version = -1; /* To be asked again. */
     }
+    run->report = run->order != NULL && run->order->kind == ORDER_END ? 0 : run->report;
     order_free(run->order);
     run->order = NULL;
     run->state = FLOW_RUN_IDLE;

@@ -25,7 +25,7 @@ static void steps_insert(struct tx *tx, int64_t run, const struct flow *flow) {
               ARGS(arg_int(run), arg_int((int64_t)i), arg_text(step->id),
                    arg_str(flow_status_names[step->status]), arg_str(flow_phase_names[step->phase]),
                    arg_str(flow_cause_names[step->cause]), arg_int(step->version),
-                   arg_int(tx_now_ms(tx))));
+                   arg_int(tx_steady_ms(tx))));
     }
 }
 
@@ -83,8 +83,13 @@ struct err tx_flow_submit(struct tx *tx, const struct flow_new *what, struct run
 
 struct err tx_flow_adopt(struct tx *tx, struct bytes run, const struct run_bounds *bounds,
                          bool *ret_late) {
-    AUTO(flows__done) struct flow_state state;
-    *ret_late = !flows__load(tx, run, &state) || state.run.state != RUN_RUNNING;
+    AUTO(flows__done) struct flow_state state = {.description = NULL};
+    struct run_row row;
+    *ret_late = !runs__load(tx, run, &row) || row.state != RUN_RUNNING;
+    if (!*ret_late) {
+        flows__catch_up(tx, &row);
+        *ret_late = !flows__load(tx, run, &state);
+    }
     if (!*ret_late) {
         tx_fail(tx, runs__adopt(tx, &state.run));
         flows__advance(tx, &state);

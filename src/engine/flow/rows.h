@@ -38,6 +38,8 @@ MUST_CHECK bool flows__read(struct tx *tx, const struct run_row *run, struct flo
 /* The run has ended, by its row: open steps are cancelled, and stage is over. The same. */
 MUST_CHECK bool flows__close(struct tx *tx, const struct run_row *run,
                              struct flow_state *ret_state);
+/* A daemon before this one counted by another clock, perhaps one that was ahead. */
+void flows__catch_up(struct tx *tx, const struct run_row *run);
 /* The next round, and all that follows from it: rows, questions, events, a note. */
 void flows__advance(struct tx *tx, struct flow_state *state);
 /* Children that no step waits for any more are asked to end. */

@@ -1,6 +1,12 @@
-/* state.c: a flow is loaded, goes one round further, and is written. See rows.h. */
+/* state.c: a flow is loaded, goes one round further, and is written. See rows.h.
+ *
+ * Time is that of a clock that nobody sets (tx_steady_ms): else one that was set back would make a
+ * pause of a second one of hours. Between two daemons it is what the wall clock says: flows__catch_up
+ * takes times that are to come for now.
+ */
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "engine/approval/rows.h"
@@ -26,7 +32,7 @@ static bool name_read(struct bytes name, const char *const *names, unsigned *ret
     return names[at] != NULL;
 }
 
-static bool step_read(struct rows *rows, struct flow_state *state, size_t at) {
+static bool step_read(struct rows *rows, struct flow_state *state, size_t at, int64_t now_ms) {
     struct flow_step *step = &state->flow.steps[at];
     struct flow_had *had = &state->had[at];
     unsigned status = 0, phase = 0, cause = 0;
@@ -49,7 +55,7 @@ static bool step_read(struct rows *rows, struct flow_state *state, size_t at) {
     had->child = rows_int(rows, 11);
     had->note = rows_copy(rows, 12);
     step->dispatched = rows_int(rows, 13);
-    const int64_t alive_ms = rows_int(rows, 14);
+    const int64_t alive_ms = rows_int(rows, 14) < now_ms ? rows_int(rows, 14) : now_ms;
     step->changed_ms = alive_ms > step->changed_ms ? alive_ms : step->changed_ms;
     return true;
 }
@@ -71,8 +77,9 @@ static bool steps_read(struct tx *tx, struct flow_state *state) {
     AUTO(rows_release)
     struct rows *rows =
         tx_rows(tx, "SELECT " STEP_COLUMNS " FROM flow_steps s WHERE s.run = $1 ORDER BY s.place",
-                ARGS(arg_int(state->run.id), arg_int(tx_now_ms(tx))));
-    while (rows_step(rows) && at < state->flow.count && step_read(rows, state, at)) {
+                ARGS(arg_int(state->run.id), arg_int(tx_steady_ms(tx))));
+    while (rows_step(rows) && at < state->flow.count &&
+           step_read(rows, state, at, tx_steady_ms(tx))) {
         at++;
     }
     return at == state->flow.count;
@@ -116,8 +123,16 @@ bool flows__read(struct tx *tx, const struct run_row *run, struct flow_state *re
     ret_state->stage = (enum flow_stage)stage;
     ret_state->flow.rewinds = rewinds;
     ret_state->flow.step_timeout_ms = step_timeout_ms;
-    ret_state->flow.now_ms = tx_now_ms(tx);
+    ret_state->flow.now_ms = tx_steady_ms(tx);
     return !err_failed(tx_error(tx));
+}
+
+void flows__catch_up(struct tx *tx, const struct run_row *run) {
+    tx_do(tx,
+          "UPDATE flow_steps SET began_ms = CASE WHEN began_ms > $2 THEN $2 ELSE began_ms END,"
+          " changed_ms = CASE WHEN changed_ms > $2 THEN $2 ELSE changed_ms END,"
+          " due_ms = CASE WHEN due_ms > $2 + $3 THEN $2 ELSE due_ms END WHERE run = $1",
+          ARGS(arg_int(run->id), arg_int(tx_steady_ms(tx)), arg_int(FLOW_PAUSE_MAX_MS)));
 }
 
 bool flows__load(struct tx *tx, struct bytes run, struct flow_state *ret_state) {
@@ -206,18 +221,21 @@ static void person_ask(struct tx *tx, struct flow_state *state, size_t at) {
                       ARGS(arg_int(state->run.id), arg_int((int64_t)at)));
     const bool runs = (step->has & FLOW_HAS_RUN) != 0;
     AUTO(text_done) struct text question = text_up_to(QUESTION_BYTES_MAX);
-    AUTO(text_done) struct text digest = text_up_to(80);
+    AUTO(text_done) struct text asked = text_up_to(QUESTION_BYTES_MAX + 30);
     struct bytes words = runs ? written : json_bytes(step->json, "prompt");
     words.len = utf8_cut(words, QUESTION_TEXT_MAX / 2);
     question_write(tx, step, words, &question);
-    text_addf(&digest, "flow %zu %lld", at, (long long)step->version);
+    text_addf(&asked, "%lld ", (long long)step->version);
+    text_add(&asked, question.data, question.len);
+    const struct sha256 hash = sha256_of(asked.data, asked.len);
+    const struct sha256_hex digest = sha256_hex(&hash);
     struct approval_row row;
     const struct approval_new what = {
         .run = &state->run,
         .part = (int64_t)at,
         .step = step->id,
         .kind = json_object_get(step->json, "schema") != NULL ? ASKS_FORM : ASKS_CONFIRM,
-        .digest = text_bytes(&digest),
+        .digest = bytes_of(digest.text),
         .arguments = text_bytes(&question),
         .about = BYTES("")};
     tx_fail(tx, text_failed(&question) ? text_error(&question, "flows: question")
@@ -241,10 +259,13 @@ static void step_changed(struct tx *tx, struct flow_state *state, size_t at) {
         step->rounds < had->rounds) { /* Back to the start, and perhaps on from there. */
         had->note = had->prompt = had->result = BYTES("");
     }
+    if (step->kind == FLOW_KIND_APPROVAL) {
+        /* Also one that goes back to its own question in this commit: an answer to the old one
+         * would count for the new one. */
+        tx_fail(tx, approvals__withdraw_step(tx, &state->run, step->id));
+    }
     if (step->phase == FLOW_AT_PERSON) {
         person_ask(tx, state, at);
-    } else if (step->kind == FLOW_KIND_APPROVAL) {
-        tx_fail(tx, approvals__withdraw_step(tx, &state->run, step->id));
     }
     step_write(tx, state, at);
     step_event(tx, state, at);

@@ -93,17 +93,23 @@ static void text_write(struct text *text, const char *name, struct bytes value) 
     text_add_member(text, name, (struct bytes){value.data, utf8_cut(value, TEXT_SHOWN_MAX)});
 }
 
+/* As its file has it. */
+static void definition_write(const struct flow *flow, const struct flow_step *step,
+                             struct text *text) {
+    text_add_member(text, "step_id", step->id);
+    text_add_member(text, "kind", bytes_of(flow_kind_names[step->kind]));
+    deps_write(flow, step, text);
+    text_add_member(text, "trigger_rule", bytes_of(flow_trigger_names[step->trigger]));
+    text_add_member_or_null(text, "batch",
+                            step->batch == FLOW_NONE ? BYTES("") : flow->batches[step->batch]);
+    branch_write(flow, step, text);
+}
+
 static void step_write(const struct flow_state *state, size_t at, struct rows *rows,
                        struct text *text) {
     const struct flow_step *step = &state->flow.steps[at];
     text_add_str(text, at > 0 ? ",{" : "{");
-    text_add_member(text, "step_id", step->id);
-    text_add_member(text, "kind", bytes_of(flow_kind_names[step->kind]));
-    deps_write(&state->flow, step, text);
-    text_add_member(text, "trigger_rule", bytes_of(flow_trigger_names[step->trigger]));
-    text_add_member_or_null(
-        text, "batch", step->batch == FLOW_NONE ? BYTES("") : state->flow.batches[step->batch]);
-    branch_write(&state->flow, step, text);
+    definition_write(&state->flow, step, text);
     text_add_member(text, "status", bytes_of(flow_status_names[step->status]));
     text_add_member(text, "phase", bytes_of(flow_phase_names[step->phase]));
     text_add_member_or_null(text, "cause", bytes_of(flow_cause_names[step->cause]));
@@ -153,4 +159,43 @@ struct err tx_flow_write(struct tx *tx, const struct run_row *run, struct text *
     rows_release(&rows);
     text_add_char(text, ']');
     return tx_error(tx);
+}
+
+/* Longest way to the step: how many others must come before it. */
+static size_t wave_of(const struct flow *flow, const struct flow_step *step, const size_t *waves) {
+    size_t wave = step->switched != FLOW_NONE ? waves[step->switched] : 0;
+    for (size_t d = 0; d < step->dep_count; d++) {
+        const struct flow_dep *dep = &step->deps[d];
+        for (size_t i = 0; i < flow->count; i++) {
+            const bool waits =
+                dep->kind == FLOW_DEP_STEP ? i == dep->at : flow->steps[i].batch == dep->at;
+            wave = waits && waves[i] > wave ? waves[i] : wave;
+        }
+    }
+    return wave + 1;
+}
+
+void flow_steps_write(const struct flow *flow, const bool *excluded, struct text *text) {
+    size_t waves[FLOW_STEPS_MAX] = {0};
+    bool changed = true;
+    while (changed) { /* No circle: flow_read has refused those. */
+        changed = false;
+        for (size_t i = 0; i < flow->count; i++) {
+            const size_t wave = wave_of(flow, &flow->steps[i], waves);
+            changed |= wave != waves[i];
+            waves[i] = wave;
+        }
+    }
+    text_add_name(text, "steps");
+    text_add_char(text, '[');
+    for (size_t i = 0; i < flow->count; i++) {
+        const bool out = excluded != NULL && excluded[i];
+        text_add_str(text, i > 0 ? ",{" : "{");
+        definition_write(flow, &flow->steps[i], text);
+        text_add_member(text, "status",
+                        bytes_of(flow_status_names[out ? FLOW_EXCLUDED : FLOW_PENDING]));
+        text_add_member_int(text, "wave", (int64_t)waves[i]);
+        text_add_char(text, '}');
+    }
+    text_add_char(text, ']');
 }

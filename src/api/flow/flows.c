@@ -1,0 +1,286 @@
+/* flows.c: the catalog of flows, their starts, and their steps. See flows.h. */
+#include "api/flow/flows.h"
+
+#include "api/run/runs.h"
+#include "base/json/json.h"
+#include "base/limits.h"
+#include "base/memory.h"
+#include "dispatch/flow/start.h"
+#include "engine/flow/flows.h"
+#include "engine/run/inside.h"
+
+/* --- The catalog ------------------------------------------------------------------------------ */
+
+struct catalog_op {
+    struct request request;
+    struct catalog_search search;
+    char *root;             /* Owned; NULL: none. */
+    struct catalog catalog; /* Owned, as is the next. */
+    struct catalog_script one;
+};
+
+static struct err catalog_start(void *ctx) {
+    struct catalog_op *op = ctx;
+    const struct flows_api *api = op->request.api;
+    op->search = api->search;
+    op->search.kind = SCRIPT_FLOW;
+    if (param_given(op->request.op.exchange, "root")) {
+        const struct bytes root = param_text(op->request.op.exchange, "root");
+        op->root = mem_copy(root.data, root.len);
+        op->search.root = op->root;
+    }
+    return ERR_OK;
+}
+
+static struct err catalog_query(struct err err) {
+    return err.code == ERR_BAD_FIELD ? err_make(ERR_BAD_QUERY, "flows: root") : err;
+}
+
+static struct err list_pool(void *ctx) {
+    struct catalog_op *op = ctx;
+    const struct err err =
+        catalog_query(catalog_read(&op->search, &op->catalog, &op->request.op.why));
+    if (!err_failed(err)) {
+        catalog_write(&op->catalog, &op->request.op.answer);
+    }
+    return err;
+}
+
+static struct err show_pool(void *ctx) {
+    struct catalog_op *op = ctx;
+    const struct bytes name = exchange_param(op->request.op.exchange, 0);
+    const struct err err =
+        catalog_query(catalog_find(&op->search, name, &op->one, &op->request.op.why));
+    if (!err_failed(err)) {
+        catalog_script_write(&op->one, &op->request.op.answer);
+    }
+    return err;
+}
+
+static void catalog_end(void *ctx, struct err result) {
+    struct catalog_op *op = ctx;
+    catalog_done(&op->catalog);
+    catalog_script_done(&op->one);
+    mem_free(op->root);
+}
+
+static const struct request_kind list = {.size = sizeof(struct catalog_op),
+                                         .start = catalog_start,
+                                         .pool = list_pool,
+                                         .end = catalog_end};
+static const struct request_kind show = {.size = sizeof(struct catalog_op),
+                                         .start = catalog_start,
+                                         .pool = show_pool,
+                                         .end = catalog_end};
+
+/* --- A start ---------------------------------------------------------------------------------- */
+
+struct start_op {
+    struct request request;
+    struct flow_start start; /* Its spec borrows from the exchange. */
+    struct flow_spec asked;
+};
+
+#define AT(member) offsetof(struct start_op, asked.member)
+static const struct field start_rows[] = {
+    {FIELD("name", FIELD_CHARS, AT(name)), .min = 1, .max = FLOW_NAME_MAX},
+    {FIELD("path", FIELD_CHARS, AT(path)), .min = 1, .max = LIMIT_PATH_MAX - 1},
+    {FIELD("root", FIELD_CHARS, AT(root)), .min = 1, .max = LIMIT_PATH_MAX - 1},
+    {FIELD("input", FIELD_JSON, AT(input))},
+    {FIELD("model", FIELD_CHARS, AT(model)), .min = 1, .max = 200},
+    {FIELD("project", FIELD_CHARS, AT(project)), .min = 1, .max = 64},
+    {FIELD("label", FIELD_CHARS, AT(label)), .min = 1, .max = 200},
+};
+static const struct field_set start_fields = {FIELD_ROWS(start_rows), .use = FIELD_GIVEN};
+
+static struct err start_read(void *ctx) {
+    struct start_op *op = ctx;
+    struct why *why = &op->request.op.why;
+    if ((op->asked.name == NULL) == (op->asked.path == NULL)) {
+        return err_why(why, ERR_BAD_FIELD, "\"name\" or \"path\": one of them says which flow");
+    }
+    if (op->asked.root != NULL && op->asked.root[0] != '/') {
+        return err_why(why, ERR_BAD_FIELD, "\"root\" must be an absolute path");
+    }
+    return ERR_OK;
+}
+
+static struct err start_begin_as(struct start_op *op,
+                                 void (*done)(struct flow_start *start, struct err err)) {
+    const struct flows_api *api = op->request.api;
+    flow_start_init(&op->start, api->flows);
+    op->start.owner = exchange_identity(op->request.op.exchange)->owner;
+    op->start.spec = op->asked;
+    op->start.done = done;
+    flow_start_begin(&op->start);
+    return ERR_OK;
+}
+
+static void start_prepared(struct flow_start *start, struct err err) {
+    struct start_op *op = CONTAINER_OF(start, struct start_op, start);
+    exchange_release_next(op->request.op.exchange);
+    op->request.op.why = start->why;
+    if (err_failed(err)) {
+        request_answer(&op->request, err);
+    } else {
+        start->what.run.bounds = dispatch_bounds(op->request.dispatch);
+        request_go(&op->request, ERR_OK);
+    }
+}
+
+static struct err start_begin(void *ctx) {
+    struct start_op *op = ctx;
+    exchange_hold_next(op->request.op.exchange); /* Runs of one client begin in its order. */
+    return start_begin_as(op, start_prepared);
+}
+
+static struct err start_work(struct tx *tx, void *ctx) {
+    struct start_op *op = ctx;
+    const char *inside = exchange_identity(op->request.op.exchange)->inside;
+    struct flow_new what = op->start.what;
+    struct text *answer = &op->request.op.answer;
+    struct run_row row;
+    struct err err = tx_inside_budget(tx, inside, &what.run);
+    err = err_failed(err) ? err : tx_flow_submit(tx, &what, &row, &op->request.op.why);
+    err = err_failed(err) ? err : tx_inside_mark_run(tx, inside, row.id);
+    if (err_failed(err)) {
+        return err;
+    }
+    op->request.about = row.run;
+    text_add_char(answer, '{');
+    text_add_member(answer, "id", row.run);
+    text_add_member(answer, "state", bytes_of(run_state_name(row.state)));
+    err = tx_flow_write(tx, &row, answer);
+    text_add_char(answer, '}');
+    return err;
+}
+
+static void start_end(void *ctx, struct err result) {
+    flow_start_free(&((struct start_op *)ctx)->start);
+}
+
+static const struct request_kind start_flow = {.size = sizeof(struct start_op),
+                                          .writes = true,
+                                          .later = true,
+                                          .fields = &start_fields,
+                                          .read = start_read,
+                                          .start = start_begin,
+                                          .work = start_work,
+                                          .end = start_end};
+
+/* --- A check ---------------------------------------------------------------------------------- */
+
+static void problem_write(const struct why *why, struct text *answer) {
+    text_add_str(answer, "{\"valid\":false");
+    text_add_member(answer, "error", bytes_of(why->text));
+    text_add_str(answer, ",\"steps\":[]}");
+}
+
+static void check_prepared(struct flow_start *start, struct err err) {
+    struct start_op *op = CONTAINER_OF(start, struct start_op, start);
+    struct text *answer = &op->request.op.answer;
+    AUTO(flow_free) struct flow flow = {0};
+    struct why why = {""};
+    if (err.code == ERR_BAD_FLOW) {
+        problem_write(&start->why, answer);
+        err = ERR_OK;
+    } else if (err_failed(err)) {
+        op->request.op.why = start->why;
+    } else if (!err_failed(flow_read(start->description, &flow, &why))) {
+        text_add_str(answer, "{\"valid\":true,\"error\":null");
+        text_add_member(answer, "flow", start->what.name);
+        text_add_member(answer, "file", start->what.file);
+        flow_steps_write(&flow, start->what.excluded, answer);
+        text_add_char(answer, '}');
+    }
+    request_answer(&op->request, err);
+}
+
+static struct err check_begin(void *ctx) {
+    return start_begin_as(ctx, check_prepared);
+}
+
+static const struct request_kind check = {.size = sizeof(struct start_op),
+                                          .later = true,
+                                          .fields = &start_fields,
+                                          .read = start_read,
+                                          .start = check_begin,
+                                          .end = start_end};
+
+/* --- The steps of a run ----------------------------------------------------------------------- */
+
+static struct err steps_work(struct tx *tx, void *ctx) {
+    struct request *request = ctx;
+    struct run_row row = {0};
+    struct err err = request_run(tx, request, &row);
+    if (err_failed(err)) {
+        return err;
+    }
+    struct text *answer = &request->op.answer;
+    text_add_char(answer, '{');
+    text_add_member(answer, "id", row.run);
+    text_add_member(answer, "state", bytes_of(run_state_name(row.state)));
+    const size_t len = answer->len;
+    err = tx_flow_write(tx, &row, answer);
+    text_add_char(answer, '}');
+    return !err_failed(err) && answer->len == len + 1
+               ? err_why(&request->op.why, ERR_CONFLICT, "the run is no flow, but a %s",
+                         run_kind_name(row.kind))
+               : err;
+}
+
+static const struct request_kind steps = {.one = &runs__one, .work = steps_work};
+
+/* --- The table -------------------------------------------------------------------------------- */
+
+static const struct query_param root_query[] = {
+    {QUERY("root", QUERY_TEXT, "The folder of the project, absolute."), .max = LIMIT_PATH_MAX - 1},
+    {.name = NULL},
+};
+static const char list_answer[] =
+    "{\"type\":\"object\",\"required\":[\"flows\",\"places\"],\"properties\":{\"flows\":{\"type\":"
+    "\"array\",\"items\":{\"type\":\"object\",\"required\":[\"name\",\"description\",\"file\"]}},"
+    "\"places\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}";
+static const char show_answer[] =
+    "{\"type\":\"object\",\"required\":[\"name\",\"description\",\"file\",\"source\"]}";
+#define STEP_PROPERTIES                                                                            \
+    "\"step_id\":" TEXT_SCHEMA ",\"kind\":" TEXT_SCHEMA ",\"status\":" TEXT_SCHEMA                 \
+    ",\"deps\":{\"type\":\"array\",\"items\":" TEXT_SCHEMA "},\"trigger_rule\":" TEXT_SCHEMA       \
+    ",\"batch\":" TEXT_OR_NULL ",\"branch\":{\"type\":[\"object\",\"null\"]}"
+static const char check_answer[] =
+    "{\"type\":\"object\",\"required\":[\"valid\",\"error\",\"steps\"],\"properties\":{"
+    "\"valid\":" BOOL_SCHEMA ",\"error\":" TEXT_OR_NULL ",\"flow\":" TEXT_SCHEMA
+    ",\"file\":" TEXT_SCHEMA
+    ",\"steps\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{" STEP_PROPERTIES
+    ",\"wave\":" INT_SCHEMA "}}}}}";
+static const char run_answer[] =
+    "{\"type\":\"object\",\"required\":[\"id\",\"state\",\"flow\",\"steps\"],\"properties\":{"
+    "\"id\":" TEXT_SCHEMA ",\"state\":" TEXT_SCHEMA ",\"flow\":" TEXT_SCHEMA
+    ",\"file\":" TEXT_SCHEMA ",\"input\":{},\"stage\":{\"enum\":[\"steps\",\"report\",\"over\"]}"
+    ",\"failed_step\":" TEXT_OR_NULL ",\"rewinds\":" INT_SCHEMA ",\"report\":" TEXT_SCHEMA
+    ",\"steps\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{" STEP_PROPERTIES
+    ",\"phase\":" TEXT_SCHEMA ",\"cause\":" TEXT_OR_NULL ",\"note\":" TEXT_OR_NULL
+    ",\"tries\":" INT_SCHEMA ",\"rounds\":" INT_SCHEMA ",\"began_ms\":" INT_OR_NULL
+    ",\"changed_ms\":" INT_SCHEMA ",\"run\":" TEXT_OR_NULL ",\"session\":" TEXT_OR_NULL
+    ",\"approval\":" TEXT_OR_NULL ",\"prompt\":" TEXT_SCHEMA ",\"result\":" TEXT_SCHEMA "}}}}}";
+
+const struct route flows_routes[] = {
+    {ROUTE("GET", "/api/v1/flows", SCOPE_READ,
+           "List the flows of a project, of the home and those built in"),
+     .query = root_query, .answer_schema = list_answer, .request = &list},
+    {ROUTE("GET", "/api/v1/flows/{name}", SCOPE_READ, "Show a flow, with its source"),
+     .query = root_query, .answer_schema = show_answer, .request = &show},
+    {ROUTE("POST", "/api/v1/flows", SCOPE_RUN, "Start a flow, by its name or its path"),
+     .inside = INSIDE_ALWAYS, .begins_run = true, .has_body = true, .idempotent_key = true,
+     .body = {.fields = &start_fields, .use = FIELD_GIVEN}, .answer_schema = run_answer,
+     .answer_status = 201, .body_max = 3 << 20, .request = &start_flow},
+    {ROUTE("POST", "/api/v1/flows/check", SCOPE_RUN,
+           "Check a flow: its steps, and what is wrong; nothing is started"),
+     .inside = INSIDE_ALWAYS, .has_body = true,
+     .body = {.fields = &start_fields, .use = FIELD_GIVEN}, .answer_schema = check_answer,
+     .body_max = 3 << 20, .request = &check},
+    {ROUTE("GET", "/api/v1/runs/{id}/flow", SCOPE_READ, "Show the steps of a flow's run"),
+     .query = OP_OWNER_QUERY("Another owner's run"), .answer_schema = run_answer,
+     .request = &steps},
+    {.method = NULL},
+};

@@ -1,0 +1,734 @@
+/* check_flows.c: the model of flows, and the part of them.
+ *
+ *   always   an ended flow has no open step, no open question, and no child that nobody asked to end
+ *            no two steps have one child; a step has at most one child for each time at which its
+ *            steps say that it needs one, whatever crashed meanwhile
+ *   end      of each flow: given how children, people and the clock decided, each step and the run
+ *            have ended as the plain model says (test/flow_world.h), tries and rounds are those of
+ *            the plan, and functions knew the results that are stored
+ *   rest     all flows end: one that does not says what its steps wait for
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "asks.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "chat_ops.h"
+#include "flow_player.h"
+#include "flows.h"
+#include "inside.h"
+#include "ops.h"
+
+enum { RESULT_MAX = 2 << 20, SHARE = 3, ORPHAN_MS = 60000 };
+
+#define ORPHAN_NS ((uint64_t)ORPHAN_MS * 1000 * 1000)
+
+struct sim_flows *flows_of(struct sim *sim) {
+    static struct sim_flows all;
+    (void)sim; /* There is one. */
+    return &all;
+}
+
+bool flows_play(const struct sim_options *options) {
+    return sim_hash(options->seed, 0, "flows", 0) % SHARE == 0;
+}
+
+struct sim_flow *flows_by_op(struct sim *sim, int64_t op) {
+    struct sim_flows *all = flows_of(sim);
+    for (size_t i = 0; i < all->count; i++) {
+        if (all->list[i].op == op) {
+            return &all->list[i];
+        }
+    }
+    return NULL;
+}
+
+int64_t flows_rounds(struct sim *sim, int64_t op, size_t at) {
+    const struct sim_flow *flow = flows_by_op(sim, op);
+    const struct ask_number place = ask_number((int64_t)at);
+    return flow == NULL ? 0
+                        : rows_number(sim,
+                                      "SELECT s.rounds FROM flow_steps s JOIN runs r ON r.id ="
+                                      " s.run WHERE r.run = $1 AND s.place = CAST($2 AS INTEGER)",
+                                      TEXTS(flow->run, place.text), 0);
+}
+
+void flows_worker_lost(struct sim *sim, int64_t op) {
+    struct sim_flow *flow = op == 0 ? NULL : flows_by_op(sim, op);
+    if (flow != NULL) {
+        flow->misfortunes++;
+    }
+}
+
+/* --- Children --------------------------------------------------------------------------------- */
+
+static struct sim_flow *flow_by_run(struct sim *sim, struct bytes run) {
+    struct sim_flows *all = flows_of(sim);
+    for (size_t i = 0; i < all->count; i++) {
+        if (bytes_is(run, all->list[i].run)) {
+            return &all->list[i];
+        }
+    }
+    return NULL;
+}
+
+static size_t step_of(const struct flow_world *world, const char *name) {
+    size_t at = 0;
+    return sscanf(name, "s%zu", &at) == 1 && at < world->count ? at : FLOW_NONE;
+}
+
+/* Columns: run of the flow, name of the step, id. The turn of an agent is named by its session. */
+static void child_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    struct sim_flow *flow = flow_by_run(sim, row->text[0]);
+    const char *name =
+        strncmp(row->text[1].data, "herd: ", 6) == 0 ? row->text[1].data + 6 : row->text[1].data;
+    const size_t at = flow == NULL ? FLOW_NONE : step_of(&flow->world, name);
+    (void)ctx;
+    if (at == FLOW_NONE || flow->child_count == FLOW_CHILDREN_MAX) {
+        sim_fail(sim, "%s has a child of no step: %s", row->text[0].data, row->text[1].data);
+    }
+    flow->children[flow->child_count++] = (struct sim_child){.id = row->number[2], .at = at};
+    flows_of(sim)->last_child = row->number[2];
+}
+
+static void child_state_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    struct sim_child *child = ctx;
+    (void)sim;
+    child->ended = row->number[1] != 0;
+    child->succeeded = bytes_is(row->text[0], "succeeded");
+}
+
+static void children_look(struct sim *sim) {
+    struct sim_flows *all = flows_of(sim);
+    const struct ask_number last = ask_number(all->last_child);
+    ask_each(sim,
+             "SELECT f.run, coalesce(CASE WHEN c.kind = 'turn' THEN s.title ELSE c.label END, ''),"
+             " c.id FROM runs c JOIN runs f ON f.id = c.parent LEFT JOIN turns t ON t.run = c.id"
+             " LEFT JOIN sessions s ON s.id = t.session WHERE c.id > CAST($1 AS INTEGER)"
+             " AND f.kind = 'flow' ORDER BY c.id",
+             TEXTS(last.text), child_take, NULL);
+    for (size_t i = 0; i < all->count; i++) {
+        struct sim_flow *flow = &all->list[i];
+        for (size_t c = 0; c < flow->child_count && !flow->judged; c++) {
+            const struct ask_number id = ask_number(flow->children[c].id);
+            if (!flow->children[c].ended) {
+                ask_each(sim,
+                         "SELECT state, ended_ms IS NOT NULL FROM runs WHERE id = CAST($1 AS"
+                         " INTEGER)",
+                         TEXTS(id.text), child_state_take, &flow->children[c]);
+            }
+        }
+    }
+}
+
+/* --- Orphans, and batches --------------------------------------------------------------------- */
+
+/* A child that no step waits for is asked to end, soon. */
+static void orphan_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    struct sim_flow *flow = flow_by_run(sim, row->text[0]);
+    (void)ctx;
+    for (size_t i = 0; flow != NULL && i < flow->child_count; i++) {
+        struct sim_child *child = &flow->children[i];
+        if (child->id != row->number[1]) {
+            continue;
+        }
+        child->orphan_ns = child->orphan_ns == 0 ? sim_now_ns(sim) : child->orphan_ns;
+        if (sim_now_ns(sim) - child->orphan_ns > ORPHAN_NS && sim_life_age_ms(sim) > ORPHAN_MS &&
+            !jobs_held(sim)) {
+            sim_fail(sim, "no step of %s waits for its child %s of s%zu, which runs", flow->run,
+                     row->text[2].data, child->at);
+        }
+    }
+}
+
+/* Columns: run, place, of the steps that run; in the order of runs. */
+struct running {
+    struct sim_flow *flow;
+    size_t batched[WORLD_BATCHES + 1];
+};
+
+static void running_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    struct running *running = ctx;
+    struct sim_flow *flow = flow_by_run(sim, row->text[0]);
+    if (flow == NULL || row->number[1] < 0 || (size_t)row->number[1] >= flow->world.count) {
+        sim_fail(sim, "%s runs, and nobody asked for it", row->text[0].data);
+    }
+    if (flow != running->flow) {
+        *running = (struct running){.flow = flow};
+    }
+    const size_t batch = flow->world.plans[row->number[1]].batch;
+    if (++running->batched[batch] > WORLD_BATCH_AT_ONCE && batch < WORLD_BATCHES) {
+        sim_fail(sim, "too many steps of the batch b%zu of %s run at once", batch, flow->run);
+    }
+}
+
+static void live_look(struct sim *sim) {
+    struct running running = {.flow = NULL};
+    ask_each(sim,
+             "SELECT r.run, s.place FROM flow_steps s JOIN runs r ON r.id = s.run WHERE"
+             " s.status = 'running' AND r.ended_ms IS NULL ORDER BY r.id",
+             NULL, running_take, &running);
+    ask_each(sim,
+             "SELECT f.run, c.id, c.run FROM runs f JOIN runs c ON c.parent = f.id WHERE"
+             " f.kind = 'flow' AND f.ended_ms IS NULL AND c.ended_ms IS NULL AND c.stop = ''"
+             " AND NOT EXISTS (SELECT 1 FROM flow_steps s WHERE s.child = c.id)"
+             " AND NOT EXISTS (SELECT 1 FROM flow_calls k JOIN flow_steps s ON s.run = k.run"
+             " AND s.place = k.place AND s.version = k.version WHERE k.child = c.id)",
+             NULL, orphan_take, NULL);
+}
+
+/* --- An ended flow, as its rows have it ------------------------------------------------------- */
+
+/* What the events of a step tell. A *generation* ends when an approval goes back. */
+struct told_step {
+    enum flow_status status;
+    enum flow_phase phase;
+    int64_t needs;         /* Times at which it needed a child, */
+    int64_t cut;           /* of which so many were over before the child was, */
+    int64_t tries, untils; /* needs of the last round; rounds of the last generation. */
+    int64_t asks;          /* Questions to people. */
+};
+struct seen_step {
+    enum flow_status status;
+    enum flow_cause cause;
+    int64_t chosen, tries, rounds;
+    char *note, *prompt, *result; /* Owned. */
+    int64_t children;
+    bool succeeded;  /* Its last child. */
+    char answer[16]; /* State of its last question; "": there was none. */
+    int64_t questions, denials;
+    char letters[WORLD_CALLS + 1]; /* Answers of the agents of its last evaluation. */
+    int64_t calls;                 /* Agents that it began. */
+    struct told_step told;
+};
+struct seen_flow {
+    struct sim_flow *flow;
+    struct seen_step steps[WORLD_STEPS];
+    size_t count;
+    enum run_state state;
+    char cause[32], stop[32], failed[32];
+    int64_t rewinds;
+    char *report; /* Owned. */
+    bool stage_over, has_last;
+};
+
+static bool name_read(struct bytes name, const char *const *names, unsigned *ret_value) {
+    return bytes_find(name, names, ret_value);
+}
+
+static char *kept(struct bytes text) {
+    return mem_copy(text.data, text.len);
+}
+
+static void step_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    struct seen_flow *seen = ctx;
+    struct seen_step *step = &seen->steps[seen->count];
+    unsigned status = 0, cause = 0;
+    if (seen->count == WORLD_STEPS || !name_read(row->text[0], flow_status_names, &status) ||
+        !name_read(row->text[1], flow_cause_names, &cause)) {
+        sim_fail(sim, "%s has a step that is %s, %s", seen->flow->run, row->text[0].data,
+                 row->text[1].data);
+    }
+    *step = (struct seen_step){.status = (enum flow_status)status,
+                               .cause = (enum flow_cause)cause,
+                               .chosen = row->number[2],
+                               .tries = row->number[3],
+                               .rounds = row->number[4],
+                               .note = kept(row->text[5]),
+                               .prompt = kept(row->text[6]),
+                               .result = kept(row->text[7])};
+    seen->count++;
+}
+
+static void flow_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    struct seen_flow *seen = ctx;
+    unsigned state = 0;
+    if (!name_read(row->text[0], run_state_names, &state)) {
+        sim_fail(sim, "%s is %s", seen->flow->run, row->text[0].data);
+    }
+    seen->state = (enum run_state)state;
+    (void)snprintf(seen->cause, sizeof seen->cause, "%s", row->text[1].data);
+    (void)snprintf(seen->stop, sizeof seen->stop, "%s", row->text[2].data);
+    (void)snprintf(seen->failed, sizeof seen->failed, "%s", row->text[3].data);
+    seen->rewinds = row->number[4];
+    seen->report = kept(row->text[5]);
+    seen->stage_over = bytes_is(row->text[6], "over");
+}
+
+static void question_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    struct seen_flow *seen = ctx;
+    const size_t at = step_of(&seen->flow->world, row->text[0].data);
+    if (at == FLOW_NONE) {
+        sim_fail(sim, "%s asks for no step: %s", seen->flow->run, row->text[0].data);
+    }
+    struct seen_step *step = &seen->steps[at];
+    step->questions++;
+    step->denials += bytes_is(row->text[1], "denied") ? 1 : 0;
+    (void)snprintf(step->answer, sizeof step->answer, "%s", row->text[1].data);
+}
+
+/* Columns: place, number, state, child; in the order of versions. */
+static void call_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    struct seen_flow *seen = ctx;
+    const int64_t at = row->number[0], number = row->number[1];
+    if (at < 0 || (size_t)at >= seen->count || number < 1 || number > WORLD_CALLS) {
+        sim_fail(sim, "%s has an agent of no call", seen->flow->run);
+    }
+    struct seen_step *step = &seen->steps[at];
+    step->calls += row->number[3] != 0 ? 1 : 0;
+    step->letters[number - 1] = bytes_is(row->text[2], "done") ? 'v' : 't';
+}
+
+/* --- Its events ------------------------------------------------------------------------------- */
+
+/* A step that goes back without that its own loop, or another try, says so. */
+static bool goes_back(const struct told_step *told, enum flow_phase phase) {
+    const bool loops =
+        told->phase == FLOW_AT_UNTIL && (phase == FLOW_AT_RUN || phase == FLOW_AT_CHILD);
+    const bool retries = (told->phase == FLOW_AT_ENDING && phase == FLOW_AT_PAUSE) ||
+                         (told->phase == FLOW_AT_PAUSE && phase == FLOW_AT_CHILD);
+    return phase <= told->phase && !loops && !retries;
+}
+
+static void told_take(struct told_step *told, enum flow_status status, enum flow_phase phase) {
+    const bool back = goes_back(told, phase);
+    const bool ended_itself =
+        phase == FLOW_AT_UNTIL || phase == FLOW_AT_PAUSE ||
+        (phase == FLOW_AT_OVER && (status == FLOW_COMPLETED || status == FLOW_FAILED));
+    told->cut += told->phase == FLOW_AT_CHILD && (back || !ended_itself) ? 1 : 0;
+    if (back) {
+        told->tries = told->untils = 0;
+    }
+    if (phase == FLOW_AT_CHILD) {
+        told->needs++;
+        told->tries = told->phase == FLOW_AT_PAUSE ? told->tries + 1 : 1;
+    }
+    told->untils += phase == FLOW_AT_UNTIL ? 1 : 0;
+    told->asks += phase == FLOW_AT_PERSON ? 1 : 0;
+    told->status = status;
+    told->phase = phase;
+}
+
+static void event_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    struct seen_flow *seen = ctx;
+    AUTO(json_release) json_t *event = NULL;
+    unsigned status = 0, phase = 0;
+    if (err_failed(json_parse_wrapped(row->text[0], &event, NULL))) {
+        sim_fail(sim, "an event of %s is no JSON", seen->flow->run);
+    }
+    if (seen->has_last) {
+        sim_fail(sim, "%s has events after its end", seen->flow->run);
+    }
+    const size_t at = step_of(&seen->flow->world, json_str(event, "step_id", ""));
+    if (json_object_get(event, "run_status") != NULL) {
+        seen->has_last = true;
+        if (strcmp(json_str(event, "report", ""), seen->report) != 0) {
+            sim_fail(sim, "the last event of %s has another report", seen->flow->run);
+        }
+        return;
+    }
+    if (at == FLOW_NONE || !name_read(json_bytes(event, "status"), flow_status_names, &status) ||
+        !name_read(json_bytes(event, "phase"), flow_phase_names, &phase)) {
+        sim_fail(sim, "an event of %s is of no step: %s", seen->flow->run, row->text[0].data);
+    }
+    told_take(&seen->steps[at].told, (enum flow_status)status, (enum flow_phase)phase);
+}
+
+/* False: there is no such flow any more. */
+static bool seen_read(struct sim *sim, struct sim_flow *flow, struct seen_flow *seen) {
+    char stream[ID_SIZE + 8];
+    *seen = (struct seen_flow){.flow = flow};
+    (void)snprintf(stream, sizeof stream, "run:%s", flow->run);
+    ask_each(sim,
+             "SELECT r.state, r.cause, r.stop, f.failed, f.rewinds, f.report, f.stage FROM flows f"
+             " JOIN runs r ON r.id = f.run WHERE r.run = $1",
+             TEXTS(flow->run), flow_take, seen);
+    if (seen->report == NULL) {
+        return false;
+    }
+    ask_each(sim,
+             "SELECT s.status, s.cause, s.chosen, s.tries, s.rounds, s.note, s.prompt, s.result"
+             " FROM flow_steps s JOIN runs r ON r.id = s.run WHERE r.run = $1 ORDER BY s.place",
+             TEXTS(flow->run), step_take, seen);
+    for (size_t i = 0; i < flow->child_count; i++) {
+        struct seen_step *step = &seen->steps[flow->children[i].at];
+        step->children++;
+        step->succeeded = flow->children[i].succeeded;
+    }
+    ask_each(sim,
+             "SELECT a.step, a.state FROM approvals a JOIN runs r ON r.id = a.run WHERE r.run = $1"
+             " ORDER BY a.id",
+             TEXTS(flow->run), question_take, seen);
+    ask_each(sim,
+             "SELECT c.place, c.number, c.state, c.child FROM flow_calls c JOIN runs r ON r.id ="
+             " c.run WHERE r.run = $1 ORDER BY c.version",
+             TEXTS(flow->run), call_take, seen);
+    ask_each(sim,
+             "SELECT e.data FROM events e JOIN streams s ON s.id = e.stream WHERE s.name = $1"
+             " AND e.type = 'flow_run_step_updated' ORDER BY e.seq",
+             TEXTS(stream), event_take, seen);
+    return true;
+}
+
+static void seen_free(struct seen_flow *seen) {
+    for (size_t i = 0; i < seen->count; i++) {
+        mem_free(seen->steps[i].note);
+        mem_free(seen->steps[i].prompt);
+        mem_free(seen->steps[i].result);
+    }
+    mem_free(seen->report);
+}
+
+/* --- How the world decided -------------------------------------------------------------------- */
+
+_Noreturn static void step_fail(struct sim *sim, const struct seen_flow *seen, size_t at,
+                                const char *what) {
+    const struct seen_step *step = &seen->steps[at];
+    const struct world_plan *plan = &seen->flow->world.plans[at];
+    sim_fail(sim,
+             "s%zu of %s (herd %" PRIu64 "), %s, %s, %s: %s [tries %lld of %lld, rounds %lld of"
+             " %lld, children %lld, needs %lld, cut %lld, until %lld, answer %s, note %s]",
+             at, seen->flow->run, seen->flow->world.seed, flow_kind_names[plan->kind],
+             flow_status_names[step->status], flow_cause_names[step->cause], what,
+             (long long)step->tries, (long long)plan->retries, (long long)step->rounds,
+             (long long)plan->loop_max, (long long)step->children, (long long)step->told.needs,
+             (long long)step->told.cut, (long long)step->told.untils, step->answer, step->note);
+}
+
+static void children_check(struct sim *sim, const struct seen_flow *seen, size_t at) {
+    const struct seen_step *step = &seen->steps[at];
+    const struct world_plan *plan = &seen->flow->world.plans[at];
+    if (plan->kind == FLOW_KIND_CODE) {
+        if (step->children != step->calls) {
+            step_fail(sim, seen, at, "an agent of its code began twice");
+        }
+    } else if (step->children > step->told.needs) {
+        step_fail(sim, seen, at, "a child began twice");
+    } else if (step->children < step->told.needs - step->told.cut) {
+        step_fail(sim, seen, at, "it has an answer of a child that there never was");
+    }
+    if (step->questions != step->told.asks) {
+        step_fail(sim, seen, at, "a person was asked twice, or not at all");
+    }
+}
+
+/* A cause must be one that somebody gave; then it decides what the model makes of the step. */
+static enum world_fault fault_of(struct sim *sim, const struct seen_flow *seen, size_t at) {
+    const struct seen_step *step = &seen->steps[at];
+    const struct world_plan *plan = &seen->flow->world.plans[at];
+    const bool denied = strcmp(step->answer, "denied") == 0;
+    switch (step->cause) {
+    case FLOW_BECAUSE_THREW:
+        if (plan->fault != WORLD_THROWS && seen->flow->misfortunes == 0) {
+            step_fail(sim, seen, at, "nothing threw");
+        }
+        return WORLD_THROWS;
+    case FLOW_BECAUSE_CHILD:
+        if (step->succeeded || step->told.tries != plan->retries + 1) {
+            step_fail(sim, seen, at, "its child did not fail, or a try was left");
+        }
+        return WORLD_CHILD;
+    case FLOW_BECAUSE_TIMED_OUT:
+        if (plan->kind == FLOW_KIND_AGENT && step->told.tries > 0 && step->tries != plan->retries &&
+            step->told.untils == 0) {
+            step_fail(sim, seen, at, "a try was left");
+        }
+        return WORLD_TIME;
+    case FLOW_BECAUSE_LOOP:
+        if (plan->fault != WORLD_LOOP || step->rounds != plan->loop_max) {
+            step_fail(sim, seen, at, "its loop has another limit");
+        }
+        return WORLD_LOOP;
+    case FLOW_BECAUSE_REJECTED:
+        if (plan->rewind_to < WORLD_STEPS || (!denied && !plan->refuses)) {
+            step_fail(sim, seen, at, "nobody rejected it");
+        }
+        return WORLD_PERSON;
+    case FLOW_BECAUSE_UNANSWERED:
+        if (plan->timeout_ms == 0 || plan->refuses) {
+            step_fail(sim, seen, at, "it has no time");
+        }
+        return WORLD_PERSON;
+    case FLOW_BECAUSE_REWINDS:
+        if (plan->rewind_to == WORLD_STEPS || seen->rewinds != FLOW_REWINDS_MAX) {
+            step_fail(sim, seen, at, "the limit was not reached");
+        }
+        return WORLD_PERSON;
+    default:
+        break;
+    }
+    return WORLD_FINE;
+}
+
+static void completed_check(struct sim *sim, const struct seen_flow *seen, size_t at) {
+    const struct seen_step *step = &seen->steps[at];
+    const struct world_plan *plan = &seen->flow->world.plans[at];
+    if (plan->fault == WORLD_THROWS) {
+        step_fail(sim, seen, at, "it throws");
+    }
+    if (world_has_child(plan) && !step->succeeded) {
+        step_fail(sim, seen, at, "its child did not succeed");
+    }
+    if (plan->loop_max > 0 && step->rounds + 1 != plan->good) {
+        step_fail(sim, seen, at, "its loop has another number of rounds");
+    }
+    if (plan->loop_max > 0 && seen->rewinds == 0 && step->told.untils != plan->good) {
+        step_fail(sim, seen, at, "its loop was not asked in each round");
+    }
+    if (plan->kind == FLOW_KIND_APPROVAL && strcmp(step->answer, "allowed") != 0 &&
+        strcmp(step->answer, "answered") != 0) {
+        step_fail(sim, seen, at, "nobody approved it");
+    }
+}
+
+/* The plans become those of what happened. */
+static void world_decide(struct sim *sim, const struct seen_flow *seen, struct flow_world *world) {
+    for (size_t i = 0; i < world->count; i++) {
+        const struct seen_step *step = &seen->steps[i];
+        struct world_plan *plan = &world->plans[i];
+        children_check(sim, seen, i);
+        if (step->status == FLOW_COMPLETED) {
+            completed_check(sim, seen, i);
+        }
+        plan->overtaken = step->cause == FLOW_BECAUSE_BATCH;
+        if (plan->overtaken && (world->batch_timeout_ms == 0 || plan->batch == WORLD_BATCHES)) {
+            step_fail(sim, seen, i, "its batch has no time");
+        }
+        const enum world_fault fault = fault_of(sim, seen, i);
+        const bool is_open = step->status == FLOW_CANCELLED; /* How it would have ended is open. */
+        plan->fault = fault != WORLD_FINE || !is_open ? fault : plan->fault;
+        plan->fault = is_open ? WORLD_FINE : plan->fault;
+    }
+}
+
+/* --- Judged ----------------------------------------------------------------------------------- */
+
+static struct bytes result_of(const void *ctx, size_t at) {
+    const struct seen_flow *seen = ctx;
+    const char *result = seen->steps[at].result;
+    return result[0] == '\0' ? (struct bytes){NULL, 0} : bytes_of(result);
+}
+
+static void texts_check(struct sim *sim, const struct seen_flow *seen, size_t at) {
+    const struct seen_step *step = &seen->steps[at];
+    const struct world_plan *plan = &seen->flow->world.plans[at];
+    AUTO(text_done) struct text text = text_up_to(RESULT_MAX);
+    if (step->status != FLOW_COMPLETED) {
+        return;
+    }
+    if (plan->kind == FLOW_KIND_SWITCH) {
+        text_addf(&text, "branch:c%zu", plan->chosen);
+        const char *label = plan->chosen < plan->cases ? text.data : "";
+        if (step->chosen != (int64_t)plan->chosen || strcmp(step->result, label) != 0) {
+            step_fail(sim, seen, at, "it chose another branch");
+        }
+    } else if (plan->has_run) {
+        if (plan->kind == FLOW_KIND_AGENT) {
+            text_addf(&text, "op#%lld. ", (long long)seen->flow->op);
+        }
+        flow_run_write(&seen->flow->world, at, step->letters, result_of, seen, &text);
+        const bool is_code = plan->kind == FLOW_KIND_CODE;
+        if (strcmp(is_code ? step->result : step->prompt, text.data) != 0) {
+            sim_fail(sim, "s%zu of %s knew other results than those that are stored: %.200s and %s",
+                     at, seen->flow->run, is_code ? step->result : step->prompt, text.data);
+        }
+    }
+}
+
+static void rewinds_check(struct sim *sim, const struct seen_flow *seen) {
+    int64_t least = 0, most = 0;
+    for (size_t i = 0; i < seen->count; i++) {
+        const struct world_plan *plan = &seen->flow->world.plans[i];
+        const struct seen_step *step = &seen->steps[i];
+        const bool at_limit = step->cause == FLOW_BECAUSE_REWINDS;
+        if (plan->kind == FLOW_KIND_APPROVAL && plan->rewind_to < WORLD_STEPS) {
+            least += step->denials - (at_limit ? 1 : 0);
+            most += plan->refuses ? step->questions : step->denials - (at_limit ? 1 : 0);
+        }
+    }
+    if (seen->rewinds < least || seen->rewinds > most) {
+        sim_fail(sim, "%s went back %lld times, for %lld to %lld rejections", seen->flow->run,
+                 (long long)seen->rewinds, (long long)least, (long long)most);
+    }
+}
+
+static void statuses_check(struct sim *sim, const struct seen_flow *seen,
+                           const struct flow_world *world, bool fails) {
+    for (size_t i = 0; i < seen->count; i++) {
+        const enum flow_status status = seen->steps[i].status;
+        const bool cancelled =
+            status == FLOW_CANCELLED && fails && world->failing == FLOW_FAILS_FAST;
+        if (status != world->finals[i] && !cancelled) {
+            char words[64];
+            (void)snprintf(words, sizeof words, "the model says %s",
+                           flow_status_names[world->finals[i]]);
+            step_fail(sim, seen, i, words);
+        }
+        texts_check(sim, seen, i);
+    }
+}
+
+static void end_check(struct sim *sim, const struct seen_flow *seen, const struct flow_world *world,
+                      bool fails) {
+    AUTO(text_done) struct text report = text_up_to(RESULT_MAX);
+    const bool unlucky = seen->flow->misfortunes > 0 && world->renders;
+    const bool no_report = seen->report[0] == '\0';
+    const bool threw = world->render_throws || (unlucky && no_report);
+    const char *cause = fails ? "step_failed" : threw ? "script_error" : "completed";
+    if (strcmp(seen->cause, cause) != 0 ||
+        seen->state != (fails || threw ? RUN_FAILED : RUN_SUCCEEDED)) {
+        sim_fail(sim, "%s is %s, %s, and the model says %s", seen->flow->run,
+                 run_state_name(seen->state), seen->cause, cause);
+    }
+    const size_t at = step_of(&seen->flow->world, seen->failed);
+    if (fails != (seen->failed[0] != '\0') ||
+        (fails && (at == FLOW_NONE || world_tolerates(world, at)))) {
+        sim_fail(sim, "%s fails by the step '%s'", seen->flow->run, seen->failed);
+    }
+    flow_report_write(world, result_of, seen, &report);
+    if (strcmp(seen->report, world->renders && !threw ? report.data : "") != 0) {
+        sim_fail(sim, "the report of %s is %s, and not %s", seen->flow->run, seen->report,
+                 report.data);
+    }
+}
+
+static void flow_judge(struct sim *sim, struct sim_flow *flow) {
+    static struct seen_flow seen; /* Large; one thread. */
+    struct flow_world world = flow->world;
+    flow->judged = true;
+    if (!seen_read(sim, flow, &seen)) {
+        return;
+    }
+    if (seen.count != world.count || !seen.stage_over || !seen.has_last) {
+        sim_fail(sim, "%s has ended, and is not over", flow->run);
+    }
+    for (size_t i = 0; i < seen.count; i++) {
+        if (flow_status_is_open(seen.steps[i].status)) {
+            step_fail(sim, &seen, i, "it is open, and its flow has ended");
+        }
+    }
+    world_decide(sim, &seen, &world);
+    rewinds_check(sim, &seen);
+    sim_trace(sim, "flow %lld is judged: %s, %s", (long long)flow->op, run_state_name(seen.state),
+              seen.cause);
+    if (seen.stop[0] == '\0') {
+        const bool fails = world_judge(&world);
+        statuses_check(sim, &seen, &world, fails);
+        end_check(sim, &seen, &world, fails);
+    }
+    seen_free(&seen);
+}
+
+/* --- The part --------------------------------------------------------------------------------- */
+
+static void flow_check(struct sim *sim, struct sim_flow *flow) {
+    struct row_state row;
+    if (!row_state_read(sim, flow->run, &row)) {
+        return;
+    }
+    if (!row.found && flow->told == TOLD_ACCEPTED) {
+        sim_fail(sim, "%s was accepted, and is not stored", flow->run);
+    }
+    if (row.found && flow->told == TOLD_REFUSED) {
+        sim_fail(sim, "%s was refused, and is stored", flow->run);
+    }
+    if (row.found && run_state_final(row.state)) {
+        flow_judge(sim, flow);
+    }
+}
+
+static void outlived_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    (void)ctx;
+    sim_fail(sim, "%s has ended, and %s of it has not", row->text[0].data, row->text[1].data);
+}
+
+static void flows_look(struct sim *sim) {
+    struct sim_flows *all = flows_of(sim);
+    if (!flows_play(&sim->options)) {
+        return;
+    }
+    children_look(sim);
+    live_look(sim);
+    for (size_t i = 0; i < all->count; i++) {
+        if (!all->list[i].judged) {
+            flow_check(sim, &all->list[i]);
+        }
+    }
+    ask_each(sim,
+             "SELECT f.run, c.run FROM runs c JOIN runs f ON f.id = c.parent WHERE f.kind = 'flow'"
+             " AND f.ended_ms IS NOT NULL AND c.ended_ms IS NULL AND c.stop = ''",
+             NULL, outlived_take, NULL);
+    ask_each(sim,
+             "SELECT f.run, a.approval FROM approvals a JOIN runs f ON f.id = a.run WHERE"
+             " f.kind = 'flow' AND f.ended_ms IS NOT NULL AND a.answered_ms IS NULL",
+             NULL, outlived_take, NULL);
+    ask_each(sim,
+             "SELECT a.name, b.name FROM flow_steps a JOIN flow_steps b ON b.child = a.child"
+             " WHERE a.child <> 0 AND (a.run <> b.run OR a.place < b.place)",
+             NULL, outlived_take, NULL);
+}
+
+static void flows_crashed(struct sim *sim) {
+    struct sim_flows *all = flows_of(sim);
+    for (size_t i = 0; i < all->count; i++) {
+        all->list[i].told = all->list[i].told == TOLD_ASKED ? TOLD_UNKNOWN : all->list[i].told;
+    }
+}
+
+static unsigned answers;
+
+static void flows_begin(struct sim *sim) {
+    flows_of(sim)->count = 0;
+    flows_of(sim)->last_child = 0;
+    answers = 0;
+}
+
+/* Columns: run, stage, names and phases of its open steps. */
+static void waiting_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    (void)ctx;
+    sim_fail(sim, "%s has not ended: %s; %s", row->text[0].data, row->text[1].data,
+             row->text[2].data);
+}
+
+static bool flows_rest(struct sim *sim, bool must) {
+    static const char live[] = "SELECT count(*) FROM runs WHERE kind = 'flow' AND ended_ms IS NULL";
+    if (!flows_play(&sim->options) || rows_number(sim, live, NULL, 0) == 0) {
+        return true;
+    }
+    if (must) {
+        ask_each(sim,
+                 "SELECT r.run, f.stage || ' ' || r.state || ' ' || r.gate || ' ' || r.stop,"
+                 " coalesce((SELECT group_concat(s.name || ' ' || s.phase || ' ' || coalesce("
+                 "(SELECT c.run || ' ' || c.state || ' ' || c.gate FROM runs c WHERE c.id ="
+                 " s.child), ''), '; ') FROM flow_steps s WHERE s.run = r.id AND s.status IN"
+                 " ('pending', 'running')), '') FROM runs r JOIN flows f ON f.run = r.id"
+                 " WHERE r.ended_ms IS NULL",
+                 NULL, waiting_take, NULL);
+    }
+    (void)asked_answer(sim, answers++);
+    (void)budgets_remove_all(sim);
+    return false;
+}
+
+static void flows_end(struct sim *sim) {
+    const struct sim_flows *all = flows_of(sim);
+    size_t judged = 0;
+    flows_look(sim);
+    for (size_t i = 0; i < all->count; i++) {
+        judged += all->list[i].judged ? 1 : 0;
+    }
+    sim_trace(sim, "%zu flows were judged", judged);
+}
+
+const struct sim_part part_flows = {
+    .name = "flows",
+    .ops = flows_ops,
+    .begin = flows_begin,
+    .opened = flows_look,
+    .crashed = flows_crashed,
+    .look = flows_look,
+    .rest = flows_rest,
+    .end = flows_end,
+};

@@ -1,0 +1,51 @@
+/* flows.h: the model of flows: what was asked for and acknowledged, and the world of each.
+ *
+ *   run   ASKED ──acknowledged──> ACCEPTED
+ *           │ └──refused──> REFUSED
+ *           └──the life ends before an answer──> UNKNOWN
+ */
+#ifndef DROVER_TEST_SIM_FLOWS_H
+#define DROVER_TEST_SIM_FLOWS_H
+
+#include "../flow_world.h"
+#include "jobs.h"
+#include "sim.h"
+
+enum { FLOWS_MAX = 128, FLOW_WORLD_STEPS = 10, FLOW_CHILDREN_MAX = 200 };
+
+/* A child as its row was seen: retention may remove it before its flow has ended. */
+struct sim_child {
+    int64_t id;
+    size_t at; /* Step. */
+    bool ended, succeeded;
+    uint64_t orphan_ns; /* When it was first seen that no step waits for it; 0: one does. */
+};
+struct sim_flow {
+    int64_t op;
+    struct flow_world world;
+    char run[ID_SIZE];
+    enum told told;
+    struct sim_child children[FLOW_CHILDREN_MAX];
+    size_t child_count;
+    bool judged;          /* Its end was looked at. */
+    unsigned misfortunes; /* Workers of it that crashed or computed for too long. */
+};
+struct sim_flows {
+    struct sim_flow list[FLOWS_MAX];
+    size_t count;
+    int64_t last_child; /* Highest id of a child that was seen. */
+};
+struct sim_options;
+/* Whether this seed has flows. */
+bool flows_play(const struct sim_options *options);
+struct sim_flows *flows_of(struct sim *sim);
+struct sim_flow *flows_by_op(struct sim *sim, int64_t op); /* NULL: there is none. */
+
+/* ops_flows.c */
+extern const struct sim_op flows_ops[];
+/* flow_player.c asks: rounds of the loop of a step that are over. */
+int64_t flows_rounds(struct sim *sim, int64_t op, size_t at);
+/* script.c tells: a worker of that flow ended by chance. */
+void flows_worker_lost(struct sim *sim, int64_t op);
+
+#endif

@@ -1,0 +1,245 @@
+/* ops_flows.c: what clients ask of flows, as the handlers of api/ ask the daemon: they are
+ * submitted and stopped; and answers come that nobody waits for. */
+#include <stdio.h>
+#include <string.h>
+
+#include "asks.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "engine/flow/flows.h"
+#include "flow_player.h"
+#include "flows.h"
+#include "inside.h"
+#include "known.h"
+#include "main/work.h"
+
+enum { TEXT_BYTES_MAX = 64 << 10 };
+
+static struct run_bounds bounds_of(struct sim *sim) {
+    return dispatch_bounds(work_api(sim_life(sim)->work).host.dispatch);
+}
+
+static struct sim_flow *flow_pick(struct sim *sim) {
+    struct sim_flows *all = flows_of(sim);
+    return all->count == 0 ? NULL : &all->list[sim_choose(sim, "flow", all->count)];
+}
+
+/* --- Submitted -------------------------------------------------------------------------------- */
+
+struct submission {
+    struct sim *sim;
+    struct sim_flow *flow;
+    struct flow_new what;
+    struct id run;
+    bool excluded[WORLD_STEPS];
+    struct text source, description, input; /* Owned. */
+    struct why why;
+};
+
+static struct err submit_tx(struct tx *tx, void *ctx) {
+    struct submission *submission = ctx;
+    struct run_row row = {0};
+    return tx_flow_submit(tx, &submission->what, &row, &submission->why);
+}
+
+static bool may_refuse(struct err err) {
+    switch (err.code) {
+    case ERR_INTERNAL:
+    case ERR_BAD_JSON:
+    case ERR_BAD_FIELD:
+    case ERR_BAD_FLOW:
+    case ERR_NOT_FOUND:
+        return false;
+    default:
+        return true; /* Of a full disk, of a full queue, of a daemon that ends. */
+    }
+}
+
+static void submit_done(struct err err, void *ctx) {
+    struct submission *submission = ctx;
+    struct sim *sim = submission->sim;
+    if (!sim_life(sim)->dead) {
+        submission->flow->told = err_failed(err) ? TOLD_REFUSED : TOLD_ACCEPTED;
+        sim_trace(sim, "flow %s: %s", submission->flow->run, err_name(err.code));
+        if (err_failed(err) && !may_refuse(err)) {
+            sim_fail(sim, "a flow is refused: %s (%s) %s", err_name(err.code), err.step,
+                     submission->why.text);
+        }
+    }
+    text_done(&submission->source);
+    text_done(&submission->description);
+    text_done(&submission->input);
+    mem_free(submission);
+}
+
+static void what_write(struct sim *sim, struct submission *submission, const char *root) {
+    static const char *const models[] = {"openai/plain", "openai/think", "responses/plain",
+                                         "anthropic/plain"};
+    struct sim_flow *flow = submission->flow;
+    const struct flow_world *world = &flow->world;
+    world_write(world, &submission->description);
+    text_addf(&submission->input, "{\"op\":%lld}", (long long)flow->op);
+    for (size_t i = 0; i < world->count; i++) {
+        submission->excluded[i] = world->plans[i].unwanted_first;
+    }
+    submission->what = (struct flow_new){
+        .run = {.run = submission->run,
+                .owner = BYTES(KNOWN_OWNER),
+                .parent = BYTES(""),
+                .key = BYTES(""),
+                .label = BYTES("herd"),
+                .spec = BYTES("{}"),
+                .project = sim_chance(sim, "project", 50) ? BYTES("web") : BYTES(""),
+                .kind = KIND_FLOW,
+                .bounds = bounds_of(sim)},
+        .name = BYTES("herd"),
+        .file = BYTES("herd.js"),
+        .source = text_bytes(&submission->source),
+        .description = text_bytes(&submission->description),
+        .input = text_bytes(&submission->input),
+        .model = known_bytes(models[sim_choose(sim, "model", COUNT_OF(models))]),
+        .root = known_bytes(root),
+        .excluded = submission->excluded};
+}
+
+static void flow_submit(struct sim *sim) {
+    struct sim_flows *all = flows_of(sim);
+    if (all->count == FLOWS_MAX) {
+        return;
+    }
+    struct submission *submission = mem_new(sizeof *submission);
+    struct sim_flow *flow = &all->list[all->count++];
+    submission->sim = sim;
+    submission->flow = flow;
+    text_init(&submission->source, TEXT_BYTES_MAX);
+    text_init(&submission->description, TEXT_BYTES_MAX);
+    text_init(&submission->input, TEXT_BYTES_MAX);
+    *flow = (struct sim_flow){.op = (int64_t)sim_operation(sim), .told = TOLD_ASKED};
+    submission->run = known_id(sim, "run", "flow");
+    memcpy(flow->run, submission->run.text, ID_SIZE);
+    flow_source_write(sim_hash(sim_seed(sim), sim_operation(sim), "herd", 0), FLOW_WORLD_STEPS,
+                      &submission->source);
+    const bool is_world = flow_source_read(text_bytes(&submission->source), &flow->world);
+    assert(is_world);
+    what_write(sim, submission, sim_chance(sim, "root", 30) ? sim_project_dir(sim) : "");
+    store_write(sim_life(sim)->store, submit_tx, submit_done, submission);
+}
+
+/* --- Stopped ---------------------------------------------------------------------------------- */
+
+struct order {
+    struct sim *sim;
+    struct sim_flow *flow;
+    struct run_stop stop;
+    bool more;
+    /* A late answer: */
+    struct flow_told told;
+    bool late;
+};
+
+static struct err stop_tx(struct tx *tx, void *ctx) {
+    struct order *order = ctx;
+    struct run_row row = {0};
+    order->more = false;
+    return tx_run_stop(tx, &order->stop, &order->more, &row);
+}
+
+static void stop_done(struct err err, void *ctx) {
+    struct order *order = ctx;
+    if (!err_failed(err) && order->more) {
+        store_write(sim_life(order->sim)->store, stop_tx, stop_done, order);
+        return;
+    }
+    sim_trace(order->sim, "a stop of the flow %s: %s", order->flow->run, err_name(err.code));
+    mem_free(order);
+}
+
+static void flow_stop(struct sim *sim) {
+    struct sim_flow *flow = flow_pick(sim);
+    if (flow == NULL) {
+        return;
+    }
+    struct order *order = mem_new(sizeof *order);
+    *order =
+        (struct order){.sim = sim,
+                       .flow = flow,
+                       .stop = {.key = {.owner = BYTES(KNOWN_OWNER), .run = known_bytes(flow->run)},
+                                .cause = CAUSE_STOPPED,
+                                .grace_ms = 1000,
+                                .bounds = bounds_of(sim)}};
+    store_write(sim_life(sim)->store, stop_tx, stop_done, order);
+}
+
+/* --- Late answers ----------------------------------------------------------------------------- */
+
+struct steps {
+    struct flow_place places[WORLD_STEPS];
+    enum flow_phase phases[WORLD_STEPS];
+    size_t count;
+};
+
+static void on_step(void *ctx, const struct flow_item *item) {
+    struct steps *steps = ctx;
+    if (steps->count < WORLD_STEPS) {
+        steps->places[steps->count] =
+            (struct flow_place){.at = item->place, .version = item->version};
+        steps->phases[steps->count++] = item->phase;
+    }
+}
+
+/* The answer is the one that the step waited for before, or another one than it waits for. */
+static struct err late_tx(struct tx *tx, void *ctx) {
+    struct order *order = ctx;
+    struct flow_look look;
+    struct steps steps = {.count = 0};
+    bool found = false;
+    order->late = true;
+    struct err err =
+        tx_flow_look(tx, known_bytes(order->flow->run), &found, &look, on_step, &steps);
+    if (err_failed(err) || !found || order->told.place.at >= steps.count) {
+        return err;
+    }
+    const size_t at = order->told.place.at;
+    const bool is_old = order->told.place.version == 0;
+    struct flow_told told = order->told;
+    told.place.version = told.answer.version = steps.places[at].version - (is_old ? 1 : 0);
+    told.answer.phase = is_old                              ? steps.phases[at]
+                        : steps.phases[at] == FLOW_AT_UNTIL ? FLOW_AT_WHEN
+                                                            : FLOW_AT_UNTIL;
+    return tx_flow_answer(tx, &told, &order->late);
+}
+
+static void late_done(struct err err, void *ctx) {
+    struct order *order = ctx;
+    if (!err_failed(err) && !order->late) {
+        sim_fail(order->sim, "%s takes an answer that no step waits for", order->flow->run);
+    }
+    mem_free(order);
+}
+
+static void flow_late(struct sim *sim) {
+    struct sim_flow *flow = flow_pick(sim);
+    if (flow == NULL) {
+        return;
+    }
+    static const enum flow_said words[] = {FLOW_SAID_YES, FLOW_SAID_NO, FLOW_SAID_VALUE,
+                                           FLOW_SAID_FAILED, FLOW_SAID_THREW};
+    struct order *order = mem_new(sizeof *order);
+    *order =
+        (struct order){.sim = sim,
+                       .flow = flow,
+                       .told = {.place = {.run = known_bytes(flow->run),
+                                          .at = (size_t)sim_choose(sim, "step", flow->world.count),
+                                          .version = (int64_t)sim_choose(sim, "old", 2)},
+                                .answer = {.said = words[sim_choose(sim, "word", COUNT_OF(words))]},
+                                .text = BYTES("too late"),
+                                .bounds = bounds_of(sim)}};
+    store_write(sim_life(sim)->store, late_tx, late_done, order);
+}
+
+const struct sim_op flows_ops[] = {
+    {"flow_submit", 400, flow_submit},
+    {"flow_stop", 15, flow_stop},
+    {"flow_late", 60, flow_late},
+    {NULL, 0, NULL},
+};
