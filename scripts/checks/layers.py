@@ -41,7 +41,7 @@ FEATURES = {
         ["terminal"], ["base"], ["stream"], ["run"],
         ["trace", "host", "token", "provider", "memory", "agent", "budget", "inbox",
          "project"], ["system"],
-        ["job"], ["session"], ["turn"], ["workflow"], ["board"], ["mail"], ["demo"],
+        ["job"], ["session"], ["turn"], ["workflow"], ["board"], ["mail"], ["flow"], ["demo"],
     ],
     "base": [["json", "process", "markdown"], ["fields"], ["resource"]],
     "http": [["stream"]],
