@@ -127,8 +127,7 @@ static void times_invent(struct flow_world *world) {
     }
 }
 
-void world_invent(struct flow_world *world, uint64_t seed, size_t steps_max,
-                  enum world_times times) {
+void world_invent(struct flow_world *world, uint64_t seed, size_t steps_max, unsigned with) {
     assert(steps_max > 0 && steps_max <= WORLD_STEPS);
     *world = (struct flow_world){.seed = seed, .dice = seed * 2654435761U + 88172645463325252U};
     world->count = 1 + world_dice(world, steps_max);
@@ -137,11 +136,15 @@ void world_invent(struct flow_world *world, uint64_t seed, size_t steps_max,
     world->renders = world_dice(world, 4) != 0;
     world->render_throws = world->renders && world_dice(world, 10) == 0;
     for (size_t i = 0; i < world->count; i++) {
+        struct world_plan *plan = &world->plans[i];
         step_invent(world, i);
+        if ((with & WORLD_NESTS) != 0 && plan->kind == FLOW_KIND_COMMAND && plan->has_run) {
+            plan->kind = FLOW_KIND_FLOW;
+        }
     }
     bonds_invent(world);
     rewinds_invent(world);
-    if (times == WORLD_WITH_TIMES) {
+    if ((with & WORLD_TIMES) != 0) {
         times_invent(world);
     }
 }
@@ -230,6 +233,8 @@ static void step_write(const struct flow_world *world, size_t at, struct text *t
     if (plan->kind == FLOW_KIND_COMMAND && !plan->has_run) {
         text_addf(text, ",\"command\":\"count the herd of %llu for s%zu\"",
                   (unsigned long long)world->seed, at);
+    } else if (plan->kind == FLOW_KIND_FLOW) {
+        text_add_str(text, ",\"flow\":\"" WORLD_NESTED "\"");
     } else if (plan->kind == FLOW_KIND_APPROVAL) {
         person_write(plan, text);
     }

@@ -55,9 +55,12 @@ struct flow_world {
     bool by_when[WORLD_STEPS]; /* Skipped by its own `when`. */
 };
 
-enum world_times { WORLD_WITHOUT_TIMES, WORLD_WITH_TIMES };
-void world_invent(struct flow_world *world, uint64_t seed, size_t steps_max,
-                  enum world_times times);
+enum {
+    WORLD_TIMES = 1 << 0, /* Of approvals and batches. */
+    WORLD_NESTS = 1 << 1, /* Steps that begin the flow WORLD_NESTED. */
+};
+#define WORLD_NESTED "fold"
+void world_invent(struct flow_world *world, uint64_t seed, size_t steps_max, unsigned with);
 uint64_t world_dice(struct flow_world *world, uint64_t sides);
 void world_write(const struct flow_world *world, struct text *text);
 /* Fills `finals` and `by_when`; whether the run fails by a step. */
@@ -66,7 +69,8 @@ bool world_judge(struct flow_world *world);
 bool world_tolerates(const struct flow_world *world, size_t at);
 
 static inline bool world_has_child(const struct world_plan *plan) {
-    return plan->kind == FLOW_KIND_AGENT || plan->kind == FLOW_KIND_COMMAND;
+    return plan->kind == FLOW_KIND_AGENT || plan->kind == FLOW_KIND_COMMAND ||
+           plan->kind == FLOW_KIND_FLOW;
 }
 
 #endif

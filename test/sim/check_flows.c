@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "asks.h"
 #include "base/memory.h"
@@ -21,7 +22,7 @@
 #include "inside.h"
 #include "ops.h"
 
-enum { RESULT_MAX = 2 << 20, SHARE = 3, ORPHAN_MS = 60000 };
+enum { RESULT_MAX = 2 << 20, SHARE = 3, ORPHAN_MS = 60000, NESTED_STEPS = 4 };
 
 #define ORPHAN_NS ((uint64_t)ORPHAN_MS * 1000 * 1000)
 
@@ -37,12 +38,25 @@ bool flows_play(const struct sim_options *options) {
 
 struct sim_flow *flows_by_op(struct sim *sim, int64_t op) {
     struct sim_flows *all = flows_of(sim);
-    for (size_t i = 0; i < all->count; i++) {
-        if (all->list[i].op == op) {
-            return &all->list[i];
+    for (size_t i = all->count; i > 0; i--) {
+        if (all->list[i - 1].op == op) {
+            return &all->list[i - 1];
         }
     }
     return NULL;
+}
+
+struct sim_flow *flows_add(struct sim *sim, int64_t op, struct bytes source) {
+    struct sim_flows *all = flows_of(sim);
+    if (all->count == FLOWS_MAX) {
+        return NULL;
+    }
+    struct sim_flow *flow = &all->list[all->count++];
+    *flow = (struct sim_flow){.op = op, .told = TOLD_ASKED};
+    if (!flow_source_read(source, &flow->world)) {
+        sim_fail(sim, "a flow with a source that nobody wrote: %.*s", (int)source.len, source.data);
+    }
+    return flow;
 }
 
 int64_t flows_rounds(struct sim *sim, int64_t op, size_t at) {
@@ -56,9 +70,11 @@ int64_t flows_rounds(struct sim *sim, int64_t op, size_t at) {
 }
 
 void flows_worker_lost(struct sim *sim, int64_t op) {
-    struct sim_flow *flow = op == 0 ? NULL : flows_by_op(sim, op);
-    if (flow != NULL) {
-        flow->misfortunes++;
+    struct sim_flow *const unlucky[] = {flows_by_op(sim, op), flows_by_op(sim, flow_parent_op(op))};
+    for (size_t i = 0; i < COUNT_OF(unlucky); i++) {
+        if (unlucky[i] != NULL) {
+            unlucky[i]->misfortunes++;
+        }
     }
 }
 
@@ -79,18 +95,35 @@ static size_t step_of(const struct flow_world *world, const char *name) {
     return sscanf(name, "s%zu", &at) == 1 && at < world->count ? at : FLOW_NONE;
 }
 
-/* Columns: run of the flow, name of the step, id. The turn of an agent is named by its session. */
+/* A step began a flow: its run, source and step. */
+static void nested_add(struct sim *sim, const struct sim_flow *flow, const struct ask_row *row,
+                       size_t at) {
+    struct sim_flow *nested = flows_add(sim, flow_nested_op(flow->op, at), row->text[4]);
+    if (nested != NULL) {
+        (void)snprintf(nested->run, sizeof nested->run, "%s", row->text[3].data);
+        nested->told = TOLD_ACCEPTED;
+    }
+}
+
+/* Columns: run of the flow, name of the step, id, run; of a flow its source. The turn of an agent is
+ * named by its session. */
 static void child_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     struct sim_flow *flow = flow_by_run(sim, row->text[0]);
     const char *name =
         strncmp(row->text[1].data, "herd: ", 6) == 0 ? row->text[1].data + 6 : row->text[1].data;
     const size_t at = flow == NULL ? FLOW_NONE : step_of(&flow->world, name);
     (void)ctx;
+    if (flow == NULL) {
+        return; /* Of one beyond the table. */
+    }
     if (at == FLOW_NONE || flow->child_count == FLOW_CHILDREN_MAX) {
         sim_fail(sim, "%s has a child of no step: %s", row->text[0].data, row->text[1].data);
     }
     flow->children[flow->child_count++] = (struct sim_child){.id = row->number[2], .at = at};
     flows_of(sim)->last_child = row->number[2];
+    if (row->text[4].len > 0) {
+        nested_add(sim, flow, row, at);
+    }
 }
 
 static void child_state_take(struct sim *sim, const struct ask_row *row, void *ctx) {
@@ -104,9 +137,11 @@ static void children_look(struct sim *sim) {
     struct sim_flows *all = flows_of(sim);
     const struct ask_number last = ask_number(all->last_child);
     ask_each(sim,
-             "SELECT f.run, coalesce(CASE WHEN c.kind = 'turn' THEN s.title ELSE c.label END, ''),"
-             " c.id FROM runs c JOIN runs f ON f.id = c.parent LEFT JOIN turns t ON t.run = c.id"
-             " LEFT JOIN sessions s ON s.id = t.session WHERE c.id > CAST($1 AS INTEGER)"
+             "SELECT f.run, coalesce(CASE WHEN c.kind = 'turn' THEN s.title WHEN c.kind = 'job'"
+             " THEN c.label ELSE (SELECT name FROM flow_steps WHERE child = c.id) END, ''),"
+             " c.id, c.run, coalesce(n.source, '') FROM runs c JOIN runs f ON f.id = c.parent"
+             " LEFT JOIN turns t ON t.run = c.id LEFT JOIN sessions s ON s.id = t.session"
+             " LEFT JOIN flows n ON n.run = c.id WHERE c.id > CAST($1 AS INTEGER)"
              " AND f.kind = 'flow' ORDER BY c.id",
              TEXTS(last.text), child_take, NULL);
     for (size_t i = 0; i < all->count; i++) {
@@ -152,8 +187,8 @@ struct running {
 static void running_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     struct running *running = ctx;
     struct sim_flow *flow = flow_by_run(sim, row->text[0]);
-    if (flow == NULL || row->number[1] < 0 || (size_t)row->number[1] >= flow->world.count) {
-        sim_fail(sim, "%s runs, and nobody asked for it", row->text[0].data);
+    if (flow == NULL) {
+        return; /* One beyond the table. */
     }
     if (flow != running->flow) {
         *running = (struct running){.flow = flow};
@@ -397,6 +432,11 @@ _Noreturn static void step_fail(struct sim *sim, const struct seen_flow *seen, s
              (long long)step->told.cut, (long long)step->told.untils, step->answer, step->note);
 }
 
+/* A worker that crashed at the start of a nested flow: there was no run. */
+static bool is_refused(const struct seen_flow *seen, size_t at) {
+    return seen->flow->world.plans[at].kind == FLOW_KIND_FLOW && seen->flow->misfortunes > 0;
+}
+
 static void children_check(struct sim *sim, const struct seen_flow *seen, size_t at) {
     const struct seen_step *step = &seen->steps[at];
     const struct world_plan *plan = &seen->flow->world.plans[at];
@@ -406,7 +446,7 @@ static void children_check(struct sim *sim, const struct seen_flow *seen, size_t
         }
     } else if (step->children > step->told.needs) {
         step_fail(sim, seen, at, "a child began twice");
-    } else if (step->children < step->told.needs - step->told.cut) {
+    } else if (step->children < step->told.needs - step->told.cut && !is_refused(seen, at)) {
         step_fail(sim, seen, at, "it has an answer of a child that there never was");
     }
     if (step->questions != step->told.asks) {
@@ -426,7 +466,7 @@ static enum world_fault fault_of(struct sim *sim, const struct seen_flow *seen, 
         }
         return WORLD_THROWS;
     case FLOW_BECAUSE_CHILD:
-        if (step->succeeded || step->told.tries != plan->retries + 1) {
+        if ((step->succeeded && !is_refused(seen, at)) || step->told.tries != plan->retries + 1) {
             step_fail(sim, seen, at, "its child did not fail, or a try was left");
         }
         return WORLD_CHILD;
@@ -524,7 +564,7 @@ static void texts_check(struct sim *sim, const struct seen_flow *seen, size_t at
         if (step->chosen != (int64_t)plan->chosen || strcmp(step->result, label) != 0) {
             step_fail(sim, seen, at, "it chose another branch");
         }
-    } else if (plan->has_run) {
+    } else if (plan->has_run && plan->kind != FLOW_KIND_FLOW) {
         if (plan->kind == FLOW_KIND_AGENT) {
             text_addf(&text, "op#%lld. ", (long long)seen->flow->op);
         }
@@ -679,7 +719,26 @@ static void flows_crashed(struct sim *sim) {
 
 static unsigned answers;
 
+/* The file of the flow that steps of others begin. */
+static void nested_write(struct sim *sim) {
+    AUTO(text_done) struct text text = text_up_to(1 << 10);
+    char path[300];
+    flow_source_write(sim_hash(sim_seed(sim), 0, "fold", 0), NESTED_STEPS, WORLD_TIMES, &text);
+    (void)snprintf(path, sizeof path, "%s/.drover/flows", sim_project_dir(sim));
+    int rc = mkdir(path, 0700);
+    assert(rc == 0);
+    (void)snprintf(path, sizeof path, "%s/.drover/flows/" WORLD_NESTED ".js", sim_project_dir(sim));
+    FILE *file = fopen(path, "we");
+    assert(file != NULL);
+    const bool written = fputs(text.data, file) >= 0;
+    rc = fclose(file);
+    assert(written && rc == 0);
+}
+
 static void flows_begin(struct sim *sim) {
+    if (flows_play(&sim->options)) {
+        nested_write(sim);
+    }
     flows_of(sim)->count = 0;
     flows_of(sim)->last_child = 0;
     answers = 0;

@@ -10,7 +10,7 @@
 #include "script/protocol.h"
 #include "speech.h"
 
-enum { OPEN_MAX = WORLD_STEPS + 1, DEPTH_MAX = 32, SHOWN_MAX = 24 };
+enum { NESTED_FIRST = 1000, OPEN_MAX = WORLD_STEPS + 1, DEPTH_MAX = 32, SHOWN_MAX = 24 };
 
 /* An evaluation that waits for its agents. */
 struct open_evaluation {
@@ -29,8 +29,8 @@ struct flow_player {
 
 /* --- Texts ------------------------------------------------------------------------------------ */
 
-void flow_source_write(uint64_t seed, size_t steps_max, struct text *text) {
-    text_addf(text, "// herd %" PRIu64 " %zu\n", seed, steps_max);
+void flow_source_write(uint64_t seed, size_t steps_max, unsigned with, struct text *text) {
+    text_addf(text, "// herd %" PRIu64 " %zu %u\nexport default {};\n", seed, steps_max, with);
 }
 
 bool flow_source_read(struct bytes text, struct flow_world *ret_world) {
@@ -38,17 +38,18 @@ bool flow_source_read(struct bytes text, struct flow_world *ret_world) {
     const char *at = text.data == NULL ? NULL : memmem(text.data, text.len, sign, sizeof sign - 1);
     uint64_t seed = 0;
     size_t steps_max = 0;
+    unsigned with = 0;
     char words[64];
     if (at == NULL) {
         return false;
     }
     const size_t left = text.len - (size_t)(at - text.data);
     (void)snprintf(words, sizeof words, "%.*s", (int)(left < 63 ? left : 63), at);
-    if (sscanf(words, "// herd %" SCNu64 " %zu", &seed, &steps_max) != 2 || steps_max == 0 ||
-        steps_max > WORLD_STEPS) {
+    if (sscanf(words, "// herd %" SCNu64 " %zu %u", &seed, &steps_max, &with) != 3 ||
+        steps_max == 0 || steps_max > WORLD_STEPS) {
         return false;
     }
-    world_invent(ret_world, seed, steps_max, WORLD_WITH_TIMES);
+    world_invent(ret_world, seed, steps_max, with);
     return true;
 }
 
@@ -62,6 +63,14 @@ static void known_write(size_t at, struct bytes result, struct text *text) {
     } else {
         text_addf(text, " s%zu=%08x", at, (unsigned)(hash >> 32));
     }
+}
+
+int64_t flow_nested_op(int64_t op, size_t at) {
+    return NESTED_FIRST + op * WORLD_STEPS + (int64_t)at;
+}
+
+int64_t flow_parent_op(int64_t op) {
+    return op < NESTED_FIRST ? 0 : (op - NESTED_FIRST) / WORLD_STEPS;
 }
 
 /* Of dependencies that have settled when it begins. */
@@ -135,7 +144,11 @@ static void run_say(struct flow_player *player, int64_t id, size_t at, const cha
     if (plan->kind == FLOW_KIND_AGENT) {
         text_addf(&text, "op#%lld. ", (long long)player->op);
     }
-    flow_run_write(&player->world, at, letters, result_of, player, &text);
+    if (plan->kind == FLOW_KIND_FLOW) {
+        text_addf(&text, "{\"op\":%lld}", (long long)flow_nested_op(player->op, at));
+    } else {
+        flow_run_write(&player->world, at, letters, result_of, player, &text);
+    }
     text_say(player, id, &text);
 }
 

@@ -13,9 +13,9 @@
 #ifndef DROVER_TEST_SIM_FLOW_PLAYER_H
 #define DROVER_TEST_SIM_FLOW_PLAYER_H
 
+#include "../flow_world.h"
 #include "base/json/json.h"
 #include "base/text.h"
-#include "../flow_world.h"
 #include "player.h"
 
 struct flow_player;
@@ -34,11 +34,14 @@ int64_t flow_player_op_of(struct bytes frame);
 /* --- What functions return, for checks -------------------------------------------------------- */
 
 /* The text of the file whose world has that seed. */
-void flow_source_write(uint64_t seed, size_t steps_max, struct text *text);
+void flow_source_write(uint64_t seed, size_t steps_max, unsigned with, struct text *text);
 /* The world of that text; false: it is none. */
 bool flow_source_read(struct bytes text, struct flow_world *ret_world);
 /* Text of a result as functions see it, by place; no bytes: they see none. */
 typedef struct bytes (*flow_result_fn)(const void *ctx, size_t at);
+/* Number by which a flow is known that a step of another one began. */
+int64_t flow_nested_op(int64_t op, size_t at);
+int64_t flow_parent_op(int64_t op); /* 0: none began it. */
 /* What `run` of the step returns; `calls`: a letter for each answer of its agents, v or t. */
 void flow_run_write(const struct flow_world *world, size_t at, const char *calls,
                     flow_result_fn results, const void *ctx, struct text *text);

@@ -11,7 +11,7 @@
 #include "jobs.h"
 #include "sim.h"
 
-enum { FLOWS_MAX = 128, FLOW_WORLD_STEPS = 10, FLOW_CHILDREN_MAX = 200 };
+enum { FLOWS_MAX = 256, FLOW_WORLD_STEPS = 10, FLOW_CHILDREN_MAX = 200 };
 
 /* A child as its row was seen: retention may remove it before its flow has ended. */
 struct sim_child {
@@ -39,7 +39,9 @@ struct sim_options;
 /* Whether this seed has flows. */
 bool flows_play(const struct sim_options *options);
 struct sim_flows *flows_of(struct sim *sim);
-struct sim_flow *flows_by_op(struct sim *sim, int64_t op); /* NULL: there is none. */
+struct sim_flow *flows_by_op(struct sim *sim, int64_t op); /* The last one; NULL: none. */
+/* A new one; NULL: there are too many. */
+struct sim_flow *flows_add(struct sim *sim, int64_t op, struct bytes source);
 
 /* ops_flows.c */
 extern const struct sim_op flows_ops[];

@@ -103,25 +103,25 @@ static void what_write(struct sim *sim, struct submission *submission, const cha
 }
 
 static void flow_submit(struct sim *sim) {
-    struct sim_flows *all = flows_of(sim);
-    if (all->count == FLOWS_MAX) {
+    const bool rooted = sim_chance(sim, "root", 40);
+    struct submission *submission = mem_new(sizeof *submission);
+    text_init(&submission->source, TEXT_BYTES_MAX);
+    flow_source_write(sim_hash(sim_seed(sim), sim_operation(sim), "herd", 0), FLOW_WORLD_STEPS,
+                      WORLD_TIMES | (rooted ? WORLD_NESTS : 0), &submission->source);
+    struct sim_flow *flow =
+        flows_add(sim, (int64_t)sim_operation(sim), text_bytes(&submission->source));
+    if (flow == NULL) {
+        text_done(&submission->source);
+        mem_free(submission);
         return;
     }
-    struct submission *submission = mem_new(sizeof *submission);
-    struct sim_flow *flow = &all->list[all->count++];
     submission->sim = sim;
     submission->flow = flow;
-    text_init(&submission->source, TEXT_BYTES_MAX);
     text_init(&submission->description, TEXT_BYTES_MAX);
     text_init(&submission->input, TEXT_BYTES_MAX);
-    *flow = (struct sim_flow){.op = (int64_t)sim_operation(sim), .told = TOLD_ASKED};
     submission->run = known_id(sim, "run", "flow");
     memcpy(flow->run, submission->run.text, ID_SIZE);
-    flow_source_write(sim_hash(sim_seed(sim), sim_operation(sim), "herd", 0), FLOW_WORLD_STEPS,
-                      &submission->source);
-    const bool is_world = flow_source_read(text_bytes(&submission->source), &flow->world);
-    assert(is_world);
-    what_write(sim, submission, sim_chance(sim, "root", 30) ? sim_project_dir(sim) : "");
+    what_write(sim, submission, rooted ? sim_project_dir(sim) : "");
     store_write(sim_life(sim)->store, submit_tx, submit_done, submission);
 }
 

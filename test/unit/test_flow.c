@@ -179,7 +179,7 @@ static void world_check(uint64_t seed) {
     AUTO(flow_free) struct flow flow = {0};
     struct flow_world world;
     struct why why = {""};
-    world_invent(&world, seed, WORLD_STEPS, WORLD_WITHOUT_TIMES);
+    world_invent(&world, seed, WORLD_STEPS, 0);
     world_write(&world, &text);
     assert_false(err_failed(json_parse_wrapped(text_bytes(&text), &json, NULL)));
     if (err_failed(flow_read(json, &flow, &why))) {
