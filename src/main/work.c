@@ -553,6 +553,7 @@ static void flows_begin(struct work *work) {
                                        .scripts = work->scripts,
                                        .search = catalog_places(),
                                        .agents = work->agents,
+                                       .spool = work->processes.spool,
                                        .cpu_ms = serve->script_cpu_ms,
                                        .memory_mb = serve->script_memory >> 20,
                                        .step_timeout_ms = serve->flow_step_ms,

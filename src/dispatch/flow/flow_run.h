@@ -53,10 +53,10 @@ struct flow_seen {
     enum flow_phase phase;
     int64_t version, tries;
     bool has_child;
-    struct text prompt; /* Owned. */
+    struct text prompt; /* Owned: prompt of a child, or where the output of a command is. */
 };
 
-enum flow_order_kind { ORDER_TELL, ORDER_CHILD, ORDER_CALL, ORDER_TICK, ORDER_END };
+enum flow_order_kind { ORDER_TELL, ORDER_OUTPUT, ORDER_CHILD, ORDER_CALL, ORDER_TICK, ORDER_END };
 struct flow_order {
     struct link link;
     enum flow_order_kind kind;

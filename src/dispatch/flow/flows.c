@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "dispatch/flow/flow_run.h"
 #include "dispatch/flow/start.h"
+#include "proc/spool/spool.h"
 
 enum {
     RETRY_MS = 200,
@@ -127,6 +129,9 @@ static void on_item(void *ctx, const struct flow_item *item) {
     seen->has_child = item->has_child;
     if (item->phase == FLOW_AT_CHILD && !item->has_child) {
         text_set(&seen->prompt, item->prompt);
+    }
+    if (item->phase == FLOW_AT_OUTPUT) {
+        text_set(&seen->prompt, item->log);
     }
     if (hand->known != item->version) {
         hand->known = item->version;
@@ -384,6 +389,9 @@ static void step_do(struct flow_run *run, size_t at) {
     *hand = (struct flow_hand){.version = seen->version, .known = hand->known};
     if (phase_evaluates(seen->phase)) {
         step_ask(run, at);
+    } else if (seen->phase == FLOW_AT_OUTPUT) {
+        struct flow_order *order = order_new(run, ORDER_OUTPUT, at);
+        text_add(&order->note, text_bytes(&seen->prompt).data, seen->prompt.len);
     } else if (seen->phase == FLOW_AT_CHILD && !seen->has_child) {
         struct flow_order *order = order_new(run, ORDER_CHILD, at);
         order->tries = seen->tries;
@@ -516,6 +524,7 @@ static struct err order_tx(struct tx *tx, void *ctx) {
         return tx_flow_tick(tx, bytes_of(run->run), bounds);
     case ORDER_END:
         return tx_flow_end(tx, &over, &order->late);
+    case ORDER_OUTPUT:
     case ORDER_CHILD:
     case ORDER_CALL:
         break;
@@ -546,6 +555,48 @@ void flow_run__refuse_child(struct flow_run *run) {
     text_set(&order->text, why);
     run->state = FLOW_RUN_WRITING;
     ask_write(&run->ask, order_tx, order_written);
+}
+
+/* --- What a command wrote --------------------------------------------------------------------- */
+
+/* As a shell takes it: without the line ends at its end. What is no text is left out. */
+static void output_read(struct pool_job *job) {
+    struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
+    struct flow_order *order = run->order;
+    const struct log_place place = {.name = text_bytes(&order->note).data, .stream = LOG_OUT};
+    AUTO(mem_release) char *output = mem_try(FLOW_TEXT_MAX);
+    struct log_read read = {0};
+    if (output == NULL || err_failed(spool_log_read(run->flows->options.spool, &place, output,
+                                                    FLOW_TEXT_MAX, &read))) {
+        read.len = 0;
+    }
+    while (read.len > 0 && output[read.len - 1] == '\n') {
+        read.len--;
+    }
+    for (size_t at = 0; at < read.len;) {
+        const size_t len = utf8_valid_len(output + at, read.len - at);
+        text_add(&order->text, output + at, len);
+        at += len + 1;
+    }
+}
+
+static void output_has_been_read(struct pool_job *job) {
+    struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
+    struct flow_order *order = run->order;
+    if (run->flows->asker.stopping) {
+        flows__maybe_stopped(run->flows);
+        return;
+    }
+    order->kind = ORDER_TELL;
+    order->answer = (struct flow_answer){
+        .version = order->version, .phase = FLOW_AT_OUTPUT, .said = FLOW_SAID_VALUE};
+    run->state = FLOW_RUN_WRITING;
+    ask_write(&run->ask, order_tx, order_written);
+}
+
+static void output_begin(struct flow_run *run) {
+    run->state = FLOW_RUN_SEARCHING;
+    pool_begin(&run->flows->pool, &run->job, POOL_QUICK, output_read, output_has_been_read);
 }
 
 /* --- An agent that code asks for -------------------------------------------------------------- */
@@ -607,7 +658,9 @@ static void order_begin(struct flow_run *run) {
     link_remove(&run->order->link);
     run->state = FLOW_RUN_WRITING;
     run->why.text[0] = '\0'; /* Of an order before it, it would make any error a refusal. */
-    if (run->order->kind == ORDER_CHILD) {
+    if (run->order->kind == ORDER_OUTPUT) {
+        output_begin(run);
+    } else if (run->order->kind == ORDER_CHILD) {
         flow_run__begin_child(run);
     } else if (run->order->kind == ORDER_CALL) {
         ask_write(&run->ask, call_tx, call_asked);

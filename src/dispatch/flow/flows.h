@@ -29,6 +29,7 @@ struct flows_options {
     struct scripts *scripts;      /* Workers of the present build of the engine. */
     struct catalog_search search; /* For files that are named; the root is the run's. */
     struct agent_rows *agents;
+    const struct spool *spool; /* Output of commands. */
     int64_t cpu_ms, memory_mb; /* For a function. */
     int64_t step_timeout_ms;   /* As of struct flow_new. */
     struct run_bounds bounds;

@@ -108,7 +108,8 @@ static void answer_keep(struct flow_state *state, size_t at, const struct flow_a
     const bool is_result = answer->phase != FLOW_AT_RUN || step->kind == FLOW_KIND_CODE;
     if (answer->said == FLOW_SAID_THREW || answer->said == FLOW_SAID_FAILED) {
         had->note = note_cut(text);
-    } else if (answer->said == FLOW_SAID_VALUE || answer->phase == FLOW_AT_PERSON) {
+    } else if ((answer->said == FLOW_SAID_VALUE && step->phase != FLOW_AT_OUTPUT) ||
+               answer->phase == FLOW_AT_PERSON) {
         *(is_result ? &had->result : &had->prompt) = text;
     }
 }
@@ -365,10 +366,12 @@ struct err flows__child_ended(struct tx *tx, const struct run_row *child, struct
                                            .said = succeeded ? FLOW_SAID_VALUE : FLOW_SAID_FAILED};
         const struct bytes text =
             succeeded ? child_result(tx, child, output) : child_note(tx, child);
-        state.had[at].child = 0;
-        tx_do(tx, "UPDATE flow_steps SET child = 0 WHERE run = $1 AND place = $2",
-              ARGS(arg_int(state.run.id), arg_int(place - 1)));
         (void)step_answer(&state, at, &answer, text); /* Nobody may wait for it any more. */
+        if (state.flow.steps[at].phase != FLOW_AT_OUTPUT) {
+            state.had[at].child = 0;
+            tx_do(tx, "UPDATE flow_steps SET child = 0 WHERE run = $1 AND place = $2",
+                  ARGS(arg_int(state.run.id), arg_int(place - 1)));
+        }
     }
     flows__advance(tx, &state);
     return tx_error(tx);

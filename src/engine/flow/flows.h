@@ -68,6 +68,7 @@ struct flow_item {
     enum flow_phase phase;
     int64_t version, tries;
     bool has_child;
+    struct bytes log; /* OUTPUT: "RUN.ATTEMPT" of the command. */
 };
 /* *ret_found false: there is no such flow that runs. `each` is called for the steps in their order;
  * texts live in the transaction's arena. */

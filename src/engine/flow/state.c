@@ -251,7 +251,8 @@ static void person_ask(struct tx *tx, struct flow_state *state, size_t at) {
 static void step_changed(struct tx *tx, struct flow_state *state, size_t at) {
     const struct flow_step *step = &state->flow.steps[at];
     struct flow_had *had = &state->had[at];
-    if (step->phase != FLOW_AT_CHILD && step->phase != FLOW_AT_ENDING) {
+    if (step->phase != FLOW_AT_CHILD && step->phase != FLOW_AT_OUTPUT &&
+        step->phase != FLOW_AT_ENDING) {
         had->child = 0; /* If it still runs, flows__sweep ends it. */
     }
     const bool over = !flow_status_is_open(had->status);

@@ -38,16 +38,23 @@ struct err tx_flow_look(struct tx *tx, struct bytes run, bool *ret_found,
                    ARGS(arg_int(state.run.id)));
     for (size_t i = 0; i < state.flow.count && rows_step(rows); i++) {
         const struct flow_step *step = &state.flow.steps[i];
-        const struct flow_item item = {.place = i,
-                                       .id = step->id,
-                                       .prompt = rows_text(rows, 0),
-                                       .result = rows_text(rows, 1),
-                                       .kind = step->kind,
-                                       .status = step->status,
-                                       .phase = step->phase,
-                                       .version = step->version,
-                                       .tries = step->tries,
-                                       .has_child = state.had[i].child != 0};
+        const bool wrote = step->phase == FLOW_AT_OUTPUT;
+        const struct flow_item item = {
+            .log = wrote ? tx_text(
+                               tx,
+                               "SELECT run || '.' || CAST(attempt AS TEXT) FROM runs WHERE id = $1",
+                               ARGS(arg_int(state.had[i].child)))
+                         : BYTES(""),
+            .place = i,
+            .id = step->id,
+            .prompt = rows_text(rows, 0),
+            .result = rows_text(rows, 1),
+            .kind = step->kind,
+            .status = step->status,
+            .phase = step->phase,
+            .version = step->version,
+            .tries = step->tries,
+            .has_child = state.had[i].child != 0};
         each(ctx, &item);
     }
     rows_release(&rows);

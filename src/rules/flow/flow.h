@@ -12,7 +12,7 @@
  *
  *   pending   new ──> when ──> ready
  *   running   cases
- *             run ──> child ──> until ──> (run again: a loop)
+ *             run ──> child ──> output, of a command ──> until ──> (run again: a loop)
  *                      │ └──> ending ──> pause ──> child (a retry, with the prompt that is stored)
  *             person
  *
@@ -84,6 +84,7 @@ enum flow_status {
     X(CASES, "cases")   /* For the worker: which branch. */                                        \
     X(RUN, "run")       /* For the worker: its prompt, or its result. */                           \
     X(CHILD, "child")   /* For its agent, command, workflow or flow. */                            \
+    X(OUTPUT, "output") /* For the daemon: what its command wrote. */                              \
     X(PERSON, "person") /* For a person. */                                                        \
     X(UNTIL, "until")   /* For the worker: whether the loop is over. */                            \
     X(ENDING, "ending") /* For the end of a child that timed out, */                               \

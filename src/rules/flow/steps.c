@@ -307,6 +307,7 @@ static const enum sequel sequels[FLOW_PHASE_COUNT][FLOW_SAID_COUNT] = {
     [FLOW_AT_CHILD] = {[FLOW_SAID_VALUE] = HAS_RESULT,
                        [FLOW_SAID_FAILED] = TRIES_AGAIN,
                        [FLOW_SAID_GONE] = BEGINS},
+    [FLOW_AT_OUTPUT] = {[FLOW_SAID_VALUE] = HAS_RESULT, [FLOW_SAID_THREW] = FAILS_THREW},
     [FLOW_AT_ENDING] =
         {[FLOW_SAID_VALUE] = PAUSES, [FLOW_SAID_FAILED] = PAUSES, [FLOW_SAID_GONE] = PAUSES},
     [FLOW_AT_UNTIL] =
@@ -396,7 +397,11 @@ static void sequel_perform(struct flow *flow, struct flow_step *step, enum seque
         }
         break;
     case HAS_RESULT:
-        step_result(flow, step);
+        if (step->kind == FLOW_KIND_COMMAND && step->phase == FLOW_AT_CHILD) {
+            step_phase(flow, step, FLOW_AT_OUTPUT);
+        } else {
+            step_result(flow, step);
+        }
         break;
     case HAS_CHOSEN:
     case COMPLETES:
