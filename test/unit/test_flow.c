@@ -112,6 +112,8 @@ static struct flow_answer answer_of(struct playing *playing, size_t at) {
         answer.said = person_says(playing, at);
     } else if (step->phase == FLOW_AT_CHILD) {
         answer.said = step->tries < failures ? FLOW_SAID_FAILED : FLOW_SAID_VALUE;
+    } else if (step->phase == FLOW_AT_OUTPUT) {
+        answer.said = FLOW_SAID_VALUE;
     } else if (step->phase == FLOW_AT_UNTIL) {
         answer.said = step->rounds + 1 >= plan->good ? FLOW_SAID_YES : FLOW_SAID_NO;
     } else {

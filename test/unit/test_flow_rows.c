@@ -186,12 +186,15 @@ static void a_flow_goes_on_from_its_rows_to_its_report(void **state) {
                         "fix running pause '', praise excluded over '', ok pending new ''");
 }
 
+static const struct flow_answer wrote = {.phase = FLOW_AT_OUTPUT, .said = FLOW_SAID_VALUE};
+
 static void to_the_person(struct flow_run *flow) {
     assert_true(tell(flow, 0, ran, "x"));
     assert_true(
         tell(flow, 1, (struct flow_answer){.phase = FLOW_AT_CASES, .said = FLOW_SAID_VALUE}, ""));
     begin(flow, 2);
     end(flow, 0);
+    assert_true(tell(flow, 2, wrote, "out"));
 }
 
 static void a_rejection_leads_back_and_an_approval_on(void **state) {
@@ -206,6 +209,7 @@ static void a_rejection_leads_back_and_an_approval_on(void **state) {
                      1);
     begin(&flow, 2);
     end(&flow, 0);
+    assert_true(tell(&flow, 2, wrote, "out"));
     person(&flow, APPROVAL_ALLOW);
     assert_int_equal(runs_do(*state, look_tx, &flow), ERR_NONE);
     assert_int_equal(flow.stage, FLOW_IN_REPORT);

@@ -282,7 +282,7 @@ static void step_print(const json_t *data) {
     const char *status = talk_text(data, "status"), *phase = talk_text(data, "phase");
     const char *note = talk_text(data, "note"), *cause = talk_text(data, "cause");
     if (strcmp(status, "pending") == 0 || strcmp(phase, "run") == 0 ||
-        strcmp(phase, "cases") == 0) {
+        strcmp(phase, "cases") == 0 || strcmp(phase, "output") == 0) {
         return; /* The next line says more. */
     }
     plain_note("%-24s  %s%s%s%s%s\n", talk_text(data, "step_id"),
