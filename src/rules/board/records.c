@@ -6,8 +6,8 @@ enum { WHOLE_TOO = FIELD_GIVEN | FIELD_SHOWN };
 const char *const task_output_types[] = {"code", "document", "data", "config", "other", NULL};
 
 const char task_plan_note[] =
-    "This output is the plan of the task, which waits for the approval of a person. End here and "
-    "change nothing: the next attempt gets the answer.";
+    "This output is the plan of the task, which waits for the approval of a person. End here: "
+    "the next attempt gets the answer, and changes wait until then.";
 
 /* --- Outputs ---------------------------------------------------------------------------------- */
 

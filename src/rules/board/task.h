@@ -82,7 +82,7 @@ struct task_output {
     struct bytes output, owner, project, task, attempt, agent;
     struct bytes type, title, summary, content, hash;
     struct bytes path; /* In a request: the file that it is read from. */
-    bool plan;         /* Of the task, for a person to approve. */
+    bool plan;         /* Plan of the task, for a person to approve. */
     int64_t bytes, made_ms;
 };
 extern const struct resource task_output_resource;
