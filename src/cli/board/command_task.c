@@ -347,7 +347,7 @@ static struct err review_run(struct invocation *invocation, struct talk *talk) {
     struct err err = ERR_OK;
     if (accept == reject || (reject && said != NULL)) {
         return err_why(&invocation->why, ERR_USAGE,
-                       "give one of --accept [--words TEXT] and --reject REASON");
+                       "give one of --accept and --reject REASON; --words goes with --accept");
     }
     text_addf(&body, "{\"accept\":%s,\"reasons\":[", accept ? "true" : "false");
     while ((reason = args_next(args, "reject", &cursor)) != NULL && !err_failed(err)) {
