@@ -80,6 +80,7 @@
     X(TASK_WAITS, "task_waits", 409, 5, "The task waits for another task, or for its time")        \
     X(ATTEMPT_OVER, "attempt_over", 409, 5, "The attempt at the task has ended")                   \
     X(NO_OUTPUT, "no_output", 409, 5, "The attempt has written no output")                         \
+    X(PLAN_MISSING, "plan_missing", 409, 5, "The plan of the task is not approved")                \
     X(MUST_HAVE, "must_have", 409, 5, "Something that must be true of the result is not")          \
     X(TASK_CYCLE, "task_cycle", 409, 5, "The tasks would wait for each other")                     \
     X(TASK_DEPTH, "task_depth", 409, 5, "The chain of tasks is too long")                          \

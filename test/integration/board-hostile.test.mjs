@@ -78,6 +78,8 @@ const ways = {
   "accepted by itself": [api("POST", "/api/v1/projects/_/tasks/_/review", { accept: true }),
     "task_edge"],
   "its own must-haves": [api("PATCH", `/api/v1${AT}/T-3`, { must_haves: [] }), "inside_run"],
+  "no plan is required any more": [api("PATCH", `/api/v1${AT}/T-3`, { plan: "none" }),
+    "inside_run"],
   "its own number of attempts": [cli("task edit T-3 --project shop --max-attempts 20 --json"),
     "inside_run"],
   "a task is archived": [api("PATCH", `/api/v1${AT}/T-1`, { archived: true }), "inside_run"],

@@ -280,6 +280,31 @@ static void an_agent_can_what_its_board_says(void **state) {
     assert_int_equal(board_agents(NULL, BYTES(""), agents), 0);
 }
 
+static void an_approval_is_for_the_text_that_it_was_given_for(void **state) {
+    (void)state;
+    const struct task was = {.plan = BYTES("required"),
+                             .plan_state = TASK_PLAN_APPROVED,
+                             .description = BYTES("a"),
+                             .must_haves = BYTES("[]")};
+    struct task now = was;
+    assert_int_equal(task_plan_after_change(&was, &now), TASK_PLAN_APPROVED);
+    now.description = BYTES("b");
+    assert_int_equal(task_plan_after_change(&was, &now), TASK_PLAN_MISSING);
+    now = was;
+    now.must_haves = BYTES("[\"x\"]");
+    assert_int_equal(task_plan_after_change(&was, &now), TASK_PLAN_MISSING);
+    struct task waits = was;
+    waits.plan_state = TASK_PLAN_WAITING;
+    assert_int_equal(task_plan_after_change(&waits, &now), TASK_PLAN_WAITING);
+    now.plan = BYTES("none");
+    assert_int_equal(task_plan_after_change(&was, &now), TASK_PLAN_NONE);
+    assert_int_equal(task_plan_after_change(&now, &now), TASK_PLAN_NONE);
+    struct task none = was;
+    none.plan = BYTES("none");
+    none.plan_state = TASK_PLAN_NONE;
+    assert_int_equal(task_plan_after_change(&none, &was), TASK_PLAN_MISSING);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_edges_by_random_actors_pass_as_the_contract_says),
@@ -292,6 +317,7 @@ int main(void) {
         cmocka_unit_test(lists_are_checked_item_by_item),
         cmocka_unit_test(kinds_of_must_haves_are_found_in_their_list),
         cmocka_unit_test(a_command_is_unmet_with_the_end_of_its_output),
+        cmocka_unit_test(an_approval_is_for_the_text_that_it_was_given_for),
         cmocka_unit_test(an_agent_can_what_its_board_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

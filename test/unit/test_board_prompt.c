@@ -95,6 +95,13 @@ static void prompts_are_those_of_their_records(void **state) {
             differ += !record_check(name, &prompt);
         }
     }
+    struct board_prompt_facts planned = login(BOARD_REACH_SOCKET);
+    planned.plan = TASK_PLAN_MISSING;
+    AUTO(text_done) struct text missing = written(BOARD_PROMPT_TASK, &planned, "");
+    differ += !record_check("plan-missing", &missing);
+    planned.plan = TASK_PLAN_APPROVED;
+    AUTO(text_done) struct text approved = written(BOARD_PROMPT_TASK, &planned, "");
+    differ += !record_check("plan-approved", &approved);
     assert_int_equal(differ, 0);
 }
 

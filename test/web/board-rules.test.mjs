@@ -104,6 +104,10 @@ test("a column is a status; what must be said, or ends somebody's work, is asked
 test("a move is a request", () => {
   const one = (status) => ({ ...task(status), name: "T-3" });
   const move = (status, to, said = "") => rules.moveOf(one(status), to, said);
+  const planned = { ...one("blocked"), reason: "plan" };
+  assert.deepEqual(rules.moveOf(planned, "done", "").body, { accept: true });
+  assert.deepEqual(rules.moveOf(planned, "pending", "no").body,
+    { accept: false, reasons: ["no"] });
   const at = "/projects/p%20q/tasks/T-3";
   assert.deepEqual(move("pending", "claimed"), { path: `${at}/claim`, body: {} });
   assert.deepEqual(move("review", "done"), { path: `${at}/review`, body: { accept: true } });

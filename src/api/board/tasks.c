@@ -265,8 +265,11 @@ static struct err edit_work(struct tx *tx, void *ctx) {
     struct err err = people_only(&op->board, why);
     err =
         err_failed(err) ? err : tx_task_find(tx, &op->board.key, &op->board.client, &op->task, why);
+    const struct task was = op->task;
     err = err_failed(err) ? err : change_apply(op);
     err = err_failed(err) ? err : lists_read(op);
+    op->task.plan_state =
+        err_failed(err) ? was.plan_state : task_plan_after_change(&was, &op->task);
     if (!err_failed(err) && op->task.archived && task_is_held(op->task.status)) {
         return err_why(why, ERR_CONFLICT, "%.*s is being worked on: cancel it first",
                        (int)op->task.name.len, op->task.name.data);
@@ -395,6 +398,7 @@ static struct err claim_read(void *ctx) {
 static struct err review_read(void *ctx) {
     struct move_op *op = ctx;
     op->move.to = op->accept ? TASK_DONE : TASK_PENDING;
+    op->move.judges = true;
     return move_read(op);
 }
 
@@ -636,6 +640,11 @@ static struct err output_work(struct tx *tx, void *ctx) {
         tx_task_output_add(tx, &op->board.key, &op->board.client, output, &request->op.why);
     if (!err_failed(err)) {
         fields_write(&task_output_resource.fields, FIELD_LISTED, output, &request->op.answer);
+    }
+    if (!err_failed(err) && output->plan && request->op.answer.len > 0) {
+        text_cut(&request->op.answer, request->op.answer.len - 1);
+        text_add_member(&request->op.answer, "note", bytes_of(task_plan_note));
+        text_add_char(&request->op.answer, '}');
     }
     return err;
 }

@@ -332,6 +332,7 @@ static const struct flag review_flags[] = {
     AGENT_FLAG,
     OPTION_SWITCH("accept", 0, "The task is done."),
     OPTION_LIST("reject", 0, "REASON", "It is not; the next attempt gets the reasons."),
+    OPTION_TEXT("words", 0, "TEXT", "With --accept: words for the next attempt."),
     OPTION_END,
 };
 
@@ -341,16 +342,21 @@ static struct err review_run(struct invocation *invocation, struct talk *talk) {
     const bool accept = args_on(args, "accept"), reject = args_given(args, "reject");
     const char *reason = NULL, *comma = "";
     AUTO(text_done) struct text body = text_up_to(ACTION_BODY_MAX);
+    const char *said = args_text(args, "words");
     unsigned cursor = 0;
     struct err err = ERR_OK;
-    if (accept == reject) {
-        return err_why(&invocation->why, ERR_USAGE, "give one of --accept and --reject REASON");
+    if (accept == reject || (reject && said != NULL)) {
+        return err_why(&invocation->why, ERR_USAGE,
+                       "give one of --accept and --reject REASON; --words goes with --accept");
     }
     text_addf(&body, "{\"accept\":%s,\"reasons\":[", accept ? "true" : "false");
     while ((reason = args_next(args, "reject", &cursor)) != NULL && !err_failed(err)) {
         text_add_str(&body, comma);
         err = flags_text_add(&body, reason, "--reject", &invocation->why);
         comma = ",";
+    }
+    if (said != NULL && !err_failed(err)) {
+        err = flags_text_add(&body, said, "--words", &invocation->why);
     }
     text_add_char(&body, ']');
     err = err_failed(err) ? err : members_add(invocation, names, &body);
@@ -361,11 +367,11 @@ static struct err review_run(struct invocation *invocation, struct talk *talk) {
 }
 
 const struct command command_task_review = {
-    COMMAND("task", "review", "TASK", "Accept the result of a task, or reject it."),
+    COMMAND("task", "review", "TASK", "Accept the result or the plan of a task, or reject it."),
     HELP(TASKS, "drover task review T-3 --accept\n"
                 "drover task review T-3 --reject \"No test\" --reject \"Names are cut\"\n"),
     .flags = review_flags,
-    .about = TASK_ABOUT,
+    .about = TASK_ABOUT "A plan is judged while the task is blocked by it: by a person.\n",
     .converse = review_run,
 };
 
@@ -407,7 +413,9 @@ static struct err record_send(struct talk *talk, const struct task_request *requ
     if (!err_failed(err) && talk->invocation->json) {
         talk_print(row);
     } else if (!err_failed(err)) {
+        const char *note = talk_text(row, "note");
         printf("%s\n", talk_text(row, "id"));
+        (void)fprintf(stderr, "%s%s", note, note[0] != '\0' ? "\n" : "");
     }
     return err;
 }

@@ -216,7 +216,7 @@ void task_page_print(const struct invocation *invocation, const json_t *task) {
     fields_print(&page, task);
     if (waits[0] != '\0') {
         AUTO(text_done) struct text line = text_up_to(PAGE_LINE_MAX);
-        text_addf(&line, "\n%s is pending: ", talk_text(task, "name"));
+        text_addf(&line, "\n%s is %s: ", talk_text(task, "name"), talk_text(task, "status"));
         plain_add(&line, waits);
         page_line_print(&page, &line);
     }

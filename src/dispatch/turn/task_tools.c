@@ -107,6 +107,9 @@ static struct err output_add(struct tx *tx, const struct task_call *own, struct 
         text_add_member(text, "type", output.type);
         text_add_member(text, "title", output.title);
         text_add_member_int(text, "bytes", output.bytes);
+        if (output.plan) {
+            text_add_member(text, "note", bytes_of(task_plan_note));
+        }
         text_add_char(text, '}');
     }
     return err;

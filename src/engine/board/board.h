@@ -76,6 +76,7 @@ struct task_move {
     struct task_key key;
     struct board_client client;
     enum task_status to;
+    bool judges; /* A verdict, which may be one on a plan: DONE accepts, PENDING rejects. */
     struct bytes detail, question; /* "": none. */
     struct bytes answer;           /* By a person, to the question; for the next attempt. */
     struct bytes reasons;          /* JSON list; no data: none. */

@@ -274,6 +274,15 @@ void attempts__close(struct tx *tx, struct task *io_task, const struct attempt_o
     tx_fail(tx, tx_resource_update(tx, &task_attempt_resource, FIELD_SET, &row));
 }
 
+void attempts__let_go(struct tx *tx, struct task *io_task, enum task_status to, struct bytes note) {
+    const struct attempt_over over = {.status = to,
+                                      .run_goes_on = true,
+                                      .outcome = bytes_of(task_status_names[to]),
+                                      .note = note,
+                                      .exit_code = -1};
+    attempts__close(tx, io_task, &over);
+}
+
 /* --- Moves ------------------------------------------------------------------------------------ */
 
 /* Refusals that name what is in the way, before the edge is looked at. */
@@ -380,6 +389,9 @@ static void move_apply(struct tx *tx, const struct task_move *move, const struct
         io_task->attempts = 0;
         io_task->prints = BYTES("");
         io_task->answer = move->answer;
+        if (io_task->plan_state == TASK_PLAN_WAITING) { /* An answer is no approval. */
+            io_task->plan_state = TASK_PLAN_MISSING;
+        }
         io_task->not_before_ms = 0;
     } else if (move->to == TASK_BLOCKED) {
         io_task->question = move->question;
@@ -390,12 +402,7 @@ static void move_apply(struct tx *tx, const struct task_move *move, const struct
     }
     if (task_is_held(from) && !task_is_held(move->to) &&
         by_hand) { /* A run that took it by hand goes on. */
-        const struct attempt_over over = {.status = move->to,
-                                          .run_goes_on = true,
-                                          .outcome = bytes_of(task_status_names[move->to]),
-                                          .note = move->detail,
-                                          .exit_code = -1};
-        attempts__close(tx, io_task, &over);
+        attempts__let_go(tx, io_task, move->to, move->detail);
     }
 }
 
@@ -466,6 +473,12 @@ static struct err move_check(struct tx *tx, const struct task_move *move,
     *ret_actor = edge.actor;
     err = err_failed(err) ? err : board_move_check(&edge, &words, why);
     err = err_failed(err) ? err : words_check(words, move, why);
+    if (!err_failed(err) && move->to == TASK_REVIEW && !task_plan_allows(task->plan_state)) {
+        return err_why(why, ERR_PLAN_MISSING,
+                       "the plan of %.*s is not approved: write a plan as an output of type "
+                       "document and end; a person approves it before the work",
+                       (int)task->name.len, task->name.data);
+    }
     return err_failed(err) || move->to != TASK_REVIEW ? err : tasks__output_check(tx, task, why);
 }
 
@@ -478,6 +491,50 @@ struct err tasks__move_look(struct tx *tx, const struct task_move *move, struct 
                : move_check(tx, move, ret_who, ret_task, &actor, why);
 }
 
+/* --- Plans ------------------------------------------------------------------------------------ */
+
+static bool judges_plan(const struct task_move *move, const struct task *task) {
+    return move->judges && task->status == TASK_BLOCKED && task->plan_state == TASK_PLAN_WAITING;
+}
+
+/* Only a person approves a plan or rejects it: the project's reviewer judges results alone. Both
+ * are rows of reviews, which count as no rejection of a result. */
+static struct err plan_judge(struct tx *tx, const struct task_move *move,
+                             const struct board_who *who, struct task *io_task, struct why *why) {
+    const bool accept = move->to == TASK_DONE;
+    if (!move->client.person) {
+        return err_why(why, ERR_TASK_EDGE,
+                       "the plan of %.*s is approved or rejected by a person alone: a client with "
+                       "the scope approve, outside of any run",
+                       (int)io_task->name.len, io_task->name.data);
+    }
+    const struct err err = accept ? ERR_OK : words_check(BOARD_REASONS, move, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    struct task_review row = {.review = bytes_of(move->review.text),
+                              .owner = io_task->owner,
+                              .project = io_task->project,
+                              .task = io_task->task,
+                              .attempt = io_task->attempt,
+                              .reviewer = who->name,
+                              .accept = accept,
+                              .reasons = move->reasons.len > 0 ? move->reasons : BYTES("[]")};
+    tx_fail(tx, tx_resource_insert(tx, &task_review_resource, &row));
+    io_task->plan_state = accept ? TASK_PLAN_APPROVED : TASK_PLAN_MISSING;
+    io_task->question = io_task->answer = BYTES("");
+    io_task->retry_count = 0;
+    io_task->not_before_ms = 0;
+    const struct task_happened happened = {.type = accept ? "plan_approved" : "plan_rejected",
+                                           .agent = who->name,
+                                           .detail = BYTES("{}")};
+    tasks__tell(tx, io_task, &happened);
+    const struct task_entered entered = {
+        .to = TASK_PENDING, .by = who->name, .words = move->reasons};
+    tasks__enter(tx, io_task, &entered);
+    return tx_error(tx);
+}
+
 struct err tx_task_move(struct tx *tx, const struct task_move *move, struct task *ret_task,
                         bool *ret_more, struct why *why) {
     struct board_who who;
@@ -486,6 +543,9 @@ struct err tx_task_move(struct tx *tx, const struct task_move *move, struct task
     struct err err = mover_find(tx, move, ret_task, &who, why);
     if (err_failed(err) || (ret_task->status == move->to && who.actor == BOARD_HOLDER)) {
         return err;
+    }
+    if (judges_plan(move, ret_task)) {
+        return plan_judge(tx, move, &who, ret_task, why);
     }
     err = move_check(tx, move, &who, ret_task, &actor, why);
     if (!err_failed(err) && move->to == TASK_REVIEW) {

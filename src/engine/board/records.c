@@ -45,6 +45,25 @@ static void works(struct tx *tx, struct task *io_task, const struct board_who *w
     }
 }
 
+/* The first output of an attempt, while no plan is approved: a person is asked in the same commit,
+ * so that no end of the daemon separates the plan from its question. */
+static void plan_ask(struct tx *tx, struct task *io_task, const struct board_who *who,
+                     const struct task_output *row) {
+    AUTO(text_done) struct text question = text_up_to(2 * TASK_TITLE_MAX);
+    text_addf(&question, "Approve the plan \"%.*s\"?", (int)row->title.len, row->title.data);
+    io_task->question = tx_copy_text(tx, &question, "board: plan");
+    io_task->answer = BYTES("");
+    io_task->plan_state = TASK_PLAN_WAITING;
+    if (io_task->run.len == 0) {
+        attempts__let_go(tx, io_task, TASK_BLOCKED, BYTES(""));
+    }
+    const struct task_entered entered = {.to = TASK_BLOCKED,
+                                         .reason = BOARD_BECAUSE_PLAN,
+                                         .by = who->name,
+                                         .words = io_task->question};
+    tasks__enter(tx, io_task, &entered);
+}
+
 struct err tx_task_output_add(struct tx *tx, const struct task_key *key,
                               const struct board_client *client, struct task_output *row,
                               struct why *why) {
@@ -59,11 +78,16 @@ struct err tx_task_output_add(struct tx *tx, const struct task_key *key,
     row->task = task.task;
     row->attempt = who.attempt;
     row->agent = who.name;
+    row->plan = who.actor == BOARD_HOLDER && task_is_held(task.status) &&
+                task.plan_state == TASK_PLAN_MISSING;
     tx_fail(tx, tx_resource_insert(tx, &task_output_resource, row));
     works(tx, &task, &who);
     if (who.actor == BOARD_HOLDER && task.retry_count > 0) { /* The agent has got further. */
         task.retry_count = 0;
         tasks__write(tx, &task);
+    }
+    if (row->plan) {
+        plan_ask(tx, &task, &who, row);
     }
     return tx_error(tx);
 }
@@ -183,6 +207,9 @@ struct err tasks__must_check(struct tx *tx, const struct task *task, const struc
 
 void tx_task_waits(struct tx *tx, const struct task *task, bool agents, struct text *text) {
     struct bytes name, status;
+    if (task->status == TASK_BLOCKED && task->plan_state == TASK_PLAN_WAITING) {
+        text_add_str(text, "waits for: approval of its plan");
+    }
     if (task->status != TASK_PENDING) {
         return;
     }

@@ -59,6 +59,9 @@ void attempts__close(struct tx *tx, struct task *io_task, const struct attempt_o
 /* A result that waits for the board's reviewer; `agent` of the task is that then. */
 MUST_CHECK bool reviews__find(struct tx *tx, const struct board_pick *pick, struct bytes reviewer,
                               struct task *ret_task);
+/* A claim by hand ends with the task's move, and its run goes on. */
+void attempts__let_go(struct tx *tx, struct task *io_task, enum task_status to, struct bytes note);
+
 /* The row of a review, and what it means for the task, which is not written. */
 struct review_made {
     struct bytes review, reviewer, reasons; /* reasons: a JSON list. */

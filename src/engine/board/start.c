@@ -41,6 +41,29 @@ static void list_add(struct tx *tx, const struct task *task, const char *sql, co
     piece_add(text, head, text_bytes(&list));
 }
 
+/* The approved plan, and the words of the person who approved it. */
+static void plan_add(struct tx *tx, const struct task *task, struct text *text) {
+    AUTO(rows_release)
+    struct rows *rows =
+        task->plan_state != TASK_PLAN_APPROVED
+            ? NULL
+            : tx_row(tx,
+                     "SELECT o.content, COALESCE((SELECT r.reasons FROM task_reviews r WHERE"
+                     " r.task = o.task AND r.attempt = o.attempt AND r.accept = 1"
+                     " ORDER BY r.id DESC LIMIT 1), '[]') FROM task_outputs o WHERE o.task = $1"
+                     " AND o.plan = 1 ORDER BY o.id DESC LIMIT 1",
+                     ARGS(arg_text(task->task)));
+    if (rows == NULL) {
+        return;
+    }
+    const struct bytes plan = rows_text(rows, 0), words = rows_text(rows, 1);
+    const size_t len = utf8_cut(plan, BOARD_CONTEXT_MAX / 2);
+    text_addf(text, "The plan, which a person approved:\n%.*s%s\n", (int)len, plan.data,
+              len < plan.len ? " …" : "");
+    piece_add(text,
+              "Words of the person who approved it:", bytes_is(words, "[]") ? BYTES("") : words);
+}
+
 /* Reasons of the last rejection, the answer of a person, what an earlier attempt wrote. */
 static void context_write(struct tx *tx, const struct task *task, bool review, struct text *text) {
     static const char outputs[] =
@@ -52,7 +75,9 @@ static void context_write(struct tx *tx, const struct task *task, bool review, s
         "SELECT reviewer, reasons FROM task_reviews WHERE task = $1 AND accept = 0"
         " ORDER BY id DESC LIMIT $2";
     if (!review) {
-        list_add(tx, task, reviews, "Why the result was sent back, the newest first:", text);
+        plan_add(tx, task, text);
+        list_add(tx, task, reviews,
+                 "Why the result, or the plan, was sent back, the newest first:", text);
         piece_add(text, "You, or an agent before you, asked:",
                   task->answer.len > 0 ? task->question : BYTES(""));
         piece_add(text, "A person answered:", task->answer);
@@ -115,6 +140,7 @@ void prompts__write(struct tx *tx, const struct prompt_ask *ask, struct text *pr
                                              .agent_id = ask->agent,
                                              .completion_status = BYTES("review"),
                                              .reach = ask->reach,
+                                             .plan = task->plan_state,
                                              .attempt = ask->attempt,
                                              .attempts_max = task->attempts_max};
     board_prompt_write(ask->which, &facts, json_bytes(board, ask->setting), prompt, &why);

@@ -9,6 +9,12 @@ const char *const task_status_names[] = {
 #undef X
         NULL};
 
+const char *const task_plan_names[] = {
+#define X(plan, name) name,
+    TASK_PLANS(X)
+#undef X
+        NULL};
+
 const char *const board_reason_names[] = {
 #define X(reason, name) name,
     BOARD_REASONS_(X)

@@ -45,6 +45,28 @@ static inline bool task_is_over(enum task_status status) {
     return status == TASK_DONE || status == TASK_FAILED || status == TASK_CANCELLED;
 }
 
+/* The plan of a task. Only a person approves: until then an attempt writes a plan and ends.
+ *
+ *   missing ──> waiting ──> approved
+ *      ^ rejected  │            │
+ *      └───────────┴────────────┘ the description or the must-haves were changed
+ */
+#define TASK_PLANS(X)                                                                              \
+    X(NONE, "")                                                                                    \
+    X(MISSING, "missing")                                                                          \
+    X(WAITING, "waiting")                                                                          \
+    X(APPROVED, "approved")
+enum task_plan {
+#define X(plan, name) TASK_PLAN_##plan,
+    TASK_PLANS(X)
+#undef X
+};
+extern const char *const task_plan_names[]; /* By value; NULL ends them. */
+/* NONE and APPROVED: the attempt may do the work. */
+static inline bool task_plan_allows(enum task_plan plan) {
+    return plan == TASK_PLAN_NONE || plan == TASK_PLAN_APPROVED;
+}
+
 /* The one who moves a task, as bits of the table. */
 enum board_actor {
     BOARD_DAEMON = 1 << 0,
@@ -99,6 +121,7 @@ enum {
     X(NOT_STARTED, "not_started")                                                                  \
     X(BUDGET, "budget")                                                                            \
     X(STOPPED, "stopped")                                                                          \
+    X(PLAN, "plan")                                                                                \
     X(DONE_ALREADY, "task_already_done")
 enum board_reason {
 #define X(reason, name) BOARD_BECAUSE_##reason,

@@ -92,6 +92,8 @@ void task_complete(struct task *io_task) {
     for (size_t i = 0; i < COUNT_OF(lists); i++) {
         *lists[i] = lists[i]->len == 0 ? BYTES("[]") : *lists[i];
     }
+    io_task->plan = io_task->plan.data == NULL ? BYTES("none") : io_task->plan;
+    io_task->plan_state = bytes_is(io_task->plan, "required") ? TASK_PLAN_MISSING : TASK_PLAN_NONE;
     io_task->type = io_task->type.data == NULL ? BYTES("general") : io_task->type;
 }
 

@@ -142,6 +142,15 @@ static const struct step {
      "{{curl}} {{base}}'?expand=all'", NULL},
 };
 
+static const char plan_first[] =
+    "\n### First a plan\n\nA person must approve a plan before you work on this task. Report that "
+    "you work on it (step 1). Then first write a plan as an output of type document (step 3), and "
+    "end: do not change anything before it is approved. The first output of this attempt is taken "
+    "as the plan, and {{completion_status}} is refused. Later attempts take the other steps.\n";
+static const char plan_approved[] =
+    "\n### The plan\n\nA person approved the plan of this task: work by it. Its text stands above, "
+    "with what was before this attempt.\n";
+
 /* --- Variables -------------------------------------------------------------------------------- */
 
 enum shape {
@@ -386,6 +395,11 @@ static void api_add(const struct writing *writing) {
         return;
     }
     words_add(writing, introductions[writing->facts->reach]);
+    if (!task_plan_allows(writing->facts->plan)) {
+        words_add(writing, plan_first);
+    } else if (writing->facts->plan == TASK_PLAN_APPROVED) {
+        words_add(writing, plan_approved);
+    }
     for (size_t i = 0; i < COUNT_OF(steps); i++) {
         const struct step *step = &steps[i];
         const char *call = call_of(step, writing->facts->reach);

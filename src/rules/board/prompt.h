@@ -28,6 +28,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "rules/board/board.h"
 
 enum {
     BOARD_TEMPLATE_MAX = 32 << 10, /* Bytes of a project's own template. */
@@ -61,6 +62,7 @@ struct board_prompt_facts {
     struct bytes current_status, agent_id;
     struct bytes completion_status; /* The status that ends the work: "review". */
     enum board_reach reach;
+    enum task_plan plan;           /* APPROVED: retry_context has its text. */
     int64_t attempt, attempts_max; /* RETRY, AGAIN: "attempt n of at most max". */
 };
 

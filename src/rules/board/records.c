@@ -5,6 +5,10 @@ enum { WHOLE_TOO = FIELD_GIVEN | FIELD_SHOWN };
 
 const char *const task_output_types[] = {"code", "document", "data", "config", "other", NULL};
 
+const char task_plan_note[] =
+    "This output is the plan of the task, which waits for the approval of a person. End here: "
+    "the next attempt gets the answer, and changes wait until then.";
+
 /* --- Outputs ---------------------------------------------------------------------------------- */
 
 #define AT(member) offsetof(struct task_output, member)
@@ -29,6 +33,7 @@ static const struct field output_rows[] = {
     {FIELD("content_path", FIELD_TEXT, AT(path)), .use = FIELD_GIVEN, .max = 4095},
     {ROW_ONCE("bytes", FIELD_INT, AT(bytes)), .required = true, FIELD_HEAD("BYTES", 8)},
     {ROW_ONCE("hash", FIELD_TEXT, AT(hash)), .required = true, .head = "SHA-256"},
+    {ROW_ONCE("plan", FIELD_BOOL, AT(plan)), .empty = FIELD_EMPTY_LEFT_OUT, .head = "PLAN"},
     {ROW_MADE(AT(made_ms))},
     {ROW_ONCE("content", FIELD_TEXT, AT(content)), .use = FIELD_GIVEN | FIELD_WHOLE,
      .max = TASK_OUTPUT_MAX, .fit = FIELD_BELOW},

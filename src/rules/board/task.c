@@ -23,6 +23,17 @@ int64_t task_number_read(struct bytes word) {
     return is_one ? number : 0;
 }
 
+enum task_plan task_plan_after_change(const struct task *was, const struct task *now) {
+    const bool same = bytes_equal(was->description, now->description) &&
+                      bytes_equal(was->must_haves, now->must_haves);
+    return !bytes_is(now->plan, "required")                 ? TASK_PLAN_NONE
+           : was->plan_state == TASK_PLAN_NONE              ? TASK_PLAN_MISSING
+           : was->plan_state == TASK_PLAN_APPROVED && !same ? TASK_PLAN_MISSING
+                                                            : was->plan_state;
+}
+
+static const char *const plan_names[] = {"none", "required", NULL};
+
 static const struct field rows[] = {
     {ROW_NUMBER(AT(id))},
     {ROW_ID(FIELD_TEXT, AT(task), "task", "ID"), .fit = FIELD_LEAVES},
@@ -94,6 +105,11 @@ static const struct field rows[] = {
     {ROW_EACH("links", FIELD_STORED, AT(links)), .use = FIELD_WHOLE,
      .schema = "{\"type\":\"array\"}", .head = "LINKS"},
     {ROW_EACH("prints", FIELD_TEXT, AT(prints)), .use = FIELD_KEPT},
+    {ROW_EACH("plan", FIELD_TEXT, AT(plan)), .use = SETTING, .names = plan_names,
+     .max = TASK_WORD_MAX, .head = "PLAN",
+     FLAG_WORD("plan", "WORD", "none|required", "required: a person approves a plan first.")},
+    {ROW_EACH("plan_state", FIELD_NAME, AT(plan_state)), .names = task_plan_names,
+     .empty = FIELD_EMPTY_NULL, .head = "ITS PLAN"},
     {ROW_EACH("retry_count", FIELD_INT, AT(retry_count)), .required = true, .head = "RETRIES"},
     {ROW_EACH("attempt_count", FIELD_INT, AT(attempts)), .required = true, .head = "ATTEMPTS"},
     {ROW_EACH("max_attempts", FIELD_INT, AT(attempts_max)), .use = SETTING, .min = 1, .max = 20,

@@ -50,6 +50,8 @@ struct task {
     bool open_attempt;                  /* The last attempt has not ended. */
     struct bytes
         prints; /* JSON object: fingerprints of what must not change (engine/board/must.h). */
+    struct bytes plan; /* none, required */
+    enum task_plan plan_state;
     int64_t retry_count, attempts, attempts_max, rejections;
     int64_t depth; /* Depth of the task in whose attempt it was added, and 1; 1: in none. */
     int64_t not_before_ms, made_ms, changed_ms, completed_ms;
@@ -58,6 +60,9 @@ struct task {
 extern const struct resource task_resource;
 /* Texts and lists of a new task that were not given get their empty values. */
 void task_complete(struct task *io_task);
+/* State of the plan after a person changed the task. An approval is for the description and the
+ * must-haves that it was given for: it is withdrawn when one of them is changed. */
+enum task_plan task_plan_after_change(const struct task *was, const struct task *now);
 /* "T-31" of a number; and the number of such a word, 0: it is none. */
 void task_number_write(int64_t number, char ret_text[TASK_NUMBER_SIZE]);
 MUST_CHECK int64_t task_number_read(struct bytes word);
@@ -77,9 +82,11 @@ struct task_output {
     struct bytes output, owner, project, task, attempt, agent;
     struct bytes type, title, summary, content, hash;
     struct bytes path; /* In a request: the file that it is read from. */
+    bool plan;         /* Plan of the task, for a person to approve. */
     int64_t bytes, made_ms;
 };
 extern const struct resource task_output_resource;
+extern const char task_plan_note[]; /* Tells the agent that its plan waits. */
 
 struct task_comment {
     int64_t id;

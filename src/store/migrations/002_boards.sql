@@ -1,6 +1,7 @@
 -- Tasks of a project (rules/board/task.h). name: 'T-31', of `place`, by which they are numbered.
 -- depth: of the task in whose attempt it was added, and one more.
 -- attempt, session, run: of the last attempt; open_attempt: it has not ended. Lists are JSON.
+-- plan: none or required; plan_state: '' (no plan is required), missing, waiting, approved.
 -- prints: JSON of the fingerprints that were taken with the task, of what it must leave unchanged.
 CREATE TABLE tasks (
     id @id@,
@@ -27,6 +28,8 @@ CREATE TABLE tasks (
     must_haves TEXT NOT NULL,
     links TEXT NOT NULL,
     prints TEXT NOT NULL,
+    plan TEXT NOT NULL,
+    plan_state TEXT NOT NULL,
     retry_count @int@ NOT NULL,
     attempt_count @int@ NOT NULL,
     max_attempts @int@ NOT NULL,
@@ -87,6 +90,7 @@ CREATE TABLE task_outputs (
     summary TEXT NOT NULL,
     bytes @int@ NOT NULL,
     hash TEXT NOT NULL,
+    plan @int@ NOT NULL,
     made_ms @int@ NOT NULL,
     content TEXT NOT NULL
 ) @strict@;

@@ -161,12 +161,16 @@ const linesOf = (text: string): string[] =>
 export const pathOf = ({ project, name }: Pick<Task, "project" | "name">): string =>
   `/projects/${encodeURIComponent(project)}/tasks/${name}`;
 
+/** Whether a person accepts or rejects it now: its result, or its plan. */
+export const isJudged = ({ status, reason }: Task): boolean =>
+  status === "review" || (status === "blocked" && reason === "plan");
+
 /** The request that moves a task. */
 export function moveOf(task: Task, to: Status, said: string): { path: string; body: unknown } {
   const path = pathOf(task), words = EDGES.find((edge) =>
     edge.to === to && edge.from.includes(task.status))?.words ?? null;
   if (to === "claimed") return { path: `${path}/claim`, body: {} };
-  if (task.status === "review" && (to === "done" || to === "pending")) {
+  if (isJudged(task) && (to === "done" || to === "pending")) {
     return { path: `${path}/review`, body: to === "done" ? { accept: true }
       : { accept: false, reasons: linesOf(said) } };
   }

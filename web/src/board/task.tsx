@@ -22,7 +22,7 @@ import { useTask } from "./follow.ts";
 import { TaskForm } from "./form.tsx";
 import { MoveForm, WaiveForm } from "./move.tsx";
 import { Attempts, Events, Level, MustHaves, Outputs, Part, Reviews } from "./records.tsx";
-import { pathOf, type Status, type WholeTask } from "./rules.ts";
+import { isJudged, pathOf, type Status, type WholeTask } from "./rules.ts";
 import { Question, Talk } from "./talk.tsx";
 import { words } from "./words.ts";
 
@@ -129,7 +129,7 @@ function Whole({ task, page, talk }: WholeProps) {
       { name: "commentTask" as const, run: toTalk },
       { name: "editTask" as const, run: edit },
       ...(page ? [{ name: "moveTask" as const, run: () => wishSet({ kind: "move" }) }] : []),
-      ...(status === "review" ? [
+      ...(isJudged(task) ? [
         { name: "acceptTask" as const, once: true, run: accept },
         { name: "rejectTask" as const, run: reject },
       ] : []),
@@ -148,7 +148,7 @@ function Whole({ task, page, talk }: WholeProps) {
       <Title class="task-title" dir="auto">{visible(task.title)}</Title>
       <Why task={task} />
       <div class="acts task-acts">
-        {person && status === "review" ? (
+        {person && isJudged(task) ? (
           <>
             <button class="main" onClick={accept}>{words.accept}<Hint of="acceptTask" /></button>
             <button onClick={reject}>{words.reject}<Hint of="rejectTask" /></button>
