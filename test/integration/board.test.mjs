@@ -100,6 +100,12 @@ test("an agent that says nothing is asked again, at most as often as it may be",
     }
     const failed = await board.until("T-1", "failed");
     assert.deepEqual([failed.reason, failed.attempt_count], ["max_retry_count", 3]);
+    for (const { metadata: { duration_ms: took, ...more }, made_ms: from, ended_ms: to } of
+      failed.attempts) {
+      assert.equal(took, to - from);
+      assert.deepEqual(more, { transport: null, fallback_reason: null, error: null,
+        task_status_at_exit: "claimed", counters: { connect: 0, api: 0, lock: 0, monitor: 0 } });
+    }
     const [said] = prompts(board.turns);
     assert.match(said[1], /interrupted/);
   });

@@ -252,10 +252,16 @@ static void attempt_end(struct tx *tx, struct task *task, const struct ending *e
                                           .attempts = task->attempts,
                                           .attempts_max = task->attempts_max};
     const struct board_verdict verdict = board_attempt_judge(&end);
+    const enum board_counter counter = board_counter_of(ending->cause);
+    if (counter < BOARD_COUNTER_COUNT) {
+        task->counters[counter]++;
+    }
     const struct attempt_over over = {.status = task->status,
                                       .outcome = ending->outcome,
                                       .note = ending->note,
-                                      .exit_code = ending->exit_code};
+                                      .exit_code = ending->exit_code,
+                                      .fallback = ending->cause == CAUSE_FALLBACK_USED,
+                                      .well = ending->cause == CAUSE_COMPLETED};
     attempts__close(tx, task, &over);
     completed_tell(tx, task, ending, &verdict);
     task->retry_count = verdict.retry_count;

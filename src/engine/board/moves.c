@@ -1,4 +1,7 @@
 /* moves.c: agents and persons behind clients, and tasks that go from one status to another. */
+#include <string.h>
+
+#include "base/json/json.h"
 #include "base/utf8.h"
 #include "engine/base/follow.h"
 #include "engine/board/must.h"
@@ -9,6 +12,7 @@
 
 enum {
     ABOVE_MAX = 100,           /* Runs above the one inside of which a client is. */
+    METADATA_MAX = 64 << 10,   /* Bytes of an attempt's metadata. */
     EVENT_WORDS_MAX = 4 << 10, /* Bytes of the words of a move, before they are written as JSON. */
 };
 
@@ -243,6 +247,7 @@ void attempts__open(struct tx *tx, struct task *io_task, const struct attempt_ne
                                .run = what->run,
                                .outcome = BYTES(""),
                                .note = BYTES(""),
+                               .metadata = BYTES(""),
                                .began = what->by_hand,
                                .number = 1 + tx_number(tx,
                                                        "SELECT COALESCE(max(attempt_number), 0)"
@@ -259,6 +264,36 @@ void attempts__open(struct tx *tx, struct task *io_task, const struct attempt_ne
     tx_fail(tx, tx_resource_insert(tx, &task_attempt_resource, &row));
 }
 
+/* As its program said: in the state of the reader, which is that of its turn. */
+static struct bytes transport_of(struct tx *tx, struct bytes run) {
+    AUTO(json_release) json_t *reader = NULL;
+    const struct bytes state =
+        run.len == 0 ? run
+                     : tx_text(tx,
+                               "SELECT s.program_reader FROM runs r JOIN turns t ON t.run = r.id"
+                               " JOIN sessions s ON s.id = t.session WHERE r.run = $1"
+                               " AND s.program_answer = t.answer",
+                               ARGS(arg_text(run)));
+    if (state.len == 0 || err_failed(json_parse_wrapped(state, &reader, NULL))) {
+        return BYTES("");
+    }
+    return tx_copy(tx, json_bytes(reader, "transport"));
+}
+
+static struct bytes metadata_make(struct tx *tx, const struct task *task,
+                                  const struct task_attempt *row, const struct attempt_over *over) {
+    AUTO(text_done) struct text text = text_up_to(METADATA_MAX);
+    const struct bytes error = over->note.len > 0 ? over->note : over->outcome;
+    const struct task_metadata metadata = {.transport = transport_of(tx, row->run),
+                                           .fallback_reason = over->fallback ? error : BYTES(""),
+                                           .error = over->well ? BYTES("") : error,
+                                           .duration_ms = row->ended_ms - row->made_ms,
+                                           .status_at_exit = over->status,
+                                           .counters = task->counters};
+    task_metadata_write(&metadata, &text);
+    return tx_copy_text(tx, &text, "board: metadata");
+}
+
 void attempts__close(struct tx *tx, struct task *io_task, const struct attempt_over *over) {
     struct task_attempt row;
     if (!io_task->open_attempt || !attempts__load(tx, io_task->owner, io_task->attempt, &row)) {
@@ -269,6 +304,7 @@ void attempts__close(struct tx *tx, struct task *io_task, const struct attempt_o
     row.exit_code = over->exit_code;
     row.status_at_exit = over->status;
     row.ended_ms = tx_now_ms(tx);
+    row.metadata = metadata_make(tx, io_task, &row, over);
     row.run = over->run_goes_on ? BYTES("") : row.run;
     io_task->open_attempt = false;
     tx_fail(tx, tx_resource_update(tx, &task_attempt_resource, FIELD_SET, &row));
@@ -378,6 +414,7 @@ static void move_apply(struct tx *tx, const struct task_move *move, const struct
     } else if (reopened) {
         io_task->retry_count = 0;
         io_task->attempts = 0;
+        memset(io_task->counters, 0, sizeof io_task->counters);
         io_task->prints = BYTES("");
         io_task->answer = move->answer;
         io_task->not_before_ms = 0;
@@ -392,6 +429,7 @@ static void move_apply(struct tx *tx, const struct task_move *move, const struct
         by_hand) { /* A run that took it by hand goes on. */
         const struct attempt_over over = {.status = move->to,
                                           .run_goes_on = true,
+                                          .well = move->to == TASK_REVIEW,
                                           .outcome = bytes_of(task_status_names[move->to]),
                                           .note = move->detail,
                                           .exit_code = -1};

@@ -15,6 +15,12 @@ const char *const board_reason_names[] = {
 #undef X
         NULL};
 
+const char *const board_counter_names[] = {
+#define X(counter, name) name,
+    BOARD_COUNTERS(X)
+#undef X
+};
+
 /* --- Edges ------------------------------------------------------------------------------------ */
 
 #define FROM(status) (1U << TASK_##status)
@@ -136,6 +142,25 @@ static struct sequel sequel_of(enum run_cause cause) {
         }
     }
     return (struct sequel){cause, AGAIN, BOARD_BECAUSE_INTERRUPTED, NULL};
+}
+
+enum board_counter board_counter_of(enum run_cause cause) {
+    switch (cause) {
+    case CAUSE_PROVIDER_UNREACHABLE:
+        return BOARD_COUNT_CONNECT;
+    case CAUSE_RATE_LIMITED:
+    case CAUSE_PROVIDER_ERROR:
+    case CAUSE_QUOTA:
+        return BOARD_COUNT_API;
+    case CAUSE_SESSION_BUSY:
+        return BOARD_COUNT_LOCK;
+    case CAUSE_STUCK:
+    case CAUSE_REVIVE_FAILED:
+    case CAUSE_DEADLINE:
+        return BOARD_COUNT_MONITOR;
+    default:
+        return BOARD_COUNTER_COUNT;
+    }
 }
 
 bool board_cause_cools(enum run_cause cause) {

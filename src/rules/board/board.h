@@ -83,6 +83,22 @@ enum {
     BOARD_PAUSE_MAX_MS = 5 * 60000, /* up to this. */
 };
 
+/* Attempts that ended for one kind of cause, counted on the task from one to the next. */
+#define BOARD_COUNTERS(X)                                                                          \
+    X(CONNECT, "connect") /* The provider could not be reached. */                                 \
+    X(API, "api")         /* The provider refused or failed, or its quota is used up. */           \
+    X(LOCK, "lock")       /* Another process uses the session of the program. */                   \
+    X(MONITOR, "monitor") /* It made no progress, or its time was over. */
+enum board_counter {
+#define X(counter, name) BOARD_COUNT_##counter,
+    BOARD_COUNTERS(X)
+#undef X
+        BOARD_COUNTER_COUNT
+};
+extern const char *const board_counter_names[];
+/* BOARD_COUNTER_COUNT: the cause has none. */
+enum board_counter board_counter_of(enum run_cause cause);
+
 /* Reasons of an edge that the daemon takes: names in events and in `reason`. */
 #define BOARD_REASONS_(X)                                                                          \
     X(NONE, "")                                                                                    \
