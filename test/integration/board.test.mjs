@@ -100,6 +100,8 @@ test("an agent that says nothing is asked again, at most as often as it may be",
     }
     const failed = await board.until("T-1", "failed");
     assert.deepEqual([failed.reason, failed.attempt_count], ["max_retry_count", 3]);
+    const { detail: end } = failed.events.find(({ type }) => type === "failed");
+    assert.deepEqual([end.reason, end.count], ["max_retry_count", 3]);
     for (const { metadata: { duration_ms: took, ...more }, made_ms: from, ended_ms: to } of
       failed.attempts) {
       assert.equal(took, to - from);
@@ -123,6 +125,8 @@ test("one task at a time for each slot; a task that is cancelled stops its agent
     assert.equal(cancelled.status, "cancelled");
     await until("its attempt ends", async () =>
       (await board.show("T-1")).attempts[0].outcome === "stopped");
+    const tick = (await board.show("T-1")).events.find(({ type }) => type === "daemon_tick");
+    assert.deepEqual([tick.detail.outcome, tick.detail.attempt], ["stopped", cancelled.attempt]);
   });
 
 test("after a kill of the daemon attempts go on, and nothing is done twice", LIMIT, async (t) => {

@@ -1,7 +1,6 @@
 /* moves.c: agents and persons behind clients, and tasks that go from one status to another. */
 #include <string.h>
 
-#include "base/json/json.h"
 #include "base/utf8.h"
 #include "engine/base/follow.h"
 #include "engine/board/must.h"
@@ -215,6 +214,10 @@ void tasks__enter(struct tx *tx, struct task *io_task, const struct task_entered
     if (entered->reason != BOARD_BECAUSE_NONE) {
         text_add_member(&detail, "reason", bytes_of(board_reason_names[entered->reason]));
     }
+    if (entered->facts.len > 0) {
+        text_add_char(&detail, ',');
+        text_add(&detail, entered->facts.data, entered->facts.len);
+    }
     if (words.len > 0) {
         text_add_member(&detail, "words", words);
     }
@@ -264,27 +267,11 @@ void attempts__open(struct tx *tx, struct task *io_task, const struct attempt_ne
     tx_fail(tx, tx_resource_insert(tx, &task_attempt_resource, &row));
 }
 
-/* As its program said: in the state of the reader, which is that of its turn. */
-static struct bytes transport_of(struct tx *tx, struct bytes run) {
-    AUTO(json_release) json_t *reader = NULL;
-    const struct bytes state =
-        run.len == 0 ? run
-                     : tx_text(tx,
-                               "SELECT s.program_reader FROM runs r JOIN turns t ON t.run = r.id"
-                               " JOIN sessions s ON s.id = t.session WHERE r.run = $1"
-                               " AND s.program_answer = t.answer",
-                               ARGS(arg_text(run)));
-    if (state.len == 0 || err_failed(json_parse_wrapped(state, &reader, NULL))) {
-        return BYTES("");
-    }
-    return tx_copy(tx, json_bytes(reader, "transport"));
-}
-
 static struct bytes metadata_make(struct tx *tx, const struct task *task,
                                   const struct task_attempt *row, const struct attempt_over *over) {
     AUTO(text_done) struct text text = text_up_to(METADATA_MAX);
     const struct bytes error = over->note.len > 0 ? over->note : over->outcome;
-    const struct task_metadata metadata = {.transport = transport_of(tx, row->run),
+    const struct task_metadata metadata = {.transport = over->transport,
                                            .fallback_reason = over->fallback ? error : BYTES(""),
                                            .error = over->well ? BYTES("") : error,
                                            .duration_ms = row->ended_ms - row->made_ms,
@@ -432,6 +419,7 @@ static void move_apply(struct tx *tx, const struct task_move *move, const struct
                                           .well = move->to == TASK_REVIEW,
                                           .outcome = bytes_of(task_status_names[move->to]),
                                           .note = move->detail,
+                                          .transport = BYTES(""),
                                           .exit_code = -1};
         attempts__close(tx, io_task, &over);
     }
