@@ -275,3 +275,33 @@ test("a hold that is over, and an agent that comes to the board, begin what wait
     await set({ hold: false, agents: [{ name: "claude" }] });
     await board.until("T-1", "review");
   });
+
+test("a provider that makes an attempt wait for long gives its task to another agent", LIMIT,
+  async (t) => {
+    const turns = await open(t, ["claude", "codex"]);
+    await turns.ask("POST", "/projects", { name: "shop", root: turns.root,
+      board: { agents: [{ name: "claude" }] } });
+    const board = new Board(turns);
+    await board.add("Wanted", "FAIL429 NAMES(600)");
+    await until("it went back", async () => (await board.show("T-1")).reason !== null);
+    const back = await board.show("T-1");
+    assert.deepEqual([back.status, back.reason, back.retry_count, back.attempts[0].outcome],
+      ["pending", "api_error_retry", 0, "rate_limited"]);
+    const { transport, error, counters } = back.attempts[0].metadata;
+    assert.deepEqual([transport, counters], [null, { connect: 0, api: 1, lock: 0, monitor: 0 }]);
+    assert.match(error, /refuses more for now/);
+    const { cooling_until_ms: until_ms, cooling_cause: cause } = await turns.get("/agents/claude");
+    assert.equal(cause, "rate_limited");
+    assert.ok(until_ms > back.attempts[0].ended_ms + 500_000, "as long as its provider named");
+
+    const work = WORK.replaceAll('"claude"', '"codex"');
+    await turns.ask("PATCH", `${board.at}/T-1`, { description: work, not_before_ms: 0 });
+    assert.match((await board.show("T-1")).waits, /claude has 0 of 1 tasks and cools down/);
+    await turns.ask("PATCH", "/projects/shop",
+      { board: { agents: [{ name: "claude" }, { name: "codex" }] } });
+    const done = await board.until("T-1", "review");
+    assert.deepEqual([done.agent, done.attempt_count], ["codex", 2]);
+    await until("its attempt ends", async () =>
+      (await board.show("T-1")).attempts[0].ended_ms !== null);
+    assert.equal((await board.show("T-1")).attempts[0].metadata.counters.api, 1);
+  });

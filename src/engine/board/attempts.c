@@ -323,6 +323,31 @@ static void attempt_end(struct tx *tx, struct task *task, const struct ending *e
     tasks__enter(tx, task, &entered);
 }
 
+static enum agent_outcome outcome_of(enum run_cause cause) {
+    return cause == CAUSE_PROVIDER_ERROR         ? AGENT_PROVIDER_ERROR
+           : cause == CAUSE_PROVIDER_UNREACHABLE ? AGENT_PROVIDER_UNREACHABLE
+                                                 : AGENT_RATE_LIMITED;
+}
+
+/* The attempt has ended, since its provider is to be asked later: its agent takes no task before.
+ * A row that is there was written by whoever follows the processes of the agent. */
+static void cool_down(struct tx *tx, const struct run_row *run, struct bytes agent) {
+    const int64_t now_ms = tx_now_ms(tx), last_ms = now_ms + AGENT_WAIT_NAMED_MS;
+    struct agent_cool_stored cool;
+    bool found = false;
+    const enum board_counter counter = board_counter_of(run->cause);
+    const bool is_of_provider = counter == BOARD_COUNT_CONNECT || counter == BOARD_COUNT_API;
+    if (!is_of_provider || run->not_before_ms <= now_ms) {
+        return;
+    }
+    tx_fail(tx, tx_agent_cool_find(tx, agent, now_ms, &found, &cool));
+    if (!found) {
+        tx_fail(tx, tx_agent_cool_set(tx, agent,
+                                      run->not_before_ms < last_ms ? run->not_before_ms : last_ms,
+                                      outcome_of(run->cause)));
+    }
+}
+
 struct err board__run_ended(struct tx *tx, const struct run_row *run) {
     struct task_attempt attempt;
     struct task task;
@@ -336,6 +361,7 @@ struct err board__run_ended(struct tx *tx, const struct run_row *run) {
                                       .note = run->note,
                                       .exit_code = run->exit_code,
                                       .began_ms = attempt.made_ms};
+        cool_down(tx, run, attempt.agent);
         attempt_end(tx, &task, &ending);
     }
     reviews__ended(tx, run);
