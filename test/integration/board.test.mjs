@@ -6,7 +6,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
-import { letGo, open, prompts, session } from "./agents.mjs";
+import { killProgram, letGo, open, prompts, session } from "./agents.mjs";
 import { until } from "./providers.mjs";
 import { scaled } from "./scale.mjs";
 import { Listener } from "./turns.mjs";
@@ -305,3 +305,15 @@ test("a provider that makes an attempt wait for long gives its task to another a
       (await board.show("T-1")).attempts[0].ended_ms !== null);
     assert.equal((await board.show("T-1")).attempts[0].metadata.counters.api, 1);
   });
+
+test("an attempt that would wait for the cool-down of its agent ends, too", LIMIT, async (t) => {
+  const board = await Board.open(t);
+  await board.add("Slow", `${status("working")}\nSLOW`);
+  await board.until("T-1", "working");
+  await board.add("Refused", "FAIL429 NAMES(600)");
+  await until("it went back", async () => (await board.show("T-2")).reason !== null);
+  killProgram(board.turns);
+  const back = await board.until("T-1", "pending");
+  assert.deepEqual([back.reason, back.retry_count, back.attempts[0].outcome],
+    ["api_error_retry", 0, "rate_limited"]);
+});

@@ -133,7 +133,7 @@ static void comment_print(const struct page *page, const json_t *row) {
     }
 }
 
-/* What is neither null nor 0; the note and the outcome say the rest. */
+/* Members that are neither null nor 0; the note and the outcome say the rest. */
 static void metadata_print(const struct page *page, const json_t *metadata) {
     AUTO(text_done) struct text line = text_up_to(PAGE_LINE_MAX);
     const char *transport = talk_text(metadata, "transport"), *name = NULL;

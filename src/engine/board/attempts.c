@@ -249,7 +249,7 @@ struct ending {
     int64_t began_ms; /* When the attempt was made. */
 };
 
-/* Of those since the task was opened. */
+/* Number of attempts that ended so, since the task was opened. */
 static int64_t same_ends(struct tx *tx, const struct task *task, struct bytes outcome) {
     return tx_number(tx,
                      "SELECT count(*) FROM (SELECT outcome FROM task_attempts WHERE task = $1"
@@ -330,7 +330,7 @@ static enum agent_outcome outcome_of(enum run_cause cause) {
 }
 
 /* The attempt has ended, since its provider is to be asked later: its agent takes no task before.
- * A row that is there was written by whoever follows the processes of the agent. */
+ * A row that is there is that of the dispatcher, which follows the agent's processes. */
 static void cool_down(struct tx *tx, const struct run_row *run, struct bytes agent) {
     const int64_t now_ms = tx_now_ms(tx), last_ms = now_ms + AGENT_WAIT_NAMED_MS;
     struct agent_cool_stored cool;

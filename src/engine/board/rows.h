@@ -53,8 +53,8 @@ struct attempt_over {
     enum task_status status; /* Status of the task at that moment. */
     struct bytes outcome, note, transport;
     int64_t exit_code; /* -1: none. */
-    bool fallback;     /* Its program reached its model another way than its own. */
-    bool well;         /* Its end is no error. */
+    bool fallback;     /* The program reached its model another way than its own. */
+    bool well;         /* The end is no error. */
     bool run_goes_on;  /* The run was more than this attempt, and goes on. */
 };
 void attempts__close(struct tx *tx, struct task *io_task, const struct attempt_over *over);

@@ -229,7 +229,7 @@ static bool asking_is_patient(struct asking *asking, uint64_t due_ms) {
     return due_ms <= asking->until_ms;
 }
 
-/* Ends it, since it does not wait until then. Whoever yields says when asking may help. */
+/* Ends it, since it does not wait until then. A caller that yields gets the time, too. */
 static void asking_give_up(struct asking *asking, uint64_t due_ms) {
     const uint64_t now_ms = models__now_ms(asking->models);
     struct model_failure *failure = &asking->failure;

@@ -89,7 +89,7 @@ enum {
     X(CONNECT, "connect") /* The provider could not be reached. */                                 \
     X(API, "api")         /* The provider refused or failed, or its quota is used up. */           \
     X(LOCK, "lock")       /* Another process uses the session of the program. */                   \
-    X(MONITOR, "monitor") /* It made no progress, or its time was over. */
+    X(MONITOR, "monitor") /* No progress, or its time was over. */
 enum board_counter {
 #define X(counter, name) BOARD_COUNT_##counter,
     BOARD_COUNTERS(X)
@@ -147,11 +147,11 @@ const char *board_end_event(enum run_cause cause);
 /* Facts about the reason of the daemon's edge, as members of an event's detail. */
 struct board_facts {
     enum board_reason reason;
-    struct bytes note;      /* Of the attempt: why it ended; "": nobody said. */
+    struct bytes note;      /* Why the attempt ended; "": unknown. */
     struct bytes transport; /* As of struct task_metadata. */
     int64_t retry_count;
     int64_t same;        /* Attempts since the task was opened that ended like this one. */
-    int64_t duration_ms; /* Of the attempt. */
+    int64_t duration_ms; /* Duration of the attempt. */
 };
 void board_facts_write(const struct board_facts *facts, struct text *members);
 /* The provider refused, which passes. */

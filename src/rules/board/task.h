@@ -100,11 +100,11 @@ struct task_attempt {
 };
 extern const struct resource task_attempt_resource;
 
-/* What is known of an attempt at its end, as a JSON object. */
+/* Facts about an attempt at its end, as a JSON object. */
 struct task_metadata {
     struct bytes transport;       /* How its program reached its model; "": it did not say. */
-    struct bytes fallback_reason; /* It was another way than its own: why; "": it was not. */
-    struct bytes error;           /* Sentence, or cause, of an end that is none well; "". */
+    struct bytes fallback_reason; /* Why it took another way than its own; "": it did not. */
+    struct bytes error;           /* Sentence, or cause, of an end that is an error; "". */
     int64_t duration_ms;
     enum task_status status_at_exit;
     const int64_t *counters; /* BOARD_COUNTER_COUNT: of the task, after this end. */
