@@ -108,6 +108,22 @@ test("a question blocks the task, and its answer is in the next prompt", LIMIT, 
   assert.match(all.filter(({ role }) => role === "user").map(textOf).join(), /The blue one\./);
 });
 
+test("a model whose provider is to be asked later gives its task to another agent", LIMIT,
+  async (t) => {
+    const board = await Board.open(t);
+    await board.add("Wanted", script("fail: 429 after 600s"));
+    const back = await board.until("T-1", ({ reason }) => reason !== null);
+    assert.deepEqual([back.status, back.reason, back.retry_count, back.attempts[0].outcome],
+      ["pending", "api_error_retry", 0, "rate_limited"]);
+    await board.turns.ask("PATCH", "/projects/shop/tasks/T-1", { not_before_ms: 0,
+      description: steps(status("working"), output("it", "x"), status("review")) });
+    assert.match((await board.show("T-1")).waits, /smith has 0 of 1 tasks and cools down/);
+    await board.turns.ask("PATCH", "/projects/shop",
+      { board: { agents: [{ name: "smith" }, { name: "jones" }] } });
+    const done = await board.until("T-1", "review");
+    assert.deepEqual([done.agent, done.attempt_count], ["jones", 2]);
+  });
+
 test("a file is read as read_file reads it", LIMIT, async (t) => {
   const board = await Board.open(t, { settings: { permissions:
     [{ tool: "read_file", subject: "secret.txt", permission: "deny" }] } });

@@ -6,7 +6,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
-import { letGo, open, prompts, session } from "./agents.mjs";
+import { killProgram, letGo, open, prompts, session } from "./agents.mjs";
 import { until } from "./providers.mjs";
 import { scaled } from "./scale.mjs";
 import { Listener } from "./turns.mjs";
@@ -100,6 +100,14 @@ test("an agent that says nothing is asked again, at most as often as it may be",
     }
     const failed = await board.until("T-1", "failed");
     assert.deepEqual([failed.reason, failed.attempt_count], ["max_retry_count", 3]);
+    const { detail: end } = failed.events.find(({ type }) => type === "failed");
+    assert.deepEqual([end.reason, end.count], ["max_retry_count", 3]);
+    for (const { metadata: { duration_ms: took, ...more }, made_ms: from, ended_ms: to } of
+      failed.attempts) {
+      assert.equal(took, to - from);
+      assert.deepEqual(more, { transport: null, fallback_reason: null, error: null,
+        task_status_at_exit: "claimed", counters: { connect: 0, api: 0, lock: 0, monitor: 0 } });
+    }
     const [said] = prompts(board.turns);
     assert.match(said[1], /interrupted/);
   });
@@ -117,6 +125,8 @@ test("one task at a time for each slot; a task that is cancelled stops its agent
     assert.equal(cancelled.status, "cancelled");
     await until("its attempt ends", async () =>
       (await board.show("T-1")).attempts[0].outcome === "stopped");
+    const tick = (await board.show("T-1")).events.find(({ type }) => type === "daemon_tick");
+    assert.deepEqual([tick.detail.outcome, tick.detail.attempt], ["stopped", cancelled.attempt]);
   });
 
 test("after a kill of the daemon attempts go on, and nothing is done twice", LIMIT, async (t) => {
@@ -265,3 +275,45 @@ test("a hold that is over, and an agent that comes to the board, begin what wait
     await set({ hold: false, agents: [{ name: "claude" }] });
     await board.until("T-1", "review");
   });
+
+test("a provider that makes an attempt wait for long gives its task to another agent", LIMIT,
+  async (t) => {
+    const turns = await open(t, ["claude", "codex"]);
+    await turns.ask("POST", "/projects", { name: "shop", root: turns.root,
+      board: { agents: [{ name: "claude" }] } });
+    const board = new Board(turns);
+    await board.add("Wanted", "FAIL429 NAMES(600)");
+    await until("it went back", async () => (await board.show("T-1")).reason !== null);
+    const back = await board.show("T-1");
+    assert.deepEqual([back.status, back.reason, back.retry_count, back.attempts[0].outcome],
+      ["pending", "api_error_retry", 0, "rate_limited"]);
+    const { transport, error, counters } = back.attempts[0].metadata;
+    assert.deepEqual([transport, counters], [null, { connect: 0, api: 1, lock: 0, monitor: 0 }]);
+    assert.match(error, /refuses more for now/);
+    const { cooling_until_ms: until_ms, cooling_cause: cause } = await turns.get("/agents/claude");
+    assert.equal(cause, "rate_limited");
+    assert.ok(until_ms > back.attempts[0].ended_ms + 500_000, "as long as its provider named");
+
+    const work = WORK.replaceAll('"claude"', '"codex"');
+    await turns.ask("PATCH", `${board.at}/T-1`, { description: work, not_before_ms: 0 });
+    assert.match((await board.show("T-1")).waits, /claude has 0 of 1 tasks and cools down/);
+    await turns.ask("PATCH", "/projects/shop",
+      { board: { agents: [{ name: "claude" }, { name: "codex" }] } });
+    const done = await board.until("T-1", "review");
+    assert.deepEqual([done.agent, done.attempt_count], ["codex", 2]);
+    await until("its attempt ends", async () =>
+      (await board.show("T-1")).attempts[0].ended_ms !== null);
+    assert.equal((await board.show("T-1")).attempts[0].metadata.counters.api, 1);
+  });
+
+test("an attempt that would wait for the cool-down of its agent ends, too", LIMIT, async (t) => {
+  const board = await Board.open(t);
+  await board.add("Slow", `${status("working")}\nSLOW`);
+  await board.until("T-1", "working");
+  await board.add("Refused", "FAIL429 NAMES(600)");
+  await until("it went back", async () => (await board.show("T-2")).reason !== null);
+  killProgram(board.turns);
+  const back = await board.until("T-1", "pending");
+  assert.deepEqual([back.reason, back.retry_count, back.attempts[0].outcome],
+    ["api_error_retry", 0, "rate_limited"]);
+});

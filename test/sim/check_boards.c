@@ -378,7 +378,7 @@ static void event_take(struct sim *sim, const struct ask_row *row, void *ctx) {
                                 .retry_count =
                                     json_integer_value(json_object_get(detail, "retry_count"))};
     sim_trace(sim, "T-%lld: %s '%s' %s", (long long)task->number, type, event.by, event.reason);
-    if (strcmp(type, "agent_completed") == 0) {
+    if (strcmp(type, "agent_completed") == 0 || strcmp(type, "daemon_tick") == 0) {
         attempt_completed(sim, task, &event);
     } else if (strcmp(type, "review_began") == 0) {
         cool_check(sim, &event, REVIEW_BEGINS_MS);

@@ -485,6 +485,35 @@ static void a_program_that_cannot_go_on_has_its_own_cause(void **state) {
     assert_int_equal(sequel.cause, CAUSE_GATEWAY_TIMEOUT);
 }
 
+static void a_turn_that_yields_waits_for_a_minute_at_most(void **state) {
+    (void)state;
+    struct agent_past past = {.before = BYTES(""), .attempts = 1, .yields = true};
+    struct agent_sequel sequel = agent_sequel(&past, AGENT_RATE_LIMITED, true);
+    assert_int_equal(sequel.remedy, AGENT_RETRIES);
+    assert_int_equal(sequel.yields_ms, 0);
+    past.named_ms = 61 * 1000;
+    sequel = agent_sequel(&past, AGENT_RATE_LIMITED, true);
+    assert_int_equal(sequel.remedy, AGENT_FAILS);
+    assert_int_equal(sequel.cause, CAUSE_RATE_LIMITED);
+    assert_int_equal(sequel.yields_ms, 61 * 1000);
+    past.yields = false;
+    assert_int_equal(agent_sequel(&past, AGENT_RATE_LIMITED, true).remedy, AGENT_RETRIES);
+
+    /* A minute has passed already, or half of one twice. */
+    past = (struct agent_past){
+        .before = BYTES("provider_error"), .tries = 1, .attempts = 2, .yields = true};
+    assert_int_equal(agent_sequel(&past, AGENT_PROVIDER_ERROR, true).yields_ms, 120 * 1000);
+    past.named_ms = 30 * 1000;
+    assert_int_equal(agent_sequel(&past, AGENT_PROVIDER_ERROR, true).remedy, AGENT_RETRIES);
+    past.tries = 2;
+    assert_int_equal(agent_sequel(&past, AGENT_PROVIDER_ERROR, true).yields_ms, 30 * 1000);
+
+    /* No provider has refused. */
+    past = (struct agent_past){
+        .before = BYTES("session_busy"), .tries = 1, .attempts = 2, .yields = true};
+    assert_int_equal(agent_sequel(&past, AGENT_SESSION_BUSY, true).remedy, AGENT_RETRIES);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attempts_in_a_row_are_counted_and_progress_resets_the_count),
@@ -494,6 +523,7 @@ int main(void) {
         cmocka_unit_test(each_rule_decides_about_some_ending),
         cmocka_unit_test(each_outcome_has_a_name_a_cause_and_a_sentence),
         cmocka_unit_test(waits_double_up_to_a_quarter_of_an_hour),
+        cmocka_unit_test(a_turn_that_yields_waits_for_a_minute_at_most),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

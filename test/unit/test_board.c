@@ -161,6 +161,60 @@ static void pauses_double_up_to_their_limit(void **state) {
     assert_int_equal(board_attempt_judge(&late).pause_ms, BOARD_PAUSE_MAX_MS);
 }
 
+static void failures_of_a_kind_are_counted_and_told(void **state) {
+    (void)state;
+    AUTO(text_done) struct text text = text_up_to(1 << 10);
+    int64_t counters[BOARD_COUNTER_COUNT] = {0};
+    static const enum run_cause causes[] = {
+        CAUSE_PROVIDER_UNREACHABLE, CAUSE_RATE_LIMITED, CAUSE_PROVIDER_ERROR, CAUSE_QUOTA,
+        CAUSE_SESSION_BUSY,         CAUSE_DEADLINE,     CAUSE_STUCK};
+    for (size_t i = 0; i < COUNT_OF(causes); i++) {
+        counters[board_counter_of(causes[i])]++;
+    }
+    assert_int_equal(board_counter_of(CAUSE_COMPLETED), BOARD_COUNTER_COUNT);
+    assert_int_equal(board_counter_of(CAUSE_CRASHED), BOARD_COUNTER_COUNT);
+    const struct task_metadata metadata = {.transport = BYTES("embedded"),
+                                           .fallback_reason = BYTES("no \"gateway\""),
+                                           .error = BYTES(""),
+                                           .duration_ms = 1500,
+                                           .status_at_exit = TASK_WORKING,
+                                           .counters = counters};
+    task_metadata_write(&metadata, &text);
+    assert_string_equal(text_bytes(&text).data,
+                        "{\"transport\":\"embedded\",\"fallback_reason\":\"no \\\"gateway\\\"\","
+                        "\"duration_ms\":1500,\"task_status_at_exit\":\"working\",\"error\":null,"
+                        "\"counters\":{\"connect\":1,\"api\":3,\"lock\":1,\"monitor\":2}}");
+}
+
+static void assert_facts(enum board_reason reason, const char *wanted) {
+    AUTO(text_done) struct text text = text_up_to(1 << 10);
+    const struct board_facts facts = {.reason = reason,
+                                      .note = BYTES("why"),
+                                      .transport = BYTES("embedded"),
+                                      .retry_count = 3,
+                                      .same = 2,
+                                      .duration_ms = 61500};
+    board_facts_write(&facts, &text);
+    assert_string_equal(text.len > 0 ? text_bytes(&text).data : "", wanted);
+}
+
+static void an_event_tells_what_its_reason_is_about(void **state) {
+    (void)state;
+    assert_facts(BOARD_BECAUSE_MAX_RETRIES, "\"count\":3");
+    assert_facts(BOARD_BECAUSE_FALLBACK,
+                 "\"transport\":\"embedded\",\"fallback_reason\":\"why\",\"duration_ms\":61500");
+    assert_facts(BOARD_BECAUSE_STUCK, "\"stuck_count\":2,\"diagnostics\":\"why\"");
+    assert_facts(BOARD_BECAUSE_REVIVAL, "\"stuck_count\":2,\"diagnostics\":\"why\"");
+    assert_facts(BOARD_BECAUSE_COMPACTING, "\"compact_wait_count\":2,\"diagnostics\":\"why\"");
+    assert_facts(BOARD_BECAUSE_MONITOR,
+                 "\"count\":2,\"elapsed_seconds\":61,\"diagnostics\":\"why\"");
+    assert_facts(BOARD_BECAUSE_API_ERROR, "");
+    assert_string_equal(board_end_event(CAUSE_STUCK), "daemon_tick");
+    assert_string_equal(board_end_event(CAUSE_STOPPED), "daemon_tick");
+    assert_string_equal(board_end_event(CAUSE_COMPLETED), "agent_completed");
+    assert_string_equal(board_end_event(CAUSE_RATE_LIMITED), "agent_completed");
+}
+
 /* --- Lists of a task, and of a board ---------------------------------------------------------- */
 
 typedef struct err (*list_fn)(const json_t *list, struct text *text, struct why *why);
@@ -314,6 +368,8 @@ int main(void) {
         cmocka_unit_test(what_no_retry_cures_asks_a_person),
         cmocka_unit_test(a_task_that_has_its_final_status_is_not_tried_again),
         cmocka_unit_test(pauses_double_up_to_their_limit),
+        cmocka_unit_test(failures_of_a_kind_are_counted_and_told),
+        cmocka_unit_test(an_event_tells_what_its_reason_is_about),
         cmocka_unit_test(lists_are_checked_item_by_item),
         cmocka_unit_test(kinds_of_must_haves_are_found_in_their_list),
         cmocka_unit_test(a_command_is_unmet_with_the_end_of_its_output),

@@ -650,6 +650,23 @@ static void calls_that_are_refused_together_double_no_pause(void **state) {
     assert_int_equal(away_ms(kit), 60000);
 }
 
+/* No time was named: the caller gets that of the next try. */
+static void who_yields_gives_up_and_says_when_asking_may_help(void **state) {
+    struct kit *kit = *state;
+    open_with_limits(kit, (struct model_limits){.outage_ms = 40});
+    kit->answer = AWAY;
+    kit->frozen = true; /* Each wait is one of ten seconds. */
+    struct model_request *request = kit_request("test/m", "hi");
+    request->patience = PATIENCE_YIELDS;
+    struct ask ask = {.kit = kit};
+    ask_begin_with(&ask, kit, request);
+    ask_finish(&ask);
+    ask_cause(&ask, MODEL_PROVIDER_ERROR);
+    assert_int_equal(kit->server.requests, 1);
+    assert_int_equal(ask.result.failure.resume_at_ms - kit->clock_ms, 10000);
+    ask_end(&ask);
+}
+
 static void test_connection(struct kit *kit, enum model_cause cause) {
     struct ask ask = {.kit = kit};
     text_init(&ask.told, 1000);
@@ -819,6 +836,7 @@ int main(void) {
         WITH_KIT(the_end_of_a_wait_is_told_and_a_cancel_there_asks_nobody),
         WITH_KIT(a_changed_connection_is_used_from_the_next_try),
         WITH_KIT(calls_that_are_refused_together_double_no_pause),
+        WITH_KIT(who_yields_gives_up_and_says_when_asking_may_help),
         WITH_KIT(an_answer_by_an_old_key_ends_no_wait_of_the_new_one),
         WITH_KIT(only_a_good_answer_to_a_test_ends_the_wait_for_a_quota),
         WITH_KIT(what_an_old_key_is_told_says_nothing_about_the_new_one),

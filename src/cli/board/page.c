@@ -133,6 +133,27 @@ static void comment_print(const struct page *page, const json_t *row) {
     }
 }
 
+/* Members that are neither null nor 0; the note and the outcome say the rest. */
+static void metadata_print(const struct page *page, const json_t *metadata) {
+    AUTO(text_done) struct text line = text_up_to(PAGE_LINE_MAX);
+    const char *transport = talk_text(metadata, "transport"), *name = NULL;
+    const json_t *count = NULL;
+    if (metadata == NULL || json_is_null(metadata)) {
+        return;
+    }
+    text_addf(&line, "    %lld s", (long long)(talk_int(metadata, "duration_ms") + 500) / 1000);
+    if (transport[0] != '\0') {
+        text_add_str(&line, ", transport ");
+        plain_add(&line, transport);
+    }
+    json_object_foreach(json_object_get(metadata, "counters"), name, count) {
+        if (json_integer_value(count) > 0) {
+            text_addf(&line, ", %s failures %lld", name, (long long)json_integer_value(count));
+        }
+    }
+    page_line_print(page, &line);
+}
+
 static void attempt_print(const struct page *page, const json_t *row) {
     AUTO(text_done) struct text line = text_up_to(PAGE_LINE_MAX);
     const char *outcome = talk_text(row, "outcome"), *run = talk_text(row, "run");
@@ -142,6 +163,7 @@ static void attempt_print(const struct page *page, const json_t *row) {
     text_addf(&line, "%s%s", run[0] != '\0' ? "  " : "", run);
     page_line_print(page, &line);
     block_print(page, talk_text(row, "note"));
+    metadata_print(page, json_object_get(row, "metadata"));
 }
 
 static void review_print(const struct page *page, const json_t *row) {

@@ -159,6 +159,7 @@ void program__fill_answer(struct talk *talk, struct talk_errand *errand) {
     answer->truncated = false;
     answer->failure = program->failure;
     answer->sentence = bytes_of(program->sentence);
+    answer->resume_at_ms = program->resume_at_ms;
     errand->mark = (struct program_mark){.read_to = program->output.read_to,
                                          .reader = text_bytes(&program->mark),
                                          .names = program->output.reader != NULL &&
@@ -533,15 +534,19 @@ static void program_end(struct talk_program *program) {
                                     .tries = plan->tries,
                                     .attempts = plan->attempts,
                                     .progress = seen.progress,
-                                    .retried = seen.retried};
+                                    .retried = seen.retried,
+                                    .yields = plan->patience == PATIENCE_YIELDS,
+                                    .named_ms = ending.result.retry_after_ms};
     const struct agent_sequel next = agent_sequel(&past, verdict.outcome, resumes);
     program->outcome = agent_outcome_name(verdict.outcome);
     program->rule = verdict.rule;
     program->tries = next.tries;
     /* After a stop, or at a limit, nothing begins again. */
-    const bool again = (ending.ender == AGENT_ITSELF || ending.ender == AGENT_GONE) &&
-                       (next.remedy == AGENT_RESUMES || next.remedy == AGENT_RETRIES);
-    cool_tell(program, verdict.outcome, again, ending.result.retry_after_ms);
+    const bool by_itself = ending.ender == AGENT_ITSELF || ending.ender == AGENT_GONE;
+    const bool again = by_itself && (next.remedy == AGENT_RESUMES || next.remedy == AGENT_RETRIES);
+    const bool yields = by_itself && next.yields_ms > 0;
+    cool_tell(program, verdict.outcome, again || yields, ending.result.retry_after_ms);
+    program->resume_at_ms = yields ? ending.ended_ms + next.yields_ms : 0;
     if (again) {
         program->sequel = SEQUEL_AGAIN;
         program_flush(program);

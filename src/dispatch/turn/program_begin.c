@@ -93,6 +93,7 @@ static void order_run(struct talk *talk) {
 
 static void program_start(struct talk_program *program) {
     program->waits[0] = '\0';
+    program->held_ms = 0;
     deltas_resumed(&program->talk->call.deltas);
     program__cool(program, AGENT_COOL_BEGAN, 0, AGENT_UNKNOWN);
     program__enter(program, PROGRAM_STARTING);
@@ -154,16 +155,25 @@ static void owner_wait(struct talk_program *program, enum agent_admission admiss
     others_wait(program, CAUSE_SESSION_BUSY, text_bytes(&note), AGENT_OWNER_LOOK_MS);
 }
 
-/* True: the agent cools down, and the turn waits for that. */
+/* True: the agent cools down, and the turn waits for that, or ends. */
 static bool cool_holds(struct talk_program *program) {
     struct turns *turns = program->talk->turns;
     const struct agent_cool cool = program_cools_find(&turns->cools, agent_of(program));
-    const int64_t wait_ms = agent_cool_wait_ms(&cool, (int64_t)turns__now_ms(turns));
+    const int64_t now_ms = (int64_t)turns__now_ms(turns);
+    const int64_t wait_ms = agent_cool_wait_ms(&cool, now_ms);
     AUTO(text_done) struct text note = text_up_to(PROVIDER_NOTE_MAX);
     if (wait_ms == 0) {
         return false;
     }
     agent_outcome_tell(cool.outcome, program->agent.name, &note);
+    program->held_ms = program->held_ms == 0 ? now_ms : program->held_ms;
+    if (program->talk->plan.patience == PATIENCE_YIELDS &&
+        agent_yields(now_ms - program->held_ms, wait_ms)) {
+        program->outcome = agent_outcome_name(cool.outcome);
+        program->resume_at_ms = program__wall_ms(program) + wait_ms;
+        program__fail(program, agent_outcome_cause(cool.outcome), text_bytes(&note).data);
+        return true;
+    }
     if (cool.state == AGENT_TRYING) {
         text_add_str(&note, "; another turn tries it first");
     }

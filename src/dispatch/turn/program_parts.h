@@ -72,6 +72,7 @@ struct talk_program {
     struct program_before before;  /* Processes before the one that begins, */
     struct agent_found found;      /* and others in the session that it goes on in. */
     char waits[PROVIDER_NOTE_MAX]; /* Note of its wait; "": none. */
+    int64_t held_ms;               /* Since when the agent's cool-down holds it; 0: it does not. */
     bool tries_first;              /* Others wait for its process (program_cool.h). */
     struct last_attempt last;
     enum run_cause over; /* The process was asked to end for that; CAUSE_NONE: it was not. */
@@ -84,6 +85,7 @@ struct talk_program {
     enum run_cause failure;
     const char *outcome, *rule; /* Static: of the verdict. */
     int64_t tries;              /* Attempts in a row with that outcome. */
+    int64_t resume_at_ms;       /* The turn yields: when asking may help. 0: it does not. */
     char sentence[PROGRAM_SENTENCE_MAX];
 };
 

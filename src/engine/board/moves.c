@@ -1,4 +1,6 @@
 /* moves.c: agents and persons behind clients, and tasks that go from one status to another. */
+#include <string.h>
+
 #include "base/utf8.h"
 #include "engine/base/follow.h"
 #include "engine/board/must.h"
@@ -9,6 +11,7 @@
 
 enum {
     ABOVE_MAX = 100,           /* Runs above the one inside of which a client is. */
+    METADATA_MAX = 64 << 10,   /* Bytes of an attempt's metadata. */
     EVENT_WORDS_MAX = 4 << 10, /* Bytes of the words of a move, before they are written as JSON. */
 };
 
@@ -211,6 +214,10 @@ void tasks__enter(struct tx *tx, struct task *io_task, const struct task_entered
     if (entered->reason != BOARD_BECAUSE_NONE) {
         text_add_member(&detail, "reason", bytes_of(board_reason_names[entered->reason]));
     }
+    if (entered->facts.len > 0) {
+        text_add_char(&detail, ',');
+        text_add(&detail, entered->facts.data, entered->facts.len);
+    }
     if (words.len > 0) {
         text_add_member(&detail, "words", words);
     }
@@ -243,6 +250,7 @@ void attempts__open(struct tx *tx, struct task *io_task, const struct attempt_ne
                                .run = what->run,
                                .outcome = BYTES(""),
                                .note = BYTES(""),
+                               .metadata = BYTES(""),
                                .began = what->by_hand,
                                .number = 1 + tx_number(tx,
                                                        "SELECT COALESCE(max(attempt_number), 0)"
@@ -259,6 +267,20 @@ void attempts__open(struct tx *tx, struct task *io_task, const struct attempt_ne
     tx_fail(tx, tx_resource_insert(tx, &task_attempt_resource, &row));
 }
 
+static struct bytes metadata_make(struct tx *tx, const struct task *task,
+                                  const struct task_attempt *row, const struct attempt_over *over) {
+    AUTO(text_done) struct text text = text_up_to(METADATA_MAX);
+    const struct bytes error = over->note.len > 0 ? over->note : over->outcome;
+    const struct task_metadata metadata = {.transport = over->transport,
+                                           .fallback_reason = over->fallback ? error : BYTES(""),
+                                           .error = over->well ? BYTES("") : error,
+                                           .duration_ms = row->ended_ms - row->made_ms,
+                                           .status_at_exit = over->status,
+                                           .counters = task->counters};
+    task_metadata_write(&metadata, &text);
+    return tx_copy_text(tx, &text, "board: metadata");
+}
+
 void attempts__close(struct tx *tx, struct task *io_task, const struct attempt_over *over) {
     struct task_attempt row;
     if (!io_task->open_attempt || !attempts__load(tx, io_task->owner, io_task->attempt, &row)) {
@@ -269,6 +291,7 @@ void attempts__close(struct tx *tx, struct task *io_task, const struct attempt_o
     row.exit_code = over->exit_code;
     row.status_at_exit = over->status;
     row.ended_ms = tx_now_ms(tx);
+    row.metadata = metadata_make(tx, io_task, &row, over);
     row.run = over->run_goes_on ? BYTES("") : row.run;
     io_task->open_attempt = false;
     tx_fail(tx, tx_resource_update(tx, &task_attempt_resource, FIELD_SET, &row));
@@ -277,8 +300,10 @@ void attempts__close(struct tx *tx, struct task *io_task, const struct attempt_o
 void attempts__let_go(struct tx *tx, struct task *io_task, enum task_status to, struct bytes note) {
     const struct attempt_over over = {.status = to,
                                       .run_goes_on = true,
+                                      .well = to == TASK_REVIEW,
                                       .outcome = bytes_of(task_status_names[to]),
                                       .note = note,
+                                      .transport = BYTES(""),
                                       .exit_code = -1};
     attempts__close(tx, io_task, &over);
 }
@@ -387,6 +412,7 @@ static void move_apply(struct tx *tx, const struct task_move *move, const struct
     } else if (reopened) {
         io_task->retry_count = 0;
         io_task->attempts = 0;
+        memset(io_task->counters, 0, sizeof io_task->counters);
         io_task->prints = BYTES("");
         io_task->answer = move->answer;
         if (io_task->plan_state == TASK_PLAN_WAITING) { /* An answer is no approval. */

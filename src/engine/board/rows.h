@@ -30,6 +30,7 @@ struct task_entered {
     enum board_reason reason; /* A reason of the daemon; NONE: somebody asked. */
     struct bytes by;
     struct bytes words; /* Said along with the move; "": nothing. */
+    struct bytes facts; /* board_facts_write; "": none. */
 };
 void tasks__enter(struct tx *tx, struct task *io_task, const struct task_entered *entered);
 /* The row as it stands, and a note for the dispatcher. */
@@ -50,8 +51,10 @@ void attempts__open(struct tx *tx, struct task *io_task, const struct attempt_ne
 /* Ends it; the task is as it is afterwards. */
 struct attempt_over {
     enum task_status status; /* Status of the task at that moment. */
-    struct bytes outcome, note;
+    struct bytes outcome, note, transport;
     int64_t exit_code; /* -1: none. */
+    bool fallback;     /* The program reached its model another way than its own. */
+    bool well;         /* The end is no error. */
     bool run_goes_on;  /* The run was more than this attempt, and goes on. */
 };
 void attempts__close(struct tx *tx, struct task *io_task, const struct attempt_over *over);

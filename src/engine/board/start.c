@@ -217,6 +217,7 @@ struct err tx_attempt_start(struct tx *tx, const struct attempt_start *start, st
         .model = BYTES(""),
         .model_default = start->model_default,
         .policy = TURN_ENQUEUE,
+        .yields = true,
         .line = start->line,
         .run = start->run,
         .message = start->message,

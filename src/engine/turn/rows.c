@@ -49,6 +49,7 @@ enum { TURN_TRIGGER = MAP_WORD };
     X("program_tries", program.tries, MAP_INT, MAP_INSERT | MAP_SET)                               \
     X("program_begun", program.begun, MAP_INT, MAP_INSERT | MAP_SET)                               \
     X("program_outcome", program.outcome, MAP_TEXT, MAP_INSERT | MAP_SET)                          \
+    X("yields", yields, MAP_BOOL, MAP_INSERT)                                                      \
     X("COALESCE((SELECT answer_schema FROM messages m WHERE m.id = question), '')", schema,        \
       MAP_TEXT, MAP_READ)
 #define TURN_COLUMN(name, member, kind, use) {name, kind, use, offsetof(struct turn_row, member)},

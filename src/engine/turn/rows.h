@@ -46,6 +46,7 @@ struct turn_row {
     struct turn_program program;
     struct bytes last; /* Digest of the last calls and their results; "". */
     bool begun;
+    bool yields; /* Another agent may do its work. */
 };
 bool turns__compacts(const struct turn_row *row);
 void turns__insert(struct tx *tx, const struct turn_row *row);

@@ -70,8 +70,10 @@ static void plan_turn(struct tx *tx, const struct turn *turn, struct turn_plan *
     plan->message = plan_copy(tx, plan, turn->answer.message);
     plan->model = plan_copy(tx, plan, turn->row.model);
     /* Nobody looks at a follow-up, or at an agent of a run: of a workflow, of another agent. */
-    plan->patience = turn->row.trigger == TRIGGER_NOTICE || turn->run.parent != 0 ? PATIENCE_AGENT
-                                                                                  : PATIENCE_PERSON;
+    plan->patience = turn->row.yields ? PATIENCE_YIELDS
+                     : turn->row.trigger == TRIGGER_NOTICE || turn->run.parent != 0
+                         ? PATIENCE_AGENT
+                         : PATIENCE_PERSON;
     plan->project = plan_copy(tx, plan, session->project);
     plan->root = plan_copy(tx, plan, session->root);
     plan->path = plan_copy(tx, plan, session->path);

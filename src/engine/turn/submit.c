@@ -265,6 +265,7 @@ struct err turns__make(struct tx *tx, struct session_row *session,
                            .model = model_of(tx, message, session),
                            .facts.calls_max = fewer ? message->calls_max : most,
                            .program = {.asked = BYTES(""), .outcome = BYTES("")},
+                           .yields = message->yields,
                            .last = BYTES("")};
     if (asks) {
         const struct message_row question = {

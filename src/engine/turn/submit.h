@@ -52,6 +52,7 @@ struct turn_message {
     struct bytes parent;   /* run_…: the turn ends with it, and is charged where it is. */
     int64_t calls_max;     /* Calls of the model; 0: as many as a turn may make. */
     int64_t not_before_ms; /* As run_new has it. */
+    bool yields; /* Another agent may do its work: it waits for a provider for a minute at most. */
     struct id run, message, answer; /* Used if they are needed. */
     struct run_bounds bounds;
     /* Filled by the engine: */

@@ -229,6 +229,16 @@ static bool asking_is_patient(struct asking *asking, uint64_t due_ms) {
     return due_ms <= asking->until_ms;
 }
 
+/* Ends it, since it does not wait until then. A caller that yields gets the time, too. */
+static void asking_give_up(struct asking *asking, uint64_t due_ms) {
+    const uint64_t now_ms = models__now_ms(asking->models);
+    struct model_failure *failure = &asking->failure;
+    if (asking->patience == PATIENCE_YIELDS && failure->resume_at_ms == 0 && due_ms > now_ms) {
+        failure->resume_at_ms = world_wall_ms(asking->models->world) + (int64_t)(due_ms - now_ms);
+    }
+    asking_end(asking);
+}
+
 /* The earliest next try of a call in the queue, as far as is known. */
 static uint64_t asking_due_ms(const struct asking *asking) {
     const struct channel *channel = asking->channel;
@@ -271,7 +281,7 @@ void asking__tell_wait(struct asking *asking) {
     }
     if ((broken && asking->patience != PATIENCE_AGENT) || !asking_is_patient(asking, due_ms)) {
         asking->failure.resume_at_ms = broken ? resume_at_ms : asking->failure.resume_at_ms;
-        asking_end(asking);
+        asking_give_up(asking, due_ms);
         return;
     }
     asking->told_ms = due_ms;
@@ -296,7 +306,7 @@ static void asking_wait(struct asking *asking, bool again, uint64_t wait_ms) {
     } else if (goes_on) {
         asking_requeue(asking, wait_ms);
     } else {
-        asking_end(asking);
+        asking_give_up(asking, again ? now_ms + wait_ms : 0);
     }
 }
 

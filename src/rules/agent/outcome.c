@@ -89,6 +89,20 @@ struct agent_next agent_next(enum agent_outcome outcome, int64_t count, int64_t 
     return next;
 }
 
+bool agent_yields(int64_t waited_ms, int64_t wait_ms) {
+    return waited_ms + wait_ms > AGENT_YIELD_MS;
+}
+
+/* The wait after which a turn that yields would go on; 0: it waits. Waits before it were as long,
+ * at most, where they are the agent's own, and mostly where the provider names them. */
+static int64_t yields_ms(const struct agent_past *past, enum agent_outcome outcome, int64_t tries) {
+    const bool is_of_provider = outcome == AGENT_RATE_LIMITED || outcome == AGENT_PROVIDER_ERROR ||
+                                outcome == AGENT_PROVIDER_UNREACHABLE;
+    const int64_t wait_ms = agent_next(outcome, tries, past->named_ms).wait_ms;
+    return past->yields && is_of_provider && agent_yields((tries - 1) * wait_ms, wait_ms) ? wait_ms
+                                                                                          : 0;
+}
+
 struct agent_sequel agent_sequel(const struct agent_past *past, enum agent_outcome outcome,
                                  bool can_resume) {
     const bool again = bytes_is(past->before, agent_outcome_name(outcome)) && !past->progress;
@@ -106,7 +120,8 @@ struct agent_sequel agent_sequel(const struct agent_past *past, enum agent_outco
     const bool multiplies = past->retried && outcome == AGENT_PROVIDER_ERROR;
     const bool spent =
         sequel.remedy == AGENT_FAILS || (multiplies && sequel.tries > AGENT_RETRIED_MORE);
-    if (!spent && can_resume && !all) {
+    sequel.yields_ms = spent ? 0 : yields_ms(past, outcome, sequel.tries);
+    if (!spent && can_resume && !all && sequel.yields_ms == 0) {
         return sequel;
     }
     sequel.remedy = AGENT_FAILS;

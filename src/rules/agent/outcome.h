@@ -79,12 +79,15 @@ enum {
     AGENT_WAIT_FIRST_MS = 60 * 1000,
     AGENT_WAIT_MAX_MS = 15 * 60 * 1000,
     AGENT_WAIT_NAMED_MS = 24 * 3600 * 1000, /* The longest wait that a provider may name. */
+    AGENT_YIELD_MS = 60 * 1000, /* The longest time that a turn which yields waits for one. */
 };
 struct agent_next {
     enum agent_remedy remedy;
     int64_t wait_ms;
 };
 struct agent_next agent_next(enum agent_outcome outcome, int64_t count, int64_t retry_after_ms);
+/* Whether a turn whose work another agent may do ends, instead of waiting for the provider. */
+bool agent_yields(int64_t waited_ms, int64_t wait_ms);
 /* Whether a program that ends so has sent what it was asked to its provider: it has read that. */
 bool agent_outcome_asked(enum agent_outcome outcome);
 /* Limit of further attempts in a row with that outcome. */
@@ -101,11 +104,14 @@ struct agent_past {
     int64_t attempts;    /* All of the turn. */
     bool progress;       /* The attempt that has ended now made progress. */
     bool retried;        /* In it the program had asked its provider again by itself. */
+    bool yields;         /* Another agent may do the work of the turn. */
+    int64_t named_ms;    /* Wait that the provider has named; 0: it named none. */
 };
 struct agent_sequel {
     enum agent_remedy remedy;
     int64_t tries;        /* Attempts in a row with this outcome. */
     enum run_cause cause; /* FAILS: of the turn. */
+    int64_t yields_ms;    /* FAILS, since the wait would be this long; 0: for another reason. */
 };
 /* `can_resume`: the session of the program can go on, or will be begun: it has said nothing yet. */
 struct agent_sequel agent_sequel(const struct agent_past *past, enum agent_outcome outcome,

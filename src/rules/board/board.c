@@ -21,6 +21,12 @@ const char *const board_reason_names[] = {
 #undef X
         NULL};
 
+const char *const board_counter_names[] = {
+#define X(counter, name) name,
+    BOARD_COUNTERS(X)
+#undef X
+};
+
 /* --- Edges ------------------------------------------------------------------------------------ */
 
 #define FROM(status) (1U << TASK_##status)
@@ -131,6 +137,7 @@ static const struct sequel {
      "Somebody stopped the attempt. What is to be done otherwise? Then open the task again."},
     {CAUSE_FALLBACK_USED, FAILS, BOARD_BECAUSE_FALLBACK, NULL},
     {CAUSE_STUCK, AGAIN, BOARD_BECAUSE_STUCK, NULL},
+    {CAUSE_REVIVE_FAILED, AGAIN, BOARD_BECAUSE_REVIVAL, NULL},
     {CAUSE_COMPACTION_HANGING, AGAIN, BOARD_BECAUSE_COMPACTING, NULL},
     {CAUSE_DEADLINE, AGAIN, BOARD_BECAUSE_MONITOR, NULL},
 };
@@ -144,8 +151,75 @@ static struct sequel sequel_of(enum run_cause cause) {
     return (struct sequel){cause, AGAIN, BOARD_BECAUSE_INTERRUPTED, NULL};
 }
 
+enum board_counter board_counter_of(enum run_cause cause) {
+    switch (cause) {
+    case CAUSE_PROVIDER_UNREACHABLE:
+        return BOARD_COUNT_CONNECT;
+    case CAUSE_RATE_LIMITED:
+    case CAUSE_PROVIDER_ERROR:
+    case CAUSE_QUOTA:
+        return BOARD_COUNT_API;
+    case CAUSE_SESSION_BUSY:
+        return BOARD_COUNT_LOCK;
+    case CAUSE_STUCK:
+    case CAUSE_REVIVE_FAILED:
+    case CAUSE_DEADLINE:
+        return BOARD_COUNT_MONITOR;
+    default:
+        return BOARD_COUNTER_COUNT;
+    }
+}
+
 bool board_cause_cools(enum run_cause cause) {
     return sequel_of(cause).remedy == COOLS;
+}
+
+const char *board_end_event(enum run_cause cause) {
+    switch (cause) {
+    case CAUSE_NOT_STARTED:
+    case CAUSE_NO_DESCRIPTORS:
+    case CAUSE_BUDGET:
+    case CAUSE_STOPPED:
+    case CAUSE_PARENT_ENDED:
+    case CAUSE_CALLED_OFF:
+    case CAUSE_DEADLINE:
+    case CAUSE_STUCK:
+    case CAUSE_REVIVE_FAILED:
+    case CAUSE_COMPACTION_HANGING:
+    case CAUSE_MEMORY_EXCEEDED:
+    case CAUSE_PROCESSES:
+    case CAUSE_REQUESTS:
+        return "daemon_tick";
+    default:
+        return "agent_completed";
+    }
+}
+
+void board_facts_write(const struct board_facts *facts, struct text *members) {
+    switch (facts->reason) {
+    case BOARD_BECAUSE_MAX_RETRIES:
+        text_add_member_int(members, "count", facts->retry_count);
+        return;
+    case BOARD_BECAUSE_FALLBACK:
+        text_add_member_or_null(members, "transport", facts->transport);
+        text_add_member_or_null(members, "fallback_reason", facts->note);
+        text_add_member_int(members, "duration_ms", facts->duration_ms);
+        return;
+    case BOARD_BECAUSE_STUCK:
+    case BOARD_BECAUSE_REVIVAL:
+        text_add_member_int(members, "stuck_count", facts->same);
+        break;
+    case BOARD_BECAUSE_COMPACTING:
+        text_add_member_int(members, "compact_wait_count", facts->same);
+        break;
+    case BOARD_BECAUSE_MONITOR:
+        text_add_member_int(members, "count", facts->same);
+        text_add_member_int(members, "elapsed_seconds", facts->duration_ms / 1000);
+        break;
+    default:
+        return;
+    }
+    text_add_member_or_null(members, "diagnostics", facts->note);
 }
 
 int64_t board_pause_ms(int64_t tries) {

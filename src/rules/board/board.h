@@ -16,6 +16,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/text.h"
 #include "rules/run/run.h"
 
 #define TASK_STATUSES(X)                                                                           \
@@ -105,6 +106,22 @@ enum {
     BOARD_PAUSE_MAX_MS = 5 * 60000, /* up to this. */
 };
 
+/* Attempts that ended for one kind of cause, counted on the task from one to the next. */
+#define BOARD_COUNTERS(X)                                                                          \
+    X(CONNECT, "connect") /* The provider could not be reached. */                                 \
+    X(API, "api")         /* The provider refused or failed, or its quota is used up. */           \
+    X(LOCK, "lock")       /* Another process uses the session of the program. */                   \
+    X(MONITOR, "monitor") /* No progress, or its time was over. */
+enum board_counter {
+#define X(counter, name) BOARD_COUNT_##counter,
+    BOARD_COUNTERS(X)
+#undef X
+        BOARD_COUNTER_COUNT
+};
+extern const char *const board_counter_names[];
+/* BOARD_COUNTER_COUNT: the cause has none. */
+enum board_counter board_counter_of(enum run_cause cause);
+
 /* Reasons of an edge that the daemon takes: names in events and in `reason`. */
 #define BOARD_REASONS_(X)                                                                          \
     X(NONE, "")                                                                                    \
@@ -115,6 +132,7 @@ enum {
     X(MAX_ATTEMPTS, "max_attempts")                                                                \
     X(FALLBACK, "unexpected_fallback")                                                             \
     X(STUCK, "session_stuck")                                                                      \
+    X(REVIVAL, "revive_failed")                                                                    \
     X(COMPACTING, "compact_hanging")                                                               \
     X(MONITOR, "max_monitor_timeouts")                                                             \
     X(AUTH_FAILED, "auth_failed")                                                                  \
@@ -146,6 +164,19 @@ struct board_verdict {
     const char *question; /* BLOCKED: what a person is asked. */
 };
 struct board_verdict board_attempt_judge(const struct board_attempt_end *end);
+/* The event of an attempt's end. "daemon_tick": the daemon ended it, or never began it, since it
+ * watched, was asked to, or had to. "agent_completed": its agent ended by itself, well or not. */
+const char *board_end_event(enum run_cause cause);
+/* Facts about the reason of the daemon's edge, as members of an event's detail. */
+struct board_facts {
+    enum board_reason reason;
+    struct bytes note;      /* Why the attempt ended; "": unknown. */
+    struct bytes transport; /* As of struct task_metadata. */
+    int64_t retry_count;
+    int64_t same;        /* Attempts since the task was opened that ended like this one. */
+    int64_t duration_ms; /* Duration of the attempt. */
+};
+void board_facts_write(const struct board_facts *facts, struct text *members);
 /* The provider refused, which passes. */
 bool board_cause_cools(enum run_cause cause);
 /* The pause before the next try, after that many. */

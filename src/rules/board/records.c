@@ -102,11 +102,30 @@ static const struct field attempt_rows[] = {
     {ROW_EACH("exit_code", FIELD_INT, AT(exit_code)), .none = -1, .head = "EXIT"},
     {ROW_EACH("task_status_at_exit", FIELD_NAME, AT(status_at_exit)), .names = task_status_names,
      .head = "TASK AT EXIT"},
+    {ROW_EACH("metadata", FIELD_STORED, AT(metadata)), .empty = FIELD_EMPTY_NULL,
+     .schema = "{\"type\":[\"object\",\"null\"]}"},
     {ROW_EACH("note", FIELD_TEXT, AT(note)), .empty = FIELD_EMPTY_NULL,
      FIELD_HEAD("NOTE", FIELD_REST)},
     {ROW_MADE(AT(made_ms))},
     {ROW_EACH("ended_ms", FIELD_TIME, AT(ended_ms)), .head = "ENDED"},
 };
+
+void task_metadata_write(const struct task_metadata *metadata, struct text *text) {
+    const char *comma = "";
+    text_add_char(text, '{');
+    text_add_member_or_null(text, "transport", metadata->transport);
+    text_add_member_or_null(text, "fallback_reason", metadata->fallback_reason);
+    text_add_member_int(text, "duration_ms", metadata->duration_ms);
+    text_add_member(text, "task_status_at_exit",
+                    bytes_of(task_status_names[metadata->status_at_exit]));
+    text_add_member_or_null(text, "error", metadata->error);
+    text_add_str(text, ",\"counters\":{");
+    for (size_t i = 0; i < BOARD_COUNTER_COUNT; i++, comma = ",") {
+        text_addf(text, "%s\"%s\":%lld", comma, board_counter_names[i],
+                  (long long)metadata->counters[i]);
+    }
+    text_add_str(text, "}}");
+}
 
 const struct resource task_attempt_resource = {
     .name = "attempt",

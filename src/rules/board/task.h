@@ -53,6 +53,7 @@ struct task {
     struct bytes plan; /* none, required */
     enum task_plan plan_state;
     int64_t retry_count, attempts, attempts_max, rejections;
+    int64_t counters[BOARD_COUNTER_COUNT];
     int64_t depth; /* Depth of the task in whose attempt it was added, and 1; 1: in none. */
     int64_t not_before_ms, made_ms, changed_ms, completed_ms;
     bool archived;
@@ -98,12 +99,24 @@ extern const struct resource task_comment_resource;
 struct task_attempt {
     int64_t id;
     struct bytes attempt, owner, project, task, agent, session, run, outcome, note;
+    struct bytes metadata; /* JSON object (task_metadata_write); "": it goes on. */
     int64_t number, exit_code;
     bool began; /* A turn of its session was made for it. */
     enum task_status status_at_exit;
     int64_t made_ms, ended_ms;
 };
 extern const struct resource task_attempt_resource;
+
+/* Facts about an attempt at its end, as a JSON object. */
+struct task_metadata {
+    struct bytes transport;       /* How its program reached its model; "": it did not say. */
+    struct bytes fallback_reason; /* Why it took another way than its own; "": it did not. */
+    struct bytes error;           /* Sentence, or cause, of an end that is an error; "". */
+    int64_t duration_ms;
+    enum task_status status_at_exit;
+    const int64_t *counters; /* BOARD_COUNTER_COUNT: of the task, after this end. */
+};
+void task_metadata_write(const struct task_metadata *metadata, struct text *text);
 
 struct task_review {
     int64_t id;

@@ -20,6 +20,7 @@ uint64_t outage_wait_ms(const struct outage_wait *wait) {
 uint64_t outage_patience_ms(enum outage_patience patience, uint64_t first_ms) {
     return patience == PATIENCE_NONE     ? first_ms
            : patience == PATIENCE_PERSON ? OUTAGE_PERSON * first_ms
+           : patience == PATIENCE_YIELDS ? OUTAGE_YIELDS * first_ms
                                          : UINT64_MAX / 2;
 }
 

@@ -26,6 +26,7 @@ enum {
     OUTAGE_QUICK = 3,
     OUTAGE_LONGEST = 20,
     OUTAGE_PERSON = 8,
+    OUTAGE_YIELDS = 4, /* A minute. */
     OUTAGE_BURST = 4,
     OUTAGE_BURST_MS = 500,
     OUTAGE_COLD_MS = 60000,
@@ -35,6 +36,7 @@ enum {
 enum outage_patience {
     PATIENCE_NONE,   /* The quick waits: together not longer than the first long one. */
     PATIENCE_PERSON, /* OUTAGE_PERSON times the first long one. */
+    PATIENCE_YIELDS, /* OUTAGE_YIELDS times it: another agent may do the work. */
     PATIENCE_AGENT,  /* As long as it takes: its own deadline ends it. */
 };
 /* From the first failure to the last try. */

@@ -677,7 +677,9 @@ CREATE TABLE turns (
     program_asked TEXT NOT NULL DEFAULT '',
     program_tries @int@ NOT NULL DEFAULT 0,
     program_begun @int@ NOT NULL DEFAULT 0,
-    program_outcome TEXT NOT NULL DEFAULT ''
+    program_outcome TEXT NOT NULL DEFAULT '',
+    -- Another agent may do its work: it ends where its provider makes it wait for over a minute.
+    yields @int@ NOT NULL DEFAULT 0
 ) @strict@;
 CREATE INDEX turns_session ON turns (session, run);
 CREATE UNIQUE INDEX turns_number ON turns (session, number);

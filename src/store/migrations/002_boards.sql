@@ -2,6 +2,7 @@
 -- depth: of the task in whose attempt it was added, and one more.
 -- attempt, session, run: of the last attempt; open_attempt: it has not ended. Lists are JSON.
 -- plan: none or required; plan_state: '' (no plan is required), missing, waiting, approved.
+-- *_failures: attempts since it was opened that ended so (rules/board/board.h).
 -- prints: JSON of the fingerprints that were taken with the task, of what it must leave unchanged.
 CREATE TABLE tasks (
     id @id@,
@@ -32,6 +33,10 @@ CREATE TABLE tasks (
     plan_state TEXT NOT NULL,
     retry_count @int@ NOT NULL,
     attempt_count @int@ NOT NULL,
+    connect_failures @int@ NOT NULL,
+    api_failures @int@ NOT NULL,
+    lock_failures @int@ NOT NULL,
+    monitor_failures @int@ NOT NULL,
     max_attempts @int@ NOT NULL,
     rejections @int@ NOT NULL,
     depth @int@ NOT NULL,
@@ -110,6 +115,7 @@ CREATE TABLE task_comments (
 CREATE INDEX task_comments_task ON task_comments (task, id);
 
 -- began: a turn of its session was made for it. run '': an agent that is no run of ours.
+-- metadata: JSON object, written at its end; '': it goes on.
 CREATE TABLE task_attempts (
     id @id@,
     attempt TEXT NOT NULL UNIQUE,
@@ -124,6 +130,7 @@ CREATE TABLE task_attempts (
     outcome TEXT NOT NULL,
     exit_code @int@ NOT NULL,
     task_status_at_exit TEXT NOT NULL,
+    metadata TEXT NOT NULL,
     note TEXT NOT NULL,
     made_ms @int@ NOT NULL,
     ended_ms @int@
