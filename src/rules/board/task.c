@@ -93,6 +93,8 @@ static const struct field rows[] = {
      .schema = "{\"type\":\"array\",\"maxItems\":100}"},
     {ROW_EACH("links", FIELD_STORED, AT(links)), .use = FIELD_WHOLE,
      .schema = "{\"type\":\"array\"}", .head = "LINKS"},
+    {ROW_EACH("worktree", FIELD_STORED, AT(worktree)), .use = FIELD_WHOLE,
+     .empty = FIELD_EMPTY_NULL, .schema = "{\"type\":[\"object\",\"null\"]}", .head = "WORKTREE"},
     {ROW_EACH("prints", FIELD_TEXT, AT(prints)), .use = FIELD_KEPT},
     {ROW_EACH("retry_count", FIELD_INT, AT(retry_count)), .required = true, .head = "RETRIES"},
     {ROW_EACH("attempt_count", FIELD_INT, AT(attempts)), .required = true, .head = "ATTEMPTS"},

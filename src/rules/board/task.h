@@ -50,6 +50,7 @@ struct task {
     bool open_attempt;                  /* The last attempt has not ended. */
     struct bytes
         prints; /* JSON object: fingerprints of what must not change (engine/board/must.h). */
+    struct bytes worktree; /* JSON object: its working tree (engine/board/trees.h); "": none. */
     int64_t retry_count, attempts, attempts_max, rejections;
     int64_t depth; /* Depth of the task in whose attempt it was added, and 1; 1: in none. */
     int64_t not_before_ms, made_ms, changed_ms, completed_ms;

@@ -2,6 +2,7 @@
 -- depth: of the task in whose attempt it was added, and one more.
 -- attempt, session, run: of the last attempt; open_attempt: it has not ended. Lists are JSON.
 -- prints: JSON of the fingerprints that were taken with the task, of what it must leave unchanged.
+-- worktree: JSON of the working tree in which its attempts work; '': the folder of the project.
 CREATE TABLE tasks (
     id @id@,
     task TEXT NOT NULL UNIQUE,
@@ -27,6 +28,7 @@ CREATE TABLE tasks (
     must_haves TEXT NOT NULL,
     links TEXT NOT NULL,
     prints TEXT NOT NULL,
+    worktree TEXT NOT NULL DEFAULT '',
     retry_count @int@ NOT NULL,
     attempt_count @int@ NOT NULL,
     max_attempts @int@ NOT NULL,
