@@ -66,7 +66,7 @@ class Trees {
     return task;
   }
 
-  /** What the agent of a task was told, attempt by attempt. */
+  /** The prompts of a task, attempt by attempt. */
   prompts = async ({ session }) => (await this.turns.messages(session))
     .filter(({ role }) => role === "user").map(textOf);
 }
@@ -82,13 +82,15 @@ const places = (trees, task) => {
 
 test("two tasks work side by side, and neither sees the files of the other", LIMIT, async (t) => {
   const trees = await Trees.open(t);
-  const path_of = (name) => ({ must_haves: [{ file: `${name}.txt` }, { command: "test -f file" }] });
   for (const name of ["a", "b"]) {
-    await trees.add(name, work(write(`${name}.txt`, name), sh(`echo ${name} > file`)),
-      path_of(name));
+    await trees.add(name, work(write(`${name}.txt`, name), sh(`echo ${name} > file`),
+      call("task_output", { type: "data", title: "file", content_path: `${name}.txt` })),
+      { must_haves: [{ file: `${name}.txt` }, { command: `grep ${name} file` }] });
   }
   const tasks = [await trees.until("T-1", "review"), await trees.until("T-2", "review")];
   const [a, b] = tasks.map((task) => places(trees, task));
+  assert.deepEqual(tasks.map(({ outputs }) => outputs.map(({ content }) => content).sort()),
+    [["a", "x"], ["b", "x"]]);
   assert.deepEqual([read(a, "a.txt"), read(a, "file"), read(b, "b.txt"), read(b, "file")],
     ["a", "a\n", "b", "b\n"]);
   assert.ok(!existsSync(path.join(a, "b.txt")) && !existsSync(path.join(b, "a.txt")));
@@ -118,8 +120,10 @@ test("a result that was sent back: the next attempt is shown its changes, and go
     assert.equal(read(tree, "file"), "one\ntwo\nnew");
     const [first, second] = await trees.prompts(task);
     assert.doesNotMatch(first, /changes since commit/);
-    assert.match(second, new RegExp(`say three[^]*changes since commit ${task.worktree.base}.` +
-      "\n\n~~~\nNew, and unknown to git: new.txt\ndiff --git a/file b/file\n[^]*\n one\n\\+two\n~~~"));
+    const changes = "New, and unknown to git: new.txt\ndiff --git a/file b/file\n" +
+      "[^]*\n one\n\\+two";
+    assert.match(second, new RegExp(
+      `say three[^]*changes since commit ${task.worktree.base}.\n\n~~~\n${changes}\n~~~`));
   });
 
 test("a tree that was being made when the daemon was killed is made once", LIMIT, async (t) => {
@@ -129,7 +133,7 @@ test("a tree that was being made when the daemon was killed is made once", LIMIT
   trees.git("config", "filter.slow.smudge",
     `echo $PPID >> ${at}; until [ -e ${go} ]; do sleep 0.02; done; cat`);
   await trees.add("Slow", work(sh("cat file > copy")));
-  await until("git is at work", () => existsSync(at));
+  await until("git writes files", () => existsSync(at));
   const { status: now, worktree: { path: tree, base }, run } = await trees.show("T-1");
   assert.deepEqual([now, base, run], ["claimed", "", null]);
   await trees.turns.daemon.kill();
@@ -160,3 +164,23 @@ test("without a tree the task waits for a person, and nothing is done in the pro
     const task = await trees.until("T-1", "review");
     assert.equal(read(places(trees, task), "new.txt"), "new");
   });
+
+test("when a task is over, its tree stays if anything has changed in it", LIMIT, async (t) => {
+  const trees = await Trees.open(t);
+  await trees.add("Read", work(sh("cat file")));
+  await trees.add("Write", work(write("new.txt", "new")));
+  const [a, b] = [places(trees, await trees.until("T-1", "review")),
+    places(trees, await trees.until("T-2", "review"))];
+  for (const name of ["T-1", "T-2"]) await trees.post(`/${name}/review`, { accept: true });
+  await until("one is gone", async () => (await trees.show("T-1")).worktree === null);
+  await until("one is kept", async () => (await trees.show("T-2")).worktree.kept === true);
+  assert.deepEqual([existsSync(a), read(b, "new.txt")], [false, "new"]);
+  await trees.change("T-1", { description: work(write("again.txt", "again")) });
+  for (const name of ["T-1", "T-2"]) await trees.post(`/${name}/status`, { status: "pending" });
+  await until("both work again", async () => {
+    const tasks = [await trees.show("T-1"), await trees.show("T-2")];
+    return tasks.every((task) => task.status === "review" && task.attempts.length === 2);
+  });
+  assert.equal(read(places(trees, await trees.show("T-1")), "again.txt"), "again");
+  assert.equal(places(trees, await trees.show("T-2")), b);
+});

@@ -118,7 +118,6 @@ void tree_job_fill(const struct tree_order *order, struct text *bytes, struct ru
     io_job->key_max = 1;
     io_job->label = (struct bytes){bytes->data + KEY_LEN, head_len - KEY_LEN};
     io_job->spec = (struct bytes){bytes->data + head_len, bytes->len - head_len};
-    io_job->kind = KIND_JOB;
 }
 
 /* --- Failures --------------------------------------------------------------------------------- */

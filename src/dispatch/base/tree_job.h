@@ -1,10 +1,10 @@
 /* tree_job.h: the jobs by which git makes, reads and removes the working tree of an agent: their
  * words, and git's own sentence about a failure.
  *
- * Words and paths are arguments, never shell text. No hook of the repository is run and no daemon of
- * git's is left running; but a repository names programs that git runs where it writes files
- * (filters), and an agent may have written that. So git is kept where commands of agents are: in the
- * sandbox, where it writes in the repository and nowhere else.
+ * Words and paths are arguments, never shell text. No hook of the repository is run and no daemon
+ * of git's is left running; but a repository names programs that git runs where it writes files
+ * (filters), and an agent may have written that. So git is kept where commands of agents are: in
+ * the sandbox, where it writes in the repository and nowhere else.
  *
  * Threads    any; tree_fault_read blocks on the disk: in the pool.
  */
@@ -38,9 +38,9 @@ struct tree_order {
     bool sandbox;
 };
 enum { TREE_JOB_BYTES = 4 * 6 * LIMIT_PATH_MAX + 4096, TREE_FAULT_BYTES = 1024 };
-/* Key, label and spec of the job, which `bytes` has room for. Git fails now and then where two of it
- * make trees of one repository: one sees what the other has half written. So a repository is a key,
- * and they come one after the other. Paths are bounded, so a spec fits; without memory, and of
+/* Key, label and spec of the job, which `bytes` has room for. Git fails now and then where two of
+ * it make trees of one repository: one sees what the other has half written. So a repository is a
+ * key, and they come one after the other. Paths are bounded, so a spec fits; without memory, and of
  * TREE_NO_JOB, there is none. */
 void tree_job_fill(const struct tree_order *order, struct text *bytes, struct run_new *io_job);
 

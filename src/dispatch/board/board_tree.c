@@ -6,6 +6,7 @@
 #include "base/json/json.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "engine/job/spec.h"
 #include "rules/board/prompt.h"
 
 enum { WIPES_MAX = 2, ADDS_MAX = 2, DIFFS_MAX = 3, DIFF_READ_MAX = BOARD_DIFF_MAX + 4096 };
@@ -91,8 +92,10 @@ void tree_room_note(struct tree_room *room, const struct run_row *row) {
 
 static struct err begin_tx(struct tx *tx, void *ctx) {
     struct board_tree *tree = ctx;
-    const struct tree_begin begin = {
-        .attempt = tree->attempt, .worktree = text_bytes(&tree->worktree), .job = &tree->job_new};
+    const struct tree_begin begin = {.task = tree->task,
+                                     .attempt = tree->use == TREE_LEFT ? BYTES("") : tree->attempt,
+                                     .worktree = text_bytes(&tree->worktree),
+                                     .job = &tree->job_new};
     return tx_tree_begin(tx, &begin, &tree->begun);
 }
 
@@ -101,6 +104,10 @@ static void begin_done(void *ctx) {
     struct board_tree *tree = ctx;
     if (err_failed(tree->ask.err)) {
         tree_end(tree, TREE_MOVED);
+        return;
+    }
+    if (tree->begun.run.text[0] == '\0') { /* None is under way. */
+        tree_look(tree);
         return;
     }
     tree->again = false;
@@ -117,11 +124,11 @@ static void job_begin(struct board_tree *tree, enum tree_job job) {
     text_clear(&tree->worktree);
     tree_texts_write(tree->texts, &tree->worktree);
     text_clear(&tree->job_bytes);
-    tree->job_new =
-        (struct run_new){.run = world_new_id(loop_world(tree->room->asker->loop), "run"),
-                         .owner = tree->owner,
-                         .parent = BYTES(""),
-                         .bounds = dispatch_bounds(dispatch)};
+    const struct id run = world_new_id(loop_world(tree->room->asker->loop), "run");
+    tree->job_new = job_run_new(&run, BYTES(""));
+    tree->job_new.owner = tree->owner;
+    tree->job_new.parent = BYTES("");
+    tree->job_new.bounds = dispatch_bounds(dispatch);
     tree_job_fill(&order, &tree->job_bytes, &tree->job_new);
     ask_write(&tree->ask, begin_tx, begin_done);
 }
@@ -140,10 +147,7 @@ static void place_find(struct board_tree *tree) {
                                          .umask = options->umask};
     if (tree->project_root.len == 0) {
         why_set(&tree->why, "the project has no folder");
-        tree->misfit = true;
-    } else if (err_failed(worktree_find(&place, &at, &tree->why))) {
-        tree->misfit = true;
-    } else {
+    } else if (!err_failed(worktree_find(&place, &at, &tree->why))) {
         text_set(tree, TREE_PATH, at.path);
         text_set(tree, TREE_ROOT, at.root);
         text_set(tree, TREE_TOP, at.top);
@@ -174,14 +178,14 @@ static void diff_read(struct board_tree *tree) {
     }
 }
 
-static void look_run(struct pool_job *work) {
+static void tree_look_run(struct pool_job *work) {
     struct board_tree *tree = CONTAINER_OF(work, struct board_tree, work);
     const bool failed = tree->log[0] != '\0' && tree->job_state != RUN_SUCCEEDED;
     tree->looked = true;
     if (tree->texts[TREE_PATH][0] == '\0') {
         place_find(tree);
     }
-    if (tree->misfit) {
+    if (tree->why.text[0] != '\0') {
         return;
     }
     tree->look = worktree_look(tree->texts[TREE_PATH]);
@@ -207,14 +211,31 @@ static void whole_on(struct board_tree *tree) {
     }
 }
 
+/* Git looks for changes itself where the commit is the one that the tree began at. */
+static void left_on(struct board_tree *tree) {
+    const struct worktree_look *look = &tree->look;
+    const bool used = tree->texts[TREE_BASE][0] != '\0';
+    const bool same = look->state == WORKTREE_WHOLE && look->head[0] != '\0' &&
+                      (!used || strcmp(look->head, tree->texts[TREE_BASE]) == 0);
+    const bool half = look->state == WORKTREE_HALF && !used;
+    if ((same || half) && tree->removes == 0) {
+        tree->removes++;
+        job_begin(tree, half ? TREE_WIPE : TREE_REMOVE);
+    } else {
+        tree_end(tree, look->state == WORKTREE_NONE ? TREE_ABSENT : TREE_READY);
+    }
+}
+
 static void look_on(struct board_tree *tree) {
     const enum worktree_state state = tree->look.state;
-    const bool used = tree->texts[TREE_BASE][0] != '\0'; /* It may hold work: wiped no more. */
-    if (tree->misfit) {
+    const bool used = tree->texts[TREE_BASE][0] != '\0'; /* With work in it, it is wiped no more. */
+    if (tree->why.text[0] != '\0') {                     /* There is no place for it. */
         tree_end(tree, TREE_REFUSED);
+    } else if (tree->use == TREE_LEFT) {
+        left_on(tree);
     } else if (state == WORKTREE_WHOLE) {
         whole_on(tree);
-    } else if (tree->exists_only) {
+    } else if (tree->use == TREE_FOUND_FOR_REVIEW) {
         why_set(&tree->why, "its working tree %.200s is not there any more",
                 tree->texts[TREE_PATH]);
         tree_end(tree, TREE_REFUSED);
@@ -224,7 +245,7 @@ static void look_on(struct board_tree *tree) {
         job_begin(tree, TREE_WIPE);
     } else if (state == WORKTREE_NONE && tree->adds < ADDS_MAX) {
         tree->adds++;
-        text_set(tree, TREE_BASE, ""); /* Somebody removed it: it begins anew. */
+        text_set(tree, TREE_BASE, ""); /* After a removal it is made again. */
         job_begin(tree, TREE_ADD);
     } else {
         why_set(&tree->why, "%s",
@@ -237,7 +258,7 @@ static void look_on(struct board_tree *tree) {
     }
 }
 
-static void look_done(struct pool_job *work) {
+static void tree_looked(struct pool_job *work) {
     struct board_tree *tree = CONTAINER_OF(work, struct board_tree, work);
     if (tree->room->asker->stopping) {
         tree_end(tree, TREE_MOVED);
@@ -250,14 +271,14 @@ static void look_done(struct pool_job *work) {
 
 static void tree_look(struct board_tree *tree) {
     tree->looked = false;
-    pool_begin(tree->room->pool, &tree->work, POOL_QUICK, look_run, look_done);
+    pool_begin(tree->room->pool, &tree->work, POOL_QUICK, tree_look_run, tree_looked);
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
 /* A task that was moved meanwhile is no failure. */
 static enum ask_verdict tree_judge(void *ctx, unsigned tries, struct err err) {
-    (void)ctx; /* Whatever the tree is. */
+    (void)ctx; /* All trees have the same rules. */
     return err.code == ERR_CONFLICT ? ASK_ANSWERED : ask_usual(tries, EFFECT_TRIES_MAX, err);
 }
 
@@ -305,9 +326,12 @@ void board_tree_begin(struct board_tree *tree, struct bytes worktree) {
     text_clear(&tree->diff);
     text_clear(&tree->fault);
     tree->why.text[0] = tree->log[0] = '\0';
-    tree->misfit = false;
-    tree->adds = tree->wipes = tree->diffs = 0;
+    tree->adds = tree->wipes = tree->diffs = tree->removes = 0;
     tree->job = TREE_NO_JOB;
     tree->begun = (struct step_job){.found = false};
-    tree_look(tree);
+    if (tree->use == TREE_FOUND_FOR_REVIEW || worktree.len == 0) {
+        tree_look(tree);
+    } else {
+        job_begin(tree, TREE_NO_JOB); /* A job of an earlier daemon comes first. */
+    }
 }

@@ -1,12 +1,13 @@
-/* board_tree.h: the working tree of a task, before an attempt at it begins.
+/* board_tree.h: the working tree of a task: before an attempt at it begins, and when it is over.
  *
  *   LOOKING ──whole──────────────────────────> the end, or a job that prints its changes
  *     ^  └──none, or half made: a job──> BEGINNING ──> WAITING ──its end──> LOOKING …
  *
- * The tree stands in TOP/.drover/worktrees/tsk_…, as those of agents of workflows do, detached at the
- * commit that the project was at. A task goes on in it with each attempt. The state is the disk's,
- * and is looked at before each step; jobs are those of base/tree_job.h. So a daemon that comes back
- * waits for the job of the one before it, looks, and goes on.
+ * The tree is TOP/.drover/worktrees/tsk_…, beside those of agents of workflows, detached at the
+ * commit that the project was at. A task goes on in it with each attempt. When the task is over,
+ * git removes the tree if nothing has changed in it. The state is the disk's, and is looked at
+ * before each step; jobs are those of base/tree_job.h. So a daemon that comes back waits for the
+ * job of the one before it, looks, and goes on.
  *
  * Promise    `done` comes once, never inside of board_tree_begin, and never after the asker stops
  *            but for a look in the pool that comes back. Without a tree the attempt has no folder:
@@ -34,13 +35,24 @@ struct tree_room {
     struct table jobs; /* Trees that wait for a job, by its run. */
 };
 
-enum tree_end { TREE_READY, TREE_REFUSED, TREE_MOVED /* So is the task: nothing begins. */ };
+enum tree_use {
+    TREE_NOT_USED,
+    TREE_MADE_FOR_ATTEMPT,
+    TREE_FOUND_FOR_REVIEW, /* Not made: a review reads what an attempt has left. */
+    TREE_LEFT,             /* The task is over. */
+};
+enum tree_end {
+    TREE_READY,
+    TREE_REFUSED,
+    TREE_ABSENT, /* TREE_LEFT: there is none any more. */
+    TREE_MOVED,  /* As the task was: nothing begins. */
+};
 
 struct board_tree {
     struct tree_room *room;
     void (*done)(struct board_tree *tree);
     struct bytes owner, task, attempt, project_root; /* Borrowed until `done`. */
-    bool exists_only;  /* It is not made: a review reads what an attempt has left. */
+    enum tree_use use;
     bool wants_diff;   /* An earlier attempt at the task was sent back. */
     enum tree_end end; /* At `done`, as all below. */
     struct why why;
@@ -50,15 +62,15 @@ struct board_tree {
     struct ask ask;
     struct pool_job work;
     struct worktree_look look;
-    bool looked, found, misfit, again;
-    unsigned adds, wipes, diffs;
+    bool looked, again; /* The pool has looked; a note came while the row was read. */
+    unsigned adds, wipes, diffs, removes;
     enum tree_job job; /* The last one. */
     struct step_job begun;
     struct run_new job_new;
     struct text job_bytes, fault; /* Owned. */
     struct table_node node;       /* By begun.run; listed while it waits. */
     enum run_state job_state;
-    char log[PROTOCOL_NAME_MAX + 1]; /* Of the job that has ended; "": none is to be read. */
+    char log[PROTOCOL_NAME_MAX + 1]; /* Log of the job that has ended; "": none. */
 };
 void board_tree_init(struct board_tree *tree, struct tree_room *room);
 void board_tree_free(struct board_tree *tree); /* Nothing of it is away. */

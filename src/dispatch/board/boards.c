@@ -49,9 +49,7 @@ struct board {
     struct text must_haves, prints; /* Owned: what must not change, and its fingerprints. */
     struct text program, model;     /* Owned: of an agent that is a program. */
     struct text worktree;           /* Owned: JSON of the row; "": none yet. */
-    struct board_tree tree;         /* Of the task, where it has one. */
-    bool has_tree, sent_back;       /* The task gets, or has one; a result of it was rejected. */
-    bool treeless;                  /* FAILING: for want of a tree. */
+    struct board_tree tree;         /* The task's, where it has one. */
     bool resumes, usable;
     struct default_model model_default;
     struct id session, run, message, answer;
@@ -134,6 +132,10 @@ static void on_time(struct timer *timer) {
     }
 }
 
+static bool has_tree(const struct board *board) {
+    return board->tree.use != TREE_NOT_USED;
+}
+
 /* --- The agent could not be started ----------------------------------------------------------- */
 
 static struct err fail_tx(struct tx *tx, void *ctx) {
@@ -141,8 +143,9 @@ static struct err fail_tx(struct tx *tx, void *ctx) {
     const struct bytes why = bytes_of(board->why.text);
     return board->work == BOARD_REVIEW
                ? tx_review_unstarted(tx, bytes_of(board->task.text), text_bytes(&board->agent), why)
-           : board->treeless ? tx_attempt_treeless(tx, bytes_of(board->attempt.text), why)
-                             : tx_attempt_unstarted(tx, bytes_of(board->attempt.text), why);
+           : has_tree(board) && board->tree.end == TREE_REFUSED
+               ? tx_attempt_treeless(tx, bytes_of(board->attempt.text), why)
+               : tx_attempt_unstarted(tx, bytes_of(board->attempt.text), why);
 }
 
 static void fail_done(void *ctx) {
@@ -156,7 +159,7 @@ static void board_fail(struct board *board) {
 
 /* The folder of the attempt: its tree, else that of the project. */
 static struct bytes board_folder(const struct board *board) {
-    return board->has_tree ? bytes_of(board->tree.texts[TREE_ROOT]) : text_bytes(&board->root);
+    return has_tree(board) ? bytes_of(board->tree.texts[TREE_ROOT]) : text_bytes(&board->root);
 }
 
 /* --- The start -------------------------------------------------------------------------------- */
@@ -171,9 +174,9 @@ static struct err start_tx(struct tx *tx, void *ctx) {
         .model = text_bytes(&board->model),
         .model_default = bytes_of(board->model_default.name),
         .root = board_folder(board),
-        .worktree = board->has_tree ? text_bytes(&board->tree.worktree) : BYTES(""),
-        .diff = board->has_tree ? text_bytes(&board->tree.diff) : BYTES(""),
-        .diff_since = board->has_tree ? bytes_of(board->tree.texts[TREE_BASE]) : BYTES(""),
+        .worktree = has_tree(board) ? text_bytes(&board->tree.worktree) : BYTES(""),
+        .diff = has_tree(board) ? text_bytes(&board->tree.diff) : BYTES(""),
+        .diff_since = has_tree(board) ? bytes_of(board->tree.texts[TREE_BASE]) : BYTES(""),
         .prints = text_bytes(&board->prints),
         .resumes = board->resumes,
         .session = board->session,
@@ -288,22 +291,32 @@ static void board_look(struct board *board) {
 
 /* --- Its working tree ------------------------------------------------------------------------- */
 
+static struct err left_tx(struct tx *tx, void *ctx) {
+    const struct board *board = ctx;
+    return tx_tree_left(tx, bytes_of(board->task.text), board->tree.end != TREE_ABSENT);
+}
+
+static void left_done(void *ctx) {
+    board_pick(ctx);
+}
+
 static void board_tree_done(struct board_tree *tree) {
     struct board *board = CONTAINER_OF(tree, struct board, tree);
     if (board->boards->asker.stopping) {
         maybe_stopped(board->boards);
+    } else if (board->work == BOARD_LEAVE && tree->end != TREE_MOVED) {
+        ask_write(&board->ask, left_tx, left_done);
     } else if (tree->end == TREE_READY) {
         board_look(board);
     } else if (tree->end == TREE_MOVED) {
         board_pick(board);
     } else {
         board->why = tree->why;
-        board->treeless = true;
         board_fail(board);
     }
 }
 
-static void board_make_tree(struct board *board) {
+static void board_go_to_tree(struct board *board) {
     struct board_tree *tree = &board->tree;
     board->state = BOARD_TREE;
     tree->done = board_tree_done;
@@ -311,8 +324,6 @@ static void board_make_tree(struct board *board) {
     tree->task = bytes_of(board->task.text);
     tree->attempt = bytes_of(board->attempt.text);
     tree->project_root = text_bytes(&board->root);
-    tree->exists_only = board->work == BOARD_REVIEW;
-    tree->wants_diff = board->work == BOARD_ATTEMPT && board->sent_back;
     board_tree_begin(tree, text_bytes(&board->worktree));
 }
 
@@ -324,6 +335,10 @@ static struct err pick_tx(struct tx *tx, void *ctx) {
         .owner = board->owner, .project = board->project, .attempt = board->pick};
     struct task task;
     struct err err = tx_board_pick(tx, &pick, &board->work, &task, &board->next_ms);
+    if (!err_failed(err) && board->work == BOARD_NOTHING && tx_tree_over_find(tx, &pick, &task)) {
+        board->work = BOARD_LEAVE;
+        err = tx_error(tx);
+    }
     if (err_failed(err) || board->work == BOARD_NOTHING) {
         return err;
     }
@@ -345,8 +360,12 @@ static struct err pick_tx(struct tx *tx, void *ctx) {
                 ARGS(arg_text(task.owner), arg_text(task.project)));
     struct task_tree tree;
     tx_task_tree(tx, &task, &tree);
-    board->has_tree = board->work == BOARD_REVIEW ? tree.worktree.len > 0 : tree.wanted;
-    board->sent_back = task.rejections > 0;
+    static const enum tree_use uses[] = {[BOARD_ATTEMPT] = TREE_MADE_FOR_ATTEMPT,
+                                         [BOARD_REVIEW] = TREE_FOUND_FOR_REVIEW,
+                                         [BOARD_LEAVE] = TREE_LEFT};
+    const bool used = board->work == BOARD_ATTEMPT ? tree.wanted : tree.worktree.len > 0;
+    board->tree.use = used ? uses[board->work] : TREE_NOT_USED;
+    board->tree.wants_diff = board->work == BOARD_ATTEMPT && task.rejections > 0;
     text_clear(&board->worktree);
     text_add(&board->worktree, tree.worktree.data, tree.worktree.len);
     text_add(&board->root, root.data, root.len);
@@ -363,9 +382,8 @@ static void pick_done(void *ctx) {
         return;
     }
     if (board->work != BOARD_NOTHING) {
-        board->treeless = false;
-        if (board->has_tree) {
-            board_make_tree(board);
+        if (has_tree(board)) {
+            board_go_to_tree(board);
         } else {
             board_look(board);
         }

@@ -4,7 +4,8 @@
  *     ^                 │ nothing to do     └──none──────┴──none───> FAILING ─────────────┘
  *     └── a time, or ───┘
  *
- * TREE: the working tree of its own (board_tree.h), on a board where tasks have one.
+ * TREE: the working tree of the task (board_tree.h), on a board where tasks have one. With nothing
+ * else to do, the trees of tasks that are over are looked at: git removes those without a change.
  *
  * A board is a project with tasks. It takes one task after the other: each step is a transaction
  * that reads the rows again (engine/board/board.h), so a daemon that comes back goes on where the

@@ -182,7 +182,7 @@ struct err tx_attempt_start(struct tx *tx, const struct attempt_start *start, st
     if (start->resumes && attempt.session.len > 0) {
         const struct session_key key = {task.owner, attempt.session};
         tx_fail(tx, tx_session_find(tx, &key, &goes_on, &session));
-        /* One from before the task had its tree works elsewhere. */
+        /* A session that is older than the tree works elsewhere. */
         goes_on = goes_on && (start->worktree.len == 0 || bytes_equal(session.root, start->root));
     }
     const struct err err =

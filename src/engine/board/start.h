@@ -15,7 +15,7 @@ struct attempt_start {
     struct bytes model_default, root;
     struct bytes prints;   /* Fingerprints of what must not change (must.h); "": as they are. */
     struct bytes worktree; /* JSON of the tree that `root` is in; "": none. */
-    struct bytes diff, diff_since; /* What changed in the tree since that commit; "": not known. */
+    struct bytes diff, diff_since; /* Changes in the tree since that commit; "": not known. */
     bool resumes;                  /* A session of it can go on. */
     struct id session, run, message, answer;
     struct run_bounds bounds;

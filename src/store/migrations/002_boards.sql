@@ -60,6 +60,9 @@ CREATE INDEX tasks_judged ON tasks (owner, project, priority DESC, id)
     WHERE status = 'review' AND archived = 0;
 CREATE INDEX tasks_later ON tasks (owner, project, not_before_ms)
     WHERE status IN ('pending', 'review') AND archived = 0;
+-- Trees of tasks that are over, which may be removed.
+CREATE INDEX tasks_trees ON tasks (owner, project)
+    WHERE worktree <> '' AND status IN ('done', 'failed', 'cancelled');
 CREATE INDEX tasks_held ON tasks (owner, project, agent) WHERE status IN ('claimed', 'working');
 CREATE INDEX tasks_run ON tasks (run) WHERE run <> '';
 CREATE INDEX tasks_review ON tasks (review_run) WHERE review_run <> '';
