@@ -578,7 +578,7 @@ static void performers_fill(struct work *work) {
                   [KIND_TURN] = workflows_turn_note,
                   [KIND_JOB] = workflows_job_note},
          .stop = workflows_stop},
-        {.room = work->boards, .stop = boards_stop},
+        {.room = work->boards, .note = {[KIND_JOB] = boards_job_note}, .stop = boards_stop},
         {.room = work->flows, .note = {[KIND_FLOW] = flows_run_note}, .stop = flows_stop},
         {.room = work->musts, .note = {[KIND_JOB] = musts_job_note}, .stop = musts_stop},
     };

@@ -214,7 +214,7 @@ struct err worktree_find(const struct worktree_place *place, struct worktree *re
     AUTO(fd_release) int fd = open(place->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     char real[LIMIT_PATH_MAX];
     if (fd < 0 || !place_path_of(fd, real, sizeof real)) {
-        return err_why(why, ERR_NOT_FOUND, "the root of the workflow cannot be opened");
+        return err_why(why, ERR_NOT_FOUND, "the folder %.200s cannot be opened", place->root);
     }
     memcpy(ret_worktree->from, real, sizeof real);
     while (ret_worktree->from[0] != '\0' && !has_git(ret_worktree->from)) {

@@ -1,7 +1,8 @@
 /* git.h: the repository of a project, read from its files: no program is run. The branch; and where
  * the working tree of an agent stands, and how far its making has come.
  *
- *   TOP/.drover/worktrees/RUN     TOP: the folder with .git that the root of the workflow lies in
+ *   TOP/.drover/worktrees/NAME    TOP: the folder with .git that the root of the work lies in;
+ *                                 NAME: the run of an agent of a workflow, or a task of a board
  *
  * A root that is itself in a second working tree of a repository has its agents' beside the first
  * one. `.drover/worktrees` holds a .gitignore, so the project's own status stays clean.
@@ -36,7 +37,7 @@ struct worktree {
     char git[LIMIT_PATH_MAX];  /* The repository, where it is the folder TOP/.git; "": elsewhere. */
 };
 struct worktree_place {
-    const char *root, *run; /* Root of the workflow, run of the agent. */
+    const char *root, *run; /* Root of the workflow or project; run_… or tsk_…: the name. */
     const char *closed;     /* No tree stands in there; "": anywhere. */
     bool held;              /* Git is kept in a sandbox, and there is none around `closed`. */
     unsigned umask;         /* Umask for new files: base/process/umask.h. */

@@ -105,6 +105,38 @@ static void prompts_are_those_of_their_records(void **state) {
     assert_int_equal(differ, 0);
 }
 
+/* --- Changes in a working tree ---------------------------------------------------------------- */
+
+static void changes_follow_the_reasons(void **state) {
+    (void)state;
+    struct board_prompt_facts facts = login(BOARD_REACH_TOOLS);
+    facts.retry_context =
+        BYTES("Why the result was sent back, the newest first:\n- rita: no test.");
+    facts.diff = BYTES("New, and unknown to git: notes.md\ndiff --git a/page b/page\n-one\n+~~~\n"
+                       "+{{title}}\n");
+    facts.diff_since = BYTES("4b825dc642cb6eb9a060e54bf8d69288fbee4904");
+    AUTO(text_done) struct text prompt = written(BOARD_PROMPT_TASK, &facts, "");
+    assert_true(record_check("task-diff", &prompt));
+}
+
+static void long_changes_are_cut_at_a_line(void **state) {
+    (void)state;
+    static char diff[BOARD_DIFF_MAX + 100];
+    struct board_prompt_facts facts = login(BOARD_REACH_TOOLS);
+    memset(diff, 'x', sizeof diff);
+    diff[BOARD_DIFF_MAX - 10] = '\n';
+    facts.diff = (struct bytes){diff, sizeof diff};
+    facts.diff_since = BYTES("4b825dc6");
+    AUTO(text_done) struct text prompt = written(BOARD_PROMPT_TASK, &facts, "{{title}}");
+    assert_true(holds(&prompt, "x\n~~~\n\nThe rest of the changes is too long to be shown here"));
+    const char *begin = strstr(prompt.data, "4b825dc6.\n\n~~~\n");
+    assert_non_null(begin);
+    assert_int_equal(strspn(begin + strlen("4b825dc6.\n\n~~~\n"), "x"), BOARD_DIFF_MAX - 10);
+    facts.diff.len = BOARD_DIFF_MAX;
+    AUTO(text_done) struct text whole = written(BOARD_PROMPT_TASK, &facts, "");
+    assert_false(holds(&whole, "The rest of the changes"));
+}
+
 /* --- Empty texts ------------------------------------------------------------------------------ */
 
 static void empty_texts_have_words(void **state) {
@@ -328,6 +360,8 @@ static void templates_are_checked_before_they_are_stored(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(prompts_are_those_of_their_records),
+        cmocka_unit_test(changes_follow_the_reasons),
+        cmocka_unit_test(long_changes_are_cut_at_a_line),
         cmocka_unit_test(empty_texts_have_words),
         cmocka_unit_test(no_text_of_a_task_becomes_a_part_of_the_prompt),
         cmocka_unit_test(texts_stay_as_they_are_between_their_fences),

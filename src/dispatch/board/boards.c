@@ -8,6 +8,7 @@
 #include "dispatch/base/ask.h"
 #include "dispatch/base/pool.h"
 #include "dispatch/base/table.h"
+#include "dispatch/board/board_tree.h"
 #include "dispatch/board/must_files.h"
 #include "engine/board/must.h"
 #include "engine/board/start.h"
@@ -21,7 +22,14 @@ enum {
     MODEL_MAX = 400,
 };
 
-enum board_state { BOARD_IDLE, BOARD_PICKING, BOARD_LOOKING, BOARD_STARTING, BOARD_FAILING };
+enum board_state {
+    BOARD_IDLE,
+    BOARD_PICKING,
+    BOARD_TREE,
+    BOARD_LOOKING,
+    BOARD_STARTING,
+    BOARD_FAILING
+};
 
 struct board {
     struct table_node node; /* By its note. */
@@ -40,6 +48,8 @@ struct board {
     struct text agent, root;        /* Owned. */
     struct text must_haves, prints; /* Owned: what must not change, and its fingerprints. */
     struct text program, model;     /* Owned: of an agent that is a program. */
+    struct text worktree;           /* Owned: JSON of the row; "": none yet. */
+    struct board_tree tree;         /* The task's, where it has one. */
     bool resumes, usable;
     struct default_model model_default;
     struct id session, run, message, answer;
@@ -51,6 +61,7 @@ struct boards {
     struct asker asker;
     struct pool pool;
     struct table table;
+    struct tree_room trees;
     struct ask recovery;
     struct loop_task stop_task;
     bool told; /* `stopped` is on its way. */
@@ -81,6 +92,8 @@ static void board_free(struct board *board) {
     struct boards *boards = board->boards;
     timer_stop(boards->options.loop, &board->timer);
     ask_drop(&board->ask);
+    board_tree_free(&board->tree);
+    text_done(&board->worktree);
     table_remove(&boards->table, &board->node);
     text_done(&board->agent);
     text_done(&board->root);
@@ -119,6 +132,10 @@ static void on_time(struct timer *timer) {
     }
 }
 
+static bool has_tree(const struct board *board) {
+    return board->tree.use != TREE_NOT_USED;
+}
+
 /* --- The agent could not be started ----------------------------------------------------------- */
 
 static struct err fail_tx(struct tx *tx, void *ctx) {
@@ -126,6 +143,8 @@ static struct err fail_tx(struct tx *tx, void *ctx) {
     const struct bytes why = bytes_of(board->why.text);
     return board->work == BOARD_REVIEW
                ? tx_review_unstarted(tx, bytes_of(board->task.text), text_bytes(&board->agent), why)
+           : has_tree(board) && board->tree.end == TREE_REFUSED
+               ? tx_attempt_treeless(tx, bytes_of(board->attempt.text), why)
                : tx_attempt_unstarted(tx, bytes_of(board->attempt.text), why);
 }
 
@@ -138,25 +157,34 @@ static void board_fail(struct board *board) {
     ask_write(&board->ask, fail_tx, fail_done);
 }
 
+/* The folder of the attempt: its tree, else that of the project. */
+static struct bytes board_folder(const struct board *board) {
+    return has_tree(board) ? bytes_of(board->tree.texts[TREE_ROOT]) : text_bytes(&board->root);
+}
+
 /* --- The start -------------------------------------------------------------------------------- */
 
 static struct err start_tx(struct tx *tx, void *ctx) {
     struct board *board = ctx;
-    const struct attempt_start start = {.attempt = bytes_of(board->attempt.text),
-                                        .task = bytes_of(board->task.text),
-                                        .agent = text_bytes(&board->agent),
-                                        .program = text_bytes(&board->program),
-                                        .model = text_bytes(&board->model),
-                                        .model_default = bytes_of(board->model_default.name),
-                                        .root = text_bytes(&board->root),
-                                        .prints = text_bytes(&board->prints),
-                                        .resumes = board->resumes,
-                                        .session = board->session,
-                                        .run = board->run,
-                                        .message = board->message,
-                                        .answer = board->answer,
-                                        .bounds = board->boards->options.bounds,
-                                        .line = program_message_line};
+    const struct attempt_start start = {
+        .attempt = bytes_of(board->attempt.text),
+        .task = bytes_of(board->task.text),
+        .agent = text_bytes(&board->agent),
+        .program = text_bytes(&board->program),
+        .model = text_bytes(&board->model),
+        .model_default = bytes_of(board->model_default.name),
+        .root = board_folder(board),
+        .worktree = has_tree(board) ? text_bytes(&board->tree.worktree) : BYTES(""),
+        .diff = has_tree(board) ? text_bytes(&board->tree.diff) : BYTES(""),
+        .diff_since = has_tree(board) ? bytes_of(board->tree.texts[TREE_BASE]) : BYTES(""),
+        .prints = text_bytes(&board->prints),
+        .resumes = board->resumes,
+        .session = board->session,
+        .run = board->run,
+        .message = board->message,
+        .answer = board->answer,
+        .bounds = board->boards->options.bounds,
+        .line = program_message_line};
     board->why.text[0] = '\0';
     return board->work == BOARD_REVIEW ? tx_review_start(tx, &start, &board->why)
                                        : tx_attempt_start(tx, &start, &board->why);
@@ -217,7 +245,7 @@ static void program_see(void *ctx, const struct agent_seen *seen) {
 static void prints_take(struct board *board) {
     AUTO(text_done) struct text known = text_up_to(MUST_PRINTS_MAX);
     text_add(&known, text_bytes(&board->prints).data, text_bytes(&board->prints).len);
-    const struct must_folder folder = {.root = text_bytes(&board->root),
+    const struct must_folder folder = {.root = board_folder(board),
                                        .must_haves = text_bytes(&board->must_haves),
                                        .prints = text_bytes(&known)};
     text_clear(&board->prints);
@@ -227,6 +255,7 @@ static void prints_take(struct board *board) {
 static void agent_look(struct pool_job *job) {
     struct board *board = CONTAINER_OF(job, struct board, job);
     const struct boards_options *options = &board->boards->options;
+    /* Definitions are the project's: those in a tree may be the agent's own. */
     const struct agent_search search = {.root = board->root.len > 0 ? board->root.data : NULL,
                                         .home = options->home,
                                         .path = getenv("PATH"),
@@ -253,6 +282,51 @@ static void agent_looked(struct pool_job *job) {
     }
 }
 
+static void board_look(struct board *board) {
+    board->state = BOARD_LOOKING;
+    pool_begin(&board->boards->pool, &board->job,
+               must_has(text_bytes(&board->must_haves), MUST_OF_UNCHANGED) ? POOL_SLOW : POOL_QUICK,
+               agent_look, agent_looked);
+}
+
+/* --- Its working tree ------------------------------------------------------------------------- */
+
+static struct err left_tx(struct tx *tx, void *ctx) {
+    const struct board *board = ctx;
+    return tx_tree_left(tx, bytes_of(board->task.text), board->tree.end != TREE_ABSENT);
+}
+
+static void left_done(void *ctx) {
+    board_pick(ctx);
+}
+
+static void board_tree_done(struct board_tree *tree) {
+    struct board *board = CONTAINER_OF(tree, struct board, tree);
+    if (board->boards->asker.stopping) {
+        maybe_stopped(board->boards);
+    } else if (board->work == BOARD_LEAVE && tree->end != TREE_MOVED) {
+        ask_write(&board->ask, left_tx, left_done);
+    } else if (tree->end == TREE_READY) {
+        board_look(board);
+    } else if (tree->end == TREE_MOVED) {
+        board_pick(board);
+    } else {
+        board->why = tree->why;
+        board_fail(board);
+    }
+}
+
+static void board_go_to_tree(struct board *board) {
+    struct board_tree *tree = &board->tree;
+    board->state = BOARD_TREE;
+    tree->done = board_tree_done;
+    tree->owner = board->owner;
+    tree->task = bytes_of(board->task.text);
+    tree->attempt = bytes_of(board->attempt.text);
+    tree->project_root = text_bytes(&board->root);
+    board_tree_begin(tree, text_bytes(&board->worktree));
+}
+
 /* --- The next task ---------------------------------------------------------------------------- */
 
 static struct err pick_tx(struct tx *tx, void *ctx) {
@@ -261,6 +335,10 @@ static struct err pick_tx(struct tx *tx, void *ctx) {
         .owner = board->owner, .project = board->project, .attempt = board->pick};
     struct task task;
     struct err err = tx_board_pick(tx, &pick, &board->work, &task, &board->next_ms);
+    if (!err_failed(err) && board->work == BOARD_NOTHING && tx_tree_over_find(tx, &pick, &task)) {
+        board->work = BOARD_LEAVE;
+        err = tx_error(tx);
+    }
     if (err_failed(err) || board->work == BOARD_NOTHING) {
         return err;
     }
@@ -280,6 +358,16 @@ static struct err pick_tx(struct tx *tx, void *ctx) {
     const struct bytes model =
         tx_text(tx, "SELECT model FROM projects WHERE owner = $1 AND name = $2",
                 ARGS(arg_text(task.owner), arg_text(task.project)));
+    struct task_tree tree;
+    tx_task_tree(tx, &task, &tree);
+    static const enum tree_use uses[] = {[BOARD_ATTEMPT] = TREE_MADE_FOR_ATTEMPT,
+                                         [BOARD_REVIEW] = TREE_FOUND_FOR_REVIEW,
+                                         [BOARD_LEAVE] = TREE_LEFT};
+    const bool used = board->work == BOARD_ATTEMPT ? tree.wanted : tree.worktree.len > 0;
+    board->tree.use = used ? uses[board->work] : TREE_NOT_USED;
+    board->tree.wants_diff = board->work == BOARD_ATTEMPT && task.rejections > 0;
+    text_clear(&board->worktree);
+    text_add(&board->worktree, tree.worktree.data, tree.worktree.len);
     text_add(&board->root, root.data, root.len);
     text_add(&board->model, model.data, model.len);
     return tx_error(tx);
@@ -294,11 +382,11 @@ static void pick_done(void *ctx) {
         return;
     }
     if (board->work != BOARD_NOTHING) {
-        board->state = BOARD_LOOKING;
-        pool_begin(&boards->pool, &board->job,
-                   must_has(text_bytes(&board->must_haves), MUST_OF_UNCHANGED) ? POOL_SLOW
-                                                                               : POOL_QUICK,
-                   agent_look, agent_looked);
+        if (has_tree(board)) {
+            board_go_to_tree(board);
+        } else {
+            board_look(board);
+        }
         return;
     }
     if (board->next_ms > 0) {
@@ -354,6 +442,8 @@ static struct board *board_new(struct boards *boards, struct bytes note) {
     text_init(&board->prints, MUST_PRINTS_MAX);
     text_init(&board->program, AGENT_DEFINITION_MAX);
     text_init(&board->model, MODEL_MAX);
+    text_init(&board->worktree, TREE_JOB_BYTES);
+    board_tree_init(&board->tree, &boards->trees);
     ask_init(&board->ask, &boards->asker, &rules, board);
     table_add(&boards->table, &board->node);
     return board;
@@ -370,6 +460,11 @@ void boards_note(struct boards *boards, struct bytes note) {
     if (board->state == BOARD_IDLE) {
         board_pick(board);
     }
+}
+
+void boards_job_note(void *room, const struct run_row *row) {
+    struct boards *boards = room;
+    tree_room_note(&boards->trees, row);
 }
 
 static struct err recover_tx(struct tx *tx, void *ctx) {
@@ -404,6 +499,10 @@ struct boards *boards_open(const struct boards_options *options) {
                                    .failed = options->failed};
     pool_init(&boards->pool, options->loop, options->shortage);
     table_init(&boards->table);
+    table_init(&boards->trees.jobs);
+    boards->trees.asker = &boards->asker;
+    boards->trees.pool = &boards->pool;
+    boards->trees.dispatch = options->dispatch;
     ask_init(&boards->recovery, &boards->asker, &rules, boards);
     boards->stop_task.run = on_stopped;
     return boards;
@@ -419,6 +518,7 @@ void boards_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
         struct board *board = CONTAINER_OF(node, struct board, node);
         timer_stop(boards->options.loop, &board->timer);
         ask_stop(&board->ask);
+        ask_stop(&board->tree.ask);
     }
     pool_cancel(&boards->pool);
     maybe_stopped(boards);
@@ -436,5 +536,6 @@ void boards_close(struct boards *boards) {
         board_free(CONTAINER_OF(node, struct board, node));
     }
     table_done(&boards->table);
+    table_done(&boards->trees.jobs);
     mem_free(boards);
 }

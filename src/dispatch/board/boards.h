@@ -1,8 +1,11 @@
 /* boards.h: begins attempts at tasks, as their boards allow.
  *
- *   IDLE ──a note──> PICKING ──a task──> LOOKING ──its agent──> STARTING ──> PICKING …
- *     ^                 │ nothing to do     └─────none───> FAILING ─────────────┘
+ *   IDLE ──a note──> PICKING ──a task──> (TREE) ──> LOOKING ──its agent──> STARTING ──> PICKING …
+ *     ^                 │ nothing to do     └──none──────┴──none───> FAILING ─────────────┘
  *     └── a time, or ───┘
+ *
+ * TREE: the working tree of the task (board_tree.h), on a board where tasks have one. With nothing
+ * else to do, the trees of tasks that are over are looked at: git removes those without a change.
  *
  * A board is a project with tasks. It takes one task after the other: each step is a transaction
  * that reads the rows again (engine/board/board.h), so a daemon that comes back goes on where the
@@ -42,6 +45,7 @@ struct boards *boards_open(const struct boards_options *options);
 /* Looks at every board: at the start, and after a release. */
 void boards_recover(struct boards *boards);
 void boards_note(struct boards *boards, struct bytes note);
+void boards_job_note(void *boards, const struct run_row *row); /* A job was written. */
 /* As a performer does (base/performer.h). */
 void boards_stop(void *room, void (*stopped)(void *ctx), void *ctx);
 void boards_close(struct boards *boards); /* NULL is allowed. */

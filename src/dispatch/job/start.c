@@ -279,7 +279,8 @@ static void find_writable(const char *cwd, struct writable *ret_writable) {
     }
     size_t name_len = strcspn(name + 1, "/") + 1; /* The cwd may be a folder in the tree. */
     int len = snprintf(own, sizeof own, "worktrees%.*s", (int)name_len, name);
-    if (strncmp(name, "/run_", 5) != 0 || len >= (int)sizeof own) {
+    const bool is_tree = strncmp(name, "/run_", 5) == 0 || strncmp(name, "/tsk_", 5) == 0;
+    if (!is_tree || len >= (int)sizeof own) {
         return;
     }
     for (size_t i = 0; i < COUNT_OF(folders); i++) {

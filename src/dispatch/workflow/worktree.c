@@ -9,38 +9,19 @@
  *
  * While the pool inspects, the call is CHECKING before its turn, and TREE_REMOVING after it: an
  * agent that is skipped then is skipped when the pool has answered, or has ended already.
- *
- * A job's words and paths are arguments, never shell text. No hook of the repository is run and no
- * daemon of git's is left running; but a repository names programs that git runs where it writes
- * files (filters), and an agent may have written that. So git is kept where commands of agents are:
- * in the sandbox, where it writes in the repository and nowhere else. */
-#include <stdio.h>
-
-#include "base/hash.h"
+ * The jobs are those of base/tree_job.h. */
 #include "base/memory.h"
-#include "base/utf8.h"
+#include "dispatch/base/tree_job.h"
 #include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/history.h"
-#include "proc/spool/spool.h"
 #include "tool/git.h"
 
-/* Texts that the row has: where the tree is, the root of the agent in it, the commit it began at
- * ("": not yet known), the top of the repository, where git is run, and what git keeps of the tree
- * ("": as what stands in the trees says). */
-enum tree_text { TREE_PATH, TREE_ROOT, TREE_BASE, TREE_TOP, TREE_FROM, TREE_GIT, TREE_TEXTS };
-static const char *const tree_texts[] = {"path", "root", "base", "top", "from", "git"};
 enum tree_stage { TREE_PLANNED, TREE_MAKING, TREE_MADE, TREE_GONE };
-enum tree_job { TREE_ADD, TREE_REMOVE, TREE_WIPE /* Half a tree. */, TREE_NO_JOB };
 enum {
     LEAVE_MS = 15000, /* Maximum delay of an outcome until it is known whether the tree stays. */
     WIPES_MAX = 2,
     ADDS_MAX = 2, /* Another git may be at the same repository. */
     REMOVES_MAX = 1,
-    JOB_BYTES = 4 * 6 * LIMIT_PATH_MAX + 4096,
-    KEY_LEN = sizeof "worktrees " - 1 + 32,
-    LOG_MAX = 16 << 10,
-    FAULT_MAX = 400,
-    FAULT_BYTES = 1024,
 };
 
 struct call_tree {
@@ -60,7 +41,7 @@ static struct call_tree *tree_new(struct call *call, const char *const *texts) {
     for (size_t i = 0; i < TREE_TEXTS; i++) {
         tree->texts[i] = mem_copy(texts[i], strlen(texts[i]));
     }
-    text_init(&tree->fault, FAULT_BYTES);
+    text_init(&tree->fault, TREE_FAULT_BYTES);
     call->tree = tree;
     return tree;
 }
@@ -116,9 +97,7 @@ void call__take_tree(struct call *call, const json_t *worktree) {
     if (!json_is_object(worktree) || call->tree != NULL) {
         return;
     }
-    for (size_t i = 0; i < TREE_TEXTS; i++) {
-        texts[i] = json_str(worktree, tree_texts[i], "");
-    }
+    tree_texts_read(worktree, texts);
     struct call_tree *tree = tree_new(call, texts);
     tree->stage = call->turn.text[0] == '\0' ? TREE_MAKING : TREE_MADE; /* May have been begun. */
 }
@@ -128,11 +107,8 @@ void call__write_tree(const struct call *call, struct text *spec) {
     if (tree == NULL || tree->stage == TREE_GONE) {
         return;
     }
-    text_add_str(spec, ",\"worktree\":{");
-    for (size_t i = 0; i < TREE_TEXTS; i++) {
-        text_add_member(spec, tree_texts[i], bytes_of(tree->texts[i]));
-    }
-    text_add_char(spec, '}');
+    text_add_str(spec, ",\"worktree\":");
+    tree_texts_write(tree->texts, spec);
 }
 
 struct bytes call__left_tree(const struct call *call) {
@@ -141,95 +117,11 @@ struct bytes call__left_tree(const struct call *call) {
                                                     : bytes_of(tree->texts[TREE_PATH]);
 }
 
-/* --- The words of a job ----------------------------------------------------------------------- */
-
-static void add_words(struct text *text, const char *const *words) {
-    for (; *words != NULL; words++) {
-        text_add_str(text, text->data[text->len - 1] == '[' ? "" : ",");
-        text_add_json(text, *words, strlen(*words));
-    }
-}
-
-static void tree_write_job(const struct call_tree *tree, enum tree_job job, bool sandbox,
-                           struct text *text) {
-    static const int times_ms[] = {
-        [TREE_ADD] = 600000, [TREE_REMOVE] = 120000, [TREE_WIPE] = 300000};
-    const char *path = tree->texts[TREE_PATH], *top = tree->texts[TREE_TOP];
-    const char *const git[] = {
-        /* clang-format off */
-        "git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0",
-        "-c", "maintenance.auto=false", "-c", "submodule.recurse=false",
-        "-c", "status.showUntrackedFiles=normal", "-C",
-        job == TREE_ADD ? tree->texts[TREE_FROM] : top, NULL,
-        /* clang-format on */
-    };
-    /* Twice, so that what the repository still has of a tree that is gone is in nobody's way. */
-    const char *const add[] = {"worktree", "add", "--force", "--force",
-                               "--detach", path,  "HEAD",    NULL};
-    /* Not by force: git looks for changes itself, and leaves a tree that has any. */
-    const char *const remove[] = {"worktree", "remove", path, NULL};
-    const char *const wipe[] = {"rm", "-rf", "--", path, NULL};
-    text_add_str(text, "{\"argv\":[");
-    if (job != TREE_WIPE) {
-        add_words(text, git);
-    }
-    add_words(text, job == TREE_WIPE ? wipe : job == TREE_ADD ? add : remove);
-    /* A tree is made in the repository, and removed from the folder of all trees: nothing that
-     * touches an agent's files is run where it could write the repository's settings
-     * (dispatch/job/start.c). */
-    const char *name = strrchr(path, '/');
-    const struct bytes trees = {path, name == NULL ? 0 : (size_t)(name - path)};
-    text_add_char(text, ']');
-    text_add_member(text, "cwd", job != TREE_ADD && name != NULL ? trees : bytes_of(top));
-    /* A tree's .git and what git keeps of it can be written by the agent, and say where settings
-     * are read from: those are always the repository's own. */
-    text_add_str(text, ",\"env\":{\"GIT_TERMINAL_PROMPT\":\"0\",\"LC_ALL\":\"C\"");
-    if (tree->texts[TREE_GIT][0] != '\0') {
-        text_add_member(text, "GIT_COMMON_DIR", bytes_of(tree->texts[TREE_GIT]));
-    }
-    text_addf(text, "},\"timeout_ms\":%d,\"limits\":{\"output\":65536}", times_ms[job]);
-    text_add_str(text, sandbox ? ",\"sandbox\":\"on\"}" : "}");
-}
-
-/* Messages of several versions of git about a repository without a commit. */
-static bool is_without_commit(struct bytes line) {
-    return bytes_is(line, "fatal: invalid reference: HEAD") ||
-           bytes_is(line, "fatal: not a valid object name: HEAD") ||
-           bytes_is(line, "fatal: not a valid object name: 'HEAD'");
-}
-
-/* State of the folder, and, after a job that failed, the first line that git calls fatal or an
- * error, else the first. */
 static void inspect_run(struct call *call) {
     struct call_tree *tree = call->tree;
-    const struct log_place place = {.name = tree->log, .stream = LOG_ERR};
-    AUTO(mem_release) char *output = NULL;
-    struct log_read read = {0};
     tree->look = worktree_look(tree->texts[TREE_PATH]);
-    if (tree->log[0] == '\0') {
-        return;
-    }
-    output = mem_new(LOG_MAX + 1);
-    if (err_failed(spool_log_read(call->workflow->workflows->options.spool, &place, output, LOG_MAX,
-                                  &read))) {
-        return;
-    }
-    output[read.len] = '\0';
-    struct bytes line = {output, strcspn(output, "\r\n")};
-    for (const char *at = output; *at != '\0';) {
-        size_t len = strcspn(at, "\r\n");
-        if (strncmp(at, "fatal: ", 7) == 0 || strncmp(at, "error: ", 7) == 0) {
-            line = (struct bytes){at, len};
-            break;
-        }
-        at += len + strspn(at + len, "\r\n");
-    }
-    if (is_without_commit(line)) {
-        text_clear(&tree->fault);
-        text_add_str(&tree->fault, "its git repository has no commit, which a working tree needs");
-    } else if (line.len > 0 && utf8_valid(line.data, line.len)) {
-        text_clear(&tree->fault);
-        text_add(&tree->fault, line.data, utf8_cut(line, FAULT_MAX));
+    if (tree->log[0] != '\0') {
+        tree_fault_read(call->workflow->workflows->options.spool, tree->log, &tree->fault);
     }
 }
 
@@ -248,37 +140,20 @@ static struct err sweep_tx(struct tx *tx, void *ctx) {
     return tx_run_submit(tx, &op->new_job, &row);
 }
 
-/* Key, label and spec, one after the other. Git fails now and then where two of it make trees of
- * one repository: one sees what the other has half written. So a repository is a key, and they come
- * one after the other. Paths are bounded, so a spec fits; without memory there is none. */
 static void op_fill_job(struct workflow_op *op, const struct call *call, enum tree_job job) {
-    static const char *const labels[] = {[TREE_ADD] = "git worktree add",
-                                         [TREE_REMOVE] = "git worktree remove",
-                                         [TREE_WIPE] = "rm of half a working tree",
-                                         [TREE_NO_JOB] = ""};
     const struct workflow *workflow = call->workflow;
-    const char *top = call->tree->texts[TREE_TOP];
-    const struct sha256 digest = sha256_of(top, strlen(top));
-    const struct sha256_hex hex = sha256_hex(&digest);
-    struct text *bytes = &op->bytes;
-    text_init(bytes, JOB_BYTES);
-    text_addf(bytes, "worktrees %.32s%s %s", hex.text, labels[job], call->run.text);
-    const size_t head_len = bytes->len;
-    if (job != TREE_NO_JOB) {
-        tree_write_job(call->tree, job, workflow->workflows->options.sandbox, bytes);
-    }
-    if (text_failed(bytes)) {
-        bytes->len = head_len;
-    }
+    const struct workflows_options *options = &workflow->workflows->options;
+    const struct tree_order order = {.texts = call->tree->texts,
+                                     .job = job,
+                                     .user = bytes_of(call->run.text),
+                                     .sandbox = options->sandbox};
+    text_init(&op->bytes, TREE_JOB_BYTES);
     op->new_job = (struct run_new){.run = workflows__new_id(workflow->workflows, "run"),
                                    .owner = bytes_of(workflow->owner),
                                    .parent = BYTES(""),
-                                   .own_key = {bytes->data, KEY_LEN},
-                                   .key_max = 1,
-                                   .label = {bytes->data + KEY_LEN, head_len - KEY_LEN},
-                                   .spec = {bytes->data + head_len, bytes->len - head_len},
                                    .kind = KIND_JOB,
-                                   .bounds = workflow->workflows->options.bounds};
+                                   .bounds = options->bounds};
+    tree_job_fill(&order, &op->bytes, &op->new_job);
 }
 
 static bool call_waits_for_job(const struct call *call) {
@@ -335,11 +210,7 @@ void workflows_job_note(void *room, const struct run_row *row) {
     tree->log[0] = '\0';
     text_clear(&tree->fault);
     if (row->state != RUN_SUCCEEDED) {
-        (void)snprintf(tree->log, sizeof tree->log, "%.*s.%lld", (int)row->run.len, row->run.data,
-                       (long long)row->attempt);
-        text_addf(&tree->fault, "git: %s",
-                  row->cause == CAUSE_NOT_STARTED ? "it cannot be started; is it installed?"
-                                                  : run_cause_about(row->cause));
+        tree_job_failed(row, tree->log, &tree->fault);
     }
     if (call_waits_for_job(call)) {
         call_inspect_tree(call);

@@ -145,7 +145,12 @@ MUST_CHECK struct err tx_task_each(struct tx *tx, const struct task_page *page, 
 /* The next thing to begin: an attempt at a task that was claimed for an agent of the board, in this
  * function or before; or a review of a result, whose reviewer is `agent` of the task. Nothing:
  * *ret_next_ms says when to look again (0: when something changes). */
-enum board_work { BOARD_NOTHING, BOARD_ATTEMPT, BOARD_REVIEW };
+enum board_work {
+    BOARD_NOTHING,
+    BOARD_ATTEMPT,
+    BOARD_REVIEW,
+    BOARD_LEAVE, /* Never picked: the tree of a task that is over (trees.h). */
+};
 struct board_pick {
     struct bytes owner, project;
     struct id attempt; /* Name of the attempt that begins. */

@@ -83,6 +83,7 @@ struct prompt_ask {
     int64_t attempt; /* Number of the attempt. */
     enum board_reach reach;
     const char *setting;
+    struct bytes diff, diff_since; /* Changes in its working tree; no data: none. */
 };
 void prompts__write(struct tx *tx, const struct prompt_ask *ask, struct text *prompt);
 

@@ -135,6 +135,8 @@ void prompts__write(struct tx *tx, const struct prompt_ask *ask, struct text *pr
                                              .priority = task->priority,
                                              .must_haves = text_bytes(&must_haves),
                                              .retry_context = text_bytes(&context),
+                                             .diff = ask->diff,
+                                             .diff_since = ask->diff_since,
                                              .current_status =
                                                  bytes_of(task_status_names[task->status]),
                                              .agent_id = ask->agent,
@@ -155,7 +157,8 @@ void prompts__write(struct tx *tx, const struct prompt_ask *ask, struct text *pr
     }
 }
 
-static struct bytes prompt_make(struct tx *tx, struct bytes program, const struct task *task,
+static struct bytes prompt_make(struct tx *tx, const struct attempt_start *start,
+                                struct bytes program, const struct task *task,
                                 const struct task_attempt *attempt, bool goes_on) {
     AUTO(text_done) struct text prompt = text_up_to(PROMPT_MAX);
     const struct prompt_ask ask = {.which = prompt_of(tx, task, attempt, goes_on),
@@ -165,7 +168,9 @@ static struct bytes prompt_make(struct tx *tx, struct bytes program, const struc
                                    .reach = program.len == 0              ? BOARD_REACH_TOOLS
                                             : agent_json_by_port(program) ? BOARD_REACH_PORT
                                                                           : BOARD_REACH_SOCKET,
-                                   .setting = "executor"};
+                                   .setting = "executor",
+                                   .diff = start->diff,
+                                   .diff_since = start->diff_since};
     prompts__write(tx, &ask, &prompt);
     return tx_copy_text(tx, &prompt, "board: prompt");
 }
@@ -203,6 +208,8 @@ struct err tx_attempt_start(struct tx *tx, const struct attempt_start *start, st
     if (start->resumes && attempt.session.len > 0) {
         const struct session_key key = {task.owner, attempt.session};
         tx_fail(tx, tx_session_find(tx, &key, &goes_on, &session));
+        /* A session that is older than the tree works elsewhere. */
+        goes_on = goes_on && (start->worktree.len == 0 || bytes_equal(session.root, start->root));
     }
     const struct err err =
         goes_on ? tx_error(tx) : attempts__session(tx, start, &task, attempt.agent, "", &session);
@@ -211,7 +218,7 @@ struct err tx_attempt_start(struct tx *tx, const struct attempt_start *start, st
     }
     const struct turn_message message = {
         .session = {task.owner, session.session},
-        .text = prompt_make(tx, session.program, &task, &attempt, goes_on),
+        .text = prompt_make(tx, start, session.program, &task, &attempt, goes_on),
         .client = BYTES(""),
         .schema = BYTES(""),
         .model = BYTES(""),
@@ -227,6 +234,7 @@ struct err tx_attempt_start(struct tx *tx, const struct attempt_start *start, st
     attempt.session = task.session = session.session;
     attempt.run = task.run = bytes_of(start->run.text);
     task.prints = start->prints.len > 0 ? start->prints : task.prints;
+    task.worktree = start->worktree.len > 0 ? start->worktree : task.worktree;
     attempt.began = true;
     task.question = task.answer = BYTES(""); /* The prompt has them. */
     tx_fail(tx, tx_resource_update(tx, &task_attempt_resource, FIELD_SET, &attempt));

@@ -13,8 +13,10 @@ struct attempt_start {
     struct bytes task, agent;    /* For a review: tsk_…, and its reviewer. */
     struct bytes program, model; /* Set for a program; "": a native agent. */
     struct bytes model_default, root;
-    struct bytes prints; /* Fingerprints of what must not change (must.h); "": as they are. */
-    bool resumes;        /* A session of it can go on. */
+    struct bytes prints;   /* Fingerprints of what must not change (must.h); "": as they are. */
+    struct bytes worktree; /* JSON of the tree that `root` is in; "": none. */
+    struct bytes diff, diff_since; /* Changes in the tree since that commit; "": not known. */
+    bool resumes;                  /* A session of it can go on. */
     struct id session, run, message, answer;
     struct run_bounds bounds;
     turn_line line;

@@ -84,7 +84,7 @@ void task_complete(struct task *io_task) {
         &io_task->epic,     &io_task->assignee,    &io_task->source,     &io_task->detail,
         &io_task->question, &io_task->answer,      &io_task->agent,      &io_task->attempt,
         &io_task->session,  &io_task->run,         &io_task->reviewer,   &io_task->review_run,
-        &io_task->prints};
+        &io_task->prints,   &io_task->worktree};
     struct bytes *const lists[] = {&io_task->must_haves, &io_task->links, &io_task->depends_on};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         *texts[i] = texts[i]->data == NULL ? BYTES("") : *texts[i];

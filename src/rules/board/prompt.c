@@ -158,7 +158,7 @@ enum shape {
     SHAPE_NAME,    /* A word as it is, else a JSON string. */
     SHAPE_TITLE,   /* A JSON string. */
     SHAPE_BLOCK,   /* Lines between tildes. */
-    SHAPE_CONTEXT, /* A block, which AGAIN introduces. */
+    SHAPE_CONTEXT, /* A block, which AGAIN introduces; then the changes, as another one. */
     SHAPE_PRIORITY,
     SHAPE_API,
     /* For drover's own templates alone. */
@@ -244,6 +244,35 @@ static void attempts_add(const struct writing *writing) {
               (long long)writing->facts->attempts_max);
 }
 
+/* Whole lines alone; of a line without an end within the bound as much as fits. */
+static struct bytes diff_cut(struct bytes diff) {
+    if (diff.len <= BOARD_DIFF_MAX) {
+        return diff;
+    }
+    const char *end = memrchr(diff.data, '\n', BOARD_DIFF_MAX);
+    return (struct bytes){diff.data, end == NULL ? utf8_cut(diff, BOARD_DIFF_MAX)
+                                                 : (size_t)(end + 1 - diff.data)};
+}
+
+static void diff_add(const struct writing *writing) {
+    const struct board_prompt_facts *facts = writing->facts;
+    const struct bytes shown = diff_cut(facts->diff);
+    if (shown.len == 0) {
+        return;
+    }
+    assert(quoted_is_word(facts->diff_since));
+    quoted_paragraph_begin(writing->text);
+    text_addf(writing->text,
+              "\nYou work in a working tree of this task. It still has what was sent back: these "
+              "changes since commit %.*s.\n\n",
+              (int)facts->diff_since.len, facts->diff_since.data);
+    quoted_block_add(writing->text, shown);
+    if (shown.len < facts->diff.len) {
+        text_add_str(writing->text, "\n\nThe rest of the changes is too long to be shown here: "
+                                    "look in the working tree.");
+    }
+}
+
 static void context_add(const struct writing *writing) {
     const struct bytes context = writing->facts->retry_context;
     const bool again = writing->which == BOARD_PROMPT_AGAIN;
@@ -262,6 +291,7 @@ static void context_add(const struct writing *writing) {
     text_add_str(writing->text, again ? "\n\nThe working folder may hold more of it: look before "
                                         "you begin, and do nothing twice."
                                       : "");
+    diff_add(writing);
 }
 
 /* As JSON that stands in single quotes of a shell as well. */
@@ -426,8 +456,8 @@ static bool template_names(struct bytes template, const char *name) {
 enum origin { BUILT_IN, OF_THE_PROJECT };
 
 static void prompt_add(const struct writing *writing, struct bytes template, enum origin origin) {
-    const bool context =
-        writing->facts->retry_context.len > 0 || writing->which == BOARD_PROMPT_AGAIN;
+    const bool context = writing->facts->retry_context.len > 0 || writing->facts->diff.len > 0 ||
+                         writing->which == BOARD_PROMPT_AGAIN;
     template_add(writing, template);
     quoted_paragraph_begin(writing->text);
     if (context && !template_names(template, "retry_context")) {

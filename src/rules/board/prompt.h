@@ -33,6 +33,7 @@
 enum {
     BOARD_TEMPLATE_MAX = 32 << 10, /* Bytes of a project's own template. */
     BOARD_CONTEXT_MAX = 32 << 10,  /* Bytes of each list within `retry_context`. */
+    BOARD_DIFF_MAX = 32 << 10,
 };
 
 enum board_prompt {
@@ -59,6 +60,9 @@ struct board_prompt_facts {
     struct bytes must_haves;    /* A sentence on each line; "": none. */
     struct bytes retry_context; /* Outputs and comments of an earlier attempt, the reasons of a
                                  * rejection, the answer of a person. REVIEW: the outputs. */
+    struct bytes diff;       /* Changes in the working tree, as git prints them; "": none. Follows
+                              * the context, cut at a line to BOARD_DIFF_MAX. */
+    struct bytes diff_since; /* The commit since which they were made. */
     struct bytes current_status, agent_id;
     struct bytes completion_status; /* The status that ends the work: "review". */
     enum board_reach reach;

@@ -57,6 +57,7 @@ static struct err agents_check(const json_t *agents, struct why *why) {
 static struct err board_check(const json_t *given, struct why *why) {
     const json_t *reviewer = json_object_get(given, "reviewer");
     const json_t *hold = json_object_get(given, "hold");
+    const json_t *trees = json_object_get(given, "worktrees");
     const json_t *timeout = json_object_get(given, "check_timeout_s");
     static const char *const templates[] = {"executor", "review"};
     struct err err = agents_check(json_object_get(given, "agents"), why);
@@ -66,6 +67,9 @@ static struct err board_check(const json_t *given, struct why *why) {
     }
     if (!err_failed(err) && hold != NULL && !json_is_boolean(hold)) {
         return err_why(why, ERR_BAD_FIELD, "\"hold\" must be true or false");
+    }
+    if (!err_failed(err) && trees != NULL && !json_is_boolean(trees)) {
+        return err_why(why, ERR_BAD_FIELD, "\"worktrees\" must be true or false");
     }
     if (!err_failed(err) && timeout != NULL &&
         (!json_is_integer(timeout) || json_integer_value(timeout) < 1 ||
@@ -87,6 +91,7 @@ struct err board_settings_write(const json_t *given, struct text *text, struct w
     const struct json_field members[] = {{.name = "agents", .kind = JSON_KIND_ANY},
                                          {.name = "reviewer", .kind = JSON_KIND_ANY},
                                          {.name = "hold", .kind = JSON_KIND_ANY},
+                                         {.name = "worktrees", .kind = JSON_KIND_ANY},
                                          {.name = "check_timeout_s", .kind = JSON_KIND_ANY},
                                          {.name = "executor", .kind = JSON_KIND_ANY},
                                          {.name = "review", .kind = JSON_KIND_ANY}};

@@ -1,10 +1,11 @@
 /* settings.h: the board of a project: which agents work on it, and how many at once. Pure.
  *
  *   {"agents": [{"name": "claude", "slots": 2, "capabilities": ["web"]}], "reviewer": "codex",
- *    "hold": false, "check_timeout_s": 600, "executor": "TEMPLATE", "review": "TEMPLATE"}
+ *    "hold": false, "worktrees": false, "check_timeout_s": 600, "executor": "TEMPLATE",
+ *    "review": "TEMPLATE"}
  *
  * A board without agents has the project's own, if it names one. check_timeout_s: time of a command
- * that is a must-have.
+ * that is a must-have. worktrees: each task has a git working tree of its own.
  *
  * Ownership  texts are borrowed from the JSON.
  * Threads    any.

@@ -104,6 +104,8 @@ static const struct field rows[] = {
      .schema = "{\"type\":\"array\",\"maxItems\":100}"},
     {ROW_EACH("links", FIELD_STORED, AT(links)), .use = FIELD_WHOLE,
      .schema = "{\"type\":\"array\"}", .head = "LINKS"},
+    {ROW_EACH("worktree", FIELD_STORED, AT(worktree)), .use = FIELD_WHOLE,
+     .empty = FIELD_EMPTY_NULL, .schema = "{\"type\":[\"object\",\"null\"]}", .head = "WORKTREE"},
     {ROW_EACH("prints", FIELD_TEXT, AT(prints)), .use = FIELD_KEPT},
     {ROW_EACH("plan", FIELD_TEXT, AT(plan)), .use = SETTING, .names = plan_names,
      .max = TASK_WORD_MAX, .head = "PLAN",

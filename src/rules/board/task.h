@@ -52,6 +52,7 @@ struct task {
         prints; /* JSON object: fingerprints of what must not change (engine/board/must.h). */
     struct bytes plan; /* none, required */
     enum task_plan plan_state;
+    struct bytes worktree; /* JSON object: its working tree (engine/board/trees.h); "": none. */
     int64_t retry_count, attempts, attempts_max, rejections;
     int64_t counters[BOARD_COUNTER_COUNT];
     int64_t depth; /* Depth of the task in whose attempt it was added, and 1; 1: in none. */

@@ -4,6 +4,7 @@
 -- plan: none or required; plan_state: '' (no plan is required), missing, waiting, approved.
 -- *_failures: attempts since it was opened that ended so (rules/board/board.h).
 -- prints: JSON of the fingerprints that were taken with the task, of what it must leave unchanged.
+-- worktree: JSON of the working tree in which its attempts work; '': the folder of the project.
 CREATE TABLE tasks (
     id @id@,
     task TEXT NOT NULL UNIQUE,
@@ -31,6 +32,7 @@ CREATE TABLE tasks (
     prints TEXT NOT NULL,
     plan TEXT NOT NULL,
     plan_state TEXT NOT NULL,
+    worktree TEXT NOT NULL DEFAULT '',
     retry_count @int@ NOT NULL,
     attempt_count @int@ NOT NULL,
     connect_failures @int@ NOT NULL,
@@ -66,6 +68,9 @@ CREATE INDEX tasks_judged ON tasks (owner, project, priority DESC, id)
     WHERE status = 'review' AND archived = 0;
 CREATE INDEX tasks_later ON tasks (owner, project, not_before_ms)
     WHERE status IN ('pending', 'review') AND archived = 0;
+-- Trees of tasks that are over, which may be removed.
+CREATE INDEX tasks_trees ON tasks (owner, project)
+    WHERE worktree <> '' AND status IN ('done', 'failed', 'cancelled');
 CREATE INDEX tasks_held ON tasks (owner, project, agent) WHERE status IN ('claimed', 'working');
 CREATE INDEX tasks_run ON tasks (run) WHERE run <> '';
 CREATE INDEX tasks_review ON tasks (review_run) WHERE review_run <> '';

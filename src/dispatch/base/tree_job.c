@@ -1,0 +1,166 @@
+/* tree_job.c: see tree_job.h. */
+#include "dispatch/base/tree_job.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/memory.h"
+#include "base/utf8.h"
+
+enum { KEY_LEN = sizeof "worktrees " - 1 + 32, LOG_MAX = 16 << 10, FAULT_MAX = 400 };
+
+static const char *const tree_texts[] = {"path", "root", "base", "top", "from", "git"};
+
+void tree_texts_read(const json_t *worktree, const char *ret_texts[static TREE_TEXTS]) {
+    for (size_t i = 0; i < TREE_TEXTS; i++) {
+        ret_texts[i] = json_str(worktree, tree_texts[i], "");
+    }
+}
+
+void tree_texts_write(char *const texts[static TREE_TEXTS], struct text *text) {
+    text_add_char(text, '{');
+    for (size_t i = 0; i < TREE_TEXTS; i++) {
+        text_add_member(text, tree_texts[i], bytes_of(texts[i]));
+    }
+    text_add_char(text, '}');
+}
+
+/* --- The words of a job ----------------------------------------------------------------------- */
+
+/* $0: the base; "$@": git, with its settings. Of many new files the first are named. */
+static const char diff_script[] =
+    "\"$@\" --no-optional-locks ls-files --others --exclude-standard | head -n 100 |"
+    " sed 's/^/New, and unknown to git: /'; \"$@\" --no-optional-locks diff --no-color"
+    " --no-ext-diff --no-textconv \"$0\" -- | head -c 49152";
+
+static void add_words(struct text *text, const char *const *words) {
+    for (; *words != NULL; words++) {
+        text_add_str(text, text->data[text->len - 1] == '[' ? "" : ",");
+        text_add_json(text, *words, strlen(*words));
+    }
+}
+
+static void argv_write(const struct tree_order *order, struct text *text) {
+    const char *path = order->texts[TREE_PATH], *top = order->texts[TREE_TOP];
+    const enum tree_job job = order->job;
+    const char *const git[] = {
+        /* clang-format off */
+        "git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0",
+        "-c", "maintenance.auto=false", "-c", "submodule.recurse=false",
+        "-c", "status.showUntrackedFiles=normal", "-C",
+        job == TREE_ADD ? order->texts[TREE_FROM] : job == TREE_DIFF ? path : top, NULL,
+        /* clang-format on */
+    };
+    /* Twice, so that what the repository still has of a tree that is gone is in nobody's way. */
+    const char *const add[] = {"worktree", "add", "--force", "--force",
+                               "--detach", path,  "HEAD",    NULL};
+    /* Not by force: git looks for changes itself, and leaves a tree that has any. */
+    const char *const remove[] = {"worktree", "remove", path, NULL};
+    const char *const wipe[] = {"rm", "-rf", "--", path, NULL};
+    const char *const diff[] = {"sh", "-c", diff_script, order->texts[TREE_BASE], NULL};
+    text_add_str(text, "{\"argv\":[");
+    if (job == TREE_DIFF) {
+        add_words(text, diff);
+    }
+    if (job != TREE_WIPE) {
+        add_words(text, git);
+    }
+    if (job != TREE_DIFF) {
+        add_words(text, job == TREE_WIPE ? wipe : job == TREE_ADD ? add : remove);
+    }
+    text_add_char(text, ']');
+}
+
+static void spec_write(const struct tree_order *order, struct text *text) {
+    static const int times_ms[] = {
+        [TREE_ADD] = 600000, [TREE_REMOVE] = 120000, [TREE_WIPE] = 300000, [TREE_DIFF] = 60000};
+    const char *path = order->texts[TREE_PATH], *top = order->texts[TREE_TOP];
+    argv_write(order, text);
+    /* A tree is made in the repository, removed from the folder of all trees, and read in itself:
+     * nothing that touches an agent's files is run where it could write the repository's settings
+     * (dispatch/job/start.c). */
+    const char *name = strrchr(path, '/');
+    const struct bytes trees = {path, name == NULL ? 0 : (size_t)(name - path)};
+    text_add_member(text, "cwd",
+                    order->job == TREE_DIFF                  ? bytes_of(path)
+                    : order->job != TREE_ADD && name != NULL ? trees
+                                                             : bytes_of(top));
+    /* A tree's .git and what git keeps of it can be written by the agent, and say where settings
+     * are read from: those are always the repository's own. */
+    text_add_str(text, ",\"env\":{\"GIT_TERMINAL_PROMPT\":\"0\",\"LC_ALL\":\"C\"");
+    if (order->texts[TREE_GIT][0] != '\0') {
+        text_add_member(text, "GIT_COMMON_DIR", bytes_of(order->texts[TREE_GIT]));
+    }
+    text_addf(text, "},\"timeout_ms\":%d,\"limits\":{\"output\":65536}", times_ms[order->job]);
+    text_add_str(text, order->sandbox ? ",\"sandbox\":\"on\"}" : "}");
+}
+
+void tree_job_fill(const struct tree_order *order, struct text *bytes, struct run_new *io_job) {
+    static const char *const labels[] = {[TREE_ADD] = "git worktree add",
+                                         [TREE_REMOVE] = "git worktree remove",
+                                         [TREE_WIPE] = "rm of half a working tree",
+                                         [TREE_DIFF] = "git diff",
+                                         [TREE_NO_JOB] = ""};
+    const char *top = order->texts[TREE_TOP];
+    const struct sha256 digest = sha256_of(top, strlen(top));
+    const struct sha256_hex hex = sha256_hex(&digest);
+    text_addf(bytes, "worktrees %.32s%s %.*s", hex.text, labels[order->job], (int)order->user.len,
+              order->user.data);
+    const size_t head_len = bytes->len;
+    if (order->job != TREE_NO_JOB) {
+        spec_write(order, bytes);
+    }
+    if (text_failed(bytes)) {
+        bytes->len = head_len;
+    }
+    io_job->own_key = (struct bytes){bytes->data, KEY_LEN};
+    io_job->key_max = 1;
+    io_job->label = (struct bytes){bytes->data + KEY_LEN, head_len - KEY_LEN};
+    io_job->spec = (struct bytes){bytes->data + head_len, bytes->len - head_len};
+}
+
+/* --- Failures --------------------------------------------------------------------------------- */
+
+void tree_job_failed(const struct run_row *row, char ret_log[static PROTOCOL_NAME_MAX + 1],
+                     struct text *ret_fault) {
+    (void)snprintf(ret_log, PROTOCOL_NAME_MAX + 1, "%.*s.%lld", (int)row->run.len, row->run.data,
+                   (long long)row->attempt);
+    text_clear(ret_fault);
+    text_addf(ret_fault, "git: %s",
+              row->cause == CAUSE_NOT_STARTED ? "it cannot be started; is it installed?"
+                                              : run_cause_about(row->cause));
+}
+
+/* Messages of several versions of git about a repository without a commit. */
+static bool is_without_commit(struct bytes line) {
+    return bytes_is(line, "fatal: invalid reference: HEAD") ||
+           bytes_is(line, "fatal: not a valid object name: HEAD") ||
+           bytes_is(line, "fatal: not a valid object name: 'HEAD'");
+}
+
+void tree_fault_read(const struct spool *spool, const char *log, struct text *io_fault) {
+    const struct log_place place = {.name = log, .stream = LOG_ERR};
+    AUTO(mem_release) char *output = mem_new(LOG_MAX + 1);
+    struct log_read read = {0};
+    if (err_failed(spool_log_read(spool, &place, output, LOG_MAX, &read))) {
+        return;
+    }
+    output[read.len] = '\0';
+    struct bytes line = {output, strcspn(output, "\r\n")};
+    for (const char *at = output; *at != '\0';) {
+        size_t len = strcspn(at, "\r\n");
+        if (strncmp(at, "fatal: ", 7) == 0 || strncmp(at, "error: ", 7) == 0) {
+            line = (struct bytes){at, len};
+            break;
+        }
+        at += len + strspn(at + len, "\r\n");
+    }
+    if (is_without_commit(line)) {
+        text_clear(io_fault);
+        text_add_str(io_fault, "its git repository has no commit, which a working tree needs");
+    } else if (line.len > 0 && utf8_valid(line.data, line.len)) {
+        text_clear(io_fault);
+        text_add(io_fault, line.data, utf8_cut(line, FAULT_MAX));
+    }
+}
