@@ -182,7 +182,7 @@ static inline bool field_has(const struct field_set *set, const struct field *fi
 }
 #define FIELD_ROWS(rows_) .rows = (rows_), .count = COUNT_OF(rows_)
 
-enum { FIELD_ROWS_MAX = 48 }; /* Rows of one table. */
+enum { FIELD_ROWS_MAX = 60 }; /* Rows of one table. */
 
 /* Reads a body by the rows with this use. Members that are not given get `absent`, or stay as they
  * are. `object` NULL: nothing is given, as where a request may be without a body.

@@ -215,7 +215,7 @@ void resource__list_sql(const struct resource *resource, unsigned filters, struc
 
 static const char *sql_of(struct tx *tx, const struct sql *sql) {
     enum { WHAT_BITS = 3 };
-    static_assert(FIELD_ROWS_MAX <= 48, "");
+    static_assert(FIELD_ROWS_MAX <= 60, "");
     return sql->where != NULL
                ? tx_sql(tx, sql->where, 1 + WHERE, sql_write, sql)
                : tx_sql(tx, sql->resource, sql->bits << WHAT_BITS | sql->what, sql_write, sql);
