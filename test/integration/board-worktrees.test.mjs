@@ -173,6 +173,8 @@ test("when a task is over, its tree stays if anything has changed in it", LIMIT,
   const [a, b] = [places(trees, await trees.until("T-1", "review")),
     places(trees, await trees.until("T-2", "review"))];
   for (const name of ["T-1", "T-2"]) await trees.post(`/${name}/review`, { accept: true });
+  await trees.turns.daemon.kill();
+  await trees.turns.daemon.start();
   await until("one is gone", async () => (await trees.show("T-1")).worktree === null);
   await until("one is kept", async () => (await trees.show("T-2")).worktree.kept === true);
   assert.deepEqual([existsSync(a), read(b, "new.txt")], [false, "new"]);
