@@ -7,6 +7,7 @@ import { existsSync, readFileSync, realpathSync, rmSync, writeFileSync } from "n
 import path from "node:path";
 import { test } from "node:test";
 
+import { open } from "./agents.mjs";
 import { until } from "./providers.mjs";
 import { scaled } from "./scale.mjs";
 import { call, say, script, textOf, Turns } from "./turns.mjs";
@@ -25,13 +26,13 @@ const work = (...lines) =>
 
 /** A daemon with a board whose project is a repository with one commit, unless `bare`. */
 class Trees {
-  static async open(t, bare = false) {
+  static async open(t, { bare = false, by = Turns.open, board = BOARD } = {}) {
     const trees = new Trees();
-    trees.turns = await Turns.open(t);
+    trees.turns = await by(t);
     trees.root = realpathSync(trees.turns.root);
     if (!bare) trees.init();
     const made = await trees.turns.ask("POST", "/projects", { name: "shop", root: trees.root,
-      model: "scripted/demo", board: BOARD, settings: { permissions: [{ permission: "allow" }] } });
+      model: "scripted/demo", board, settings: { permissions: [{ permission: "allow" }] } });
     assert.equal(made.status, 201, made.text);
     return trees;
   }
@@ -147,7 +148,7 @@ test("a tree that was being made when the daemon was killed is made once", LIMIT
 
 test("without a tree the task waits for a person, and nothing is done in the project",
   LIMIT, async (t) => {
-    const trees = await Trees.open(t, true);
+    const trees = await Trees.open(t, { bare: true });
     await trees.add("Write", work(write("new.txt", "new")));
     const blocked = await trees.until("T-1", "blocked");
     assert.match(blocked.question, /got no working tree .*is not in a git repository.*"worktrees"/);
@@ -172,6 +173,8 @@ test("when a task is over, its tree stays if anything has changed in it", LIMIT,
   const [a, b] = [places(trees, await trees.until("T-1", "review")),
     places(trees, await trees.until("T-2", "review"))];
   for (const name of ["T-1", "T-2"]) await trees.post(`/${name}/review`, { accept: true });
+  await trees.turns.daemon.kill();
+  await trees.turns.daemon.start();
   await until("one is gone", async () => (await trees.show("T-1")).worktree === null);
   await until("one is kept", async () => (await trees.show("T-2")).worktree.kept === true);
   assert.deepEqual([existsSync(a), read(b, "new.txt")], [false, "new"]);
@@ -183,4 +186,26 @@ test("when a task is over, its tree stays if anything has changed in it", LIMIT,
   });
   assert.equal(read(places(trees, await trees.show("T-1")), "again.txt"), "again");
   assert.equal(places(trees, await trees.show("T-2")), b);
+});
+
+/** A command of the stand-in for a program: a call, as its prompt shows it. */
+const curl = (what, body) => `RUN curl -s --unix-socket "$DROVER_DATA/drover.sock" ` +
+  `-H 'content-type: application/json' -d '${JSON.stringify({ agent: "claude", ...body })}' ` +
+  `http://drover/api/projects/_/tasks/_/${what}`;
+
+test("a program works in the tree, too, and goes on in its session there", LIMIT, async (t) => {
+  const trees = await Trees.open(t, { by: open,
+    board: { agents: [{ name: "claude" }], worktrees: true } });
+  await trees.add("Look", ["RUN pwd >> here",
+    curl("outputs", { type: "code", title: "it", content: "x" }),
+    curl("status", { status: "review" })].join("\n"));
+  const tree = places(trees, await trees.until("T-1", "review"));
+  await trees.post("/T-1/review", { accept: false, reasons: ["a second time"] });
+  await until("it is at its second review", async () => {
+    const { status: now, attempt_count: count } = await trees.show("T-1");
+    return now === "review" && count === 2;
+  });
+  const { attempts } = await trees.show("T-1");
+  assert.deepEqual([read(tree, "here"), attempts[0].session],
+    [`${tree}\n${tree}\n`, attempts[1].session]);
 });

@@ -389,7 +389,9 @@ struct err tx_board_recover(struct tx *tx) {
     AUTO(rows_release)
     struct rows *rows = tx_rows(tx,
                                 "SELECT DISTINCT owner, project FROM tasks WHERE status IN"
-                                " ('pending', 'claimed', 'working', 'review')",
+                                " ('pending', 'claimed', 'working', 'review')"
+                                " UNION SELECT owner, project FROM tasks WHERE worktree <> ''"
+                                " AND status IN ('done', 'failed', 'cancelled')",
                                 NO_ARGS);
     while (rows_step(rows)) {
         AUTO(text_done) struct text note = text_up_to(BOARD_NOTE_MAX);

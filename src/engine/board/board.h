@@ -166,7 +166,7 @@ MUST_CHECK struct err tx_attempt_unstarted(struct tx *tx, struct bytes attempt, 
 MUST_CHECK struct err tx_review_unstarted(struct tx *tx, struct bytes task, struct bytes reviewer,
                                           struct bytes note);
 
-/* Each board with tasks that are open, as a note. */
+/* Each board with tasks that are open, or with trees of those that are over, as a note. */
 MUST_CHECK struct err tx_board_recover(struct tx *tx);
 
 /* Operation of projects (engine/base/resource.h). */
