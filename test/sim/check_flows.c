@@ -22,7 +22,7 @@
 #include "inside.h"
 #include "ops.h"
 
-enum { RESULT_MAX = 2 << 20, SHARE = 3, ORPHAN_MS = 60000, NESTED_STEPS = 4 };
+enum { RESULT_MAX = 2 << 20, SHARE = 4, ORPHAN_MS = 60000, NESTED_STEPS = 4 };
 
 #define ORPHAN_NS ((uint64_t)ORPHAN_MS * 1000 * 1000)
 
@@ -505,8 +505,8 @@ static enum world_fault fault_of(struct sim *sim, const struct seen_flow *seen, 
 static void completed_check(struct sim *sim, const struct seen_flow *seen, size_t at) {
     const struct seen_step *step = &seen->steps[at];
     const struct world_plan *plan = &seen->flow->world.plans[at];
-    if (plan->fault == WORLD_THROWS) {
-        step_fail(sim, seen, at, "it throws");
+    if (plan->fault == WORLD_THROWS || plan->fault == WORLD_LOOP) {
+        step_fail(sim, seen, at, "it throws, or its loop is without end");
     }
     if (world_has_child(plan) && !step->succeeded) {
         step_fail(sim, seen, at, "its child did not succeed");
@@ -710,6 +710,22 @@ static void flows_look(struct sim *sim) {
              NULL, outlived_take, NULL);
 }
 
+/* Most commits concern no run. */
+static bool noted;
+
+static void flows_noted(struct sim *sim, const struct run_row *row) {
+    (void)sim;
+    (void)row;
+    noted = true;
+}
+
+static void flows_committed(struct sim *sim) {
+    if (noted) {
+        flows_look(sim);
+    }
+    noted = false;
+}
+
 static void flows_crashed(struct sim *sim) {
     struct sim_flows *all = flows_of(sim);
     for (size_t i = 0; i < all->count; i++) {
@@ -787,7 +803,8 @@ const struct sim_part part_flows = {
     .begin = flows_begin,
     .opened = flows_look,
     .crashed = flows_crashed,
-    .look = flows_look,
+    .noted = flows_noted,
+    .look = flows_committed,
     .rest = flows_rest,
     .end = flows_end,
 };

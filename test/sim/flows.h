@@ -11,7 +11,7 @@
 #include "jobs.h"
 #include "sim.h"
 
-enum { FLOWS_MAX = 256, FLOW_WORLD_STEPS = 10, FLOW_CHILDREN_MAX = 200 };
+enum { FLOWS_MAX = 256, FLOW_WORLD_STEPS = 8, FLOW_CHILDREN_MAX = 200 };
 
 /* A child as its row was seen: retention may remove it before its flow has ended. */
 struct sim_child {

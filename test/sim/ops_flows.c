@@ -238,7 +238,7 @@ static void flow_late(struct sim *sim) {
 }
 
 const struct sim_op flows_ops[] = {
-    {"flow_submit", 400, flow_submit},
+    {"flow_submit", 300, flow_submit},
     {"flow_stop", 15, flow_stop},
     {"flow_late", 60, flow_late},
     {NULL, 0, NULL},
