@@ -18,7 +18,7 @@ struct sim_child {
     int64_t id;
     size_t at; /* Step. */
     bool ended, succeeded;
-    uint64_t orphan_ns; /* When it was first seen that no step waits for it; 0: one does. */
+    uint64_t orphan_ns; /* First time at which no step waited for it; 0: one does. */
 };
 struct sim_flow {
     int64_t op;
@@ -27,7 +27,7 @@ struct sim_flow {
     enum told told;
     struct sim_child children[FLOW_CHILDREN_MAX];
     size_t child_count;
-    bool judged;          /* Its end was looked at. */
+    bool judged;          /* The end was looked at. */
     unsigned misfortunes; /* Workers of it that crashed or computed for too long. */
 };
 struct sim_flows {

@@ -46,7 +46,7 @@ struct script_worker {
     struct script_end end;         /* How it ends, when all was heard; ENDED. */
     unsigned frames_left;          /* That it takes before `fate`. */
     enum script_end_kind fate;     /* EXITED: none. */
-    bool begun;                    /* Its first order was played. */
+    bool begun;                    /* The first order was played. */
     bool paused, in_call, closed;
 };
 
