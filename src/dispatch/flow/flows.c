@@ -67,6 +67,7 @@ static void flow_run_free(struct flow_run *run) {
     struct text *texts[14];
     timer_stop(run->flows->options.loop, &run->timer);
     ask_drop(&run->ask);
+    flow_run__drop_child(run);
     evaluator_close(run->evaluator);
     orders_free(&run->orders);
     orders_free(&run->calls);
