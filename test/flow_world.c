@@ -33,7 +33,7 @@ static enum world_fault fault_invent(struct flow_world *world, const struct worl
     return fits[world_dice(world, count)];
 }
 
-/* What follows from its kind. */
+/* The members that follow from the kind. */
 static void kind_invent(struct flow_world *world, struct world_plan *plan) {
     const bool is_switch = plan->kind == FLOW_KIND_SWITCH;
     const bool is_person = plan->kind == FLOW_KIND_APPROVAL;
@@ -231,7 +231,7 @@ static void step_write(const struct flow_world *world, size_t at, struct text *t
         text_addf(text, ",\"loop\":{\"max\":%lld,\"until\":" F "}", (long long)plan->loop_max);
     }
     if (plan->kind == FLOW_KIND_COMMAND && !plan->has_run) {
-        text_addf(text, ",\"command\":\"count the herd of %llu for s%zu\"",
+        text_addf(text, ",\"command\":\"count the demo of %llu for s%zu\"",
                   (unsigned long long)world->seed, at);
     } else if (plan->kind == FLOW_KIND_FLOW) {
         text_add_str(text, ",\"flow\":\"" WORLD_NESTED "\"");
@@ -243,7 +243,7 @@ static void step_write(const struct flow_world *world, size_t at, struct text *t
 }
 
 void world_write(const struct flow_world *world, struct text *text) {
-    text_addf(text, "{\"name\":\"herd\",\"fail_fast\":%s,\"batchConfig\":{\"maxConcurrent\":%d",
+    text_addf(text, "{\"name\":\"demo\",\"fail_fast\":%s,\"batchConfig\":{\"maxConcurrent\":%d",
               world->failing == FLOW_FAILS_FAST ? "true" : "false", WORLD_BATCH_AT_ONCE);
     if (world->batch_timeout_ms > 0) {
         text_addf(text, ",\"timeoutMs\":%lld", (long long)world->batch_timeout_ms);

@@ -18,8 +18,8 @@ enum { WORLD_STEPS = 24, WORLD_BATCHES = 3, WORLD_BATCH_AT_ONCE = 2, WORLD_CALLS
 /* Why a step that begins does not complete. */
 enum world_fault {
     WORLD_FINE,
-    WORLD_THROWS, /* Its function `run`, or a condition of its cases. */
-    WORLD_CHILD,  /* Its child, at each try. */
+    WORLD_THROWS, /* The function `run`, or a condition of the cases. */
+    WORLD_CHILD,  /* The child, at each try. */
     WORLD_LOOP,   /* `until` is false in every round. */
     WORLD_PERSON, /* Says no, or nothing. */
     WORLD_TIME,
@@ -56,7 +56,7 @@ struct flow_world {
 };
 
 enum {
-    WORLD_TIMES = 1 << 0, /* Of approvals and batches. */
+    WORLD_TIMES = 1 << 0, /* Approvals and batches have times. */
     WORLD_NESTS = 1 << 1, /* Steps that begin the flow WORLD_NESTED. */
 };
 #define WORLD_NESTED "fold"

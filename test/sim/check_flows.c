@@ -1,6 +1,7 @@
 /* check_flows.c: the model of flows, and the part of them.
  *
- *   always   an ended flow has no open step, no open question, and no child that nobody asked to end
+ *   always   an ended flow has no open step, no open question, no child that nobody asked to end
+ *            a step that went back has forgotten what it came to
  *            no two steps have one child; a step has at most one child for each time at which its
  *            steps say that it needs one, whatever crashed meanwhile
  *   end      of each flow: given how children, people and the clock decided, each step and the run
@@ -22,7 +23,7 @@
 #include "inside.h"
 #include "ops.h"
 
-enum { RESULT_MAX = 2 << 20, SHARE = 3, ORPHAN_MS = 60000, NESTED_STEPS = 4 };
+enum { RESULT_MAX = 2 << 20, SHARE = 4, ORPHAN_MS = 60000, NESTED_STEPS = 4 };
 
 #define ORPHAN_NS ((uint64_t)ORPHAN_MS * 1000 * 1000)
 
@@ -105,16 +106,16 @@ static void nested_add(struct sim *sim, const struct sim_flow *flow, const struc
     }
 }
 
-/* Columns: run of the flow, name of the step, id, run; of a flow its source. The turn of an agent is
- * named by its session. */
+/* Columns: run of the flow, name of the step, id, run; of a flow its source. The turn of an agent
+ * is named by its session. */
 static void child_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     struct sim_flow *flow = flow_by_run(sim, row->text[0]);
     const char *name =
-        strncmp(row->text[1].data, "herd: ", 6) == 0 ? row->text[1].data + 6 : row->text[1].data;
+        strncmp(row->text[1].data, "demo: ", 6) == 0 ? row->text[1].data + 6 : row->text[1].data;
     const size_t at = flow == NULL ? FLOW_NONE : step_of(&flow->world, name);
     (void)ctx;
     if (flow == NULL) {
-        return; /* Of one beyond the table. */
+        return; /* The flow is beyond the table. */
     }
     if (at == FLOW_NONE || flow->child_count == FLOW_CHILDREN_MAX) {
         sim_fail(sim, "%s has a child of no step: %s", row->text[0].data, row->text[1].data);
@@ -188,7 +189,7 @@ static void running_take(struct sim *sim, const struct ask_row *row, void *ctx) 
     struct running *running = ctx;
     struct sim_flow *flow = flow_by_run(sim, row->text[0]);
     if (flow == NULL) {
-        return; /* One beyond the table. */
+        return; /* The flow is beyond the table. */
     }
     if (flow != running->flow) {
         *running = (struct running){.flow = flow};
@@ -212,16 +213,22 @@ static void live_look(struct sim *sim) {
              " AND NOT EXISTS (SELECT 1 FROM flow_calls k JOIN flow_steps s ON s.run = k.run"
              " AND s.place = k.place AND s.version = k.version WHERE k.child = c.id)",
              NULL, orphan_take, NULL);
+    if (rows_number(sim,
+                    "SELECT count(*) FROM flow_steps WHERE status = 'pending' AND (prompt <> ''"
+                    " OR result <> '')",
+                    NULL, 0) > 0) {
+        sim_fail(sim, "a step that has not begun, or went back, has a prompt or a result");
+    }
 }
 
 /* --- An ended flow, as its rows have it ------------------------------------------------------- */
 
-/* What the events of a step tell. A *generation* ends when an approval goes back. */
+/* The events of a step. A *generation* ends when an approval goes back. */
 struct told_step {
     enum flow_status status;
     enum flow_phase phase;
     int64_t needs;         /* Times at which it needed a child, */
-    int64_t cut;           /* of which so many were over before the child was, */
+    int64_t cut;           /* and those that were over before the child was. */
     int64_t tries, untils; /* needs of the last round; rounds of the last generation. */
     int64_t asks;          /* Questions to people. */
 };
@@ -231,7 +238,7 @@ struct seen_step {
     int64_t chosen, tries, rounds;
     char *note, *prompt, *result; /* Owned. */
     int64_t children;
-    bool succeeded;  /* Its last child. */
+    bool succeeded;  /* The last child did. */
     char answer[16]; /* State of its last question; "": there was none. */
     int64_t questions, denials;
     char letters[WORLD_CALLS + 1]; /* Answers of the agents of its last evaluation. */
@@ -423,7 +430,7 @@ _Noreturn static void step_fail(struct sim *sim, const struct seen_flow *seen, s
     const struct seen_step *step = &seen->steps[at];
     const struct world_plan *plan = &seen->flow->world.plans[at];
     sim_fail(sim,
-             "s%zu of %s (herd %" PRIu64 "), %s, %s, %s: %s [tries %lld of %lld, rounds %lld of"
+             "s%zu of %s (demo %" PRIu64 "), %s, %s, %s: %s [tries %lld of %lld, rounds %lld of"
              " %lld, children %lld, needs %lld, cut %lld, until %lld, answer %s, note %s]",
              at, seen->flow->run, seen->flow->world.seed, flow_kind_names[plan->kind],
              flow_status_names[step->status], flow_cause_names[step->cause], what,
@@ -454,59 +461,73 @@ static void children_check(struct sim *sim, const struct seen_flow *seen, size_t
     }
 }
 
-/* A cause must be one that somebody gave; then it decides what the model makes of the step. */
-static enum world_fault fault_of(struct sim *sim, const struct seen_flow *seen, size_t at) {
+/* A cause must be one that somebody gave: NULL, or what is wrong with it. */
+static const char *work_refuted(const struct seen_flow *seen, size_t at) {
     const struct seen_step *step = &seen->steps[at];
     const struct world_plan *plan = &seen->flow->world.plans[at];
-    const bool denied = strcmp(step->answer, "denied") == 0;
     switch (step->cause) {
     case FLOW_BECAUSE_THREW:
-        if (plan->fault != WORLD_THROWS && seen->flow->misfortunes == 0) {
-            step_fail(sim, seen, at, "nothing threw");
-        }
-        return WORLD_THROWS;
+        return plan->fault == WORLD_THROWS || seen->flow->misfortunes > 0 ? NULL : "nothing threw";
     case FLOW_BECAUSE_CHILD:
-        if ((step->succeeded && !is_refused(seen, at)) || step->told.tries != plan->retries + 1) {
-            step_fail(sim, seen, at, "its child did not fail, or a try was left");
-        }
-        return WORLD_CHILD;
+        return (!step->succeeded || is_refused(seen, at)) && step->told.tries == plan->retries + 1
+                   ? NULL
+                   : "its child did not fail, or a try was left";
     case FLOW_BECAUSE_TIMED_OUT:
-        if (plan->kind == FLOW_KIND_AGENT && step->told.tries > 0 && step->tries != plan->retries &&
-            step->told.untils == 0) {
-            step_fail(sim, seen, at, "a try was left");
-        }
-        return WORLD_TIME;
+        return plan->kind != FLOW_KIND_AGENT || step->told.tries == 0 ||
+                       step->tries == plan->retries || step->told.untils > 0
+                   ? NULL
+                   : "a try was left";
     case FLOW_BECAUSE_LOOP:
-        if (plan->fault != WORLD_LOOP || step->rounds != plan->loop_max) {
-            step_fail(sim, seen, at, "its loop has another limit");
-        }
-        return WORLD_LOOP;
-    case FLOW_BECAUSE_REJECTED:
-        if (plan->rewind_to < WORLD_STEPS || (!denied && !plan->refuses)) {
-            step_fail(sim, seen, at, "nobody rejected it");
-        }
-        return WORLD_PERSON;
-    case FLOW_BECAUSE_UNANSWERED:
-        if (plan->timeout_ms == 0 || plan->refuses) {
-            step_fail(sim, seen, at, "it has no time");
-        }
-        return WORLD_PERSON;
-    case FLOW_BECAUSE_REWINDS:
-        if (plan->rewind_to == WORLD_STEPS || seen->rewinds != FLOW_REWINDS_MAX) {
-            step_fail(sim, seen, at, "the limit was not reached");
-        }
-        return WORLD_PERSON;
+        return plan->fault == WORLD_LOOP && step->rounds == plan->loop_max
+                   ? NULL
+                   : "its loop has another limit";
+    case FLOW_BECAUSE_BATCH:
+        return seen->flow->world.batch_timeout_ms > 0 && plan->batch < WORLD_BATCHES
+                   ? NULL
+                   : "its batch has no time";
     default:
-        break;
+        return NULL;
     }
-    return WORLD_FINE;
+}
+
+/* The same of an approval. */
+static const char *answer_refuted(const struct seen_flow *seen, size_t at) {
+    const struct seen_step *step = &seen->steps[at];
+    const struct world_plan *plan = &seen->flow->world.plans[at];
+    const bool rewinds = plan->rewind_to < WORLD_STEPS;
+    switch (step->cause) {
+    case FLOW_BECAUSE_REJECTED:
+        return !rewinds && (plan->refuses || strcmp(step->answer, "denied") == 0)
+                   ? NULL
+                   : "nobody rejected it";
+    case FLOW_BECAUSE_UNANSWERED:
+        return plan->timeout_ms > 0 && !plan->refuses ? NULL : "it has no time";
+    case FLOW_BECAUSE_REWINDS:
+        return rewinds && seen->rewinds == FLOW_REWINDS_MAX ? NULL : "the limit was not reached";
+    default:
+        return NULL;
+    }
+}
+
+static enum world_fault fault_of(struct sim *sim, const struct seen_flow *seen, size_t at) {
+    static const enum world_fault faults[FLOW_CAUSE_COUNT] = {
+        [FLOW_BECAUSE_THREW] = WORLD_THROWS,      [FLOW_BECAUSE_CHILD] = WORLD_CHILD,
+        [FLOW_BECAUSE_TIMED_OUT] = WORLD_TIME,    [FLOW_BECAUSE_LOOP] = WORLD_LOOP,
+        [FLOW_BECAUSE_REJECTED] = WORLD_PERSON,   [FLOW_BECAUSE_REWINDS] = WORLD_PERSON,
+        [FLOW_BECAUSE_UNANSWERED] = WORLD_PERSON,
+    };
+    const char *work = work_refuted(seen, at), *answer = answer_refuted(seen, at);
+    if (work != NULL || answer != NULL) {
+        step_fail(sim, seen, at, work != NULL ? work : answer);
+    }
+    return faults[seen->steps[at].cause];
 }
 
 static void completed_check(struct sim *sim, const struct seen_flow *seen, size_t at) {
     const struct seen_step *step = &seen->steps[at];
     const struct world_plan *plan = &seen->flow->world.plans[at];
-    if (plan->fault == WORLD_THROWS) {
-        step_fail(sim, seen, at, "it throws");
+    if (plan->fault == WORLD_THROWS || plan->fault == WORLD_LOOP) {
+        step_fail(sim, seen, at, "it throws, or its loop is without end");
     }
     if (world_has_child(plan) && !step->succeeded) {
         step_fail(sim, seen, at, "its child did not succeed");
@@ -532,14 +553,10 @@ static void world_decide(struct sim *sim, const struct seen_flow *seen, struct f
         if (step->status == FLOW_COMPLETED) {
             completed_check(sim, seen, i);
         }
-        plan->overtaken = step->cause == FLOW_BECAUSE_BATCH;
-        if (plan->overtaken && (world->batch_timeout_ms == 0 || plan->batch == WORLD_BATCHES)) {
-            step_fail(sim, seen, i, "its batch has no time");
-        }
         const enum world_fault fault = fault_of(sim, seen, i);
-        const bool is_open = step->status == FLOW_CANCELLED; /* How it would have ended is open. */
-        plan->fault = fault != WORLD_FINE || !is_open ? fault : plan->fault;
-        plan->fault = is_open ? WORLD_FINE : plan->fault;
+        plan->overtaken = step->cause == FLOW_BECAUSE_BATCH;
+        /* How a cancelled step would have ended is open, and decides nothing. */
+        plan->fault = step->status == FLOW_CANCELLED ? WORLD_FINE : fault;
     }
 }
 
@@ -710,6 +727,22 @@ static void flows_look(struct sim *sim) {
              NULL, outlived_take, NULL);
 }
 
+/* Most commits concern no run. */
+static bool noted;
+
+static void flows_noted(struct sim *sim, const struct run_row *row) {
+    (void)sim;
+    (void)row;
+    noted = true;
+}
+
+static void flows_committed(struct sim *sim) {
+    if (noted) {
+        flows_look(sim);
+    }
+    noted = false;
+}
+
 static void flows_crashed(struct sim *sim) {
     struct sim_flows *all = flows_of(sim);
     for (size_t i = 0; i < all->count; i++) {
@@ -787,7 +820,8 @@ const struct sim_part part_flows = {
     .begin = flows_begin,
     .opened = flows_look,
     .crashed = flows_crashed,
-    .look = flows_look,
+    .noted = flows_noted,
+    .look = flows_committed,
     .rest = flows_rest,
     .end = flows_end,
 };

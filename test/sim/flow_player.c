@@ -30,11 +30,11 @@ struct flow_player {
 /* --- Texts ------------------------------------------------------------------------------------ */
 
 void flow_source_write(uint64_t seed, size_t steps_max, unsigned with, struct text *text) {
-    text_addf(text, "// herd %" PRIu64 " %zu %u\nexport default {};\n", seed, steps_max, with);
+    text_addf(text, "// demo %" PRIu64 " %zu %u\nexport default {};\n", seed, steps_max, with);
 }
 
 bool flow_source_read(struct bytes text, struct flow_world *ret_world) {
-    static const char sign[] = "// herd ";
+    static const char sign[] = "// demo ";
     const char *at = text.data == NULL ? NULL : memmem(text.data, text.len, sign, sizeof sign - 1);
     uint64_t seed = 0;
     size_t steps_max = 0;
@@ -45,7 +45,7 @@ bool flow_source_read(struct bytes text, struct flow_world *ret_world) {
     }
     const size_t left = text.len - (size_t)(at - text.data);
     (void)snprintf(words, sizeof words, "%.*s", (int)(left < 63 ? left : 63), at);
-    if (sscanf(words, "// herd %" SCNu64 " %zu %u", &seed, &steps_max, &with) != 3 ||
+    if (sscanf(words, "// demo %" SCNu64 " %zu %u", &seed, &steps_max, &with) != 3 ||
         steps_max == 0 || steps_max > WORLD_STEPS) {
         return false;
     }
@@ -73,7 +73,7 @@ int64_t flow_parent_op(int64_t op) {
     return op < NESTED_FIRST ? 0 : (op - NESTED_FIRST) / WORLD_STEPS;
 }
 
-/* Of dependencies that have settled when it begins. */
+/* Names the dependencies that have settled when the step begins. */
 void flow_run_write(const struct flow_world *world, size_t at, const char *calls,
                     flow_result_fn results, const void *ctx, struct text *text) {
     const struct world_plan *plan = &world->plans[at];
@@ -234,7 +234,7 @@ static bool eval_take(struct flow_player *player, const json_t *order) {
     const int64_t id = json_int(order, "id", 0);
     const char *what = json_str(order, "what", "");
     const size_t at = step_find(player, json_str(order, "step", ""));
-    if (id <= player->last_id) { /* Its numbers only grow, though the protocol asks for less. */
+    if (id <= player->last_id) { /* Numbers only grow, though the protocol asks for less. */
         return false;
     }
     player->last_id = id;

@@ -6,7 +6,7 @@
  *
  * How        the text of the file names the seed of its world, whose plans say what its functions
  *            return. A result of code, a prompt and the report name what the function knew of the
- *            results that it may read, so that a check can ask later whether it knew the right ones.
+ *            results that it may read: a check sees later whether those were the right ones.
  *            `until` counts rounds by the rows of its step.
  * Ownership  flow_player_new … flow_player_free. Threads: one.
  */
@@ -42,7 +42,7 @@ typedef struct bytes (*flow_result_fn)(const void *ctx, size_t at);
 /* Number by which a flow is known that a step of another one began. */
 int64_t flow_nested_op(int64_t op, size_t at);
 int64_t flow_parent_op(int64_t op); /* 0: none began it. */
-/* What `run` of the step returns; `calls`: a letter for each answer of its agents, v or t. */
+/* The value of `run` of the step; `calls`: a letter for each answer of its agents, v or t. */
 void flow_run_write(const struct flow_world *world, size_t at, const char *calls,
                     flow_result_fn results, const void *ctx, struct text *text);
 void flow_report_write(const struct flow_world *world, flow_result_fn results, const void *ctx,

@@ -11,14 +11,14 @@
 #include "jobs.h"
 #include "sim.h"
 
-enum { FLOWS_MAX = 256, FLOW_WORLD_STEPS = 10, FLOW_CHILDREN_MAX = 200 };
+enum { FLOWS_MAX = 256, FLOW_WORLD_STEPS = 8, FLOW_CHILDREN_MAX = 200 };
 
 /* A child as its row was seen: retention may remove it before its flow has ended. */
 struct sim_child {
     int64_t id;
     size_t at; /* Step. */
     bool ended, succeeded;
-    uint64_t orphan_ns; /* When it was first seen that no step waits for it; 0: one does. */
+    uint64_t orphan_ns; /* First time at which no step waited for it; 0: one does. */
 };
 struct sim_flow {
     int64_t op;
@@ -27,7 +27,7 @@ struct sim_flow {
     enum told told;
     struct sim_child children[FLOW_CHILDREN_MAX];
     size_t child_count;
-    bool judged;          /* Its end was looked at. */
+    bool judged;          /* The end was looked at. */
     unsigned misfortunes; /* Workers of it that crashed or computed for too long. */
 };
 struct sim_flows {

@@ -18,8 +18,8 @@ const struct sim_part *const sim_parts[] = {
 };
 const size_t sim_parts_count = COUNT_OF(sim_parts);
 
-/* Operations of boards, mail and flows come where there is one, those of hosts where there are several:
- * other seeds do the same as if there were no such part. */
+/* Operations of boards, mail and flows come where there are any, those of hosts where there are
+ * several: other seeds do the same as if there were no such part. */
 static bool part_acts(const struct sim_options *options, const struct sim_part *part) {
     return part == &part_boards  ? boards_play(options)
            : part == &part_mail  ? mails_play(options)

@@ -1,4 +1,4 @@
-/* ops_flows.c: what clients ask of flows, as the handlers of api/ ask the daemon: they are
+/* ops_flows.c: requests of clients for flows, as the handlers of api/ ask the daemon: they are
  * submitted and stopped; and answers come that nobody waits for. */
 #include <stdio.h>
 #include <string.h>
@@ -51,7 +51,7 @@ static bool may_refuse(struct err err) {
     case ERR_NOT_FOUND:
         return false;
     default:
-        return true; /* Of a full disk, of a full queue, of a daemon that ends. */
+        return true; /* A full disk, a full queue, a daemon that ends. */
     }
 }
 
@@ -87,13 +87,13 @@ static void what_write(struct sim *sim, struct submission *submission, const cha
                 .owner = BYTES(KNOWN_OWNER),
                 .parent = BYTES(""),
                 .key = BYTES(""),
-                .label = BYTES("herd"),
+                .label = BYTES("demo"),
                 .spec = BYTES("{}"),
                 .project = sim_chance(sim, "project", 50) ? BYTES("web") : BYTES(""),
                 .kind = KIND_FLOW,
                 .bounds = bounds_of(sim)},
-        .name = BYTES("herd"),
-        .file = BYTES("herd.js"),
+        .name = BYTES("demo"),
+        .file = BYTES("demo.js"),
         .source = text_bytes(&submission->source),
         .description = text_bytes(&submission->description),
         .input = text_bytes(&submission->input),
@@ -106,7 +106,7 @@ static void flow_submit(struct sim *sim) {
     const bool rooted = sim_chance(sim, "root", 40);
     struct submission *submission = mem_new(sizeof *submission);
     text_init(&submission->source, TEXT_BYTES_MAX);
-    flow_source_write(sim_hash(sim_seed(sim), sim_operation(sim), "herd", 0), FLOW_WORLD_STEPS,
+    flow_source_write(sim_hash(sim_seed(sim), sim_operation(sim), "demo", 0), FLOW_WORLD_STEPS,
                       WORLD_TIMES | (rooted ? WORLD_NESTS : 0), &submission->source);
     struct sim_flow *flow =
         flows_add(sim, (int64_t)sim_operation(sim), text_bytes(&submission->source));
@@ -238,7 +238,7 @@ static void flow_late(struct sim *sim) {
 }
 
 const struct sim_op flows_ops[] = {
-    {"flow_submit", 400, flow_submit},
+    {"flow_submit", 430, flow_submit},
     {"flow_stop", 15, flow_stop},
     {"flow_late", 60, flow_late},
     {NULL, 0, NULL},

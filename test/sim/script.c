@@ -20,7 +20,7 @@
 #include "script/protocol.h"
 #include "workflows.h"
 
-enum { ANSWER_MS_MAX = 12, BUILDS = 2 };
+enum { ANSWER_MS_MAX = 12, BUILDS = 2, FLOW_FRAMES_MAX = 16 };
 
 /* A frame on its way, in either direction. */
 struct parcel {
@@ -46,7 +46,7 @@ struct script_worker {
     struct script_end end;         /* How it ends, when all was heard; ENDED. */
     unsigned frames_left;          /* That it takes before `fate`. */
     enum script_end_kind fate;     /* EXITED: none. */
-    bool begun;                    /* Its first order was played. */
+    bool begun;                    /* The first order was played. */
     bool paused, in_call, closed;
 };
 
@@ -163,6 +163,7 @@ static bool worker_say(struct script_worker *worker, struct text *frame) {
 static enum player_state worker_take(struct script_worker *worker, struct bytes frame) {
     if (!worker->begun && flow_player_begins(frame)) {
         worker->flow = flow_player_new();
+        worker->frames_left += (unsigned)sim_choose(sim_current(), "flow frames", FLOW_FRAMES_MAX);
     }
     worker->begun = true;
     return worker->flow != NULL ? flow_player_take(worker->flow, frame)

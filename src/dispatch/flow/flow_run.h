@@ -106,6 +106,7 @@ struct flow_run {
 
 /* child.c: the order at hand is a child of a step, or an agent that a code step asks for. */
 void flow_run__begin_child(struct flow_run *run);
+void flow_run__drop_child(struct flow_run *run); /* The one that is made ready, if any. */
 /* flows.c */
 void flows__maybe_stopped(struct flows *flows);
 void flow_run__call_begun(struct flow_run *run); /* The run waits for its end. */

@@ -69,6 +69,7 @@ static void flow_run_free(struct flow_run *run) {
     struct text *texts[14];
     timer_stop(run->flows->options.loop, &run->timer);
     ask_drop(&run->ask);
+    flow_run__drop_child(run);
     evaluator_close(run->evaluator);
     orders_free(&run->orders);
     orders_free(&run->calls);
@@ -532,8 +533,8 @@ static struct err order_tx(struct tx *tx, void *ctx) {
     return err_make(ERR_INTERNAL, "flows: order");
 }
 
-/* Whether the evaluation that asked for the agent is under way: another worker, after a crash,
- * asks anew. */
+/* Whether the evaluation that asked for the agent is under way: after a crash, another worker asks
+ * for the agent again. */
 static bool call_waits(const struct flow_run *run, const struct flow_order *order) {
     return run->evaluator != NULL && run->hands[order->at].evaluation == order->evaluation;
 }
@@ -657,7 +658,7 @@ static void order_begin(struct flow_run *run) {
     run->order = CONTAINER_OF(run->orders.next, struct flow_order, link);
     link_remove(&run->order->link);
     run->state = FLOW_RUN_WRITING;
-    run->why.text[0] = '\0'; /* Of an order before it, it would make any error a refusal. */
+    run->why.text[0] = '\0'; /* The words of an earlier refusal would make any error one. */
     if (run->order->kind == ORDER_OUTPUT) {
         output_begin(run);
     } else if (run->order->kind == ORDER_CHILD) {

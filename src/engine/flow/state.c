@@ -1,8 +1,8 @@
 /* state.c: a flow is loaded, goes one round further, and is written. See rows.h.
  *
  * Time is that of a clock that nobody sets (tx_steady_ms): else one that was set back would make a
- * pause of a second one of hours. Between two daemons it is what the wall clock says: flows__catch_up
- * takes times that are to come for now.
+ * pause of a second one of hours. Between two daemons the wall clock counts: flows__catch_up takes
+ * times that are to come for now.
  */
 #include <string.h>
 

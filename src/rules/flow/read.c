@@ -101,26 +101,36 @@ static const char *const form_names[] = {
     [AN_OBJECT] = "an object",
 };
 
-static const struct member *member_find(const struct flow_step *step, struct bytes name,
-                                        const char **ret_near) {
-    const struct member *found = NULL;
+static bool member_is_for(const struct member *member, const struct flow_step *step) {
+    return (member->kinds & 1U << step->kind) != 0;
+}
+
+static const struct member *member_find(const struct flow_step *step, struct bytes name) {
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        if (member_is_for(&members[i], step) && bytes_equal(bytes_of(members[i].name), name)) {
+            return &members[i];
+        }
+    }
+    return NULL;
+}
+
+/* Only for a refusal: each transaction of a flow reads its description. */
+static const char *member_near(const struct flow_step *step, struct bytes name) {
     struct suggest suggest;
     suggest_begin(&suggest, name.data);
     for (size_t i = 0; i < COUNT_OF(members); i++) {
-        if ((members[i].kinds & 1U << step->kind) != 0) {
+        if (member_is_for(&members[i], step)) {
             suggest_offer(&suggest, members[i].name);
-            found = bytes_equal(bytes_of(members[i].name), name) ? &members[i] : found;
         }
     }
-    *ret_near = suggest_best(&suggest);
-    return found;
+    return suggest_best(&suggest);
 }
 
 static struct err member_check(struct flow_step *step, const struct json_member *at,
                                struct why *why) {
-    const char *near = NULL;
-    const struct member *member = member_find(step, at->key, &near);
+    const struct member *member = member_find(step, at->key);
     if (member == NULL) {
+        const char *near = member_near(step, at->key);
         return err_why(why, ERR_BAD_FLOW,
                        "step '%.*s': a step of the kind %s has no \"%.*s\"%s%s%s",
                        (int)step->id.len, step->id.data, flow_kind_names[step->kind],
