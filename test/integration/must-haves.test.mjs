@@ -3,7 +3,9 @@
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
