@@ -3,7 +3,9 @@
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
@@ -168,7 +170,17 @@ test("what is too large, or was added later, is no fingerprint; the command says
   async (t) => {
     const shop = await Shop.open(t);
     shop.write(`deep/${"d/".repeat(66)}file`);
+    for (const name of ["one", "two"]) { // Each is small enough; both are not.
+      shop.write(name);
+      truncateSync(shop.file(name), 160 << 20);
+    }
     await shop.take("T-1", { unchanged: "deep" });
+    await shop.take("T-2", { unchanged: "one" }, { unchanged: "two" });
+    assert.match((await shop.refused("T-2")).join("\n"), new RegExp('^unchanged "two": it is too ' +
+      "large to be checked: the paths of a task that must not change may hold 20000 files and " +
+      "256 MB together, and be 64 folders deep$"));
+    await shop.ask("PATCH", `${AT}/T-2`, { must_haves: [{ unchanged: "one" }] });
+    await shop.accepted("T-2");
     await shop.ask("PATCH", `${AT}/T-1`,
       { must_haves: [{ unchanged: "deep" }, { unchanged: "late" }, { file: "a" }] });
     const words = ["task", "status", "shop/T-1", "review", "--agent", "me"];

@@ -97,6 +97,12 @@ test("by mouse: found, dragged along the edges of a person, refused beside them,
     await page.getByRole("alert").getByText("T-7: a task that is done is not made review by a " +
       "person; from there: pending").waitFor();
     await inColumn(page, "done", "T-7");
+    await api.output("T-3");
+    await api.ask("PATCH", "/tasks/T-3", { must_haves: [{ output: "data" }, { text: "b" }] });
+    await card(page, "T-3").dragTo(column(page, "review"));
+    await page.getByRole("alert").getByText('text "b":').waitFor();
+    assert.deepEqual((await page.getByRole("alert").getByRole("listitem").allInnerTexts())
+      .map((line) => line.split(":")[0]), ['output "data"', 'text "b"']);
     await card(page, "T-5").dragTo(column(page, "pending"));
     await dialog(page).getByLabel("Reasons").fill("no test\nwrong name");
     await dialog(page).getByRole("button", { name: "Move" }).click();

@@ -22,10 +22,15 @@ enum print_end { PRINT_WHOLE, PRINT_ABSENT, PRINT_OUTSIDE, PRINT_TOO_LARGE, PRIN
 /* In place of a hash. An absent path is like any other state: it must stay absent. */
 static const char *const print_ends[] = {NULL, "absent", "outside", "too_large", "unreadable"};
 
+/* Shared by all paths of a check, so that a list of large paths costs no more than one of them. */
+struct print_sums {
+    int64_t files, bytes; /* Numbers until now. */
+};
+
 struct print {
     struct sha256_stream stream;
-    int64_t files, bytes; /* Numbers until now. */
-    enum print_end end;   /* WHOLE, until something is in the way. */
+    struct print_sums *sums; /* Borrowed from the check. */
+    enum print_end end;      /* WHOLE, until something is in the way. */
 };
 
 static void print_number(struct print *print, uint64_t number) {
@@ -48,8 +53,8 @@ static void print_file(struct print *print, int fd) {
     ssize_t got = 0;
     sha256_start(&content);
     while ((got = read(fd, piece, sizeof piece)) > 0 && print->end == PRINT_WHOLE) {
-        print->bytes += got;
-        print->end = print->bytes > PRINT_BYTES_MAX ? PRINT_TOO_LARGE : PRINT_WHOLE;
+        print->sums->bytes += got;
+        print->end = print->sums->bytes > PRINT_BYTES_MAX ? PRINT_TOO_LARGE : PRINT_WHOLE;
         sha256_add(&content, piece, (size_t)got);
     }
     print->end = got < 0 ? PRINT_UNREADABLE : print->end;
@@ -142,8 +147,8 @@ static void folder_read(struct print *print, int fd, struct name_list *names) {
         if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, ".git") == 0) {
             continue;
         }
-        print->files++;
-        print->end = print->files > PRINT_FILES_MAX ? PRINT_TOO_LARGE : PRINT_WHOLE;
+        print->sums->files++;
+        print->end = print->sums->files > PRINT_FILES_MAX ? PRINT_TOO_LARGE : PRINT_WHOLE;
         names_add(names, name);
     }
     print->end = errno != 0 && print->end == PRINT_WHOLE ? PRINT_UNREADABLE : print->end;
@@ -189,11 +194,11 @@ static enum print_end place_open(struct bytes root, struct bytes path, uint64_t 
 }
 
 /* A folder counts with all below it, a file with its content. */
-static enum print_end print_make(struct bytes root, struct bytes path,
+static enum print_end print_make(struct bytes root, struct bytes path, struct print_sums *io_sums,
                                  struct sha256_hex *ret_hash) {
     AUTO(fd_release) int seen = -1;
     AUTO(fd_release) int fd = -1;
-    struct print print = {.end = place_open(root, path, O_PATH, &seen)};
+    struct print print = {.sums = io_sums, .end = place_open(root, path, O_PATH, &seen)};
     struct stat about;
     if (print.end != PRINT_WHOLE) {
         return print.end;
@@ -217,15 +222,17 @@ static enum print_end print_make(struct bytes root, struct bytes path,
 }
 
 /* The hash, or a word in its place. */
-static void print_write(struct bytes root, struct bytes path, struct text *text) {
+static void print_write(struct bytes root, struct bytes path, struct print_sums *io_sums,
+                        struct text *text) {
     struct sha256_hex hash;
-    const enum print_end end = print_make(root, path, &hash);
+    const enum print_end end = print_make(root, path, io_sums, &hash);
     text_add_str(text, end == PRINT_WHOLE ? hash.text : print_ends[end]);
 }
 
 void must_prints_write(const struct must_folder *folder, struct text *prints) {
     AUTO(json_release) json_t *list = NULL;
     AUTO(json_release) json_t *known = NULL;
+    struct print_sums sums = {.files = 0};
     if (folder->root.len == 0 || err_failed(json_parse_wrapped(folder->must_haves, &list, NULL))) {
         return;
     }
@@ -238,7 +245,7 @@ void must_prints_write(const struct must_folder *folder, struct text *prints) {
             continue;
         }
         AUTO(text_done) struct text print = text_up_to(sizeof(struct sha256_hex) + 1);
-        print_write(folder->root, must.value, &print);
+        print_write(folder->root, must.value, &sums, &print);
         (void)json_object_set_new(known, must.value.data, json_string(print.data));
     }
     if (json_object_size(known) > 0 && err_failed(json_write(known, prints))) {
@@ -273,9 +280,9 @@ static void file_check(const struct must_folder *folder, const struct must *must
 }
 
 static void unchanged_check(const struct must_folder *folder, const struct must *must,
-                            struct bytes before, struct text *unmet) {
+                            struct bytes before, struct print_sums *io_sums, struct text *unmet) {
     AUTO(text_done) struct text now = text_up_to(sizeof(struct sha256_hex) + 1);
-    AUTO(text_done) struct text large = text_up_to(200);
+    AUTO(text_done) struct text large = text_up_to(240);
     if (folder->root.len == 0) {
         outside_add(folder, must, PRINT_ABSENT, unmet);
         return;
@@ -287,13 +294,13 @@ static void unchanged_check(const struct must_folder *folder, const struct must 
             "from the next attempt on, and a person can take it away");
         return;
     }
-    print_write(folder->root, must->value, &now);
+    print_write(folder->root, must->value, io_sums, &now);
     const struct bytes found = text_bytes(&now);
     if (bytes_is(before, print_ends[PRINT_TOO_LARGE]) ||
         bytes_is(found, print_ends[PRINT_TOO_LARGE])) {
         text_addf(&large,
-                  "it is too large to be checked: more than %d files, %d MB or %d folders "
-                  "deep",
+                  "it is too large to be checked: the paths of a task that must not change may "
+                  "hold %d files and %d MB together, and be %d folders deep",
                   PRINT_FILES_MAX, PRINT_BYTES_MAX >> 20, PRINT_DEPTH_MAX);
         must_unmet_add(unmet, must, large.data);
     } else if (bytes_is(found, print_ends[PRINT_OUTSIDE]) ||
@@ -309,6 +316,7 @@ static void unchanged_check(const struct must_folder *folder, const struct must 
 bool must_files_check(const struct must_folder *folder, struct text *unmet) {
     AUTO(json_release) json_t *list = NULL;
     AUTO(json_release) json_t *prints = NULL;
+    struct print_sums sums = {.files = 0};
     if (err_failed(json_parse_wrapped(folder->must_haves, &list, NULL))) {
         return false;
     }
@@ -320,7 +328,7 @@ bool must_files_check(const struct must_folder *folder, struct text *unmet) {
         if (must.kind == MUST_FILE) {
             file_check(folder, &must, unmet);
         } else if (must.kind == MUST_UNCHANGED) {
-            unchanged_check(folder, &must, json_bytes(prints, must.value.data), unmet);
+            unchanged_check(folder, &must, json_bytes(prints, must.value.data), &sums, unmet);
         }
     }
     return true;

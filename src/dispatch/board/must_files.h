@@ -12,7 +12,8 @@
 #include "base/base.h"
 #include "base/text.h"
 
-/* Limits of what is below one path; beyond them it is too large to be checked. */
+/* Limits of what all paths of one list hold together, and of the depth below each of them. The path
+ * that passes one of them is too large to be checked, and so is each that reads more after it. */
 enum { PRINT_FILES_MAX = 20000, PRINT_BYTES_MAX = 256 << 20, PRINT_DEPTH_MAX = 64 };
 
 struct must_folder {

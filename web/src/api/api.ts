@@ -6,6 +6,8 @@ export interface Problem {
   title: string;
   detail: string;
   code: string;
+  /** Must-haves of a task that are not met, each with its reason. */
+  unmet?: string[];
 }
 
 export type Answer<T> = { ok: true; value: T } | { ok: false; problem: Problem };
@@ -14,7 +16,8 @@ const unreachable: Problem = { status: 0, title: "", detail: "", code: "unreacha
 
 function problemOf(status: number, body: unknown): Problem {
   const given = (typeof body === "object" && body !== null ? body : {}) as Partial<Problem>;
-  return { status, title: given.title ?? "", detail: given.detail ?? "", code: given.code ?? "" };
+  return { status, title: given.title ?? "", detail: given.detail ?? "", code: given.code ?? "",
+    ...(given.unmet && { unmet: given.unmet }) };
 }
 
 const asJson = <T>(answer: Response): Promise<T> => answer.json() as Promise<T>;

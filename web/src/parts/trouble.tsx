@@ -8,12 +8,15 @@ interface TroubleProps { problem: Problem | null; retry?: (() => void) | undefin
 
 export function Trouble({ problem, retry }: TroubleProps) {
   if (problem === null) return null;
-  const text = words.problem(problem);
+  const text = words.problem(problem), unmet = problem.unmet ?? [];
   return (
     <div class="trouble" role="alert">
       <span class="tone-fail" aria-hidden="true">✕</span>
-      <span dir="auto">{visible(text)} <code>{problem.code}</code></span>
-      <Copy text={`${text} (${problem.code})`} />
+      <span dir="auto">{visible(text)} <code>{problem.code}</code>
+        {unmet.length === 0 ? null
+          : <ul>{unmet.map((line) => <li key={line} dir="auto">{visible(line)}</li>)}</ul>}
+      </span>
+      <Copy text={[`${text} (${problem.code})`, ...unmet].join("\n")} />
       {retry === undefined ? null : <button onClick={retry}>{words.retry}</button>}
     </div>
   );
