@@ -176,7 +176,7 @@ test("a file that cannot be run is refused with its place, and nothing begins", 
       { id: "b", kind: "code", deps: ["a"], run: () => 1 }`, /wait for each other: a -> b -> a/],
     kind: [step('kind: "codes"'), /step 'a': "kind" must be/],
     deps: [step('deps: ["z"]'), /step 'a': "deps" names 'z'/],
-    word: [step("maxRetrys: 1"), /did you mean/],
+    word: [step('batsh: "x"'), /did you mean "batch"/],
   };
   for (const [name, [steps, words]] of Object.entries(bad)) {
     written(turns, name, `export default { name: "${name}", description: "", steps: [${steps}] };`);

@@ -233,8 +233,9 @@ struct evaluator *evaluator_open(const struct evaluator_options *options) {
 }
 
 void evaluator_know(struct evaluator *evaluator, json_t *results, struct bytes rejected) {
-    message_send(evaluator, json_pack("{s:s, s:o, s:o}", "t", "know", "results", results,
-                                      "rejected", json_of(rejected)));
+    message_send(evaluator,
+                 json_pack("{s:s, s:o, s:o}", "t", "know", "results", results, "rejected",
+                           rejected.len > 0 ? json_of(rejected) : json_null()));
 }
 
 void evaluator_ask(struct evaluator *evaluator, const struct evaluation *what) {
