@@ -8,6 +8,7 @@
 #include "cli/base/api.h"
 #include "cli/base/quantity.h"
 #include "cli/base/table.h"
+#include "cli/run/view.h"
 #include "cli/terminal/cells.h"
 #include "cli/terminal/paint.h"
 #include "cli/terminal/plain.h"
@@ -133,37 +134,40 @@ static void comment_print(const struct page *page, const json_t *row) {
     }
 }
 
-/* Members that are neither null nor 0; the note and the outcome say the rest. */
+/* How it reached its model, and which failures were counted; the other members stand elsewhere. */
 static void metadata_print(const struct page *page, const json_t *metadata) {
     AUTO(text_done) struct text line = text_up_to(PAGE_LINE_MAX);
     const char *transport = talk_text(metadata, "transport"), *name = NULL;
     const json_t *count = NULL;
-    if (metadata == NULL || json_is_null(metadata)) {
-        return;
-    }
-    text_addf(&line, "    %lld s", (long long)(talk_int(metadata, "duration_ms") + 500) / 1000);
     if (transport[0] != '\0') {
-        text_add_str(&line, ", transport ");
+        text_add_str(&line, "transport ");
         plain_add(&line, transport);
     }
     json_object_foreach(json_object_get(metadata, "counters"), name, count) {
         if (json_integer_value(count) > 0) {
-            text_addf(&line, ", %s failures %lld", name, (long long)json_integer_value(count));
+            text_addf(&line, "%s%s failures %lld", line.len > 0 ? ", " : "", name,
+                      (long long)json_integer_value(count));
         }
     }
-    page_line_print(page, &line);
+    if (line.len > 0) {
+        block_print(page, text_bytes(&line).data);
+    }
 }
 
 static void attempt_print(const struct page *page, const json_t *row) {
     AUTO(text_done) struct text line = text_up_to(PAGE_LINE_MAX);
     const char *outcome = talk_text(row, "outcome"), *run = talk_text(row, "run");
+    const json_t *metadata = json_object_get(row, "metadata");
     made_add(page, row, "agent", &line);
     text_addf(&line, "  #%lld  ", (long long)talk_int(row, "attempt_number"));
     plain_add(&line, outcome[0] != '\0' ? outcome : "goes on");
+    if (outcome[0] != '\0') {
+        text_addf(&line, "  %s", run_span(talk_int(metadata, "duration_ms")).text);
+    }
     text_addf(&line, "%s%s", run[0] != '\0' ? "  " : "", run);
     page_line_print(page, &line);
     block_print(page, talk_text(row, "note"));
-    metadata_print(page, json_object_get(row, "metadata"));
+    metadata_print(page, metadata);
 }
 
 static void review_print(const struct page *page, const json_t *row) {
