@@ -25,7 +25,8 @@ const FLOCK = `export default {
   render: (ctx) => "# Sheep\\n\\n" + ctx.results.count + ", " + ctx.results.tell + "\\n",
 };
 `;
-const BROKEN = 'export default { steps: [{ id: "a", kind: "code", deps: ["b"], run: () => 1 }] };\n';
+const BROKEN =
+  'export default { steps: [{ id: "a", kind: "code", deps: ["b"], run: () => 1 }] };\n';
 
 golden("flows", async (record) => {
   const daemon = await record.daemon();

@@ -168,7 +168,7 @@ test("a failing step fails the run with its words, and a stop ends all below it"
       (await turns.get("/runs?live=1")).items.length === 0);
   });
 
-test("a file that cannot be run is refused with its place, and nothing begins", LIMIT, async (t) => {
+test("a file that cannot be run is refused with its place; nothing begins", LIMIT, async (t) => {
   const turns = await Turns.open(t);
   const step = (more) => `{ id: "a", kind: "code", run: () => 1, ${more} }`;
   const bad = {

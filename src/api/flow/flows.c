@@ -77,7 +77,7 @@ static const struct request_kind show = {.size = sizeof(struct catalog_op),
 
 struct start_op {
     struct request request;
-    struct flow_start start; /* Its spec borrows from the exchange. */
+    struct flow_start start; /* The spec borrows from the exchange. */
     struct flow_spec asked;
 };
 
@@ -160,13 +160,13 @@ static void start_end(void *ctx, struct err result) {
 }
 
 static const struct request_kind start_flow = {.size = sizeof(struct start_op),
-                                          .writes = true,
-                                          .later = true,
-                                          .fields = &start_fields,
-                                          .read = start_read,
-                                          .start = start_begin,
-                                          .work = start_work,
-                                          .end = start_end};
+                                               .writes = true,
+                                               .later = true,
+                                               .fields = &start_fields,
+                                               .read = start_read,
+                                               .start = start_begin,
+                                               .work = start_work,
+                                               .end = start_end};
 
 /* --- A check ---------------------------------------------------------------------------------- */
 

@@ -21,7 +21,8 @@
     ROW(project_add) ROW(project_set) ROW(project_rm) ROW(board) ROW(task_add) ROW(task_ls)        \
     ROW(task_show) ROW(task_edit) ROW(task_claim) ROW(task_status) ROW(task_comment)               \
     ROW(task_output) ROW(task_review) ROW(task_retry) ROW(task_cancel) ROW(task_waive)             \
-    ROW(task_import) ROW(usage) ROW(flow_ls) ROW(flow_show) ROW(flow_check) ROW(flow_plan) ROW(flow_run) ROW(workflow_ls)                                                   \
+    ROW(task_import) ROW(usage) ROW(flow_ls) ROW(flow_show) ROW(flow_check) ROW(flow_plan)         \
+    ROW(flow_run) ROW(workflow_ls)                                                                 \
     ROW(workflow_show) ROW(workflow_source) ROW(workflow_check) ROW(workflow_plan)                 \
     ROW(workflow_new) ROW(agent_run) ROW(agent_ls) ROW(agent_show) ROW(agent_add) ROW(agent_set)   \
     ROW(agent_rm) ROW(agent_test) ROW(mail_send) ROW(mail_ls) ROW(mail_show) ROW(mail_reply)       \

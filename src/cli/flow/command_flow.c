@@ -107,7 +107,7 @@ static bool is_path(const char *word) {
            (len > 4 && strcmp(word + len - 4, ".mjs") == 0);
 }
 
-/* What is no JSON is a text, as the question of the flow. */
+/* Anything but JSON is a text, the question of the flow. */
 static json_t *input_read(const char *given) {
     json_t *input = NULL;
     if (err_failed(json_parse(given, strlen(given), JSON_DEPTH_MAX, &input, NULL))) {
