@@ -23,7 +23,7 @@
 #include "inside.h"
 #include "ops.h"
 
-enum { RESULT_MAX = 2 << 20, SHARE = 4, ORPHAN_MS = 60000, NESTED_STEPS = 4 };
+enum { RESULT_MAX = 2 << 20, SHARE = 4, ORPHAN_MS = 15000, NESTED_STEPS = 4 };
 
 #define ORPHAN_NS ((uint64_t)ORPHAN_MS * 1000 * 1000)
 

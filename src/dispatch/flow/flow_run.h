@@ -84,6 +84,7 @@ struct flow_run {
     enum flow_stage stage;
     enum run_cause stop;
     int64_t due_ms;
+    bool orphans; /* Children run that no step waits for: a tick ends them. */
     struct text name, file, source, input, model, root, owner, project, rejected; /* Owned. */
     json_t *description;                                                          /* Owned. */
     json_t *results; /* Owned: that the worker does not have yet. */

@@ -175,6 +175,7 @@ static struct err look_tx(struct tx *tx, void *ctx) {
     run->stage = look.stage;
     run->stop = look.run.stop;
     run->due_ms = look.due_ms;
+    run->orphans = look.orphans;
     text_set(&run->rejected, look.rejected);
     if (run->description == NULL) {
         err = description_read(run, &look);
@@ -480,6 +481,9 @@ static void flow_looked(void *ctx) {
         calls_ask(run);
         for (size_t i = 0; i < run->count && run->stage == FLOW_IN_STEPS; i++) {
             step_do(run, i);
+        }
+        if (run->orphans) {
+            (void)order_new(run, ORDER_TICK, FLOW_NONE);
         }
         report_ask(run);
         time_wait(run);

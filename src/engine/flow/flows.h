@@ -58,6 +58,7 @@ struct flow_look {
     enum flow_stage stage;
     struct bytes name, file, source, description, input, model, root, rejected;
     int64_t due_ms; /* When tx_flow_tick is to be called; 0: never. */
+    bool orphans;   /* The same, at once: children run that no step waits for. */
     size_t count;   /* Number of steps. */
 };
 struct flow_item {

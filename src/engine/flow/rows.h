@@ -15,8 +15,7 @@
 
 /* A step as its row has it. */
 struct flow_had {
-    int64_t version, rounds, child; /* child 0: none. */
-    enum flow_status status;
+    int64_t version, child; /* child 0: none. */
     struct bytes note;
     struct bytes prompt, result; /* To be written; data NULL: they stay as they are. */
 };
@@ -44,6 +43,8 @@ void flows__catch_up(struct tx *tx, const struct run_row *run);
 void flows__advance(struct tx *tx, struct flow_state *state);
 /* Children that no step waits for any more are asked to end. */
 void flows__sweep(struct tx *tx, const struct flow_state *state, const struct run_bounds *bounds);
+/* Whether there are any: an end of a child, and a person, change steps without a sweep. */
+MUST_CHECK bool flows__has_orphans(struct tx *tx, const struct flow_state *state);
 extern const char *const flow_stage_names[]; /* By value; NULL ends them. */
 
 /* Operations of the kind (engine/run/kinds.h). */

@@ -42,13 +42,13 @@ static bool step_read(struct rows *rows, struct flow_state *state, size_t at, in
         !name_read(rows_text(rows, 3), flow_cause_names, &cause)) {
         return false;
     }
-    step->status = had->status = (enum flow_status)status;
+    step->status = (enum flow_status)status;
     step->phase = (enum flow_phase)phase;
     step->cause = (enum flow_cause)cause;
     step->version = had->version = rows_int(rows, 4);
     step->chosen = rows_int(rows, 5) < 0 ? FLOW_NONE : (size_t)rows_int(rows, 5);
     step->tries = rows_int(rows, 6);
-    step->rounds = had->rounds = rows_int(rows, 7);
+    step->rounds = rows_int(rows, 7);
     step->began_ms = rows_int(rows, 8);
     step->changed_ms = rows_int(rows, 9);
     step->due_ms = rows_int(rows, 10);
@@ -249,15 +249,13 @@ static void person_ask(struct tx *tx, struct flow_state *state, size_t at) {
 /* --- A round ---------------------------------------------------------------------------------- */
 
 static void step_changed(struct tx *tx, struct flow_state *state, size_t at) {
-    const struct flow_step *step = &state->flow.steps[at];
+    struct flow_step *step = &state->flow.steps[at];
     struct flow_had *had = &state->had[at];
-    if (step->phase != FLOW_AT_CHILD && step->phase != FLOW_AT_OUTPUT &&
-        step->phase != FLOW_AT_ENDING) {
+    if (step->went_back || (step->phase != FLOW_AT_CHILD && step->phase != FLOW_AT_OUTPUT &&
+                            step->phase != FLOW_AT_ENDING)) {
         had->child = 0; /* If it still runs, flows__sweep ends it. */
     }
-    const bool over = !flow_status_is_open(had->status);
-    if (step->phase == FLOW_AT_NEW || (over && flow_status_is_open(step->status)) ||
-        step->rounds < had->rounds) { /* Back to the start, and perhaps on from there. */
+    if (step->went_back) {
         had->note = had->prompt = had->result = BYTES("");
     }
     if (step->kind == FLOW_KIND_APPROVAL) {
@@ -271,8 +269,7 @@ static void step_changed(struct tx *tx, struct flow_state *state, size_t at) {
     step_write(tx, state, at);
     step_event(tx, state, at);
     had->version = step->version;
-    had->rounds = step->rounds;
-    had->status = step->status;
+    step->went_back = false;
 }
 
 static void steps_changed(struct tx *tx, struct flow_state *state) {
@@ -316,15 +313,20 @@ void flows__advance(struct tx *tx, struct flow_state *state) {
 
 /* --- Children that nobody waits for ----------------------------------------------------------- */
 
+#define ORPHANS                                                                                    \
+    " FROM runs r WHERE r.parent = $1 AND r.ended_ms IS NULL AND r.stop = ''"                      \
+    " AND NOT EXISTS (SELECT 1 FROM flow_steps s WHERE s.child = r.id AND s.child <> 0"            \
+    " AND s.phase <> 'ending')"                                                                    \
+    " AND NOT EXISTS (SELECT 1 FROM flow_calls c JOIN flow_steps s ON s.run = c.run AND"           \
+    " s.place = c.place AND s.version = c.version WHERE c.child = r.id AND c.child <> 0)"
+
+bool flows__has_orphans(struct tx *tx, const struct flow_state *state) {
+    return tx_number(tx, "SELECT count(*)" ORPHANS, ARGS(arg_int(state->run.id))) > 0;
+}
+
 void flows__sweep(struct tx *tx, const struct flow_state *state, const struct run_bounds *bounds) {
     enum { PAGE = 50 };
-    static const char orphans[] =
-        "SELECT r.id FROM runs r WHERE r.parent = $1 AND r.ended_ms IS NULL AND r.stop = ''"
-        " AND NOT EXISTS (SELECT 1 FROM flow_steps s WHERE s.child = r.id AND s.child <> 0"
-        " AND s.phase <> 'ending')"
-        " AND NOT EXISTS (SELECT 1 FROM flow_calls c JOIN flow_steps s ON s.run = c.run AND"
-        " s.place = c.place AND s.version = c.version WHERE c.child = r.id AND c.child <> 0)"
-        " ORDER BY r.id LIMIT $2";
+    static const char orphans[] = "SELECT r.id" ORPHANS " ORDER BY r.id LIMIT $2";
     int64_t ids[PAGE];
     const size_t count =
         (size_t)tx_ids(tx, orphans, ARGS(arg_int(state->run.id), arg_int(PAGE)), PAGE, ids);

@@ -34,6 +34,7 @@ struct err tx_flow_look(struct tx *tx, struct bytes run, bool *ret_found,
                                    .due_ms = rows_int(rows, 7),
                                    .count = state.flow.count};
     rows_release(&rows);
+    ret_look->orphans = flows__has_orphans(tx, &state);
     rows = tx_rows(tx, "SELECT prompt, result FROM flow_steps WHERE run = $1 ORDER BY place",
                    ARGS(arg_int(state.run.id)));
     for (size_t i = 0; i < state.flow.count && rows_step(rows); i++) {

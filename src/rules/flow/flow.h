@@ -180,6 +180,7 @@ struct flow_step {
     int64_t changed_ms;    /* Latest change, or a sign of life of its child. */
     int64_t due_ms;        /* PAUSE: when it goes on. */
     int64_t version;       /* Counts its changes: answers and rows of an older one are late. */
+    bool went_back;        /* Since it was loaded: what it said before is forgotten. */
 };
 
 enum flow_failing { FLOW_FAILS_FAST, FLOW_FAILS_LATE };

@@ -551,6 +551,7 @@ void flow_rewind(struct flow *flow, size_t at) {
         step->status = FLOW_PENDING;
         step->cause = FLOW_BECAUSE_NONE;
         step->chosen = FLOW_NONE;
+        step->went_back = true;
         step->tries = step->rounds = step->dispatched = step->began_ms = step->due_ms = 0;
         step_phase(flow, step, FLOW_AT_NEW);
     }
