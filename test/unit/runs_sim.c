@@ -130,8 +130,10 @@ static struct err read_tx(struct tx *tx, void *ctx) {
         return err;
     }
     AUTO(rows_release) struct rows *rows = NULL;
-    err = tx_first(tx, "SELECT count(*) FROM events WHERE type = 'run_finished'", NULL /* none */,
-                   0, &rows);
+    /* Flows without rows of their own tell their end, and nothing else, so. */
+    static const char ends[] = "SELECT count(*) FROM events WHERE type IN ('run_finished',"
+                               " 'flow_run_step_updated')";
+    err = tx_first(tx, ends, NULL /* none */, 0, &rows);
     if (!err_failed(err)) {
         sim->finished = rows_int(rows, 0);
     }

@@ -380,7 +380,7 @@ static void a_page_costs_what_it_asks_however_large_the_tree_is(void **state) {
 
 static void keys_are_handed_on_once_for_all_that_a_page_ends(void **state) {
     struct runs_kit *runs = *state;
-    enum { COUNT = 150, EACH = 7 };
+    enum { COUNT = 150, EACH = 8 };
     runs->bounds.slots = 1;
     struct runs_row root = runs_add(runs);
     add_all(runs, &(struct brood){root.run, "k", COUNT});

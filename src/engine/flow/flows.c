@@ -344,14 +344,14 @@ struct err flows__child_ended(struct tx *tx, const struct run_row *child, struct
     if (child->parent == 0 || child->parent_run.len == 0) {
         return ERR_OK;
     }
-    const int64_t place = tx_number(
-        tx, "SELECT place + 1 FROM flow_steps WHERE child = $1 AND child <> 0 AND run = $2",
-        ARGS(arg_int(child->id), arg_int(child->parent)));
-    const bool is_call =
-        place == 0 && tx_number(tx,
-                                "SELECT count(*) FROM flow_calls WHERE child = $1 AND child <> 0"
-                                " AND run = $2",
-                                ARGS(arg_int(child->id), arg_int(child->parent))) > 0;
+    struct rows *rows =
+        tx_row(tx,
+               "SELECT 0, place + 1 FROM flow_steps WHERE child = $1 AND child <> 0"
+               " UNION ALL SELECT 1, 0 FROM flow_calls WHERE child = $1 AND child <> 0",
+               ARGS(arg_int(child->id)));
+    const bool is_call = rows != NULL && rows_int(rows, 0) == 1;
+    const int64_t place = rows != NULL ? rows_int(rows, 1) : 0;
+    rows_release(&rows);
     if (is_call) {
         call_ended(tx, child, output);
     }
@@ -462,9 +462,10 @@ static void last_event(struct tx *tx, const struct run_row *run, const struct fl
 struct err flows__ended(struct tx *tx, const struct run_row *run, struct run_freed *freed) {
     AUTO(flows__done) struct flow_state state = {.description = NULL};
     (void)freed; /* The caller asks its children. */
-    if (flows__close(tx, run, &state)) {
-        last_event(tx, run, &state);
+    if (!flows__close(tx, run, &state)) {
+        return flows__closed(tx, run);
     }
+    last_event(tx, run, &state);
     return tx_error(tx);
 }
 
