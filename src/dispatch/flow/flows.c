@@ -327,8 +327,6 @@ static void on_asks(void *ctx, int64_t id, int64_t call, struct bytes agent, str
 static void on_evaluator_end(void *ctx, enum evaluator_end end, struct bytes sentence) {
     struct flow_run *run = ctx;
     const bool again = end == EVALUATOR_CRASHED && run->crashes++ < CRASHES_MAX;
-    evaluator_close(run->evaluator);
-    run->evaluator = NULL;
     orders_free(&run->calls);
     for (size_t i = 0; i < run->count; i++) {
         if (run->hands[i].evaluation > 0 && again) {
@@ -342,6 +340,8 @@ static void on_evaluator_end(void *ctx, enum evaluator_end end, struct bytes sen
         end_order(run, BYTES(""), sentence);
     }
     run->report = run->report > 0 ? 0 : run->report;
+    evaluator_close(run->evaluator); /* The sentence was its own. */
+    run->evaluator = NULL;
     run->again = true;
     flow_run_next(run);
 }
