@@ -344,14 +344,17 @@ static struct err name_read(struct invocation *invocation, const char *name,
 static struct err source_check(struct checking *checking, const struct script_source *source) {
     AUTO(script_prepared_done) struct script_prepared prepared = {.meta = NULL};
     const char *file = source->file.data;
+    char room[PATH_MAX];
+    const struct script_source titled = {.text = source->text,
+                                         .file = bytes_of(workflow_file_title(file, room))};
     struct script_fault fault = {.line = 0};
     struct script_verdict verdict = {.prepared = NULL};
-    struct err err = script_prepare(source, &prepared, &fault);
+    struct err err = script_prepare(&titled, &prepared, &fault);
     if (err.code == ERR_BAD_SCRIPT) {
         verdict.fault = &fault;
     } else if (!err_failed(err)) {
         verdict.prepared = &prepared;
-        err = engine_ask(checking, file, source->text, &prepared, &verdict, &fault);
+        err = engine_ask(checking, titled.file.data, source->text, &prepared, &verdict, &fault);
     }
     if (err_failed(err) && err.code != ERR_BAD_SCRIPT) {
         return err;

@@ -2,6 +2,7 @@
 #include "cli/workflow/request.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -305,6 +306,16 @@ void workflow_starting_done(struct workflow_starting *starting) {
     text_done(&starting->body);
 }
 
+const char *workflow_file_title(const char *word, char room[PATH_MAX]) {
+    static const char place[] = ".boocode/workflows/";
+    const char *slash = strrchr(word, '/'), *at = strstr(word, place);
+    /* A word may lead there by the current folder, and a file there may be a link. */
+    if (at == NULL && realpath(word, room) != NULL) {
+        at = strstr(room, place);
+    }
+    return at != NULL ? at : slash != NULL ? slash + 1 : word;
+}
+
 /* meta.args of a file, or of the workflow that the daemon finds by the name. The
  * daemon reports a file with a fault, as always. */
 static struct err schema_read(struct workflow_starting *starting,
@@ -360,7 +371,7 @@ struct err workflow_starting_read(struct workflow_starting *starting, enum workf
     const struct args *args = &invocation->args;
     const char *wanted = args_text(args, "root");
     const char *word = args->operand_count > 0 ? args->operands[0] : NULL;
-    char root[PATH_MAX];
+    char root[PATH_MAX], title[PATH_MAX];
     struct err err = ERR_OK;
     starting->word = word;
     err = wanted == NULL ? project_find(invocation, ".", root)
@@ -378,10 +389,9 @@ struct err workflow_starting_read(struct workflow_starting *starting, enum workf
     enum workflow_word kind = word != NULL ? workflow_word_kind(word) : WORKFLOW_WORD_NAME;
     if (kind == WORKFLOW_WORD_FILE ||
         (kind == WORKFLOW_WORD_MAYBE_FILE && access(word, F_OK) == 0)) {
-        const char *slash = strrchr(word, '/');
         const struct world *world = invocation->world;
         size_t len = 0;
-        request.title = slash != NULL ? slash + 1 : word;
+        request.title = workflow_file_title(word, title);
         err = world->file_read(world->ctx, word, SCRIPT_MAX, &starting->script, &len);
         if (err_failed(err)) {
             const char *words = err.os != 0 ? strerror(err.os) : err_title(err.code);

@@ -16,6 +16,8 @@
 #ifndef DROVER_CLI_WORKFLOW_REQUEST_H
 #define DROVER_CLI_WORKFLOW_REQUEST_H
 
+#include <limits.h>
+
 #include "base/base.h"
 #include "base/err.h"
 #include "base/text.h"
@@ -28,7 +30,7 @@ struct workflow_request {
     const struct args *args;
     const char *root;     /* Absolute; NULL: that of the run that is resumed. */
     struct bytes script;  /* data NULL: a name, or what an earlier run had. */
-    const char *title;    /* The file's name; NULL: it is no file. */
+    const char *title;    /* As of workflow_file_title; NULL: it is no file. */
     const char *name;     /* NULL: it is none, or stands in the path. */
     const char *words;    /* Text given after the workflow, which becomes its args; NULL: none. */
     const json_t *schema; /* With words: meta.args of the workflow; NULL: any args fit. */
@@ -57,4 +59,9 @@ enum workflow_name { WORKFLOW_NAME_INSIDE, WORKFLOW_NAME_OUTSIDE };
 /* Fills word, script and body. */
 MUST_CHECK struct err workflow_starting_read(struct workflow_starting *starting,
                                              enum workflow_name name);
+/* What a script in a file is called: the file's name. Of one below .boocode/workflows it is the path
+ * from there, by which the daemon knows what the script expects (script/reader/meta.h). In `room`,
+ * or part of `word`. */
+const char *workflow_file_title(const char *word, char room[PATH_MAX]);
+
 #endif

@@ -857,6 +857,7 @@ static void call_ended_elsewhere(struct call *call, enum run_cause cause) {
     struct workflow *workflow = call->workflow;
     call__cancel(call);
     call->cause = cause;
+    call->usage = (struct usage){.output = 0}; /* As its row has it: nobody has counted there. */
     mem_free(call->note);
     call->note = NULL;
     call__done(call);

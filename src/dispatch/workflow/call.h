@@ -80,6 +80,7 @@ struct call {
     int64_t waited_ms, waits_since_ms; /* Parked, or for a person: until now, and just now; or 0. */
     bool nested;                       /* By workflow(), not agent(). */
     bool stop;                         /* A user skipped it. */
+    bool is_cached;                    /* Its outcome is another run's. */
     bool restarted;         /* The earlier attempt is still in the pool or in the store. */
     int64_t slots;          /* Slots of workflow->working that the call holds: 0 or 1. */
     struct id turn;         /* Turn of an agent with tools; "": none. */

@@ -70,6 +70,9 @@ void workflow__add_script(const struct script_prepared *prepared, struct bytes f
     text_add_json(text, prepared->text, prepared->len);
     text_add_member(text, "form", bytes_of(script_form_name(prepared->form)));
     text_add_member(text, "file", file);
+    if (prepared->objects) {
+        text_add_member(text, "results", BYTES("object"));
+    }
     workflow__add_json(text, "meta", prepared->meta);
 }
 
@@ -92,7 +95,17 @@ void workflow__add_throw(struct text *text, struct bytes message) {
     text_add_member(text, "message", message);
 }
 
+/* All of them follow from the row, so a replay gives the script the same. */
+static void add_facts(const struct step_row *row, struct text *text) {
+    if (row->tokens > 0) {
+        text_addf(text, ",\"used\":{\"prompt\":%lld,\"completion\":%lld}",
+                  (long long)(row->tokens - row->output_tokens), (long long)row->output_tokens);
+    }
+    text_add_str(text, row->cached ? ",\"cached\":true" : "");
+}
+
 void workflow__add_result(const struct step_row *row, struct text *text) {
+    add_facts(row, text);
     switch (workflow_step_outcome(row->state, row->cause)) {
     case STEP_VALUE:
         text_add_str(text, ",\"o\":\"value\",\"v\":");
@@ -101,6 +114,7 @@ void workflow__add_result(const struct step_row *row, struct text *text) {
         return;
     case STEP_NULL:
         text_add_str(text, ",\"o\":\"null\"");
+        text_add_member(text, "why", workflow_step_words(row->cause, row->note));
         return;
     case STEP_THROW:
         workflow__add_throw(text, workflow_step_words(row->cause, row->note));

@@ -36,7 +36,10 @@ static void call_add_settle(struct call *call, struct text *text) {
     const struct step_row row = {.state = workflow_step_state(call->cause),
                                  .cause = call->cause,
                                  .result = text_bytes(&call->result),
-                                 .note = bytes_of(call->note)};
+                                 .note = bytes_of(call->note),
+                                 .tokens = usage_total(&call->usage),
+                                 .output_tokens = call->usage.output,
+                                 .cached = call->is_cached};
     text_addf(text, "{\"t\":\"settle\",\"id\":%lld", (long long)call->number);
     if (call->form == RESULT_PLAIN && !call->nested) {
         workflow__add_result(&row, text);
@@ -287,6 +290,7 @@ static void cached_done(struct workflow_op *op) {
     if (!op->late) {
         text_add(&call->result, op->bytes.data, op->bytes.len);
         workflow->workflows->stats.cached++;
+        call->is_cached = true;
         call->cause = CAUSE_COMPLETED;
         call_stored(call);
         return;

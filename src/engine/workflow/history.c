@@ -23,6 +23,7 @@ static const struct map_column step_columns[] = {
     STEP_COLUMN(started_ms, MAP_INT), STEP_COLUMN(steady_ms, MAP_INT),
     STEP_COLUMN(epoch, MAP_INT),      STEP_COLUMN(resume_at_ms, MAP_INT),
     STEP_COLUMN(parked_ms, MAP_INT),  STEP_COLUMN(output_tokens, MAP_INT),
+    STEP_COLUMN(tokens, MAP_INT),     STEP_COLUMN(cached, MAP_BOOL),
     STEP_COLUMN(note, MAP_TEXT),      STEP_COLUMN(result, MAP_TEXT),
     STEP_COLUMN(spec, MAP_TEXT),      STEP_COLUMN(script, MAP_TEXT),
     STEP_COLUMN(file, MAP_TEXT),
@@ -43,11 +44,11 @@ static void spent_read(const struct rows *rows, int first, struct step_spent *re
 }
 #define OF_RUN(result, spec, more)                                                                 \
     "SELECT done_no, run, step_key, occurrence, state, cause, stop, label, attempt, started_ms,"   \
-    " steady_ms, epoch, not_before_ms, parked_ms, output_tokens, note, " result ", " spec          \
-    ", '', ''" more " FROM runs WHERE parent = $1 AND step_key <> ''"
+    " steady_ms, epoch, not_before_ms, parked_ms, output_tokens, tokens, cached, note, " result    \
+    ", " spec ", '', ''" more " FROM runs WHERE parent = $1 AND step_key <> ''"
 #define OF_REF                                                                                     \
     " UNION ALL SELECT done_no, '', step_key, occurrence, 'succeeded', 'completed', '', '', 0, 0," \
-    " 0, 0, 0, 0, 0, note, '', '', script, file FROM workflow_refs WHERE run = $1"
+    " 0, 0, 0, 0, 0, 0, 0, note, '', '', script, file FROM workflow_refs WHERE run = $1"
 
 static const struct map step_map = {MAP_OF(NULL, step_columns, NULL, struct step_row, done_no),
                                     .names = runs__names};

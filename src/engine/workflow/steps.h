@@ -211,7 +211,8 @@ struct step_row {
     /* Of an answer of workflow(): */
     bool is_ref;
     struct bytes script, file;
-    int64_t output_tokens, attempt;
+    int64_t output_tokens, tokens, attempt;
+    bool cached;                          /* Its outcome is another run's. */
     int64_t started_ms, steady_ms, epoch; /* As of struct run_row. */
     int64_t resume_at_ms;                 /* End of its wait for the provider; 0: none. */
     int64_t parked_ms;                    /* In the form of the column: steps__parked_ms. */

@@ -38,10 +38,12 @@ enum step_outcome workflow_step_outcome(enum run_state state, enum run_cause cau
 }
 
 /* A replay has only what the row keeps of a note, so no more is said the first time. Of a
- * budget many sentences are true, and who performs the step does not hear which one is stored. */
+ * budget many sentences are true, and who performs the step does not hear which one is stored; nor
+ * does it where somebody skipped the step. */
 struct bytes workflow_step_words(enum run_cause cause, struct bytes note) {
     const char *about = run_cause_about(cause);
-    if (cause == CAUSE_BUDGET || note.len == 0) {
+    const bool elsewhere = cause == CAUSE_BUDGET || workflow_step_state(cause) == RUN_CANCELLED;
+    if (elsewhere || note.len == 0) {
         return bytes_of(about);
     }
     return (struct bytes){note.data, utf8_cut(note, RUN_NOTE_TEXT_MAX)};

@@ -48,7 +48,7 @@ enum step_outcome {
     STEP_THROW, /* The schema was missed, the type is unknown, or a budget is used up. */
 };
 enum step_outcome workflow_step_outcome(enum run_state state, enum run_cause cause);
-/* The words of what it throws; they live as long as `note` does. */
+/* The words of what it throws, or of why it is null; they live as long as `note` does. */
 struct bytes workflow_step_words(enum run_cause cause, struct bytes note);
 
 /* A step of a run that is resumed. `named`: its run is to be asked again (`rerun`). */

@@ -70,7 +70,7 @@ static bool is_text_or_absent(const json_t *object, const char *key) {
 static struct err check_meta(const struct checking *checking) {
     const json_t *meta = checking->meta, *about = json_object_get(meta, "description");
     const json_t *name = json_object_get(meta, "name"), *phases = json_object_get(meta, "phases");
-    const json_t *args = json_object_get(meta, "args");
+    const json_t *args = json_object_get(meta, "args"), *results = json_object_get(meta, "results");
     bool bare = about == NULL && checking->forms->form == SCRIPT_FORM_MAIN;
     if (!is_full_text(name)) {
         return meta_refuse(checking, "name", "meta.name must be a non-empty string");
@@ -83,6 +83,10 @@ static struct err check_meta(const struct checking *checking) {
     }
     if (!is_text_or_absent(meta, "whenToUse")) {
         return meta_refuse(checking, "whenToUse", "meta.whenToUse must be a string");
+    }
+    if (results != NULL && strcmp(json_str(meta, "results", ""), "object") != 0 &&
+        strcmp(json_str(meta, "results", ""), "value") != 0) {
+        return meta_refuse(checking, "results", "meta.results must be \"object\" or \"value\"");
     }
     if (phases != NULL && (!json_is_array(phases) || json_array_size(phases) > SCRIPT_PHASES_MAX)) {
         return meta_refuse(checking, "phases", "meta.phases must be a list of at most 200 phases");
@@ -127,6 +131,15 @@ struct bytes script_stem(struct bytes file) {
     struct bytes stem = {file.data + start, end > start ? end - start : file.len - start};
     stem.len = utf8_cut(stem, SCRIPT_NAME_MAX);
     return stem.len == 0 ? BYTES("workflow") : stem;
+}
+
+bool script_has_objects(const json_t *meta, struct bytes file) {
+    static const char place[] = "/.boocode/workflows/";
+    const size_t len = sizeof place - 1;
+    const char *said = json_str(meta, "results", NULL);
+    const bool starts = file.len >= len - 1 && memcmp(file.data, place + 1, len - 1) == 0;
+    return said != NULL ? strcmp(said, "object") == 0
+                        : starts || memmem(file.data, file.len, place, len) != NULL;
 }
 
 static struct err add_absent(json_t *meta, const char *key, struct bytes text) {
@@ -257,6 +270,8 @@ struct err script_prepare(const struct script_source *source, struct script_prep
     }
     prepared.text = text_take(&text, &prepared.len);
     prepared.form = forms.form;
+    prepared.objects =
+        source->kind == SCRIPT_WORKFLOW && script_has_objects(prepared.meta, source->file);
     script_note_context(&tokens, &context, &prepared);
     script_note_risks(&tokens, &context, &prepared);
     script_note_absent(&tokens, &prepared);

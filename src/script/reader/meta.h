@@ -80,6 +80,7 @@ struct script_prepared {
     char *text;   /* Owned, terminated. */
     size_t len;
     bool names_no_model; /* Calls of agent() are there, all for the default model. */
+    bool objects;        /* Results of agent() and workflow() are objects: {ok, output, …}. */
     unsigned note_count;
     struct script_note notes[SCRIPT_NOTES_MAX]; /* The first ones. */
 };
@@ -93,6 +94,10 @@ enum script_note_verdict { NOTE_LEFT, NOTE_CONFIRMED, NOTE_DROPPED };
 void script_notes_resolve(struct script_prepared *prepared,
                           enum script_note_verdict (*judge)(void *ctx, struct script_note *note),
                           void *ctx);
+
+/* Scripts below .boocode/workflows are written for results that are objects, and those that say so:
+ * meta.results is "object", else "value". */
+MUST_CHECK bool script_has_objects(const json_t *meta, struct bytes file);
 
 /* What a file is called that does not say it itself: "a/b/review.js" is called review. Borrowed. */
 struct bytes script_stem(struct bytes file);

@@ -18,6 +18,7 @@
   const { charCodeAt, slice } = String.prototype;
   const { isInteger } = Number;
   const { max } = Math;
+  const { add: addTo, has: isIn } = WeakSet.prototype;
   const globalObject = globalThis;
   const promised = Promise.withResolvers.bind(Promise);
   const hide = (object, name, value) => {
@@ -240,13 +241,40 @@
   };
   const tooMany = (code, message) => fail(code, "Error", message, stackOf(new Error()));
 
+  // --- Results that are objects ------------------------------------------------------------------
+
+  // Of scripts that were written for a host whose calls resolve to these, and never reject. `facts`:
+  // members of the answer, which the journal has, so that a replay gives equal objects.
+  const withFacts = (result, facts) => {
+    if (facts.used !== undefined) result.token_usage = facts.used;
+    if (facts.cached === true) result.cached = true;
+    return result;
+  };
+  const NO_FACTS = { __proto__: null };
+  const success = (output, facts) => withFacts({ ok: true, output }, facts);
+  const failure = (error, facts) => withFacts({ ok: false, output: "", error }, facts);
+
+  // Limits are failures of the call; a wrong argument is a mistake in the script, and throws.
+  const limitErrors = new WeakSet();
+  const atLimit = (error) => {
+    apply(addTo, limitErrors, [error]);
+    return error;
+  };
+  const refuse = (scope, error, resolve, reject) => {
+    const limited = scope.objects && typeof error === "object" && error !== null &&
+      apply(isIn, limitErrors, [error]);
+    if (limited) resolve(failure(error.message, NO_FACTS));
+    else reject(error);
+  };
+
   // --- Calls -------------------------------------------------------------------------------------
 
   // Counts a call. Its occurrence, if the host must be asked; 0: the history has the answer.
   // `child`: what a nested script is begun with; `label`: of an agent.
-  const note = (key, resolve, reject, child, label) => {
+  const note = (scope, key, resolve, reject, child, label) => {
     // The error is made here: it knows the line of the call, and an answer does not.
-    const who = { __proto__: null, resolve, reject, place: new Error(), child, label };
+    const { objects } = scope;
+    const who = { __proto__: null, resolve, reject, place: new Error(), child, label, objects };
     const n = (occurrences[key] || 0) + 1;
     occurrences[key] = n;
     made++;
@@ -270,16 +298,19 @@
     throw new TypeError("agent(): the prompt must be a string, not " + kind);
   };
   const checkSizes = (prompt, options) => {
-    if (!bytesWithin(prompt, PROMPT_MAX)) throw new RangeError("agent(): the prompt is over 1 MB");
+    if (!bytesWithin(prompt, PROMPT_MAX)) {
+      throw atLimit(new RangeError("agent(): the prompt is over 1 MB"));
+    }
     if (!bytesWithin(options.text, OPTIONS_MAX)) {
-      throw new RangeError("agent(): opts are over 256 kB");
+      throw atLimit(new RangeError("agent(): opts are over 256 kB"));
     }
   };
   const refuseMore = () => {
     if (agents >= limits.agents) {
-      throw new Error("agent cap reached: at most " + limits.agents + " agents in one run");
+      const most = limits.agents;
+      throw atLimit(new Error("agent cap reached: at most " + most + " agents in one run"));
     }
-    throw new Error("budget exhausted: " + spent + " of " + total + " tokens are spent");
+    throw atLimit(new Error("budget exhausted: " + spent + " of " + total + " tokens are spent"));
   };
 
   const agentIn = (scope) => function agent(prompt, opts) {
@@ -293,13 +324,13 @@
       if (agents >= limits.agents || (total !== null && spent >= total)) refuseMore();
       agents++;
       const key = keyOf("agent\n", scope.path, options.text, prompt);
-      const n = note(key, resolve, reject, undefined, options.label);
+      const n = note(scope, key, resolve, reject, undefined, options.label);
       if (n > 0) {
         const phase = options.phase === undefined ? scope.title : options.phase;
         call(made, key, n, prompt, options.text, options.label, phase, placed(open[made].place));
       }
     } catch (error) {
-      reject(error);
+      refuse(scope, error, resolve, reject);
     }
     return promise;
   };
@@ -308,7 +339,8 @@
     const { promise, resolve, reject } = promised();
     try {
       if (scope.nested) {
-        throw new Error("workflow() is one level deep: a nested workflow cannot start another");
+        const message = "workflow() is one level deep: a nested workflow cannot start another";
+        throw atLimit(new Error(message));
       }
       const byPath = typeof which === "object" && which !== null;
       const name = byPath ? own(which, "scriptPath") : which;
@@ -319,16 +351,16 @@
       let whole = (byPath ? '"path":' : '"name":') + stringify(name);
       if (given !== undefined) whole = '"args":' + canonical(parse(given)) + "," + whole;
       if (!bytesWithin(whole, ARGUMENTS_MAX)) {
-        throw new RangeError("workflow(): args are over 1 MB");
+        throw atLimit(new RangeError("workflow(): args are over 1 MB"));
       }
       const key = keyOf("workflow\n", scope.path, "{" + whole + "}", undefined);
       const child =
         { __proto__: null, path: name, args: given, name: byPath ? undefined : name };
-      const n = note(key, resolve, reject, child);
+      const n = note(scope, key, resolve, reject, child);
       const head = '{"t":"workflow","id":' + made + ',"k":"' + key + '","n":' + n + ",";
       if (n > 0) emit(head + whole + "}");
     } catch (error) {
-      reject(error);
+      refuse(scope, error, resolve, reject);
     }
     return promise;
   };
@@ -344,7 +376,6 @@
   let thrownCount = 0, thrownMore = 0, itemsFailed = 0, callsFailed = 0;
   // Errors that came with the answer of an agent, whose row says why.
   const answered = new WeakSet();
-  const { add: addTo, has: isIn } = WeakSet.prototype;
 
   // False: the error is in the row of an agent.
   const noteThrown = (who, error) => {
@@ -578,7 +609,8 @@
   };
   const scopeOf = (path, args, nested, source) => {
     const meta = frozen(own(source, "meta"));
-    const scope = { __proto__: null, path, args, nested, meta, title: undefined };
+    const objects = own(source, "results") === "object";
+    const scope = { __proto__: null, path, args, nested, meta, objects, title: undefined };
     scope.agent = agentIn(scope);
     scope.workflow = workflowIn(scope);
     scope.phase = phaseIn(scope);
@@ -597,9 +629,11 @@
     try {
       const { path, args } = who.child;
       const scope = scopeOf(path, args === undefined ? undefined : parse(args), true, answer);
-      who.resolve(await begin(surfaceOf(scope), answer));
+      const value = await begin(surfaceOf(scope), answer);
+      who.resolve(who.objects ? success(value, NO_FACTS) : value);
     } catch (error) {
-      who.reject(error);
+      if (who.objects) who.resolve(failure(describe(error).message, NO_FACTS));
+      else who.reject(error);
     }
   };
 
@@ -619,9 +653,12 @@
     settled++;
     if (answer.spent !== undefined) spent = answer.spent;
     if (answer.cut === true) tellCut(who);
-    if (answer.o === "value") who.resolve(answer.v);
-    else if (answer.o === "null") who.resolve(null);
-    else if (answer.o === "throw") who.reject(answerThrown(who, answer));
+    if (answer.o === "value") who.resolve(who.objects ? success(answer.v, answer) : answer.v);
+    else if (answer.o === "null") who.resolve(who.objects ? failure(answer.why, answer) : null);
+    else if (answer.o === "throw") {
+      if (who.objects) who.resolve(failure(answer.message, answer));
+      else who.reject(answerThrown(who, answer));
+    }
     else if (answer.o === "script") {
       const meta = own(answer, "meta"); // Absent: the file says nothing of itself.
       if (meta !== undefined) tellFallback(who.child.name, own(meta, "name"));

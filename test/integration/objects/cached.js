@@ -1,0 +1,7 @@
+// Tells which answers are of before.
+export const meta = { name: "cached", description: "Counts answers of an earlier run." };
+
+export default async function main({ word, names }) {
+  const results = await parallel(names.map((name) => () => agent(`${word} ${name}`)));
+  return results.map(({ ok, output, cached }) => [ok, output, cached === true]);
+}
