@@ -116,6 +116,27 @@ describe("results that are objects", { concurrency: 8 }, () => {
     ]);
   });
 
+  it("elsewhere a run begins with a warning, and so does check", async () => {
+    const word = byWord.word();
+    const body = `const r = await agent("${word} a");\nconst { error } = await agent("${word} b");
+return r.ok ? r.output : error ?? "the path of failures";`;
+    const { end, events } = await flows.run({ script: whole(body), model });
+    assert.equal(end.result, "the path of failures");
+    const types = events.map(({ type }) => type);
+    assert.ok(types.indexOf("log") < types.indexOf("agent_started"));
+    assert.deepEqual(logs(events), ['warning: line 4: agent() resolves to the answer itself, a text, ' +
+      'or null: it has no member "ok", and this is undefined; meta.results: "object" gives ' +
+      '{ok, output, error} (and 1 more: drover workflow check)']);
+    const check = (file) => flows.daemon.cli(["workflow", "check", file]);
+    const found = await check(flows.write("elsewhere.js", whole(body)));
+    assert.match(found.stdout, /elsewhere.js:4:10: .*meta.results: "object"/);
+    const placed = await check(path.join(flows.root, ".boocode/workflows/retry.js"));
+    assert.equal(placed.stdout.includes("result"), false, placed.stdout);
+    const ran = await flows.daemon.cli(["run", "--model", model, "--root", flows.root, "--json",
+      path.join(flows.root, ".boocode/workflows/retry.js"), "--arg", `word=${word}`]);
+    assert.match(ran.stdout, new RegExp(`"attempt":1,"text":"heard ${word} attempt 1"`));
+  });
+
   it("meta.results decides before the place", async () => {
     const word = byWord.word();
     const meta = (results) => `export const meta = {name: "m", description: "d", results: "${results}"};`;

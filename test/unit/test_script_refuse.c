@@ -650,6 +650,11 @@ static void results_of_another_host_are_noted(void **state) {
         "const r = await agent('a'); for (const r of [{}]) log(r.output)",
         "const r = await agent('a'); log(r.output())",
         "const r = await workflow('a'); log(r.output)",
+        "const { output } = await workflow('a'); log(output)",
+        "const { output } = await agent('a', { schema: S }); log(output); var S",
+        "const { length } = await agent('a'); log(length)",
+        "const r = await agent('a'); log(r, 'r.ok'); // r.output",
+        "const r = await agent('a'); log(`${r} r.ok`, /r.ok/)",
         "const r = await agent('a'); log(typeof r === 'string' ? r : r.output)",
         "const r = await agent('a'); log(r.output ?? r)",
         "const rs = await parallel([() => agent('a', { schema: S })]); log(rs[0].ok); var S",
@@ -683,13 +688,47 @@ static void results_of_another_host_are_noted(void **state) {
     }
 #define MEMBER(name)                                                                               \
     "result_member: agent() resolves to the answer itself, a text, or null: it has no member "     \
-    "\"" name "\", and this is undefined"
+    "\"" name "\", and this is undefined; meta.results: \"object\" gives {ok, output, error}"
     assert_note("const r = await agent('a', {label: 'x'})\nif (r.ok) log(r.output)",
                 "3:7 " MEMBER("ok"), false);
     assert_note("const r = await agent('a'); return r?.output", "2:39 " MEMBER("output"), false);
     assert_note("return (await agent('a')).output", "2:27 " MEMBER("output"), false);
 #define LIST "const rs = await parallel([() => agent('a'), async () => await agent('b')])\n"
+    assert_note("const r = await agent('a'); if (r.error) throw 1", "2:35 " MEMBER("error"), false);
+    assert_note("const r = await agent('a'); log(r.cached)", "2:35 " MEMBER("cached"), false);
+    assert_note("const { ok, output } = await agent('a'); log(ok, output)", "2:9 " MEMBER("ok"),
+                false);
+    assert_note("const { length, output: text = '' } = await agent('a'); log(text, length)",
+                "2:17 " MEMBER("output"), false);
+    assert_note("const r = await workflow('a'); if (r.ok) log(r.output)",
+                "2:38 result_member: workflow() resolves to what the other script returns, which "
+                "has a member \"ok\" only if that script gives it one; meta.results: \"object\" "
+                "gives {ok, output, error}",
+                false);
+    static const char body[] = "const r = await agent('a'); log(r.ok)";
+    static const struct {
+        const char *meta, *file;
+        bool objects;
+    } places[] = {
+        {"", "f.js", false},
+        {"", "/home/me/.boocode/workflows/f.js", true},
+        {"", ".boocode/workflows/mine/f.js", true},
+        {"", "/home/me/.boocode/flows/f.js", false},
+        {"", "/home/me/a.boocode/workflows/f.js", false},
+        {", results: 'object'", "f.js", true},
+        {", results: 'value'", "/home/me/.boocode/workflows/f.js", false},
+    };
+    for (size_t i = 0; i < COUNT_OF(places); i++) {
+        AUTO(text_done) struct text script = text_up_to(1000);
+        text_addf(&script, "export const meta = {name: 'x', description: 'd'%s};\n%s",
+                  places[i].meta, body);
+        AUTO(tried_done) struct tried tried = prepare_script(script.data, places[i].file);
+        assert_int_equal(tried.prepared.objects, places[i].objects);
+        assert_int_equal(tried.prepared.note_count, places[i].objects ? 0 : 1);
+    }
     assert_note(LIST "log(rs[0].ok)", "3:11 " MEMBER("ok"), false);
+    assert_note(LIST "for (const { output } of rs) log(output)", "3:14 " MEMBER("output"), false);
+    assert_note(LIST "log(rs.map(({ output }) => output))", "3:15 " MEMBER("output"), false);
     assert_note(LIST "log(rs.map((r) => r.output))", "3:21 " MEMBER("output"), false);
     assert_note(LIST "log(rs.filter(Boolean).map(r => `${r?.output}`))", "3:39 " MEMBER("output"),
                 false);

@@ -279,6 +279,28 @@ static struct err start_take_text(struct workflow_start *start, const char *sour
     return err.code == ERR_BAD_SCRIPT ? ERR_OK : err;
 }
 
+/* Such a script takes the path of its failures without a word, so its log begins with one. */
+static void start_warn_of_results(struct workflow_start *start) {
+    const struct script_prepared *prepared = &start->script.prepared;
+    const struct script_fault *first = NULL;
+    char more[80] = "";
+    unsigned others = 0;
+    for (unsigned i = 0; i < prepared->note_count; i++) {
+        const struct script_fault *fault = &prepared->notes[i].fault;
+        if (strcmp(fault->code, NOTE_RESULT_MEMBER) == 0) {
+            others += first != NULL;
+            first = first != NULL ? first : fault;
+        }
+    }
+    if (others > 0) {
+        (void)snprintf(more, sizeof more, " (and %u more: drover workflow check)", others);
+    }
+    if (first != NULL) {
+        why_set(&start->results_warning, "warning: line %u: %s%s", first->line, first->message,
+                more);
+    }
+}
+
 /* The spec of the row, and the members of the first event. */
 static struct err start_describe(struct workflow_start *start) {
     const struct script_prepared *prepared = &start->script.prepared;
@@ -291,6 +313,7 @@ static struct err start_describe(struct workflow_start *start) {
         .model_default = start->otherwise.name[0] != '\0' ? start->otherwise.name : NULL,
         .reuse_max = start->reuse_max};
     struct text *text = &start->started;
+    start_warn_of_results(start);
     if (err_failed(workflow_spec_write(spec, &found, &start->row_spec))) {
         return err_why(
             &start->why, ERR_BODY_TOO_LARGE,
@@ -403,6 +426,7 @@ void workflow_start__conclude(struct workflow_start *start) {
             .rerun = spec->rerun,
             .resume = bytes_of(spec->resume),
             .started = text_bytes(&start->started),
+            .warning = bytes_of(start->results_warning.text),
             .timeout_ms = spec->timeout_ms,
             .lacks_model = start_lacks_model(start),
         };

@@ -85,6 +85,11 @@ struct err tx_workflow_submit(struct tx *tx, const struct workflow_new *what,
     }
     script_keep(tx, what->hash, what->script);
     tx_fail(tx, workflows__event(tx, &place, "workflow_started", &data, WORKFLOW_GOES_ON));
+    if (what->warning.len > 0) { /* Before the run, which may end at once. */
+        const struct workflow_line line = {
+            .kind = LINE_LOG, .number = WORKFLOW_LINE_OURS, .text = what->warning};
+        tx_fail(tx, tx_workflow_lines(tx, &place, &line, 1));
+    }
     err = tx_run_submit(tx, &what->run, ret_row);
     if (err_failed(err)) {
         return err;

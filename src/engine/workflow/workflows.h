@@ -40,6 +40,7 @@ struct workflow_new {
     const json_t *rerun;  /* Agents of it that run again: an array of texts; NULL: none. */
     struct bytes resume;  /* run_…: whose results it may take; "": none. */
     struct bytes started; /* Members of the first event, JSON without the braces. */
+    struct bytes warning; /* First line of its log; "": none. */
     int64_t timeout_ms;   /* 0: none. */
     bool lacks_model;     /* No agent of it can have a model: it is refused. A request that is
                            * repeated gets its first answer all the same. */

@@ -58,6 +58,8 @@ enum script_note_about {
 
 /* Code of a note about an agent type that is there, and names tools that are not. */
 #define NOTE_UNKNOWN_TOOL "unknown_tool"
+/* Code of a note about a result that is read as if it were an object of another host's. */
+#define NOTE_RESULT_MEMBER "result_member"
 
 /* A likely mistake, which only a run can prove. `grave`: an error (it throws if it is reached),
  * else a warning. */

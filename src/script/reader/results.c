@@ -1,5 +1,6 @@
 /* results.c: mistakes with the promise of agent() and its kin, and with its result: a promise that
- * nothing can await, and `.ok` and `.output`, which results of another host have.
+ * nothing can await, and `.ok`, `.output`, `.error` and `.cached`, which results of another host
+ * have, and those of a script whose meta asks for them.
  *
  * Only what tokens prove is noted. A variable counts if its name is declared once in the file, and
  * is no parameter of anything: then each use of the name is one of the variable. The same holds for
@@ -131,11 +132,26 @@ static bool is_read_as_result(const struct tokens *tokens, uint32_t name) {
 
 /* --- Members ---------------------------------------------------------------------------------- */
 
+static bool is_foreign_name(const struct tokens *tokens, uint32_t at) {
+    static const char *const names[] = {"ok", "output", "error", "cached", NULL};
+    unsigned ignored = 0;
+    return bytes_find(token_text(tokens, at), names, &ignored);
+}
+
 static bool is_foreign_member(const struct tokens *tokens, uint32_t at) {
     bool member = token_is(tokens, at, ".") || token_is(tokens, at, "?.");
-    return member && !token_is(tokens, at + 2, "(") &&
-           (bytes_is(token_text(tokens, at + 1), "ok") ||
-            bytes_is(token_text(tokens, at + 1), "output"));
+    return member && !token_is(tokens, at + 2, "(") && is_foreign_name(tokens, at + 1);
+}
+
+/* The first such key of the pattern that opens at `open`: `{ ok, output: text }`. */
+static uint32_t key_find(const struct tokens *tokens, uint32_t open) {
+    const uint32_t close = token_is(tokens, open, "{") ? tokens->list[open].mate : open;
+    for (uint32_t at = open + 1; at < close; at = token_comma(tokens, at, close) + 1) {
+        if (token_kind(tokens, at) == TOKEN_NAME && is_foreign_name(tokens, at)) {
+            return at;
+        }
+    }
+    return TOKEN_NOWHERE;
 }
 
 /* `r.output ?? r`: right on either host. */
@@ -177,6 +193,9 @@ static uint32_t callback_find(const struct tokens *tokens, uint32_t at, uint32_t
     at += token_is_word(tokens, at, WORD_ASYNC) ? 1 : 0;
     const bool listed = token_is(tokens, at, "(");
     const uint32_t name = listed ? at + 1 : at;
+    if (body != TOKEN_NOWHERE && listed && token_is(tokens, name, "{")) {
+        return key_find(tokens, name);
+    }
     bool plain =
         token_is_free_name(tokens, name) && (!listed || token_is_any(tokens, name + 1, ",)"));
     return body != TOKEN_NOWHERE && plain ? member_find(tokens, name, body, end) : TOKEN_NOWHERE;
@@ -213,9 +232,14 @@ static uint32_t chain_find(const struct tokens *tokens, uint32_t at) {
 /* The same of `for (const r of rs)`, where the list stands at `at`. */
 static uint32_t loop_find(const struct tokens *tokens, uint32_t at) {
     const uint32_t open = tokens->list[at].parent, name = at - 2, body = at + 2;
-    if (!token_is_word(tokens, at - 1, WORD_OF) || open != at - 4 ||
-        !token_is_variable_word(tokens, at - 3) || !token_ends_header(tokens, at + 1)) {
+    const bool pattern = token_is(tokens, name, "}");
+    const uint32_t first = pattern ? tokens->list[name].mate : name;
+    if (!token_is_word(tokens, at - 1, WORD_OF) || open != first - 2 ||
+        !token_is_variable_word(tokens, first - 1) || !token_ends_header(tokens, at + 1)) {
         return TOKEN_NOWHERE;
+    }
+    if (pattern) {
+        return key_find(tokens, first);
     }
     uint32_t end = token_after(tokens, body);
     while (!token_is(tokens, body, "{") && !follows_statement(tokens, end)) {
@@ -335,10 +359,44 @@ static bool items_are_texts(const struct tokens *tokens, uint32_t call) {
 static void foreign_member_note(const struct tokens *tokens, struct script_prepared *prepared,
                                 uint32_t member) {
     const struct bytes name = token_text(tokens, member);
-    (void)script__note(tokens, prepared, member, "result_member", NOTE_WARNS,
+    (void)script__note(tokens, prepared, member, NOTE_RESULT_MEMBER, NOTE_WARNS,
                        "agent() resolves to the answer itself, a text, or null: it has no member "
-                       "\"%.*s\", and this is undefined",
+                       "\"%.*s\", and this is undefined; meta.results: \"object\" gives "
+                       "{ok, output, error}",
                        (int)name.len, name.data);
+}
+
+/* `const { ok, output } = CALL;`: its first such key. */
+static uint32_t bound_find(const struct tokens *tokens, const struct expression *call) {
+    const uint32_t close = call->first - 2;
+    bool binds = token_is(tokens, close + 1, "=") && token_is(tokens, close, "}") &&
+                 token_is_variable_word(tokens, tokens->list[close].mate - 1) &&
+                 follows_statement(tokens, call->after);
+    return binds ? key_find(tokens, tokens->list[close].mate) : TOKEN_NOWHERE;
+}
+
+/* What workflow() resolves to is the other script's business, which may have any member; but who
+ * reads both `ok` and what goes with it means the result of another host. */
+static void nested_note(const struct tokens *tokens, struct script_prepared *prepared,
+                        const struct expression *call) {
+    const uint32_t name = variable_of(tokens, call);
+    const struct bytes ok = BYTES("ok");
+    uint32_t found = TOKEN_NOWHERE, others = 0;
+    bool doubt = name == TOKEN_NOWHERE;
+    for (uint32_t at = TOKEN_NOWHERE;
+         !doubt && (at = use_next(tokens, name, at, tokens->count, &doubt)) != TOKEN_NOWHERE;) {
+        const bool foreign = is_foreign_member(tokens, at + 1);
+        const bool is_ok = foreign && bytes_equal(token_text(tokens, at + 2), ok);
+        doubt |= foreign && has_fallback(tokens, name, at + 2);
+        found = is_ok && found == TOKEN_NOWHERE ? at + 2 : found;
+        others += foreign && !is_ok;
+    }
+    if (!doubt && found != TOKEN_NOWHERE && others > 0) {
+        (void)script__note(tokens, prepared, found, NOTE_RESULT_MEMBER, NOTE_WARNS,
+                           "workflow() resolves to what the other script returns, which has a "
+                           "member \"ok\" only if that script gives it one; meta.results: "
+                           "\"object\" gives {ok, output, error}");
+    }
 }
 
 /* The same of the result of this call: a text, or a list of texts. */
@@ -357,8 +415,11 @@ static uint32_t result_member_find(const struct tokens *tokens, const struct exp
         return is_list ? item_member_find(tokens, name)
                        : member_find(tokens, name, 0, tokens->count);
     }
+    if (!is_list) {
+        return bound_find(tokens, call);
+    }
     const uint32_t close = call->first - 2;
-    bool binds = is_list && token_is(tokens, close + 1, "=") && token_is(tokens, close, "]") &&
+    bool binds = token_is(tokens, close + 1, "=") && token_is(tokens, close, "]") &&
                  token_is_variable_word(tokens, tokens->list[close].mate - 1) &&
                  follows_statement(tokens, call->after);
     return binds ? pattern_find(tokens, close) : TOKEN_NOWHERE;
@@ -374,6 +435,13 @@ static void result_note(const struct tokens *tokens, struct script_prepared *pre
                         const struct expression *call, uint32_t at, uint32_t *scan_left) {
     const enum word word = token_word(tokens, at);
     const bool is_list = word == WORD_PARALLEL || word == WORD_PIPELINE;
+    if (prepared->objects) {
+        return;
+    }
+    if (word == WORD_WORKFLOW && scan_take(tokens, scan_left)) {
+        nested_note(tokens, prepared, call);
+        return;
+    }
     if ((is_list ? !items_are_texts(tokens, at) : word != WORD_AGENT || !gives_text(tokens, at)) ||
         !scan_take(tokens, scan_left)) {
         return;
