@@ -399,13 +399,13 @@ static const char agents_answer[] = PAGE_SCHEMA(
     "\"id\":" TEXT_SCHEMA ",\"label\":" TEXT_OR_NULL ",\"phase\":" TEXT_OR_NULL
     ",\"model\":" TEXT_OR_NULL ",\"prompt\":" TEXT_OR_NULL ",\"state\":" TEXT_SCHEMA
     ",\"gate\":" TEXT_OR_NULL ",\"resume_at_ms\":" INT_OR_NULL ",\"cause\":" TEXT_OR_NULL
-    ",\"note\":" TEXT_OR_NULL ",\"cached\":" BOOL_SCHEMA ",\"done_no\":" INT_SCHEMA
-    ",\"output_tokens\":" INT_SCHEMA ",\"tokens\":" INT_SCHEMA ",\"cost_micros\":" INT_SCHEMA
-    ",\"usage\":" OBJECT_SCHEMA ",\"started_ms\":" INT_OR_NULL ",\"ended_ms\":" INT_OR_NULL
-    ",\"key\":" TEXT_OR_NULL ",\"session\":" TEXT_OR_NULL ",\"turn\":" TEXT_OR_NULL
-    ",\"attempts\":" INT_SCHEMA ",\"calls\":" INT_OR_NULL ",\"last_ms\":" INT_OR_NULL
-    ",\"line\":" INT_OR_NULL ",\"column\":" INT_OR_NULL ",\"file\":" TEXT_SCHEMA
-    ",\"type\":" TEXT_OR_NULL ",\"isolation\":" TEXT_OR_NULL
+    ",\"note\":" TEXT_OR_NULL ",\"cached\":" BOOL_SCHEMA ",\"cached_from\":" TEXT_OR_NULL
+    ",\"done_no\":" INT_SCHEMA ",\"output_tokens\":" INT_SCHEMA ",\"tokens\":" INT_SCHEMA
+    ",\"cost_micros\":" INT_SCHEMA ",\"usage\":" OBJECT_SCHEMA ",\"started_ms\":" INT_OR_NULL
+    ",\"ended_ms\":" INT_OR_NULL ",\"key\":" TEXT_OR_NULL ",\"session\":" TEXT_OR_NULL
+    ",\"turn\":" TEXT_OR_NULL ",\"attempts\":" INT_SCHEMA ",\"calls\":" INT_OR_NULL
+    ",\"last_ms\":" INT_OR_NULL ",\"line\":" INT_OR_NULL ",\"column\":" INT_OR_NULL
+    ",\"file\":" TEXT_SCHEMA ",\"type\":" TEXT_OR_NULL ",\"isolation\":" TEXT_OR_NULL
     ",\"waiting\":{\"type\":[\"object\",\"null\"]},\"result\":{}}}");
 
 static const char limits_answer[] =

@@ -451,6 +451,8 @@ static struct err flag_take(struct args *args, struct words *words, struct why *
     }
     if (value == NULL && flag->kind == FLAG_SWITCH) {
         value = "true";
+    } else if (value == NULL && flag->alone != NULL) {
+        value = flag->alone;
     } else if (value == NULL && words->at + 1 < words->argc) {
         value = words->argv[++words->at];
     } else if (value == NULL) {

@@ -124,7 +124,7 @@ static void flag_print(const struct flag *flag, FILE *out) {
     if (flag->choices != NULL) {
         len = choices_wrap(flag->choices, len, out);
     } else if (flag->kind != FLAG_SWITCH) {
-        len += fprintf(out, " %s", flag->value);
+        len += fprintf(out, flag->alone != NULL ? "[=%s]" : " %s", flag->value);
     }
     if (len >= FLAG_COLUMN) {
         fputc('\n', out);

@@ -116,9 +116,9 @@ static void flag_put(const struct flag *flag, FILE *page) {
     roff_put(flag->name, page);
     fputs("\\fR", page);
     if (flag->kind != FLAG_SWITCH) {
-        fputs(" \\fI", page);
+        fputs(flag->alone != NULL ? "[=\\fI" : " \\fI", page);
         roff_put(flag->choices != NULL ? flag->choices : flag->value, page);
-        fputs("\\fR", page);
+        fputs(flag->alone != NULL ? "\\fR]" : "\\fR", page);
     }
     fputc('\n', page);
     roff_put(flag->about, page);

@@ -207,7 +207,7 @@ static const struct flag *flag_of(const struct args_flags *flags, const char *wo
         bool named = strncmp(word, "--", 2) == 0 ? strcmp(word + 2, flag->name) == 0
                                                  : word[0] == '-' && word[1] != '\0' &&
                                                        word[1] == flag->letter && word[2] == '\0';
-        if (named && flag->kind != FLAG_SWITCH) {
+        if (named && flag->kind != FLAG_SWITCH && flag->alone == NULL) {
             return flag;
         }
     }

@@ -401,6 +401,12 @@ static const struct look *look_of(const struct workflow_agent *agent) {
                                       : (size_t)agent->mark];
 }
 
+static void cached_from_add(const struct workflow_agent *agent, struct text *text) {
+    if (agent->mark == WORKFLOW_CACHED && agent->cached_from[0] != '\0') {
+        text_addf(text, " from %s", agent->cached_from);
+    }
+}
+
 /* The words after an agent's name: its id, its question, or why it waits or failed. */
 static void agent_words_add(const struct drawing *drawing, const struct workflow_agent *agent,
                             struct text *words) {
@@ -426,6 +432,7 @@ static void agent_words_add(const struct drawing *drawing, const struct workflow
         }
     } else {
         text_add_str(words, look_of(agent)->words);
+        cached_from_add(agent, words);
     }
     if (words->len == begin) {
         text_cut(words, len);
@@ -603,6 +610,7 @@ static void agent_finished_add(const struct workflow_told *told, struct text *te
         text_addf(text, " %s%s", agent->cause, note[0] != '\0' ? ": " : "");
         plain_add(text, note);
     }
+    cached_from_add(agent, text);
     if (agent->mark != WORKFLOW_CACHED) {
         const struct amount_shown cost = cost_words(agent->cost_micros, agent->cost_unknown);
         spent_add(text, caused ? ", " : " ", agent->tokens, &cost, agent->ms);

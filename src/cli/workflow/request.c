@@ -12,6 +12,7 @@
 #include "cli/base/options.h"
 #include "cli/base/project.h"
 #include "cli/budget/limits.h"
+#include "rules/workflow/spec.h"
 #include "script/reader/meta.h"
 
 #define TIME_MAX_MS (INT64_C(366) * 24 * 3600 * 1000)
@@ -32,6 +33,8 @@ const struct flag workflow_request_flags[] = {
     OPTION_LIST(
         "lift", 0, "LIMIT",
         "With --resume: RUN's limit of this name (a flag's, as timeout) is none. Repeatable."),
+    OPTION_TIME("reuse", 1, WORKFLOW_REUSE_MAX,
+                "Reuse newest results of the same calls, up to this age [30m].", .alone = "30m"),
     OPTION_TEXT("model", 'm', "NAME",
                 "Use provider/model for agents that name none [the daemon's].",
                 .env = "DROVER_MODEL"),
@@ -265,6 +268,9 @@ struct err workflow_request_write(const struct workflow_request *request, struct
             args_given(args, "resume")
                 ? ERR_OK
                 : err_why(why, ERR_USAGE, "--from-event needs --resume RUN, the run of the event");
+    }
+    if (args_given(args, "reuse")) {
+        (void)json_object_set_new(all, "reuse_ms", json_integer(args_int(args, "reuse", 0)));
     }
     err = err_failed(err) ? err : limits_set(args, all, why);
     if (err_failed(err)) {

@@ -48,6 +48,7 @@ void workflow_tree_done(struct workflow_tree *tree) {
         mem_free(agent->run);
         mem_free(agent->name);
         mem_free(agent->cause);
+        mem_free(agent->cached_from);
         mem_free(agent->worktree);
         mem_free(agent->asks);
         mem_free(agent->question);
@@ -131,6 +132,7 @@ static struct workflow_agent *agent_of(struct workflow_tree *tree, const json_t 
         .run = mem_copy(run, strlen(run)),
         .name = agent_name(data, run),
         .cause = plain_copy(""),
+        .cached_from = plain_copy(""),
         .worktree = plain_copy(""),
         .waits = plain_copy(""),
         .phase = phase,
@@ -189,6 +191,7 @@ static void agent_end(struct workflow_tree *tree, struct workflow_agent *agent, 
     agent_update(tree, agent, data);
     bool failed = agent->mark == WORKFLOW_FAILED; /* The state stands for a missing cause. */
     words_set(&agent->cause, !failed ? "" : cause[0] != '\0' ? cause : talk_text(data, "state"));
+    words_set(&agent->cached_from, talk_text(data, "cached_from"));
     words_set(&agent->worktree, talk_text(data, "worktree"));
     words_set(&agent->asks, NULL);
     words_set(&agent->waits, "");

@@ -24,13 +24,14 @@ enum workflow_mark {
 enum { WORKFLOW_MARKS = WORKFLOW_SKIPPED + 1 };
 
 struct workflow_agent {
-    char *run, *name; /* name: its label, or how its prompt begins. */
-    char *cause;      /* Why it came to nothing; "": it did not. */
-    char *worktree;   /* What it changed, where it had a working tree of its own; "": nothing. */
-    char *asks;       /* The approval that it waits for; NULL: none. */
-    char *question;   /* Lines of the question, where it asks. */
-    char *waits;      /* Reason of another wait, as a sentence; "": none, or not known. */
-    bool asks_still;  /* Reported since workflow_tree_asked. */
+    char *run, *name;  /* name: its label, or how its prompt begins. */
+    char *cause;       /* Why it came to nothing; "": it did not. */
+    char *cached_from; /* Agent whose result it is; "": its own, or unknown. */
+    char *worktree;    /* What it changed, where it had a working tree of its own; "": nothing. */
+    char *asks;        /* The approval that it waits for; NULL: none. */
+    char *question;    /* Lines of the question, where it asks. */
+    char *waits;       /* Reason of another wait, as a sentence; "": none, or not known. */
+    bool asks_still;   /* Reported since workflow_tree_asked. */
     size_t phase;
     enum workflow_mark mark;
     int64_t tokens, cost_micros; /* cost_micros < 0: not known. */

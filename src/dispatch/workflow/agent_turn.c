@@ -78,6 +78,27 @@ json_t *workflow__tools(const json_t *allowed, tool_set asked) {
     return names;
 }
 
+bool call__only_reads(const struct call *call) {
+    const json_t *settings = json_object_get(call->workflow->spec, "settings");
+    if (call->nested || call->tree != NULL || call->program.len > 0) {
+        return false;
+    }
+    if (!call__has_tools(call)) {
+        return true;
+    }
+    const struct agent_tools tools = call_tools(call);
+    AUTO(json_release)
+    json_t *names = workflow__tools(json_object_get(settings, "tools"), tools.asked & tools.type);
+    bool reads = names != NULL;
+    for (size_t i = 0; reads && i < json_array_size(names); i++) {
+        enum tool_id id = TOOL_COUNT;
+        reads = tool_find(json_text(json_array_get(names, i)), &id) &&
+                tool_get(id)->again == TOOL_REPEATABLE &&
+                (tool_get(id)->needs & (TOOL_NEEDS_WRITE | TOOL_NEEDS_COMMAND)) == 0;
+    }
+    return reads;
+}
+
 /* The texts stay with the op, which outlives the transaction. */
 void call__fill_turn(struct call *call, struct workflow_op *op) {
     const struct workflow *workflow = call->workflow;

@@ -30,7 +30,7 @@
 #include "engine/session/sessions.h"
 #include "rules/provider/no_model.h"
 
-enum { MISFIT_NOTE_MAX = 300 };
+enum { MISFIT_NOTE_MAX = 300, CALL_REUSE_KEY = 32 /* Digits. */ };
 
 /* --- States ----------------------------------------------------------------------------------- */
 
@@ -48,7 +48,7 @@ void call__enter(struct call *call, enum call_state state) {
         [CALL_IN_LINE] = BIT(CALL_BEGUN) | ENDS,
         [CALL_CACHED] = BIT(CALL_SEARCHING) | BIT(CALL_STORING) | BIT(CALL_ENDED),
         [CALL_SEARCHING] = BIT(CALL_CACHED) | BIT(CALL_DEFERRED) | BIT(CALL_ENDED),
-        [CALL_BEGUN] = WORK | BUDGET | ENDS,
+        [CALL_BEGUN] = WORK | BUDGET | ENDS | BIT(CALL_STORING),
         [CALL_UNADMITTED] = BIT(CALL_BEGUN) | ENDS,
         [CALL_ASKING] = WORK | ENDS,
         [CALL_CHECKING] = WORK | ENDS,
@@ -318,10 +318,33 @@ void call__write_spec(const struct call *call, struct text *spec) {
     }
 }
 
+/* The call's own key has the prompt and the options; this one has besides who asks, where, and which
+ * model. */
+static struct bytes call_reuse_key(const struct call *call, struct workflow_op *op) {
+    const struct workflow *workflow = call->workflow;
+    AUTO(text_done) struct text all = text_up_to(64 << 10);
+    if (!call__only_reads(call)) {
+        return BYTES("");
+    }
+    text_addf(&all, "{\"n\":%lld", (long long)call->occurrence);
+    text_add_member(&all, "key", bytes_of(call->key));
+    text_add_member(&all, "owner", bytes_of(workflow->owner));
+    text_add_member(&all, "project", workflow__project(workflow));
+    text_add_member(&all, "root", bytes_of(workflow->root));
+    text_add_member(&all, "model", bytes_of(call->model));
+    if (text_failed(&all)) {
+        return BYTES("");
+    }
+    const struct sha256 digest = sha256_of(all.data, all.len);
+    op->reuse = sha256_hex(&digest);
+    return (struct bytes){op->reuse.text, CALL_REUSE_KEY};
+}
+
 struct step_new call__step(const struct call *call, struct workflow_op *op) {
     text_init(&op->spec, STEP_SPEC_MAX);
     call__write_spec(call, &op->spec);
-    return (struct step_new){.place = workflow__place(call->workflow),
+    return (struct step_new){.reuse_key = call_reuse_key(call, op),
+                             .place = workflow__place(call->workflow),
                              .run = call->run,
                              .key = bytes_of(call->key),
                              .occurrence = call->occurrence,
@@ -671,8 +694,11 @@ static void call_insert(struct call *call, enum run_cause refused) {
 /* The call has its slot. `refused`: it ends at once, with that cause; CAUSE_NONE: it goes on. The
  * row may be older than a crash: a call that was refused then is refused again, and one that
  * was asked is asked again; its row counts how often, also where it has no budget. */
-static void call_begin(struct call *call, enum run_cause refused) {
+void call__begin(struct call *call, enum run_cause refused) {
     bool fresh = call->row == ROW_NONE;
+    if (fresh && refused == CAUSE_NONE && call__reuse(call)) {
+        return; /* It comes again, if there is nothing. */
+    }
     if (fresh) {
         call_insert(call, refused);
     }
@@ -704,7 +730,7 @@ static void call_begin(struct call *call, enum run_cause refused) {
 
 static void call_begin_looked_up(struct call *call) {
     call__looked_up(call);
-    call_begin(call, call->refusal);
+    call__begin(call, call->refusal);
 }
 
 /* A refusal that needs no lookup; a type may name a model. A call that has begun, in an earlier
@@ -756,7 +782,7 @@ static void workflow_begin_calls(struct workflow *workflow) {
                     call__option(call, "agentType") != NULL || call__wants_tree(call))) {
             call__lookup(call, call_begin_looked_up);
         } else {
-            call_begin(call, refusal);
+            call__begin(call, refusal);
         }
     }
 }
@@ -804,7 +830,7 @@ static void call_work_looked_up(struct call *call) {
     if (call->refusal == CAUSE_NONE && !call->stop) {
         call_put_to_work(call);
     } else {
-        call_begin(call, call->refusal);
+        call__begin(call, call->refusal);
     }
 }
 

@@ -81,6 +81,7 @@ struct call {
     bool nested;                       /* By workflow(), not agent(). */
     bool stop;                         /* A user skipped it. */
     bool is_cached;                    /* Its outcome is another run's. */
+    bool reuse_looked;                 /* No other run has one that it may take. */
     bool restarted;         /* The earlier attempt is still in the pool or in the store. */
     int64_t slots;          /* Slots of workflow->working that the call holds: 0 or 1. */
     struct id turn;         /* Turn of an agent with tools; "": none. */
@@ -154,6 +155,7 @@ void call__set_slots(struct call *call, int64_t slots);
 void call__set_note(struct call *call, struct bytes note); /* May be the one that it has. */
 void call__release_bytes(struct call *call); /* Holds its message, but none waits for it. */
 void call__forget_message(struct call *call);
+void call__begin(struct call *call, enum run_cause refused); /* BEGUN; NONE: it goes on. */
 void call__start_again(struct call *call); /* Restarted: what it did so far is dropped. */
 void call__start_turn(struct call *call);  /* Under its row, which has no turn. */
 void call__fail(struct call *call, enum run_cause cause, const char *note);

@@ -431,6 +431,7 @@ static void workflow_take_load(struct workflow *workflow, struct workflow_load *
     workflow->total = json_int(workflow->spec, "total", -1);
     workflow->budgeted = workflow->budgeted || load->budgeted;
     workflow->resumed_from = load->row.resumed_from;
+    workflow->reuse_ms = json_int(workflow->spec, "reuse_ms", 0);
     for (size_t i = 0; i < load->at.unloaded_count; i++) { /* In their order. */
         const struct unloaded *unloaded = &load->unloaded[i];
         char name[CALL_NAME];

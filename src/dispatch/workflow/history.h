@@ -86,6 +86,9 @@ void workflow__note_prior(struct workflow *workflow, const struct run_row *row);
 void call__ended(struct call *call); /* The outcome is known: stored, then delivered. */
 void call__store(struct call *call); /* An ended one: now, or when it can be. */
 void call__done(struct call *call);  /* The outcome is stored. */
+/* BEGUN, without a row: false: the run reuses no results, or none of this call. true: one is looked
+ * for, and taken; or call__begin comes again. */
+MUST_CHECK bool call__reuse(struct call *call);
 void call__begin_nested(struct call *call, struct prior *old); /* old: as `cached`. */
 /* The script that workflow() names, as the request says; in the pool. */
 struct script_search {

@@ -281,23 +281,66 @@ static struct err cached_tx(struct tx *tx, void *ctx) {
     return err;
 }
 
+/* False: there was nothing. */
+static bool call_take_cached(struct call *call, const struct workflow_op *op) {
+    text_clear(&call->result);
+    if (op->late) {
+        return false;
+    }
+    text_add(&call->result, op->bytes.data, op->bytes.len);
+    call->workflow->workflows->stats.cached++;
+    call->is_cached = true;
+    call->cause = CAUSE_COMPLETED;
+    call_stored(call);
+    return true;
+}
+
 /* Late: it was deleted meanwhile, and the call is asked like any other. */
 static void cached_done(struct workflow_op *op) {
     struct call *call = op->call;
     struct workflow *workflow = op->workflow;
     call_release_cached(call);
-    text_clear(&call->result);
-    if (!op->late) {
-        text_add(&call->result, op->bytes.data, op->bytes.len);
-        workflow->workflows->stats.cached++;
-        call->is_cached = true;
-        call->cause = CAUSE_COMPLETED;
-        call_stored(call);
+    if (call_take_cached(call, op)) {
         return;
     }
     call__enter(call, CALL_IN_LINE);
     workflow__pump(workflow);
     workflow__settle_quiet(workflow);
+}
+
+/* A run that reuses results looks for each before it asks for one. Which it takes is decided in the
+ * commit that makes the step: a restart finds the step there, and asks nobody. */
+static void reused_done(struct workflow_op *op) {
+    struct call *call = op->call;
+    call->reuse_looked = true;
+    if (call_take_cached(call, op) || call->workflow->state == WORKFLOW_ENDING) {
+        return;
+    }
+    if (call->workflow->paused) {
+        call__set_slots(call, 0);
+        call__enter(call, CALL_IN_LINE);
+    } else {
+        call__enter(call, CALL_BEGUN);
+        call__begin(call, CAUSE_NONE);
+    }
+}
+
+bool call__reuse(struct call *call) {
+    const struct workflow *workflow = call->workflow;
+    if (workflow->reuse_ms == 0 || call->reuse_looked || !call__only_reads(call)) {
+        return false;
+    }
+    struct workflow_op *op = call__op(call, cached_tx, reused_done);
+    if (call->run.text[0] == '\0') {
+        call->run = workflows__new_id(workflow->workflows, "run");
+    }
+    text_init(&op->bytes, 2 * (size_t)WORKFLOW_RESULT_MAX);
+    op->cached = (struct step_cached){.step = call__step(call, op),
+                                      .from = BYTES(""),
+                                      .since_ms = workflows__now_ms(workflow->workflows) -
+                                                  workflow->reuse_ms};
+    call_send_stored(call, op);
+    return true;
 }
 
 /* Settles the lowest call that the other run has answered, else the first deferred one. */

@@ -14,6 +14,7 @@
 #ifndef DROVER_DISPATCH_WORKFLOW_STORE_OPS_H
 #define DROVER_DISPATCH_WORKFLOW_STORE_OPS_H
 
+#include "base/hash.h"
 #include "base/text.h"
 #include "dispatch/base/ask.h"
 #include "engine/workflow/steps.h"
@@ -76,6 +77,7 @@ struct workflow_op {
     size_t line_count;
     struct steps_queued queued; /* The steps are owned, and borrow from `bytes`. */
     struct text spec;           /* Owned: of the row that it writes. */
+    struct sha256_hex reuse;    /* Of that row: step_new.reuse_key. */
     struct text bytes;          /* Owned: what the others borrow from, or what was read. */
 };
 

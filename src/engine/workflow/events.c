@@ -296,6 +296,9 @@ static struct text finished_text(const struct step_told *told) {
     if (told->worktree.len > 0) {
         text_add_member(&data, "worktree", told->worktree);
     }
+    if (told->cached_from.len > 0) {
+        text_add_member(&data, "cached_from", told->cached_from);
+    }
     return data;
 }
 

@@ -331,6 +331,7 @@ static struct err step_write(struct tx *tx, const struct step_fresh *step,
     text_add_member_or_null(text, "cause", cause);
     text_add_member_or_null(text, "note", row.note);
     text_add_member_bool(text, "cached", step->cached);
+    text_add_member_or_null(text, "cached_from", step->cached_from);
     text_add_member_int(text, "done_no", step->done_no);
     text_add_member_int(text, "output_tokens", step->output_tokens);
     text_add_member_int(text, "tokens", step->tokens);

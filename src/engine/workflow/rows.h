@@ -69,6 +69,7 @@ struct step_told {
     enum run_state state;
     enum run_cause cause;
     bool cached;
+    struct bytes cached_from; /* As of its row; no data: of none. */
     int64_t output_tokens, took_ms;
     int64_t cost_micros;  /* Sum of the known costs; -1: nobody counted. */
     int64_t cost_unknown; /* Number of calls of unknown cost. */
@@ -87,7 +88,7 @@ MUST_CHECK struct err steps__event_both(struct tx *tx, const struct step_new *st
 /* A step as it is written first, and as lists read it. */
 struct step_fresh {
     struct run_row run;
-    struct bytes key, phase, agent;
+    struct bytes key, phase, agent, cached_from, reuse_key;
     int64_t occurrence, done_no, output_tokens, tokens, cost_micros;
     int64_t cache_read, cache_write, reasoning, cost_unknown, parked_ms;
     bool cached;
@@ -95,7 +96,8 @@ struct step_fresh {
 extern const struct map steps__map;
 #define STEP_COLUMNS                                                                               \
     RUN_COLUMNS ", step_key, occurrence, done_no, cached, output_tokens, tokens, cost_micros,"     \
-                " cache_read, cache_write, reasoning, cost_unknown, phase, agent, parked_ms"
+                " cache_read, cache_write, reasoning, cost_unknown, phase, agent, parked_ms,"      \
+                " cached_from, reuse_key"
 
 /* --- Ends ------------------------------------------------------------------------------------- */
 

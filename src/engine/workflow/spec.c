@@ -24,6 +24,12 @@ static struct err spec_check(const struct workflow_spec *spec, enum workflow_sou
         return err_why(why, ERR_BAD_FIELD,
                        "\"from_seq\" is an event of the run that \"resumeFromRunId\" names");
     }
+    if (spec->reuse_ms > 0 && spec->resume != NULL) {
+        return err_why(
+            why, ERR_BAD_FIELD,
+            "\"reuse_ms\" takes results of any run, and \"resumeFromRunId\" those of one: "
+            "give one of the two");
+    }
     if (spec->settings != NULL && !json_is_object(spec->settings)) {
         return err_why(why, ERR_BAD_FIELD, "\"settings\" must be an object, as sessions have it");
     }
@@ -166,6 +172,7 @@ struct err workflow_spec_write(const struct workflow_spec *spec, const struct wo
         const int64_t value = *limit_at(&numbers, i);
         member_put(object, limits[i].name, value == limits[i].absent ? NULL : json_integer(value));
     }
+    member_put(object, "reuse_ms", spec->reuse_ms == 0 ? NULL : json_integer(spec->reuse_ms));
     member_put(object, "budget", json_incref((json_t *)spec->budget_asked));
     member_put(object, "rerun", json_incref((json_t *)spec->rerun));
     member_put(object, "notify", json_incref((json_t *)spec->notify));

@@ -173,6 +173,8 @@ static const struct map_column fresh_columns[] = {
     STEP_COLUMN("phase", phase, MAP_TEXT),
     STEP_COLUMN("agent", agent, MAP_TEXT),
     STEP_COLUMN("parked_ms", parked_ms, MAP_INT),
+    STEP_COLUMN("cached_from", cached_from, MAP_TEXT),
+    STEP_COLUMN("reuse_key", reuse_key, MAP_TEXT),
 };
 const struct map steps__map = {MAP_OF("runs", fresh_columns, "id", struct step_fresh, run.id),
                                .names = runs__names};
@@ -235,6 +237,8 @@ static struct step_fresh step_of(const struct tx *tx, const struct step_new *ste
                                .key = step->key,
                                .phase = step->phase,
                                .agent = step->agent,
+                               .cached_from = BYTES(""),
+                               .reuse_key = step->reuse_key,
                                .occurrence = step->occurrence};
 }
 
@@ -323,23 +327,35 @@ struct err tx_step_begin(struct tx *tx, const struct step_new *step, enum step_b
     return tx_error(tx);
 }
 
-/* Takes over what another run's step came to. */
+/* What the newest one took over in turn counts for no other: else a result would never be too old. */
+static struct rows *cached_find(struct tx *tx, const struct step_cached *cached) {
+    static const char named[] = "SELECT run, result FROM runs WHERE run = $1 AND owner = $2";
+    static const char newest[] =
+        "SELECT run, result FROM runs WHERE reuse_key = $1 AND reuse_key <> '' AND owner = $2"
+        " AND state = 'succeeded' AND ended_ms >= $3 ORDER BY ended_ms DESC LIMIT 1";
+    const struct step_new *step = &cached->step;
+    return cached->from.len > 0
+               ? tx_row(tx, named, ARGS(arg_text(cached->from), arg_text(step->place.owner)))
+               : tx_row(tx, newest,
+                        ARGS(arg_text(step->reuse_key), arg_text(step->place.owner),
+                             arg_int(cached->since_ms)));
+}
+
 struct err tx_step_cached(struct tx *tx, const struct step_cached *cached, bool *ret_late,
                           struct bytes *ret_value) {
     const struct step_new *step = &cached->step;
     const struct facts facts = facts_read(tx, &step->place, STEP_ENDS_TOO);
-    AUTO(rows_release) struct rows *rows = NULL;
-    if (facts.lives) {
-        rows = tx_row(tx, "SELECT result FROM runs WHERE run = $1 AND owner = $2",
-                      ARGS(arg_text(cached->from), arg_text(step->place.owner)));
-    }
+    AUTO(rows_release) struct rows *rows = facts.lives ? cached_find(tx, cached) : NULL;
     *ret_late = rows == NULL && !err_failed(tx_error(tx));
     if (rows == NULL) {
         return tx_error(tx);
     }
-    *ret_value = rows_copy(rows, 0);
+    const struct bytes from = rows_copy(rows, 0);
+    *ret_value = rows_copy(rows, 1);
     rows_release(&rows);
     struct step_fresh fresh = step_of(tx, step, &facts);
+    fresh.cached_from = from;
+    fresh.reuse_key = BYTES("");
     fresh.run.state = RUN_SUCCEEDED;
     fresh.run.cause = CAUSE_COMPLETED;
     fresh.run.ended_ms = tx_now_ms(tx);
@@ -355,7 +371,8 @@ struct err tx_step_cached(struct tx *tx, const struct step_cached *cached, bool 
                                    .phase = step->phase,
                                    .state = RUN_SUCCEEDED,
                                    .cause = CAUSE_COMPLETED,
-                                   .cached = true};
+                                   .cached = true,
+                                   .cached_from = from};
     tx_fail(tx, steps__event_finished(tx, &told));
     return tx_error(tx);
 }

@@ -57,8 +57,9 @@ struct step_new {
     bool end_tells; /* Nothing comes between the two: the event of its end brings that of this. */
     struct workflow_place place;
     struct id run;
-    struct bytes key;   /* What was asked, as a hash. */
-    int64_t occurrence; /* Number of times that this key was asked, with this one. */
+    struct bytes key;       /* What was asked, as a hash. */
+    int64_t occurrence;     /* Number of times that this key was asked, with this one. */
+    struct bytes reuse_key; /* Its success is found by this (tx_step_cached); "": never. */
     struct bytes label, phase, model, prompt;
     struct bytes agent;       /* Type of its agent; "": none. */
     struct bytes model_asked; /* By its script, where that is none of ours; no data: it is. */
@@ -137,10 +138,13 @@ struct step_talked {
 MUST_CHECK struct err tx_step_talked(struct tx *tx, struct bytes turn,
                                      struct step_talked *ret_talked);
 
-/* Takes over what a step of another run came to. *ret_value: JSON, in the arena. */
+/* Takes over what a step of another run came to: of the one that is named, or, where none is, of the
+ * newest one of the same owner that succeeded with the same reuse key, and not before a time.
+ * *ret_value: JSON, in the arena. *ret_late: there is none, or the workflow has ended. */
 struct step_cached {
     struct step_new step;
-    struct bytes from; /* run_… */
+    struct bytes from; /* run_…; "": any. */
+    int64_t since_ms;
 };
 MUST_CHECK struct err tx_step_cached(struct tx *tx, const struct step_cached *cached,
                                      bool *ret_late, struct bytes *ret_value);

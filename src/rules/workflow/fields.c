@@ -35,6 +35,7 @@ static const struct field rows[] = {
      .min = 0,
      .max = INT64_MAX,
      .absent = -1},
+    {FIELD("reuse_ms", FIELD_INT, AT(reuse_ms)), .min = 1, .max = WORKFLOW_REUSE_MAX},
     {FIELD("rerun", FIELD_TEXTS, AT(rerun)), .max = WORKFLOW_RERUN_MAX},
     {JSON("notify", notify, "{\"type\":\"array\",\"items\":{\"type\":\"object\"}}")},
 };

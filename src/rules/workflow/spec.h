@@ -18,6 +18,7 @@ enum {
     WORKFLOW_AT_ONCE_LIMIT = 256, /* The most that a run may ask for. */
     WORKFLOW_RERUN_MAX = 1000,
 };
+#define WORKFLOW_REUSE_MAX (INT64_C(30) * 24 * 3600 * 1000)
 #define WORKFLOW_TIME_MAX INT64_C(31536000000) /* A year. */
 
 /* A path wins over script and name. `title` names a script that came as text in what is said of it,
@@ -34,6 +35,7 @@ struct workflow_spec {
     int64_t total;                                     /* -1: none. */
     int64_t from_seq; /* Event of the run that is resumed: agents not finished then run again. -1:
                        * none. */
+    int64_t reuse_ms; /* Age of results of any run that it may take over; 0: none. */
     bool budgeted;
     struct amounts budget;
     unsigned lifted; /* A bit for each limit that was null. */

@@ -166,6 +166,11 @@ CREATE TABLE runs (
     occurrence @int@ NOT NULL DEFAULT 0,
     done_no @int@ NOT NULL DEFAULT 0,
     cached @int@ NOT NULL DEFAULT 0,
+    -- Id (run_…) of the step whose result that is; '': of none.
+    cached_from TEXT NOT NULL DEFAULT '',
+    -- Hash of the call, of where it was made and of its model: a run that reuses results takes that
+    -- of the newest success with the same one. '': nobody may take it.
+    reuse_key TEXT NOT NULL DEFAULT '',
     output_tokens @int@ NOT NULL DEFAULT 0,
     tokens @int@ NOT NULL DEFAULT 0,
     cost_micros @int@ NOT NULL DEFAULT 0,
@@ -238,6 +243,8 @@ CREATE INDEX runs_below_asked ON runs (parent, stop_grace_ms)
 -- Steps of a workflow in the order in which they were settled. They are in no other index by parent
 -- or root: a list in the order of ids sorts them, a thousand at most (rules/workflow/workflow.h).
 CREATE INDEX runs_step ON runs (parent, done_no, id) WHERE step_key <> '';
+CREATE INDEX runs_reuse ON runs (reuse_key, ended_ms)
+    WHERE reuse_key <> '' AND state = 'succeeded';
 -- Retention: steps go with their workflow.
 CREATE INDEX runs_ended ON runs (ended_ms, id) WHERE ended_ms IS NOT NULL AND step_key = '';
 -- Each filter has an index whose last order is that of the list. Filters beside the first one are
