@@ -10,9 +10,12 @@ export const meta = {
   ],
   args: {
     type: "object",
-    required: ["target"],
+    oneOf: [{ required: ["target"] }, { required: ["path"] }],
     additionalProperties: false,
-    properties: { target: { type: "string", minLength: 1, description: "A file or a folder" } },
+    properties: {
+      target: { type: "string", minLength: 1, description: "A file or a folder" },
+      path: { type: "string", minLength: 1, description: "The same as target" },
+    },
   },
 };
 
@@ -59,7 +62,7 @@ const classes = {
   "business logic": "steps left out or repeated, races for money or stock, limits that don't hold",
 };
 
-const { target } = args;
+const { path, target = path } = args;
 const names = Object.keys(classes);
 
 // Each class flows on its own: the findings of a fast hunter are confirmed while others still hunt.

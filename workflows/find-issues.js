@@ -7,9 +7,11 @@ export const meta = {
   phases: [{ title: "Search", detail: "rounds of three searchers" }],
   args: {
     type: "object",
+    not: { required: ["target", "path"] },
     additionalProperties: false,
     properties: {
       target: { type: "string", minLength: 1, default: ".", description: "A file or a folder" },
+      path: { type: "string", minLength: 1, description: "The same as target" },
       maxRounds: { type: "integer", minimum: 1, maximum: 50, default: 5 },
     },
   },
@@ -46,7 +48,7 @@ const ways = [
   "by comparing: what is done in most places, and forgotten in one",
 ];
 
-const { target = ".", maxRounds = 5 } = args ?? {};
+const { path = ".", target = path, maxRounds = 5 } = args ?? {};
 const DRY_ROUNDS = 2;
 
 const known = new Map();

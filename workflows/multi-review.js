@@ -7,9 +7,12 @@ export const meta = {
   phases: [{ title: "Review" }, { title: "Merge", detail: "the same finding is told once" }],
   args: {
     type: "object",
-    required: ["target"],
+    oneOf: [{ required: ["target"] }, { required: ["path"] }],
     additionalProperties: false,
-    properties: { target: { type: "string", minLength: 1, description: "A file or a folder" } },
+    properties: {
+      target: { type: "string", minLength: 1, description: "A file or a folder" },
+      path: { type: "string", minLength: 1, description: "The same as target" },
+    },
   },
 };
 
@@ -52,7 +55,7 @@ const reviewers = {
   standards: "the project's own rules: what its docs, linters and the code around it ask for",
 };
 
-const { target } = args;
+const { path, target = path } = args;
 
 phase("Review");
 const names = Object.keys(reviewers);

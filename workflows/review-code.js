@@ -6,10 +6,11 @@ export const meta = {
   phases: [{ title: "Review", detail: "one reviewer for each concern" }, { title: "Report" }],
   args: {
     type: "object",
-    required: ["target"],
+    oneOf: [{ required: ["target"] }, { required: ["path"] }],
     additionalProperties: false,
     properties: {
       target: { type: "string", minLength: 1, description: "A file, a folder, a diff, a branch" },
+      path: { type: "string", minLength: 1, description: "The same as target" },
     },
   },
 };
@@ -47,7 +48,7 @@ const concerns = {
   performance: "work that grows too fast, repeated I/O, memory that is kept, locks held too long",
 };
 
-const { target } = args;
+const { path, target = path } = args;
 
 phase("Review");
 const names = Object.keys(concerns);

@@ -199,7 +199,7 @@ function reads(step, text) {
   return name !== undefined && name !== "CONSTANT" && !inside && !small.includes(name);
 }
 
-/** Sums of usage, the texts of an agent's steps, and the last run of a script. */
+/** Sums of usage, the texts of an agent's steps, the last run of a script, and reused results. */
 async function readsThatAreNoList() {
   const sorts = "day hour model agent session project category tool workflow phase".split(" ");
   for (const by of [...sorts, "workflow,phase", "tool,hour"]) {
@@ -215,6 +215,10 @@ async function readsThatAreNoList() {
   }
   const again = await ask("POST", "/workflows", { script, root: folder, resumeFromRunId: "last" });
   assert.equal((await get(`/runs/${again.runId}`)).spec.resumed_from, ids.flow);
+  const reuses = await ask("POST", "/workflows", { script, root: folder, reuse_ms: 3600_000 });
+  while ((await get("/runs?live=1")).items.length > 0);
+  const agents = (await get(`/runs/${reuses.runId}/agents`)).items;
+  assert.deepEqual(agents.map(({ cached }) => cached), [true, false]);
 }
 
 test("no statement reads a whole table, or sorts, whatever a list is asked", async (t) => {

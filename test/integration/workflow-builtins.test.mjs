@@ -39,3 +39,21 @@ test("review-code says in its report which reviewers failed", async (t) => {
     "Not reviewed: performance (its reviewer failed).");
   assert.deepEqual(end.result.missing, ["security", "performance"]);
 });
+
+test("those that take a target take it as path, too, and one of the two", async (t) => {
+  const flows = await Workflows.open(t);
+  const asks = async (name, args) => {
+    const { run } = await flows.run({ name, args, model: "scripted/demo" });
+    return (await flows.agents(run)).map(({ prompt }) => prompt).sort().join("\n");
+  };
+  for (const name of ["bounty-hunt", "find-issues", "multi-review", "review-code"]) {
+    const prompts = await asks(name, { target: "src/here" });
+    assert.match(prompts, /src\/here/);
+    assert.equal(await asks(name, { path: "src/here" }), prompts);
+    const both = await flows.ask("POST", "/workflows", { name, args: { path: "a", target: "b" } });
+    assert.deepEqual([both.status, both.json.code], [400, "bad_field"]);
+  }
+  const { stdout, stderr } = await flows.daemon.cli(["run", "--model", "scripted/demo", "--root", flows.root,
+    "--json", "review-code", "src/here"]);
+  assert.match(stdout, /"target":"src\/here"/, stderr);
+});

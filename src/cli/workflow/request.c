@@ -100,9 +100,12 @@ static struct err whole_args_read(const char *whole, json_t **ret_all, struct wh
     return *ret_all != NULL ? ERR_OK : err_why(why, ERR_USAGE, "--args is not UTF-8 text");
 }
 
-/* The one required member of the args; NULL: there are none or several. */
+/* The one required member of the args; NULL: there are none or several. Of one that has several names
+ * the first. */
 static const char *required_one(const json_t *schema) {
+    const json_t *names = json_array_get(json_object_get(schema, "oneOf"), 0);
     const json_t *required = json_object_get(schema, "required");
+    required = required != NULL ? required : json_object_get(names, "required");
     return json_array_size(required) == 1 ? json_string_value(json_array_get(required, 0)) : NULL;
 }
 

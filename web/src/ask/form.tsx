@@ -19,8 +19,12 @@ export function propertiesOf(schema: unknown): [name: string, property: Property
     ? Object.entries(properties).map(([name, one]) => [name, isObject(one) ? one : {}]) : [];
 }
 
-const requiredOf = (schema: unknown): unknown[] =>
-  (isObject(schema) && Array.isArray(schema.required) ? schema.required : []);
+/** Of a member that has several names the first counts: {oneOf: [{required: […]}, …]}. */
+const requiredOf = (schema: unknown): unknown[] => {
+  if (!isObject(schema)) return [];
+  if (Array.isArray(schema.required)) return schema.required;
+  return Array.isArray(schema.oneOf) ? requiredOf(schema.oneOf[0]) : [];
+};
 
 /** Pure: the value that a field's text stands for; undefined: it was left empty. */
 export function valueOf({ type, enum: options }: Property, text: string): Value {
