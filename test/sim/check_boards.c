@@ -37,6 +37,7 @@ struct model_task {
     bool open, by_hand; /* The last attempt has not ended; it has no run. */
     bool pauses;        /* not_before_ms may be in the future. */
     int64_t attempts, rejections, silent, retry_count; /* silent: ends that are retried. */
+    int64_t refused; /* Attempts that a provider ended: no outage fails a task. */
     bool needs[BOARD_TASKS_MAX + 1], waived[BOARD_TASKS_MAX + 1]; /* By number. */
 };
 struct model {
@@ -195,7 +196,7 @@ static void edge_check(struct sim *sim, const struct model_task *task, enum task
 
 struct event {
     int64_t made_ms;
-    const char *by, *from, *reason, *attempt, *needs;
+    const char *by, *from, *reason, *outcome, *attempt, *needs;
     int64_t retry_count;
 };
 
@@ -234,16 +235,17 @@ static void claimed(struct sim *sim, struct model_task *task, const struct event
 static void given_back(struct sim *sim, struct model_task *task, const char *reason) {
     const bool wrote = rows_number(sim, "SELECT count(*) FROM task_outputs WHERE task = $1",
                                    TEXTS(task->id), 0) > 0;
-    task->silent += strcmp(reason, board_reason_names[BOARD_BECAUSE_API_ERROR]) != 0;
+    const bool refused = strcmp(reason, board_reason_names[BOARD_BECAUSE_API_ERROR]) == 0;
+    task->silent += !refused;
     task->pauses = true;
-    if (task->attempts >= task->attempts_max || task->retry_count >= BOARD_RETRIES_MAX ||
+    if ((!refused && task->attempts - task->refused >= task->attempts_max) || task->retry_count >= BOARD_RETRIES_MAX ||
         (!wrote && task->silent >= BOARD_RETRIES_MAX)) {
         sim_fail(sim,
-                 "T-%lld is to be tried again (%s) after %lld of %lld attempts, retry %lld, %lld of"
-                 " them without an end",
+                 "T-%lld is to be tried again (%s) after %lld of %lld attempts, %lld of them refused,"
+                 " retry %lld, %lld of them without an end",
                  (long long)task->number, reason, (long long)task->attempts,
-                 (long long)task->attempts_max, (long long)task->retry_count,
-                 (long long)task->silent);
+                 (long long)task->attempts_max, (long long)task->refused,
+                 (long long)task->retry_count, (long long)task->silent);
     }
 }
 
@@ -254,10 +256,19 @@ static void pending(struct sim *sim, struct model_task *task, const char *by, co
         task->rejections++;
         task->silent = 0;
     } else {
-        task->attempts = task->rejections = task->silent = 0;
+        task->attempts = task->rejections = task->silent = task->refused = 0;
         task->pauses = false;
     }
     (void)by;
+}
+
+static void failed(struct sim *sim, const struct model_task *task, const char *reason) {
+    if (strcmp(reason, board_reason_names[BOARD_BECAUSE_MAX_ATTEMPTS]) == 0 &&
+        task->attempts - task->refused < task->attempts_max) {
+        sim_fail(sim, "T-%lld fails after %lld attempts, of which %lld were refused, and has %lld",
+                 (long long)task->number, (long long)task->attempts, (long long)task->refused,
+                 (long long)task->attempts_max);
+    }
 }
 
 static void entered(struct sim *sim, struct model_task *task, enum task_status to,
@@ -272,6 +283,8 @@ static void entered(struct sim *sim, struct model_task *task, enum task_status t
         claimed(sim, task, event);
     } else if (to == TASK_PENDING) {
         pending(sim, task, event->by, event->reason);
+    } else if (to == TASK_FAILED) {
+        failed(sim, task, event->reason);
     }
     task->status = to;
     model.moved[task->number][to]++;
@@ -291,6 +304,12 @@ static void attempt_completed(struct sim *sim, struct model_task *task, const st
     }
     task->open = false;
     task->retry_count = event->retry_count;
+    static const enum run_cause refusals[] = {CAUSE_RATE_LIMITED, CAUSE_PROVIDER_ERROR,
+                                              CAUSE_PROVIDER_UNREACHABLE, CAUSE_SESSION_BUSY,
+                                              CAUSE_QUOTA};
+    for (size_t i = 0; i < COUNT_OF(refusals); i++) {
+        task->refused += strcmp(event->outcome, run_cause_name(refusals[i])) == 0;
+    }
 }
 
 /* --- Replay ----------------------------------------------------------------------------------- */
@@ -373,6 +392,7 @@ static void event_take(struct sim *sim, const struct ask_row *row, void *ctx) {
                                 .by = row->text[2].data,
                                 .from = member(detail, "from"),
                                 .reason = member(detail, "reason"),
+                                .outcome = member(detail, "outcome"),
                                 .attempt = member(detail, "attempt"),
                                 .needs = member(detail, "needs"),
                                 .retry_count =

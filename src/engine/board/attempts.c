@@ -282,7 +282,8 @@ static void attempt_end(struct tx *tx, struct task *task, const struct ending *e
                                           .cause = ending->cause,
                                           .retry_count = task->retry_count,
                                           .attempts = task->attempts,
-                                          .attempts_max = task->attempts_max};
+                                          .attempts_max = task->attempts_max,
+                                          .refusals = board_refusals(task->counters)};
     const struct board_verdict verdict = board_attempt_judge(&end);
     const enum board_counter counter = board_counter_of(ending->cause);
     if (counter < BOARD_COUNTER_COUNT) {
