@@ -238,14 +238,15 @@ static void given_back(struct sim *sim, struct model_task *task, const char *rea
     const bool refused = strcmp(reason, board_reason_names[BOARD_BECAUSE_API_ERROR]) == 0;
     task->silent += !refused;
     task->pauses = true;
-    if ((!refused && task->attempts - task->refused >= task->attempts_max) || task->retry_count >= BOARD_RETRIES_MAX ||
-        (!wrote && task->silent >= BOARD_RETRIES_MAX)) {
-        sim_fail(sim,
-                 "T-%lld is to be tried again (%s) after %lld of %lld attempts, %lld of them refused,"
-                 " retry %lld, %lld of them without an end",
-                 (long long)task->number, reason, (long long)task->attempts,
-                 (long long)task->attempts_max, (long long)task->refused,
-                 (long long)task->retry_count, (long long)task->silent);
+    if ((!refused && task->attempts - task->refused >= task->attempts_max) ||
+        task->retry_count >= BOARD_RETRIES_MAX || (!wrote && task->silent >= BOARD_RETRIES_MAX)) {
+        sim_fail(
+            sim,
+            "T-%lld is to be tried again (%s) after %lld of %lld attempts, %lld of them refused,"
+            " retry %lld, %lld of them without an end",
+            (long long)task->number, reason, (long long)task->attempts,
+            (long long)task->attempts_max, (long long)task->refused, (long long)task->retry_count,
+            (long long)task->silent);
     }
 }
 
