@@ -332,22 +332,20 @@ static enum agent_outcome outcome_of(enum run_cause cause) {
                                                  : AGENT_RATE_LIMITED;
 }
 
-/* The attempt has ended, since its provider is to be asked later: its agent takes no task before.
- * A row that is there is that of the dispatcher, which follows the agent's processes. */
-static void cool_down(struct tx *tx, const struct run_row *run, struct bytes agent) {
+/* A longer time that is there is that of the dispatcher, which follows the agent's processes. */
+void board__agent_cools(struct tx *tx, struct bytes agent, const struct run_row *run) {
     const int64_t now_ms = tx_now_ms(tx), last_ms = now_ms + AGENT_WAIT_NAMED_MS;
+    const int64_t until_ms = run->not_before_ms < last_ms ? run->not_before_ms : last_ms;
     struct agent_cool_stored cool;
     bool found = false;
     const enum board_counter counter = board_counter_of(run->cause);
     const bool is_of_provider = counter == BOARD_COUNT_CONNECT || counter == BOARD_COUNT_API;
-    if (!is_of_provider || run->not_before_ms <= now_ms) {
+    if (!is_of_provider || until_ms <= now_ms) {
         return;
     }
     tx_fail(tx, tx_agent_cool_find(tx, agent, now_ms, &found, &cool));
-    if (!found) {
-        tx_fail(tx, tx_agent_cool_set(tx, agent,
-                                      run->not_before_ms < last_ms ? run->not_before_ms : last_ms,
-                                      outcome_of(run->cause)));
+    if (!found || cool.until_ms < until_ms) {
+        tx_fail(tx, tx_agent_cool_set(tx, agent, until_ms, outcome_of(run->cause)));
     }
 }
 
@@ -364,7 +362,7 @@ struct err board__run_ended(struct tx *tx, const struct run_row *run) {
                                       .note = run->note,
                                       .exit_code = run->exit_code,
                                       .began_ms = attempt.made_ms};
-        cool_down(tx, run, attempt.agent);
+        board__agent_cools(tx, attempt.agent, run);
         attempt_end(tx, &task, &ending);
     }
     reviews__ended(tx, run);

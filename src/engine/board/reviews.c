@@ -80,6 +80,7 @@ struct err tx_review_start(struct tx *tx, const struct attempt_start *start, str
                                          .model = BYTES(""),
                                          .model_default = start->model_default,
                                          .policy = TURN_ENQUEUE,
+                                         .yields = true, /* The result waits, as a row. */
                                          .run = start->run,
                                          .message = start->message,
                                          .answer = start->answer,
@@ -185,6 +186,7 @@ void reviews__ended(struct tx *tx, const struct run_row *run) {
         review_told(tx, &task, "review_failed", task.reviewer,
                     run->note.len > 0 ? run->note : BYTES("it gave no verdict"));
         if (board_cause_cools(run->cause)) {
+            board__agent_cools(tx, task.reviewer, run);
             judge_later(tx, &task);
         }
         tasks__write(tx, &task);

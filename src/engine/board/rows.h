@@ -103,6 +103,10 @@ MUST_CHECK struct err tasks__output_check(struct tx *tx, const struct task *task
 MUST_CHECK struct err tasks__must_check(struct tx *tx, const struct task *task,
                                         const struct task_move *move, struct why *why);
 
+/* The run has ended, since its provider is to be asked later: the agent of that attempt, or review,
+ * begins nothing before. */
+void board__agent_cools(struct tx *tx, struct bytes agent, const struct run_row *run);
+
 /* Why no agent of the board takes it, though it is ready. */
 void board__agents_tell(struct tx *tx, const struct task *task, struct text *text);
 
