@@ -76,8 +76,9 @@ const read = (...names) => readFileSync(path.join(...names), "utf8");
 /** The paths that a working tree's row names. */
 const places = (trees, task) => {
   const tree = path.join(trees.root, ".drover/worktrees", task.id);
-  assert.deepEqual([task.worktree.path, task.worktree.root, task.worktree.base],
-    [tree, tree, trees.git("rev-parse", "HEAD")]);
+  const { path: at, root, base, branch } = task.worktree;
+  assert.deepEqual([at, root, base, branch], [tree, tree, trees.git("rev-parse", "main"),
+    `drover/${task.name}-${task.id.slice(-6)}`]);
   return tree;
 };
 
@@ -122,7 +123,7 @@ test("a result that was sent back: the next attempt is shown its changes, and go
     const [first, second] = await trees.prompts(task);
     assert.doesNotMatch(first, /changes since commit/);
     const changes = "New, and unknown to git: new.txt\ndiff --git a/file b/file\n" +
-      "[^]*\n one\n\\+two";
+      "[^]*\n one\n\\+two\ndiff --git a/new.txt b/new.txt\n[^]*\n\\+new\n[^]*";
     assert.match(second, new RegExp(
       `say three[^]*changes since commit ${task.worktree.base}.\n\n~~~\n${changes}\n~~~`));
   });
@@ -136,7 +137,7 @@ test("a tree that was being made when the daemon was killed is made once", LIMIT
   await trees.add("Slow", work(sh("cat file > copy")));
   await until("git writes files", () => existsSync(at));
   const { status: now, worktree: { path: tree, base }, run } = await trees.show("T-1");
-  assert.deepEqual([now, base, run], ["claimed", "", null]);
+  assert.deepEqual([now, base, run], ["claimed", trees.git("rev-parse", "main"), null]);
   await trees.turns.daemon.kill();
   await trees.turns.daemon.start();
   writeFileSync(go, "");
@@ -178,6 +179,7 @@ test("when a task is over, its tree stays if anything has changed in it", LIMIT,
   await until("one is gone", async () => (await trees.show("T-1")).worktree === null);
   await until("one is kept", async () => (await trees.show("T-2")).worktree.kept === true);
   assert.deepEqual([existsSync(a), read(b, "new.txt")], [false, "new"]);
+  assert.match(trees.git("branch", "--list", "drover/*"), /^[+ ]*drover\/T-2-\w{6}$/);
   await trees.change("T-1", { description: work(write("again.txt", "again")) });
   for (const name of ["T-1", "T-2"]) await trees.post(`/${name}/status`, { status: "pending" });
   await until("both work again", async () => {
@@ -186,6 +188,73 @@ test("when a task is over, its tree stays if anything has changed in it", LIMIT,
   });
   assert.equal(read(places(trees, await trees.show("T-1")), "again.txt"), "again");
   assert.equal(places(trees, await trees.show("T-2")), b);
+});
+
+test("commits outlive their tree on its branch, and the next attempt goes on from it", LIMIT,
+  async (t) => {
+    const trees = await Trees.open(t);
+    const commit = sh("git add -A && git -c user.name=a -c user.email=a@b commit -qm mine");
+    await trees.add("Commit", work(write("new.txt", "new"), commit));
+    const first = await trees.until("T-1", "review");
+    const tree = places(trees, first), { branch, base } = first.worktree;
+    const mine = trees.git("rev-parse", branch);
+    assert.notEqual(mine, base);
+    rmSync(tree, { recursive: true });
+    writeFileSync(path.join(trees.root, "file"), "elsewhere\n");
+    trees.git(...ME, "commit", "-qam", "second");
+    await trees.change("T-1", { description: work(sh("cat new.txt > copy")) });
+    await trees.post("/T-1/review", { accept: false, reasons: ["copy it"] });
+    await until("it is at its second review", async () => {
+      const { status: now, attempt_count: count } = await trees.show("T-1");
+      return now === "review" && count === 2;
+    });
+    const second = await trees.show("T-1");
+    assert.deepEqual([second.worktree.base, trees.git("rev-parse", branch), read(tree, "copy"),
+      read(tree, "file")], [base, mine, "new", "one\n"]);
+    assert.match((await trees.prompts(second)).at(-1), /\+\+\+ b\/new\.txt/);
+    rmSync(tree, { recursive: true });
+    await trees.post("/T-1/review", { accept: true });
+    await until("it is looked at", async () => (await trees.show("T-1")).worktree.kept === true);
+    assert.equal(trees.git("rev-parse", branch), mine);
+    // A branch that somebody has deleted is made again where the project is now.
+    trees.git("worktree", "prune");
+    trees.git("branch", "-qD", branch);
+    await trees.change("T-1", { description: work(sh("cat file > copy")) });
+    await trees.post("/T-1/status", { status: "pending" });
+    await until("it is at its third review", async () =>
+      (await trees.show("T-1")).attempt_count === 1 && (await trees.show("T-1")).status === "review");
+    places(trees, await trees.show("T-1"));
+    assert.equal(read(tree, "copy"), "elsewhere\n");
+  });
+
+test("while git makes a tree, other tasks of the board begin", LIMIT, async (t) => {
+  const trees = await Trees.open(t);
+  await trees.add("First", work(sh("cat file > copy")));
+  const first = await trees.until("T-1", "review");
+  const at = path.join(trees.root, ".git/waits"), go = path.join(trees.turns.folder, "go");
+  writeFileSync(path.join(trees.root, ".git/info/attributes"), "file filter=slow\n");
+  trees.git("config", "filter.slow.smudge",
+    `echo x >> ${at}; until [ -e ${go} ]; do sleep 0.02; done; cat`);
+  await trees.add("Slow", work(sh("cat file > copy")));
+  await until("git writes files", () => existsSync(at));
+  assert.equal((await trees.show("T-2")).status, "claimed");
+  await trees.turns.ask("PATCH", "/projects/shop", { board: { ...BOARD, worktrees: false } });
+  await trees.add("Quick", work(sh("pwd")));
+  await until("the third is done", async () => (await trees.show("T-3")).status === "review");
+  assert.equal((await trees.show("T-2")).status, "claimed");
+  await trees.turns.daemon.kill();
+  await trees.turns.daemon.start();
+  await trees.add("Quicker", work(sh("pwd")));
+  await until("the fourth is done", async () => (await trees.show("T-4")).status === "review");
+  assert.deepEqual([(await trees.show("T-2")).status, (await trees.show("T-2")).attempt_count],
+    ["claimed", 1]);
+  // A task that is cancelled meanwhile begins nothing, and its tree goes.
+  await trees.post("/T-2/status", { status: "cancelled" });
+  writeFileSync(go, "");
+  await until("its tree is gone", async () => (await trees.show("T-2")).worktree === null);
+  assert.ok(!existsSync(path.join(trees.root, ".drover/worktrees", (await trees.show("T-2")).id)));
+  assert.equal(trees.git("branch", "--list", "drover/*").split("\n").length, 1);
+  assert.ok(existsSync(first.worktree.path));
 });
 
 /** A command of the stand-in for a program: a call, as its prompt shows it. */

@@ -7,7 +7,9 @@
  *
  *   edges     each event goes on from the status before it, and is a move that the client named in
  *             it may make
- *   cools     no agent begins a task or a review while it cools down
+ *   cools     no agent begins a task or a review while it cools down; one whose provider is to be
+ *             asked later does
+ *   waits     no attempt waits for its provider for much longer than a minute
  *   claims    nobody takes a task whose needs are open or whose lane is taken; no agent has more
  *             tasks than its slots, and the daemon takes the first one of those that it may take
  *   attempts  a task that is held has one open attempt, by events and by rows; an attempt that has
@@ -27,6 +29,7 @@
 #include "rules/board/task.h"
 
 enum { WORD_SIZE = 24, DETAIL_DEPTH_MAX = 16, LONG_MS = 2 * 3600 * 1000 };
+enum { ATTEMPT_WAIT_S = 90 };      /* A minute, and the time until the run is looked at. */
 enum { REVIEW_BEGINS_MS = 60000 }; /* From the choice of its task to its turn, at most. */
 
 struct model_task {
@@ -36,7 +39,9 @@ struct model_task {
     char agent[WORD_SIZE], attempt[ID_SIZE];
     bool open, by_hand; /* The last attempt has not ended; it has no run. */
     bool pauses;        /* not_before_ms may be in the future. */
+    uint64_t waits_ns;  /* Since when its attempt waits for its provider; 0: it does not. */
     int64_t attempts, rejections, silent, retry_count; /* silent: ends that are retried. */
+    int64_t refused; /* Attempts that a provider ended: no outage fails a task. */
     bool needs[BOARD_TASKS_MAX + 1], waived[BOARD_TASKS_MAX + 1]; /* By number. */
 };
 struct model {
@@ -153,7 +158,7 @@ static void claim_check(struct sim *sim, const struct model_task *task, const ch
         sim_fail(sim, "%s takes T-%lld, whose last attempt has not ended", agent,
                  (long long)task->number);
     }
-    if (!by_hand && task->attempts >= task->attempts_max + task->rejections) {
+    if (!by_hand && task->attempts - task->refused >= task->attempts_max + task->rejections) {
         sim_fail(sim, "%s takes T-%lld for the %lld. time, and may %lld times", agent,
                  (long long)task->number, (long long)task->attempts + 1,
                  (long long)(task->attempts_max + task->rejections));
@@ -195,7 +200,7 @@ static void edge_check(struct sim *sim, const struct model_task *task, enum task
 
 struct event {
     int64_t made_ms;
-    const char *by, *from, *reason, *attempt, *needs;
+    const char *by, *from, *reason, *outcome, *attempt, *needs;
     int64_t retry_count;
 };
 
@@ -222,6 +227,7 @@ static void claimed(struct sim *sim, struct model_task *task, const struct event
     claim_check(sim, task, by, task->by_hand);
     task->attempts++;
     task->open = true;
+    task->waits_ns = 0;
     (void)snprintf(task->agent, sizeof task->agent, "%s", by);
     (void)snprintf(task->attempt, sizeof task->attempt, "%s", attempt);
     if (!task->by_hand) {
@@ -230,34 +236,64 @@ static void claimed(struct sim *sim, struct model_task *task, const struct event
     }
 }
 
-/* The daemon takes it back from its agent. */
-static void given_back(struct sim *sim, struct model_task *task, const char *reason) {
-    const bool wrote = rows_number(sim, "SELECT count(*) FROM task_outputs WHERE task = $1",
-                                   TEXTS(task->id), 0) > 0;
-    task->silent += strcmp(reason, board_reason_names[BOARD_BECAUSE_API_ERROR]) != 0;
-    task->pauses = true;
-    if (task->attempts >= task->attempts_max || task->retry_count >= BOARD_RETRIES_MAX ||
-        (!wrote && task->silent >= BOARD_RETRIES_MAX)) {
-        sim_fail(sim,
-                 "T-%lld is to be tried again (%s) after %lld of %lld attempts, retry %lld, %lld of"
-                 " them without an end",
-                 (long long)task->number, reason, (long long)task->attempts,
-                 (long long)task->attempts_max, (long long)task->retry_count,
-                 (long long)task->silent);
+/* Its run names the time at which its provider is to be asked. Events of an earlier life are not
+ * looked at, as by cool_check. */
+static void refusal_check(struct sim *sim, const struct model_task *task, int64_t made_ms) {
+    struct ask_number then = ask_number(made_ms);
+    if (!model.replays &&
+        rows_number(sim,
+                    "SELECT count(*) FROM runs r JOIN task_attempts a ON a.run = r.run WHERE"
+                    " a.attempt = $1 AND r.cause IN ('rate_limited', 'provider_error',"
+                    " 'provider_unreachable') AND r.not_before_ms > 0 + $2 AND NOT EXISTS (SELECT 1"
+                    " FROM agent_cools c WHERE c.agent = a.agent AND c.until_ms > 0 + $2)",
+                    TEXTS(task->attempt, then.text), 0) > 0) {
+        sim_fail(sim, "the provider of %s refused its attempt at T-%lld, and it does not cool down",
+                 task->agent, (long long)task->number);
     }
 }
 
-static void pending(struct sim *sim, struct model_task *task, const char *by, const char *reason) {
+/* The daemon takes it back from its agent. */
+static void given_back(struct sim *sim, struct model_task *task, const struct event *event) {
+    const char *reason = event->reason;
+    const bool wrote = rows_number(sim, "SELECT count(*) FROM task_outputs WHERE task = $1",
+                                   TEXTS(task->id), 0) > 0;
+    const bool refused = strcmp(reason, board_reason_names[BOARD_BECAUSE_API_ERROR]) == 0;
+    task->silent += !refused;
+    if (refused) {
+        refusal_check(sim, task, event->made_ms);
+    }
+    task->pauses = true;
+    if ((!refused && task->attempts - task->refused >= task->attempts_max) ||
+        task->retry_count >= BOARD_RETRIES_MAX || (!wrote && task->silent >= BOARD_RETRIES_MAX)) {
+        sim_fail(
+            sim,
+            "T-%lld is to be tried again (%s) after %lld of %lld attempts, %lld of them refused,"
+            " retry %lld, %lld of them without an end",
+            (long long)task->number, reason, (long long)task->attempts,
+            (long long)task->attempts_max, (long long)task->refused, (long long)task->retry_count,
+            (long long)task->silent);
+    }
+}
+
+static void pending(struct sim *sim, struct model_task *task, const struct event *event) {
     if (task_is_held(task->status)) {
-        given_back(sim, task, reason);
+        given_back(sim, task, event);
     } else if (task->status == TASK_REVIEW) {
         task->rejections++;
         task->silent = 0;
     } else {
-        task->attempts = task->rejections = task->silent = 0;
+        task->attempts = task->rejections = task->silent = task->refused = 0;
         task->pauses = false;
     }
-    (void)by;
+}
+
+static void failed(struct sim *sim, const struct model_task *task, const char *reason) {
+    if (strcmp(reason, board_reason_names[BOARD_BECAUSE_MAX_ATTEMPTS]) == 0 &&
+        task->attempts - task->refused < task->attempts_max) {
+        sim_fail(sim, "T-%lld fails after %lld attempts, of which %lld were refused, and has %lld",
+                 (long long)task->number, (long long)task->attempts, (long long)task->refused,
+                 (long long)task->attempts_max);
+    }
 }
 
 static void entered(struct sim *sim, struct model_task *task, enum task_status to,
@@ -271,7 +307,9 @@ static void entered(struct sim *sim, struct model_task *task, enum task_status t
     if (to == TASK_CLAIMED) {
         claimed(sim, task, event);
     } else if (to == TASK_PENDING) {
-        pending(sim, task, event->by, event->reason);
+        pending(sim, task, event);
+    } else if (to == TASK_FAILED) {
+        failed(sim, task, event->reason);
     }
     task->status = to;
     model.moved[task->number][to]++;
@@ -291,6 +329,12 @@ static void attempt_completed(struct sim *sim, struct model_task *task, const st
     }
     task->open = false;
     task->retry_count = event->retry_count;
+    static const enum run_cause refusals[] = {CAUSE_RATE_LIMITED, CAUSE_PROVIDER_ERROR,
+                                              CAUSE_PROVIDER_UNREACHABLE, CAUSE_SESSION_BUSY,
+                                              CAUSE_QUOTA};
+    for (size_t i = 0; i < COUNT_OF(refusals); i++) {
+        task->refused += strcmp(event->outcome, run_cause_name(refusals[i])) == 0;
+    }
 }
 
 /* --- Replay ----------------------------------------------------------------------------------- */
@@ -373,6 +417,7 @@ static void event_take(struct sim *sim, const struct ask_row *row, void *ctx) {
                                 .by = row->text[2].data,
                                 .from = member(detail, "from"),
                                 .reason = member(detail, "reason"),
+                                .outcome = member(detail, "outcome"),
                                 .attempt = member(detail, "attempt"),
                                 .needs = member(detail, "needs"),
                                 .retry_count =
@@ -424,7 +469,21 @@ static void rows_check(struct sim *sim) {
              NULL, row_check, NULL);
 }
 
-/* Columns: attempt, run, agent, place, whether the run has ended, and how. */
+static void wait_check(struct sim *sim, int64_t number, bool waits) {
+    struct model_task *task = number <= model.count ? &model.tasks[number] : NULL;
+    const uint64_t now_ns = sim_now_ns(sim);
+    if (task == NULL) {
+        return;
+    }
+    task->waits_ns = !waits ? 0 : task->waits_ns == 0 ? now_ns : task->waits_ns;
+    if (waits && now_ns - task->waits_ns > ATTEMPT_WAIT_S * UINT64_C(1000000000)) {
+        sim_fail(sim, "the attempt at T-%lld has waited for its provider for %llu s",
+                 (long long)number, (unsigned long long)((now_ns - task->waits_ns) / 1000000000));
+    }
+}
+
+/* Columns: attempt, run, agent, place, whether the run has ended, and how, session, whether its
+ * turn waits for its provider. */
 static void attempt_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     const struct board_attempt seen = {.attempt = row->text[0].data,
                                        .run = row->text[1].data,
@@ -436,6 +495,7 @@ static void attempt_take(struct sim *sim, const struct ask_row *row, void *ctx) 
         sim_fail(sim, "the run %s is %s, and its attempt %s at T-%lld has not ended", seen.run,
                  row->text[5].data, seen.attempt, (long long)seen.number);
     }
+    wait_check(sim, seen.number, row->number[7] != 0);
     boards_attempt_seen(sim, &seen);
 }
 
@@ -454,7 +514,8 @@ static void check_look(struct sim *sim) {
     }
     ask_each(sim,
              "SELECT a.attempt, a.run, a.agent, t.place, r.id IS NULL OR r.ended_ms IS NOT NULL,"
-             " coalesce(r.state || ' (' || r.cause || ')', 'gone'), a.session"
+             " coalesce(r.state || ' (' || r.cause || ')', 'gone'), a.session,"
+             " t.run = a.run AND coalesce(r.state, '') = 'waiting' AND r.not_before_ms <> 0"
              " FROM task_attempts a JOIN tasks t ON t.task = a.task LEFT JOIN runs r"
              " ON r.run = a.run WHERE a.ended_ms IS NULL AND a.run <> ''",
              NULL, attempt_take, NULL);

@@ -108,6 +108,10 @@ static void a_new_daemon_waits_for_the_rest_whatever_the_clock_says(void **state
     assert_int_equal(agent_cool_wait_ms(&cool, 500), WAIT);
     cool = restored(INT64_MAX / 2, BEGUN, BEGUN); /* A damaged row. */
     assert_int_equal(agent_cool_wait_ms(&cool, 500), AGENT_WAIT_MAX_MS);
+    const struct agent_cool_stored day = {.until_ms = BEGUN + 2 * AGENT_WAIT_NAMED_MS,
+                                          .changed_ms = BEGUN};
+    assert_int_equal(agent_cool_left_ms(&day, BEGUN), AGENT_WAIT_NAMED_MS);
+    assert_int_equal(agent_cool_left_ms(&day, day.until_ms - 1000), 1000);
     cool = restored(UNTIL, BEGUN, UNTIL + AGENT_WAIT_MAX_MS); /* A process tries first. */
     assert_int_equal(cool.state, AGENT_COOLING);
     assert_int_equal(agent_cool_wait_ms(&cool, 500), 0);

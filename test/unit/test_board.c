@@ -122,12 +122,31 @@ static void an_attempt_that_says_nothing_is_no_success(void **state) {
     assert_judged(judge(TASK_WORKING, CAUSE_STUCK, 2, 3), TASK_FAILED, BOARD_BECAUSE_STUCK, 3);
 }
 
-static void a_provider_that_refuses_costs_attempts_alone(void **state) {
+static void a_provider_that_refuses_costs_no_try(void **state) {
     (void)state;
-    assert_judged(judge(TASK_WORKING, CAUSE_RATE_LIMITED, 2, 1), TASK_PENDING,
-                  BOARD_BECAUSE_API_ERROR, 2);
-    assert_judged(judge(TASK_WORKING, CAUSE_RATE_LIMITED, 0, BOARD_ATTEMPTS_DEFAULT), TASK_FAILED,
-                  BOARD_BECAUSE_MAX_ATTEMPTS, 0);
+    const enum run_cause causes[] = {CAUSE_RATE_LIMITED, CAUSE_PROVIDER_ERROR,
+                                     CAUSE_PROVIDER_UNREACHABLE, CAUSE_SESSION_BUSY, CAUSE_QUOTA};
+    struct board_attempt_end end = {.status = TASK_WORKING, .attempts_max = 3};
+    for (size_t i = 0; i < COUNT_OF(causes); i++) {
+        int64_t counters[BOARD_COUNTER_COUNT] = {[BOARD_COUNT_MONITOR] = 7};
+        end.cause = causes[i];
+        for (end.attempts = 1; end.attempts < BOARD_REFUSALS_MAX; end.attempts++) {
+            end.refusals = board_refusals(counters);
+            assert_judged(board_attempt_judge(&end), TASK_PENDING, BOARD_BECAUSE_API_ERROR, 0);
+            counters[board_counter_of(end.cause)]++;
+        }
+        end.refusals = board_refusals(counters);
+        const struct board_verdict last = board_attempt_judge(&end);
+        assert_judged(last, TASK_BLOCKED, BOARD_BECAUSE_API_ERROR, 0);
+        assert_non_null(last.question);
+    }
+    /* Others are tries, however many were refused between them. */
+    end.cause = CAUSE_CRASHED;
+    end.refusals = 100;
+    end.attempts = 102;
+    assert_judged(board_attempt_judge(&end), TASK_PENDING, BOARD_BECAUSE_INTERRUPTED, 1);
+    end.attempts = 103;
+    assert_judged(board_attempt_judge(&end), TASK_FAILED, BOARD_BECAUSE_MAX_ATTEMPTS, 1);
 }
 
 static void what_no_retry_cures_asks_a_person(void **state) {
@@ -153,11 +172,14 @@ static void a_task_that_has_its_final_status_is_not_tried_again(void **state) {
 
 static void pauses_double_up_to_their_limit(void **state) {
     (void)state;
-    assert_int_equal(judge(TASK_WORKING, CAUSE_RATE_LIMITED, 0, 1).pause_ms, BOARD_PAUSE_FIRST_MS);
-    assert_int_equal(judge(TASK_WORKING, CAUSE_RATE_LIMITED, 0, 3).pause_ms,
-                     4 * BOARD_PAUSE_FIRST_MS);
-    const struct board_attempt_end late = {
-        .status = TASK_WORKING, .cause = CAUSE_RATE_LIMITED, .attempts = 19, .attempts_max = 20};
+    assert_int_equal(judge(TASK_WORKING, CAUSE_CRASHED, 0, 1).pause_ms, BOARD_PAUSE_FIRST_MS);
+    assert_int_equal(judge(TASK_WORKING, CAUSE_CRASHED, 0, 3).pause_ms, 4 * BOARD_PAUSE_FIRST_MS);
+    assert_int_equal(judge(TASK_WORKING, CAUSE_RATE_LIMITED, 0, 3).pause_ms, BOARD_PAUSE_FIRST_MS);
+    const struct board_attempt_end late = {.status = TASK_WORKING,
+                                           .cause = CAUSE_RATE_LIMITED,
+                                           .attempts = 19,
+                                           .attempts_max = 20,
+                                           .refusals = 18};
     assert_int_equal(board_attempt_judge(&late).pause_ms, BOARD_PAUSE_MAX_MS);
 }
 
@@ -364,7 +386,7 @@ int main(void) {
         cmocka_unit_test(random_edges_by_random_actors_pass_as_the_contract_says),
         cmocka_unit_test(a_refusal_names_states_actor_and_what_is_allowed),
         cmocka_unit_test(an_attempt_that_says_nothing_is_no_success),
-        cmocka_unit_test(a_provider_that_refuses_costs_attempts_alone),
+        cmocka_unit_test(a_provider_that_refuses_costs_no_try),
         cmocka_unit_test(what_no_retry_cures_asks_a_person),
         cmocka_unit_test(a_task_that_has_its_final_status_is_not_tried_again),
         cmocka_unit_test(pauses_double_up_to_their_limit),

@@ -9,7 +9,15 @@
 #include "engine/job/spec.h"
 #include "rules/board/prompt.h"
 
-enum { WIPES_MAX = 2, ADDS_MAX = 2, DIFFS_MAX = 3, DIFF_READ_MAX = BOARD_DIFF_MAX + 4096 };
+enum {
+    WIPES_MAX = 2,
+    HEADS_MAX = 4,
+    ADDS_MAX = 2,
+    DIFFS_MAX = 3,
+    FORGETS_MAX = 3,
+    DIFF_READ_MAX = BOARD_DIFF_MAX + 4096,
+    BRANCH_ID = 6, /* Last characters of the task's id, which no other task has. */
+};
 
 static void tree_look(struct board_tree *tree);
 
@@ -20,13 +28,24 @@ static void texts_clear(struct board_tree *tree) {
     }
 }
 
-static void text_set(struct board_tree *tree, enum tree_text which, const char *words) {
-    char *copy = mem_copy(words, strlen(words));
+static void text_copy(struct board_tree *tree, enum tree_text which, struct bytes words) {
+    char *copy = mem_copy(words.data, words.len);
     mem_free(tree->texts[which]);
     tree->texts[which] = copy;
 }
 
+static void text_set(struct board_tree *tree, enum tree_text which, const char *words) {
+    text_copy(tree, which, bytes_of(words));
+}
+
+static bool is_used(const struct board_tree *tree) {
+    return tree->texts[TREE_ATTEMPT][0] != '\0';
+}
+
 static void tree_end(struct board_tree *tree, enum tree_end end) {
+    if (end == TREE_READY && tree->use == TREE_MADE_FOR_ATTEMPT) {
+        text_copy(tree, TREE_ATTEMPT, tree->attempt);
+    }
     text_clear(&tree->worktree);
     tree_texts_write(tree->texts, &tree->worktree);
     tree->end = end;
@@ -135,6 +154,15 @@ static void job_begin(struct board_tree *tree, enum tree_job job) {
 
 /* --- The disk --------------------------------------------------------------------------------- */
 
+/* A part of the id, so no task of another project, and no person, has a branch of that name. */
+static void branch_set(struct board_tree *tree) {
+    AUTO(text_done) struct text branch = text_up_to(TASK_NUMBER_SIZE + BRANCH_ID + 16);
+    const size_t skip = tree->task.len > BRANCH_ID ? tree->task.len - BRANCH_ID : 0;
+    text_addf(&branch, "drover/%.*s-%.*s", (int)tree->name.len, tree->name.data, BRANCH_ID,
+              tree->task.data + skip);
+    text_copy(tree, TREE_BRANCH, text_bytes(&branch));
+}
+
 static void place_find(struct board_tree *tree) {
     const struct dispatch_options *options = dispatch_options(tree->room->dispatch);
     AUTO(mem_release) char *root = mem_copy(tree->project_root.data, tree->project_root.len);
@@ -153,6 +181,7 @@ static void place_find(struct board_tree *tree) {
         text_set(tree, TREE_TOP, at.top);
         text_set(tree, TREE_FROM, at.from);
         text_set(tree, TREE_GIT, at.git);
+        branch_set(tree);
     }
 }
 
@@ -167,13 +196,31 @@ static void diff_add(struct text *diff, struct bytes printed) {
     }
 }
 
-static void diff_read(struct board_tree *tree) {
+static void head_take(struct board_tree *tree, struct bytes printed) {
+    static const char digits[] = "0123456789abcdef";
+    const struct bytes head = bytes_trim(printed, "\r\n");
+    bool is_commit = head.len == 40 || head.len == 64;
+    for (size_t i = 0; i < head.len && is_commit; i++) {
+        is_commit = memchr(digits, head.data[i], sizeof digits - 1) != NULL;
+    }
+    if (is_commit) {
+        memcpy(tree->head, head.data, head.len);
+        tree->head[head.len] = '\0';
+    }
+}
+
+static void printed_read(struct board_tree *tree) {
     const struct log_place place = {.name = tree->log, .stream = LOG_OUT};
     AUTO(mem_release) char *output = mem_new(DIFF_READ_MAX);
     struct log_read read = {.len = 0};
     text_clear(&tree->diff);
-    if (!err_failed(spool_log_read(dispatch_options(tree->room->dispatch)->spool, &place, output,
-                                   DIFF_READ_MAX, &read))) {
+    if (err_failed(spool_log_read(dispatch_options(tree->room->dispatch)->spool, &place, output,
+                                  DIFF_READ_MAX, &read))) {
+        return;
+    }
+    if (tree->job == TREE_HEAD) {
+        head_take(tree, (struct bytes){output, read.len});
+    } else {
         diff_add(&tree->diff, (struct bytes){output, read.len});
     }
 }
@@ -182,6 +229,7 @@ static void tree_look_run(struct pool_job *work) {
     struct board_tree *tree = CONTAINER_OF(work, struct board_tree, work);
     const bool failed = tree->log[0] != '\0' && tree->job_state != RUN_SUCCEEDED;
     tree->looked = true;
+    tree->head[0] = '\0';
     if (tree->texts[TREE_PATH][0] == '\0') {
         place_find(tree);
     }
@@ -191,18 +239,15 @@ static void tree_look_run(struct pool_job *work) {
     tree->look = worktree_look(tree->texts[TREE_PATH]);
     if (failed) {
         tree_fault_read(dispatch_options(tree->room->dispatch)->spool, tree->log, &tree->fault);
-    } else if (tree->log[0] != '\0' && tree->job == TREE_DIFF && !tree->begun.found) {
-        diff_read(tree);
+    } else if (tree->log[0] != '\0' && !tree->begun.found &&
+               (tree->job == TREE_DIFF || tree->job == TREE_HEAD)) {
+        printed_read(tree);
     }
 }
 
 /* The tree is whole: its changes are still to be read, or all is there. */
 static void whole_on(struct board_tree *tree) {
-    const bool used = tree->texts[TREE_BASE][0] != '\0';
-    if (!used) {
-        text_set(tree, TREE_BASE, tree->look.head);
-    }
-    if (used && tree->wants_diff && tree->diff.len == 0 && tree->diffs < DIFFS_MAX &&
+    if (is_used(tree) && tree->wants_diff && tree->diff.len == 0 && tree->diffs < DIFFS_MAX &&
         (tree->job != TREE_DIFF || tree->begun.found)) {
         tree->diffs++;
         job_begin(tree, TREE_DIFF);
@@ -211,25 +256,53 @@ static void whole_on(struct board_tree *tree) {
     }
 }
 
-/* Git looks for changes itself where the commit is the one that the tree began at. */
+/* Git looks for changes itself, in the tree and on its branch. */
 static void left_on(struct board_tree *tree) {
-    const struct worktree_look *look = &tree->look;
-    const bool used = tree->texts[TREE_BASE][0] != '\0';
-    const bool same = look->state == WORKTREE_WHOLE && look->head[0] != '\0' &&
-                      (!used || strcmp(look->head, tree->texts[TREE_BASE]) == 0);
-    const bool half = look->state == WORKTREE_HALF && !used;
-    if ((same || half) && tree->removes == 0) {
+    const enum worktree_state state = tree->look.state;
+    const bool half = state == WORKTREE_HALF && !is_used(tree);
+    const bool own = !tree->begun.found && tree->job == TREE_FORGET;
+    const bool forgotten =
+        tree->texts[TREE_BASE][0] == '\0' || (own && tree->job_state == RUN_SUCCEEDED);
+    if ((state == WORKTREE_WHOLE || half) && tree->removes == 0) {
         tree->removes++;
         job_begin(tree, half ? TREE_WIPE : TREE_REMOVE);
+    } else if (state == WORKTREE_NONE && !forgotten && !own && tree->forgets < FORGETS_MAX) {
+        tree->forgets++;
+        job_begin(tree, TREE_FORGET);
     } else {
-        tree_end(tree, look->state == WORKTREE_NONE ? TREE_ABSENT : TREE_READY);
+        tree_end(tree, state == WORKTREE_NONE && forgotten ? TREE_ABSENT : TREE_READY);
+    }
+}
+
+static void refuse(struct board_tree *tree) {
+    const enum worktree_state state = tree->look.state;
+    why_set(&tree->why, "%s",
+            tree->fault.len > 0         ? tree->fault.data
+            : state == WORKTREE_STRANGE ? "something else stands where its working tree would be"
+            : is_used(tree) && state == WORKTREE_HALF
+                ? "git no longer takes its working tree for whole"
+                : "git made no working tree");
+    tree_end(tree, TREE_REFUSED);
+}
+
+/* Nothing is there: git names the commit, then makes the tree. */
+static void none_on(struct board_tree *tree) {
+    const bool own = !tree->begun.found && tree->job == TREE_HEAD;
+    if (own && tree->head[0] != '\0' && tree->adds < ADDS_MAX) {
+        text_set(tree, TREE_BASE, tree->head);
+        tree->adds++;
+        job_begin(tree, TREE_ADD);
+    } else if (!own && tree->adds < ADDS_MAX && tree->heads < HEADS_MAX) {
+        tree->heads++;
+        job_begin(tree, TREE_HEAD);
+    } else {
+        refuse(tree);
     }
 }
 
 static void look_on(struct board_tree *tree) {
     const enum worktree_state state = tree->look.state;
-    const bool used = tree->texts[TREE_BASE][0] != '\0'; /* With work in it, it is wiped no more. */
-    if (tree->why.text[0] != '\0') {                     /* There is no place for it. */
+    if (tree->why.text[0] != '\0') { /* There is no place for it. */
         tree_end(tree, TREE_REFUSED);
     } else if (tree->use == TREE_LEFT) {
         left_on(tree);
@@ -239,22 +312,14 @@ static void look_on(struct board_tree *tree) {
         why_set(&tree->why, "its working tree %.200s is not there any more",
                 tree->texts[TREE_PATH]);
         tree_end(tree, TREE_REFUSED);
-    } else if (state == WORKTREE_HALF && !used && tree->wipes < WIPES_MAX) {
-        tree->wipes++;
+    } else if (state == WORKTREE_HALF && !is_used(tree) && tree->wipes < WIPES_MAX) {
+        tree->wipes++; /* With work in it, none is wiped. */
         tree->adds = 0;
         job_begin(tree, TREE_WIPE);
-    } else if (state == WORKTREE_NONE && tree->adds < ADDS_MAX) {
-        tree->adds++;
-        text_set(tree, TREE_BASE, ""); /* After a removal it is made again. */
-        job_begin(tree, TREE_ADD);
+    } else if (state == WORKTREE_NONE) {
+        none_on(tree);
     } else {
-        why_set(&tree->why, "%s",
-                tree->fault.len > 0 ? tree->fault.data
-                : state == WORKTREE_STRANGE
-                    ? "something else stands where its working tree would be"
-                : used ? "git no longer takes its working tree for whole"
-                       : "git made no working tree");
-        tree_end(tree, TREE_REFUSED);
+        refuse(tree);
     }
 }
 
@@ -325,8 +390,8 @@ void board_tree_begin(struct board_tree *tree, struct bytes worktree) {
     }
     text_clear(&tree->diff);
     text_clear(&tree->fault);
-    tree->why.text[0] = tree->log[0] = '\0';
-    tree->adds = tree->wipes = tree->diffs = tree->removes = 0;
+    tree->why.text[0] = tree->log[0] = tree->head[0] = '\0';
+    tree->heads = tree->adds = tree->wipes = tree->diffs = tree->removes = tree->forgets = 0;
     tree->job = TREE_NO_JOB;
     tree->begun = (struct step_job){.found = false};
     if (tree->use == TREE_FOUND_FOR_REVIEW || worktree.len == 0) {

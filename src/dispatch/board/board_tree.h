@@ -3,9 +3,11 @@
  *   LOOKING ──whole──────────────────────────> the end, or a job that prints its changes
  *     ^  └──none, or half made: a job──> BEGINNING ──> WAITING ──its end──> LOOKING …
  *
- * The tree is TOP/.drover/worktrees/tsk_…, beside those of agents of workflows, detached at the
- * commit that the project was at. A task goes on in it with each attempt. When the task is over,
- * git removes the tree if nothing has changed in it. The state is the disk's, and is looked at
+ * The tree is TOP/.drover/worktrees/tsk_…, beside those of agents of workflows, on a branch of the
+ * task, drover/T-31-…, that begins at the commit that the project is at. Git names that commit, and
+ * the row has it, before git makes the tree. A task goes on in it with each attempt; a tree that
+ * somebody has removed is made again from its branch. When the task is over, git removes tree and
+ * branch if nothing has changed in them. The state is the disk's, and is looked at
  * before each step; jobs are those of base/tree_job.h. So a daemon that comes back waits for the
  * job of the one before it, looks, and goes on.
  *
@@ -51,7 +53,7 @@ enum tree_end {
 struct board_tree {
     struct tree_room *room;
     void (*done)(struct board_tree *tree);
-    struct bytes owner, task, attempt, project_root; /* Borrowed until `done`. */
+    struct bytes owner, task, name, attempt, project_root; /* Borrowed until `done`. name: T-31. */
     enum tree_use use;
     bool wants_diff;   /* An earlier attempt at the task was sent back. */
     enum tree_end end; /* At `done`, as all below. */
@@ -63,8 +65,9 @@ struct board_tree {
     struct pool_job work;
     struct worktree_look look;
     bool looked, again; /* The pool has looked; a note came while the row was read. */
-    unsigned adds, wipes, diffs, removes;
-    enum tree_job job; /* The last one. */
+    unsigned heads, adds, wipes, diffs, removes, forgets;
+    char head[WORKTREE_BASE]; /* Printed by TREE_HEAD; "": nothing was. */
+    enum tree_job job;        /* The last one. */
     struct step_job begun;
     struct run_new job_new;
     struct text job_bytes, fault; /* Owned. */

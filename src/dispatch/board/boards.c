@@ -20,16 +20,33 @@ enum {
     WAIT_MAX_MS =
         3600 * 1000, /* After that the rows are looked at again, whatever the clock says. */
     MODEL_MAX = 400,
+    BEGINS_MAX = 64, /* Trees of one board that are made at once. */
 };
 
-enum board_state {
-    BOARD_IDLE,
-    BOARD_PICKING,
-    BOARD_TREE,
-    BOARD_LOOKING,
-    BOARD_STARTING,
-    BOARD_FAILING
+enum begin_state { BEGIN_PICKED, BEGIN_TREE, BEGIN_LOOKING, BEGIN_STARTING, BEGIN_FAILING };
+
+/* An attempt or a review that begins, or a tree that is left. */
+struct begin {
+    struct begin *next; /* Owned: of the board's list. */
+    struct board *board;
+    enum begin_state state;
+    struct ask ask;
+    struct pool_job job;
+    enum board_work work;
+    struct id attempt, task;
+    char name[TASK_NUMBER_SIZE];    /* T-31 */
+    struct text agent, root;        /* Owned. */
+    struct text must_haves, prints; /* Owned: what must not change, and its fingerprints. */
+    struct text program, model;     /* Owned: of an agent that is a program. */
+    struct text worktree;           /* Owned: JSON of the row; "": none yet. */
+    struct board_tree tree;         /* The task's, where it has one. */
+    bool resumes, usable;
+    struct default_model model_default;
+    struct id session, run, message, answer;
+    struct why why; /* Why its agent could not be started. */
 };
+
+enum board_state { BOARD_IDLE, BOARD_PICKING };
 
 struct board {
     struct table_node node; /* By its note. */
@@ -40,20 +57,12 @@ struct board {
     bool again; /* A row changed since the rows were read. */
     struct ask ask;
     struct timer timer;
-    struct pool_job job;
-    /* The attempt at hand. */
-    enum board_work work;
+    struct id pick;
     int64_t next_ms;
-    struct id pick, attempt, task;
-    struct text agent, root;        /* Owned. */
-    struct text must_haves, prints; /* Owned: what must not change, and its fingerprints. */
-    struct text program, model;     /* Owned: of an agent that is a program. */
-    struct text worktree;           /* Owned: JSON of the row; "": none yet. */
-    struct board_tree tree;         /* The task's, where it has one. */
-    bool resumes, usable;
-    struct default_model model_default;
-    struct id session, run, message, answer;
-    struct why why; /* Why its agent could not be started. */
+    struct begin *spare;  /* Owned: is filled by the next pick. */
+    struct begin *begins; /* Owned: all others. */
+    size_t count;
+    struct text busy; /* Owned: the tasks of those, for the pick. */
 };
 
 struct boards {
@@ -69,8 +78,8 @@ struct boards {
     void *stopped_ctx;
 };
 
-static void board_pick(struct board *board);
-static void board_fail(struct board *board);
+static void board_go_on(struct board *board);
+static void begin_fail(struct begin *begin);
 static void on_time(struct timer *timer);
 
 static void on_stopped(struct loop_task *task) {
@@ -87,345 +96,436 @@ static void maybe_stopped(struct boards *boards) {
 
 /* --- One board -------------------------------------------------------------------------------- */
 
+static struct boards *boards_of(const struct begin *begin) {
+    return begin->board->boards;
+}
+
+static void begin_free(struct begin *begin) {
+    ask_drop(&begin->ask);
+    board_tree_free(&begin->tree);
+    text_done(&begin->worktree);
+    text_done(&begin->agent);
+    text_done(&begin->root);
+    text_done(&begin->must_haves);
+    text_done(&begin->prints);
+    text_done(&begin->program);
+    text_done(&begin->model);
+    mem_free(begin);
+}
+
 /* When nothing of it is away: a board stays as long as the daemon. */
 static void board_free(struct board *board) {
     struct boards *boards = board->boards;
     timer_stop(boards->options.loop, &board->timer);
     ask_drop(&board->ask);
-    board_tree_free(&board->tree);
-    text_done(&board->worktree);
+    for (struct begin *begin = board->begins, *next; begin != NULL; begin = next) {
+        next = begin->next;
+        begin_free(begin);
+    }
+    if (board->spare != NULL) {
+        begin_free(board->spare);
+    }
     table_remove(&boards->table, &board->node);
-    text_done(&board->agent);
-    text_done(&board->root);
-    text_done(&board->must_haves);
-    text_done(&board->prints);
-    text_done(&board->program);
-    text_done(&board->model);
+    text_done(&board->busy);
     mem_free(board->note);
     mem_free(board);
 }
 
-static void board_rest(struct board *board) {
-    board->state = BOARD_IDLE;
-    if (board->again) {
-        board_pick(board);
+static void begin_remove(struct begin *begin) {
+    struct begin **at = &begin->board->begins;
+    while (*at != begin) {
+        at = &(*at)->next;
     }
+    *at = begin->next;
+    begin->board->count--;
+    begin_free(begin);
+}
+
+/* Nothing of it is away: its row is as it is now. */
+static void begin_end(struct begin *begin) {
+    struct board *board = begin->board;
+    begin_remove(begin);
+    board_go_on(board);
 }
 
 /* A failure for good is tried again later, or when something changes. */
+static void board_retry(struct board *board) {
+    if (!timer_runs(&board->timer)) {
+        timer_start(board->boards->options.loop, &board->timer, RETRY_MAX_MS, on_time);
+    }
+}
+
 static void board_refused(void *ctx, struct err err) {
     struct board *board = ctx;
-    if (board->state == BOARD_STARTING) { /* The attempt's own failure: others go on. */
-        why_set(&board->why, "it could not be started (%s)", err_name(err.code));
-        board_fail(board);
+    (void)err; /* The asker has logged it. */
+    board->again = false;
+    board->state = BOARD_IDLE;
+    board_retry(board);
+}
+
+static void begin_refused(void *ctx, struct err err) {
+    struct begin *begin = ctx;
+    struct board *board = begin->board;
+    if (begin->state == BEGIN_STARTING) { /* The attempt's own failure: others go on. */
+        why_set(&begin->why, "it could not be started (%s)", err_name(err.code));
+        begin_fail(begin);
         return;
     }
-    board->again = false;
-    board_rest(board);
-    timer_start(board->boards->options.loop, &board->timer, RETRY_MAX_MS, on_time);
+    begin_remove(begin);
+    board_retry(board);
+}
+
+/* An error of the start belongs to the attempt; others are tried again as usual. */
+static enum ask_verdict begin_judge(void *ctx, unsigned tries, struct err err) {
+    const struct begin *begin = ctx;
+    const bool refusal = begin->state == BEGIN_STARTING && begin->why.text[0] != '\0';
+    return refusal ? ASK_ANSWERED : ask_usual(tries, EFFECT_TRIES_MAX, err);
+}
+
+static struct begin *begin_new(struct board *board) {
+    static const struct ask_rules rules = {
+        .words = {.effect = "begin a task",
+                  .again = "a task could not be begun; it is tried again"},
+        .judge = begin_judge,
+        .refused = begin_refused};
+    struct begin *begin = mem_new(sizeof *begin);
+    begin->board = board;
+    text_init(&begin->agent, TASK_WORD_MAX);
+    text_init(&begin->root, 4096);
+    text_init(&begin->must_haves, TASK_LISTS_MAX);
+    text_init(&begin->prints, MUST_PRINTS_MAX);
+    text_init(&begin->program, AGENT_DEFINITION_MAX);
+    text_init(&begin->model, MODEL_MAX);
+    text_init(&begin->worktree, TREE_JOB_BYTES);
+    board_tree_init(&begin->tree, &board->boards->trees);
+    ask_init(&begin->ask, &board->boards->asker, &rules, begin);
+    return begin;
 }
 
 static void on_time(struct timer *timer) {
-    struct board *board = CONTAINER_OF(timer, struct board, timer);
-    if (board->state == BOARD_IDLE) {
-        board_pick(board);
-    }
+    board_go_on(CONTAINER_OF(timer, struct board, timer));
 }
 
-static bool has_tree(const struct board *board) {
-    return board->tree.use != TREE_NOT_USED;
+static bool has_tree(const struct begin *begin) {
+    return begin->tree.use != TREE_NOT_USED;
 }
 
 /* --- The agent could not be started ----------------------------------------------------------- */
 
 static struct err fail_tx(struct tx *tx, void *ctx) {
-    const struct board *board = ctx;
-    const struct bytes why = bytes_of(board->why.text);
-    return board->work == BOARD_REVIEW
-               ? tx_review_unstarted(tx, bytes_of(board->task.text), text_bytes(&board->agent), why)
-           : has_tree(board) && board->tree.end == TREE_REFUSED
-               ? tx_attempt_treeless(tx, bytes_of(board->attempt.text), why)
-               : tx_attempt_unstarted(tx, bytes_of(board->attempt.text), why);
+    const struct begin *begin = ctx;
+    const struct bytes why = bytes_of(begin->why.text);
+    return begin->work == BOARD_REVIEW
+               ? tx_review_unstarted(tx, bytes_of(begin->task.text), text_bytes(&begin->agent), why)
+           : has_tree(begin) && begin->tree.end == TREE_REFUSED
+               ? tx_attempt_treeless(tx, bytes_of(begin->attempt.text), why)
+               : tx_attempt_unstarted(tx, bytes_of(begin->attempt.text), why);
 }
 
 static void fail_done(void *ctx) {
-    board_pick(ctx);
+    begin_end(ctx);
 }
 
-static void board_fail(struct board *board) {
-    board->state = BOARD_FAILING;
-    ask_write(&board->ask, fail_tx, fail_done);
+static void begin_fail(struct begin *begin) {
+    begin->state = BEGIN_FAILING;
+    ask_write(&begin->ask, fail_tx, fail_done);
 }
 
 /* The folder of the attempt: its tree, else that of the project. */
-static struct bytes board_folder(const struct board *board) {
-    return has_tree(board) ? bytes_of(board->tree.texts[TREE_ROOT]) : text_bytes(&board->root);
+static struct bytes begin_folder(const struct begin *begin) {
+    return has_tree(begin) ? bytes_of(begin->tree.texts[TREE_ROOT]) : text_bytes(&begin->root);
 }
 
 /* --- The start -------------------------------------------------------------------------------- */
 
 static struct err start_tx(struct tx *tx, void *ctx) {
-    struct board *board = ctx;
+    struct begin *begin = ctx;
     const struct attempt_start start = {
-        .attempt = bytes_of(board->attempt.text),
-        .task = bytes_of(board->task.text),
-        .agent = text_bytes(&board->agent),
-        .program = text_bytes(&board->program),
-        .model = text_bytes(&board->model),
-        .model_default = bytes_of(board->model_default.name),
-        .root = board_folder(board),
-        .worktree = has_tree(board) ? text_bytes(&board->tree.worktree) : BYTES(""),
-        .diff = has_tree(board) ? text_bytes(&board->tree.diff) : BYTES(""),
-        .diff_since = has_tree(board) ? bytes_of(board->tree.texts[TREE_BASE]) : BYTES(""),
-        .prints = text_bytes(&board->prints),
-        .resumes = board->resumes,
-        .session = board->session,
-        .run = board->run,
-        .message = board->message,
-        .answer = board->answer,
-        .bounds = board->boards->options.bounds,
+        .attempt = bytes_of(begin->attempt.text),
+        .task = bytes_of(begin->task.text),
+        .agent = text_bytes(&begin->agent),
+        .program = text_bytes(&begin->program),
+        .model = text_bytes(&begin->model),
+        .model_default = bytes_of(begin->model_default.name),
+        .root = begin_folder(begin),
+        .worktree = has_tree(begin) ? text_bytes(&begin->tree.worktree) : BYTES(""),
+        .diff = has_tree(begin) ? text_bytes(&begin->tree.diff) : BYTES(""),
+        .diff_since = has_tree(begin) ? bytes_of(begin->tree.texts[TREE_BASE]) : BYTES(""),
+        .prints = text_bytes(&begin->prints),
+        .resumes = begin->resumes,
+        .session = begin->session,
+        .run = begin->run,
+        .message = begin->message,
+        .answer = begin->answer,
+        .bounds = boards_of(begin)->options.bounds,
         .line = program_message_line};
-    board->why.text[0] = '\0';
-    return board->work == BOARD_REVIEW ? tx_review_start(tx, &start, &board->why)
-                                       : tx_attempt_start(tx, &start, &board->why);
+    begin->why.text[0] = '\0';
+    return begin->work == BOARD_REVIEW ? tx_review_start(tx, &start, &begin->why)
+                                       : tx_attempt_start(tx, &start, &begin->why);
 }
 
 static void start_done(void *ctx) {
-    struct board *board = ctx;
-    if (err_failed(board->ask.err)) {
-        if (board->why.text[0] == '\0') {
-            why_set(&board->why, "it could not be started (%s)", err_name(board->ask.err.code));
+    struct begin *begin = ctx;
+    if (err_failed(begin->ask.err)) {
+        if (begin->why.text[0] == '\0') {
+            why_set(&begin->why, "it could not be started (%s)", err_name(begin->ask.err.code));
         }
-        board_fail(board);
+        begin_fail(begin);
     } else {
-        board_pick(board);
+        begin_end(begin);
     }
 }
 
 static void start_begin(void *ctx) {
-    struct board *board = ctx;
-    const struct world *world = loop_world(board->boards->options.loop);
-    if (board->boards->asker.stopping) {
+    struct begin *begin = ctx;
+    const struct world *world = loop_world(boards_of(begin)->options.loop);
+    if (boards_of(begin)->asker.stopping) {
         return;
     }
-    connections_default_model(board->boards->options.connections, &board->model_default);
-    board->session = world_new_id(world, "ses");
-    board->run = world_new_id(world, "run");
-    board->message = world_new_id(world, "msg");
-    board->answer = world_new_id(world, "msg");
-    ask_write(&board->ask, start_tx, start_done);
+    connections_default_model(boards_of(begin)->options.connections, &begin->model_default);
+    begin->session = world_new_id(world, "ses");
+    begin->run = world_new_id(world, "run");
+    begin->message = world_new_id(world, "msg");
+    begin->answer = world_new_id(world, "msg");
+    ask_write(&begin->ask, start_tx, start_done);
 }
 
-static void board_start(struct board *board) {
-    board->state = BOARD_STARTING;
-    if (board->program.len > 0 ||
-        !connections_look(board->boards->options.connections, start_begin, board)) {
-        start_begin(board);
+static void begin_start(struct begin *begin) {
+    begin->state = BEGIN_STARTING;
+    if (begin->program.len > 0 ||
+        !connections_look(boards_of(begin)->options.connections, start_begin, begin)) {
+        start_begin(begin);
     }
 }
 
 /* --- Its agent, in the pool ------------------------------------------------------------------- */
 
 static void program_see(void *ctx, const struct agent_seen *seen) {
-    struct board *board = ctx;
+    struct begin *begin = ctx;
     struct agent_definition what = *seen->what;
-    board->usable = agent_may_start(seen->found);
-    if (!board->usable) {
-        why_set(&board->why, "agent '%.64s' is %s: %s", what.name, agent_found_names[seen->found],
+    begin->usable = agent_may_start(seen->found);
+    if (!begin->usable) {
+        why_set(&begin->why, "agent '%.64s' is %s: %s", what.name, agent_found_names[seen->found],
                 seen->why);
         return;
     }
-    board->resumes = (program_can(seen->program) & PROGRAM_RESUMES) != 0;
-    board->usable = !err_failed(agent_definition_write(&what, &board->program));
-    text_clear(&board->model); /* The project's is for native agents. */
-    text_addf(&board->model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");
+    begin->resumes = (program_can(seen->program) & PROGRAM_RESUMES) != 0;
+    begin->usable = !err_failed(agent_definition_write(&what, &begin->program));
+    text_clear(&begin->model); /* The project's is for native agents. */
+    text_addf(&begin->model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");
 }
 
 /* Fingerprints of what must not change, before the attempt begins. */
-static void prints_take(struct board *board) {
+static void prints_take(struct begin *begin) {
     AUTO(text_done) struct text known = text_up_to(MUST_PRINTS_MAX);
-    text_add(&known, text_bytes(&board->prints).data, text_bytes(&board->prints).len);
-    const struct must_folder folder = {.root = board_folder(board),
-                                       .must_haves = text_bytes(&board->must_haves),
+    text_add(&known, text_bytes(&begin->prints).data, text_bytes(&begin->prints).len);
+    const struct must_folder folder = {.root = begin_folder(begin),
+                                       .must_haves = text_bytes(&begin->must_haves),
                                        .prints = text_bytes(&known)};
-    text_clear(&board->prints);
-    must_prints_write(&folder, &board->prints);
+    text_clear(&begin->prints);
+    must_prints_write(&folder, &begin->prints);
 }
 
 static void agent_look(struct pool_job *job) {
-    struct board *board = CONTAINER_OF(job, struct board, job);
-    const struct boards_options *options = &board->boards->options;
+    struct begin *begin = CONTAINER_OF(job, struct begin, job);
+    const struct boards_options *options = &boards_of(begin)->options;
     /* Definitions are the project's: those in a tree may be the agent's own. */
-    const struct agent_search search = {.root = board->root.len > 0 ? board->root.data : NULL,
+    const struct agent_search search = {.root = begin->root.len > 0 ? begin->root.data : NULL,
                                         .home = options->home,
                                         .path = getenv("PATH"),
                                         .rows = options->agents};
-    text_clear(&board->program);
-    if (board->work == BOARD_ATTEMPT) {
-        prints_take(board);
+    text_clear(&begin->program);
+    if (begin->work == BOARD_ATTEMPT) {
+        prints_take(begin);
     }
-    if (!agent_find(&search, text_bytes(&board->agent), program_see, board)) {
-        board->usable = board->resumes = true; /* A native one. */
+    if (!agent_find(&search, text_bytes(&begin->agent), program_see, begin)) {
+        begin->usable = begin->resumes = true; /* A native one. */
     }
 }
 
 static void agent_looked(struct pool_job *job) {
-    struct board *board = CONTAINER_OF(job, struct board, job);
-    struct boards *boards = board->boards;
+    struct begin *begin = CONTAINER_OF(job, struct begin, job);
+    struct boards *boards = boards_of(begin);
     if (boards->asker.stopping) {
         maybe_stopped(boards);
-    } else if (board->usable && (!agent_json_by_port(text_bytes(&board->program)) ||
-                                 dispatch_has_address(boards->options.dispatch, &board->why))) {
-        board_start(board);
+    } else if (begin->usable && (!agent_json_by_port(text_bytes(&begin->program)) ||
+                                 dispatch_has_address(boards->options.dispatch, &begin->why))) {
+        begin_start(begin);
     } else {
-        board_fail(board);
+        begin_fail(begin);
     }
 }
 
-static void board_look(struct board *board) {
-    board->state = BOARD_LOOKING;
-    pool_begin(&board->boards->pool, &board->job,
-               must_has(text_bytes(&board->must_haves), MUST_OF_UNCHANGED) ? POOL_SLOW : POOL_QUICK,
+static void begin_look(struct begin *begin) {
+    begin->state = BEGIN_LOOKING;
+    pool_begin(&boards_of(begin)->pool, &begin->job,
+               must_has(text_bytes(&begin->must_haves), MUST_OF_UNCHANGED) ? POOL_SLOW : POOL_QUICK,
                agent_look, agent_looked);
 }
 
 /* --- Its working tree ------------------------------------------------------------------------- */
 
 static struct err left_tx(struct tx *tx, void *ctx) {
-    const struct board *board = ctx;
-    return tx_tree_left(tx, bytes_of(board->task.text), board->tree.end != TREE_ABSENT);
+    const struct begin *begin = ctx;
+    return tx_tree_left(tx, bytes_of(begin->task.text), begin->tree.end != TREE_ABSENT);
 }
 
 static void left_done(void *ctx) {
-    board_pick(ctx);
+    begin_end(ctx);
 }
 
 static void board_tree_done(struct board_tree *tree) {
-    struct board *board = CONTAINER_OF(tree, struct board, tree);
-    if (board->boards->asker.stopping) {
-        maybe_stopped(board->boards);
-    } else if (board->work == BOARD_LEAVE && tree->end != TREE_MOVED) {
-        ask_write(&board->ask, left_tx, left_done);
+    struct begin *begin = CONTAINER_OF(tree, struct begin, tree);
+    if (boards_of(begin)->asker.stopping) {
+        maybe_stopped(boards_of(begin));
+    } else if (begin->work == BOARD_LEAVE && tree->end != TREE_MOVED) {
+        ask_write(&begin->ask, left_tx, left_done);
     } else if (tree->end == TREE_READY) {
-        board_look(board);
+        begin_look(begin);
     } else if (tree->end == TREE_MOVED) {
-        board_pick(board);
+        begin_end(begin);
     } else {
-        board->why = tree->why;
-        board_fail(board);
+        begin->why = tree->why;
+        begin_fail(begin);
     }
 }
 
-static void board_go_to_tree(struct board *board) {
-    struct board_tree *tree = &board->tree;
-    board->state = BOARD_TREE;
+static void begin_go_to_tree(struct begin *begin) {
+    struct board_tree *tree = &begin->tree;
+    begin->state = BEGIN_TREE;
     tree->done = board_tree_done;
-    tree->owner = board->owner;
-    tree->task = bytes_of(board->task.text);
-    tree->attempt = bytes_of(board->attempt.text);
-    tree->project_root = text_bytes(&board->root);
-    board_tree_begin(tree, text_bytes(&board->worktree));
+    tree->owner = begin->board->owner;
+    tree->task = bytes_of(begin->task.text);
+    tree->name = bytes_of(begin->name);
+    tree->attempt = bytes_of(begin->attempt.text);
+    tree->project_root = text_bytes(&begin->root);
+    board_tree_begin(tree, text_bytes(&begin->worktree));
 }
 
 /* --- The next task ---------------------------------------------------------------------------- */
 
-static struct err pick_tx(struct tx *tx, void *ctx) {
-    struct board *board = ctx;
-    const struct board_pick pick = {
-        .owner = board->owner, .project = board->project, .attempt = board->pick};
-    struct task task;
-    struct err err = tx_board_pick(tx, &pick, &board->work, &task, &board->next_ms);
-    if (!err_failed(err) && board->work == BOARD_NOTHING && tx_tree_over_find(tx, &pick, &task)) {
-        board->work = BOARD_LEAVE;
-        err = tx_error(tx);
-    }
-    if (err_failed(err) || board->work == BOARD_NOTHING) {
-        return err;
-    }
-    board->attempt = id_copy(task.attempt);
-    board->task = id_copy(task.task);
-    text_clear(&board->agent);
-    text_clear(&board->root);
-    text_clear(&board->model);
-    text_clear(&board->must_haves);
-    text_clear(&board->prints);
-    text_add(&board->agent, task.agent.data, task.agent.len);
-    text_add(&board->must_haves, task.must_haves.data, task.must_haves.len);
-    text_add(&board->prints, task.prints.data, task.prints.len);
-    const struct bytes root =
-        tx_text(tx, "SELECT root FROM projects WHERE owner = $1 AND name = $2",
-                ARGS(arg_text(task.owner), arg_text(task.project)));
-    const struct bytes model =
-        tx_text(tx, "SELECT model FROM projects WHERE owner = $1 AND name = $2",
-                ARGS(arg_text(task.owner), arg_text(task.project)));
-    struct task_tree tree;
-    tx_task_tree(tx, &task, &tree);
+static void begin_fill(struct tx *tx, const struct task *task, struct begin *begin) {
     static const enum tree_use uses[] = {[BOARD_ATTEMPT] = TREE_MADE_FOR_ATTEMPT,
                                          [BOARD_REVIEW] = TREE_FOUND_FOR_REVIEW,
                                          [BOARD_LEAVE] = TREE_LEFT};
-    const bool used = board->work == BOARD_ATTEMPT ? tree.wanted : tree.worktree.len > 0;
-    board->tree.use = used ? uses[board->work] : TREE_NOT_USED;
-    board->tree.wants_diff = board->work == BOARD_ATTEMPT && task.rejections > 0;
-    text_clear(&board->worktree);
-    text_add(&board->worktree, tree.worktree.data, tree.worktree.len);
-    text_add(&board->root, root.data, root.len);
-    text_add(&board->model, model.data, model.len);
+    begin->attempt = id_copy(task->attempt);
+    begin->task = id_copy(task->task);
+    (void)snprintf(begin->name, sizeof begin->name, "%.*s", (int)task->name.len, task->name.data);
+    const struct bytes root =
+        tx_text(tx, "SELECT root FROM projects WHERE owner = $1 AND name = $2",
+                ARGS(arg_text(task->owner), arg_text(task->project)));
+    const struct bytes model =
+        tx_text(tx, "SELECT model FROM projects WHERE owner = $1 AND name = $2",
+                ARGS(arg_text(task->owner), arg_text(task->project)));
+    struct task_tree tree;
+    tx_task_tree(tx, task, &tree);
+    const bool used = begin->work == BOARD_ATTEMPT ? tree.wanted : tree.worktree.len > 0;
+    begin->tree.use = used ? uses[begin->work] : TREE_NOT_USED;
+    begin->tree.wants_diff = begin->work == BOARD_ATTEMPT && task->rejections > 0;
+    const struct {
+        struct text *text;
+        struct bytes value;
+    } texts[] = {{&begin->agent, task->agent},   {&begin->root, root},
+                 {&begin->model, model},         {&begin->must_haves, task->must_haves},
+                 {&begin->prints, task->prints}, {&begin->worktree, tree.worktree}};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        text_clear(texts[i].text);
+        text_add(texts[i].text, texts[i].value.data, texts[i].value.len);
+    }
+}
+
+static struct err pick_tx(struct tx *tx, void *ctx) {
+    struct board *board = ctx;
+    struct begin *begin = board->spare;
+    const struct board_pick pick = {.owner = board->owner,
+                                    .project = board->project,
+                                    .attempt = board->pick,
+                                    .busy = text_bytes(&board->busy)};
+    struct task task;
+    struct err err = tx_board_pick(tx, &pick, &begin->work, &task, &board->next_ms);
+    if (!err_failed(err) && begin->work == BOARD_NOTHING && tx_tree_over_find(tx, &pick, &task)) {
+        begin->work = BOARD_LEAVE;
+        err = tx_error(tx);
+    }
+    if (err_failed(err) || begin->work == BOARD_NOTHING) {
+        return err;
+    }
+    begin_fill(tx, &task, begin);
     return tx_error(tx);
 }
 
-static void pick_done(void *ctx) {
-    struct board *board = ctx;
+static void board_rest(struct board *board) {
     struct boards *boards = board->boards;
-    const int64_t now_ms = world_wall_ms(loop_world(boards->options.loop));
-    if (err_failed(board->ask.err)) {
-        board_refused(board, board->ask.err);
-        return;
-    }
-    if (board->work != BOARD_NOTHING) {
-        if (has_tree(board)) {
-            board_go_to_tree(board);
-        } else {
-            board_look(board);
-        }
-        return;
-    }
     if (board->next_ms > 0) {
-        const int64_t wait_ms = board->next_ms - now_ms;
+        const int64_t wait_ms = board->next_ms - world_wall_ms(loop_world(boards->options.loop));
         timer_start(boards->options.loop, &board->timer,
                     (uint64_t)(wait_ms < WAIT_MIN_MS   ? WAIT_MIN_MS
                                : wait_ms > WAIT_MAX_MS ? WAIT_MAX_MS
                                                        : wait_ms),
                     on_time);
     }
-    board_rest(board);
+    if (board->again) {
+        board_go_on(board);
+    }
+}
+
+static void pick_done(void *ctx) {
+    struct board *board = ctx;
+    struct begin *begin = board->spare;
+    board->state = BOARD_IDLE;
+    if (begin->work == BOARD_NOTHING) {
+        board_rest(board);
+        return;
+    }
+    begin->next = board->begins;
+    board->begins = begin;
+    board->spare = NULL;
+    board->count++;
+    if (has_tree(begin)) {
+        begin_go_to_tree(begin);
+    } else {
+        begin_look(begin);
+    }
+    board_go_on(board);
+}
+
+/* Attempts begin one after the other, but none waits for the tree of another one. */
+static bool board_is_engaged(const struct board *board) {
+    bool engaged = board->count >= BEGINS_MAX;
+    for (const struct begin *begin = board->begins; begin != NULL; begin = begin->next) {
+        engaged = engaged || begin->state != BEGIN_TREE;
+    }
+    return engaged;
 }
 
 static void board_pick(struct board *board) {
-    struct boards *boards = board->boards;
-    if (boards->asker.stopping || dispatch_held(boards->options.dispatch) == RUN_HELD) {
-        board->state = BOARD_IDLE; /* A release looks at every board. */
-        return;
+    text_clear(&board->busy);
+    for (const struct begin *begin = board->begins; begin != NULL; begin = begin->next) {
+        text_add_str(&board->busy, begin->task.text);
     }
-    timer_stop(boards->options.loop, &board->timer);
+    board->spare = board->spare == NULL ? begin_new(board) : board->spare;
     board->again = false;
     board->state = BOARD_PICKING;
-    board->pick = world_new_id(loop_world(boards->options.loop), "try");
+    board->pick = world_new_id(loop_world(board->boards->options.loop), "try");
     ask_write(&board->ask, pick_tx, pick_done);
+}
+
+static void board_go_on(struct board *board) {
+    struct boards *boards = board->boards;
+    board->again = true;
+    /* A release looks at every board, and the end of what engages it looks at this one. */
+    if (board->state == BOARD_IDLE && !boards->asker.stopping && !board_is_engaged(board) &&
+        dispatch_held(boards->options.dispatch) != RUN_HELD) {
+        timer_stop(boards->options.loop, &board->timer);
+        board_pick(board);
+    }
 }
 
 /* --- Notes ------------------------------------------------------------------------------------ */
 
-/* An error of the start belongs to the attempt; others are tried again as usual. */
-static enum ask_verdict board_judge(void *ctx, unsigned tries, struct err err) {
-    const struct board *board = ctx;
-    const bool refusal = board->state == BOARD_STARTING && board->why.text[0] != '\0';
-    return refusal ? ASK_ANSWERED : ask_usual(tries, EFFECT_TRIES_MAX, err);
-}
-
 static struct board *board_new(struct boards *boards, struct bytes note) {
     static const struct ask_rules rules = {
         .words = {.effect = "take a task", .again = "a task could not be taken; it is tried again"},
-        .judge = board_judge,
         .refused = board_refused};
     struct board *board = mem_new(sizeof *board);
     const char *end = memchr(note.data, '\n', note.len);
@@ -436,14 +536,7 @@ static struct board *board_new(struct boards *boards, struct bytes note) {
     board->owner = (struct bytes){board->note, (size_t)(end - note.data)};
     board->project =
         (struct bytes){board->note + board->owner.len + 1, note.len - board->owner.len - 1};
-    text_init(&board->agent, TASK_WORD_MAX);
-    text_init(&board->root, 4096);
-    text_init(&board->must_haves, TASK_LISTS_MAX);
-    text_init(&board->prints, MUST_PRINTS_MAX);
-    text_init(&board->program, AGENT_DEFINITION_MAX);
-    text_init(&board->model, MODEL_MAX);
-    text_init(&board->worktree, TREE_JOB_BYTES);
-    board_tree_init(&board->tree, &boards->trees);
+    text_init(&board->busy, BEGINS_MAX * ID_SIZE);
     ask_init(&board->ask, &boards->asker, &rules, board);
     table_add(&boards->table, &board->node);
     return board;
@@ -451,14 +544,9 @@ static struct board *board_new(struct boards *boards, struct bytes note) {
 
 void boards_note(struct boards *boards, struct bytes note) {
     struct table_node *node = table_find(&boards->table, note);
-    struct board *board = node == NULL ? NULL : CONTAINER_OF(node, struct board, node);
-    if (boards->asker.stopping) {
-        return;
-    }
-    board = board == NULL ? board_new(boards, note) : board;
-    board->again = true;
-    if (board->state == BOARD_IDLE) {
-        board_pick(board);
+    if (!boards->asker.stopping) {
+        board_go_on(node == NULL ? board_new(boards, note)
+                                 : CONTAINER_OF(node, struct board, node));
     }
 }
 
@@ -518,7 +606,10 @@ void boards_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
         struct board *board = CONTAINER_OF(node, struct board, node);
         timer_stop(boards->options.loop, &board->timer);
         ask_stop(&board->ask);
-        ask_stop(&board->tree.ask);
+        for (struct begin *begin = board->begins; begin != NULL; begin = begin->next) {
+            ask_stop(&begin->ask);
+            ask_stop(&begin->tree.ask);
+        }
     }
     pool_cancel(&boards->pool);
     maybe_stopped(boards);

@@ -1,13 +1,16 @@
 /* boards.h: begins attempts at tasks, as their boards allow.
  *
- *   IDLE ──a note──> PICKING ──a task──> (TREE) ──> LOOKING ──its agent──> STARTING ──> PICKING …
- *     ^                 │ nothing to do     └──none──────┴──none───> FAILING ─────────────┘
- *     └── a time, or ───┘
+ *   a board      IDLE ──a note, a time──> PICKING ──nothing to do──> IDLE
+ *                                          │  ^
+ *   a task that begins                     v  │ at once where it has a tree, else at its end
+ *     (TREE) ──> LOOKING ──its agent──> STARTING ──> its end
+ *        └──none───┴──none──> FAILING ────────────────^
  *
  * TREE: the working tree of the task (board_tree.h), on a board where tasks have one. With nothing
  * else to do, the trees of tasks that are over are looked at: git removes those without a change.
  *
- * A board is a project with tasks. It takes one task after the other: each step is a transaction
+ * A board is a project with tasks. It takes one task after the other, and picks the next while git
+ * makes the trees of those before: a pick leaves out the tasks at hand. Each step is a transaction
  * that reads the rows again (engine/board/board.h), so a daemon that comes back goes on where the
  * rows are. What an attempt does, and how it ends, is its turn's affair.
  *

@@ -494,9 +494,8 @@ int64_t program__wall_ms(const struct talk_program *program) {
 static void cool_tell(struct talk_program *program, enum agent_outcome outcome, bool again,
                       int64_t named_ms) {
     if (agent_cool_counts(outcome)) {
-        const int64_t wait_ms = agent_next(outcome, program->tries, named_ms).wait_ms;
         program__cool(program, again ? AGENT_COOL_FAILED : AGENT_COOL_SPENT,
-                      wait_ms < AGENT_WAIT_MAX_MS ? wait_ms : AGENT_WAIT_MAX_MS, outcome);
+                      agent_next(outcome, program->tries, named_ms).wait_ms, outcome);
     } else {
         program__cool(program, outcome == AGENT_COMPLETED ? AGENT_COOL_HEARD : AGENT_COOL_LEFT, 0,
                       outcome);

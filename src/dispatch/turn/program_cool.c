@@ -7,7 +7,7 @@ struct program_cool {
     struct table_node node;
     struct program_cools *cools; /* Borrowed. */
     struct agent_cool rule;
-    int64_t until_ms; /* As of the rule, by the wall clock. */
+    int64_t until_ms; /* As of the row, by the wall clock: not before that of the rule. */
     struct ask ask;
     bool other;                   /* The state has changed since the row was written. */
     struct agent_cool_stored row; /* As it is written; */
@@ -87,11 +87,13 @@ static void row_write(struct program_cool *cool) {
 /* --- States ----------------------------------------------------------------------------------- */
 
 /* Agents whose time was over long ago, since when nobody has tried, are forgotten. */
-static void cools_sweep(struct program_cools *cools, int64_t now_ms) {
+static void cools_sweep(struct program_cools *cools, const struct agent_cool_clocks *now) {
     struct table_node *node = NULL;
     while ((node = table_next(&cools->table, node)) != NULL) {
         struct program_cool *cool = cool_of(node);
-        if (cool->rule.state == AGENT_COOLING && now_ms - cool->rule.until_ms > AGENT_WAIT_MAX_MS) {
+        if (cool->rule.state == AGENT_COOLING &&
+            now->steady_ms - cool->rule.until_ms > AGENT_WAIT_MAX_MS &&
+            now->wall_ms - cool->until_ms > AGENT_WAIT_MAX_MS) {
             cool->rule = (struct agent_cool){.state = AGENT_OPEN};
             row_write(cool);
         }
@@ -121,7 +123,7 @@ void program_cools_restore(struct program_cools *cools, const struct agent_cool_
     struct program_cool *cool = rule.state == AGENT_OPEN ? NULL : cool_new(cools, row->agent);
     if (cool != NULL) {
         cool->rule = rule;
-        cool->until_ms = now->wall_ms + (rule.until_ms - now->steady_ms);
+        cool->until_ms = now->wall_ms + agent_cool_left_ms(&row->cool, now->wall_ms);
         if (cool->until_ms != row->cool.until_ms) { /* The clock was set back. */
             row_write(cool);
         }
@@ -132,20 +134,25 @@ void program_cools_take(struct program_cools *cools, const struct program_cool_n
     const struct agent_cool_clocks *now = &news->now;
     struct program_cool *cool = cool_of(table_find(&cools->table, news->agent));
     if (cool == NULL && news->event == AGENT_COOL_FAILED) {
-        cools_sweep(cools, now->steady_ms);
+        cools_sweep(cools, now);
         cool = cool_new(cools, news->agent);
     }
     if (cool == NULL) {
         return;
     }
     const enum agent_cool_state before = cool->rule.state;
-    agent_cool_take(&cool->rule, news->event, now->steady_ms + news->wait_ms, news->outcome);
+    const int64_t wait_ms = news->wait_ms < AGENT_WAIT_MAX_MS ? news->wait_ms : AGENT_WAIT_MAX_MS;
+    agent_cool_take(&cool->rule, news->event, now->steady_ms + wait_ms, news->outcome);
     if (news->event == AGENT_COOL_FAILED) {
-        cool->until_ms = now->wall_ms + (cool->rule.until_ms - now->steady_ms);
+        const int64_t rule_ms = now->wall_ms + (cool->rule.until_ms - now->steady_ms);
+        const int64_t named_ms = now->wall_ms + news->wait_ms;
+        const int64_t until_ms = rule_ms > named_ms ? rule_ms : named_ms;
+        cool->until_ms = until_ms > cool->until_ms ? until_ms : cool->until_ms;
         row_write(cool);
     } else if (cool->rule.state == AGENT_OPEN && before != AGENT_OPEN) {
         cool->rule =
             (struct agent_cool){.state = AGENT_OPEN}; /* The next wait is one of its own. */
+        cool->until_ms = 0;
         row_write(cool);
     }
 }

@@ -85,8 +85,8 @@ bool call__find_tree(struct call *call) {
     }
     if (call->tree == NULL) { /* Otherwise its row has reported it. */
         const char *const texts[TREE_TEXTS] = {
-            [TREE_PATH] = at.path, [TREE_ROOT] = at.root, [TREE_BASE] = "",
-            [TREE_TOP] = at.top,   [TREE_FROM] = at.from, [TREE_GIT] = at.git};
+            [TREE_PATH] = at.path, [TREE_ROOT] = at.root, [TREE_BASE] = "",   [TREE_TOP] = at.top,
+            [TREE_FROM] = at.from, [TREE_GIT] = at.git,   [TREE_BRANCH] = "", [TREE_ATTEMPT] = ""};
         (void)tree_new(call, texts);
     }
     return true;

@@ -53,7 +53,7 @@ static int64_t slots_used(struct tx *tx, const struct board *board, struct bytes
 
 /* --- A task for an agent ---------------------------------------------------------------------- */
 
-/* $5: words of the agent, each between line ends. */
+/* $5: words of the agent, each between line ends; $6: tasks at hand. */
 #define READY                                                                                      \
     "owner = $1 AND project = $2 AND status = 'pending' AND archived = 0 AND open_attempt = 0"     \
     " AND not_before_ms <= $3 AND assignee IN ('', $4)"                                            \
@@ -62,9 +62,9 @@ static int64_t slots_used(struct tx *tx, const struct board *board, struct bytes
     " AND l.status IN ('claimed', 'working') AND l.lane = tasks.lane))"                            \
     " AND NOT EXISTS (SELECT 1 FROM task_needs n JOIN tasks o ON o.id = n.needs WHERE"             \
     " n.task = tasks.id AND n.waived_by = '' AND o.status <> 'done')"                              \
-    " ORDER BY priority DESC, id LIMIT 1"
+    " AND replace($6, task, '') = $6 ORDER BY priority DESC, id LIMIT 1"
 
-static bool candidate_find(struct tx *tx, const struct board *board,
+static bool candidate_find(struct tx *tx, const struct board_pick *pick,
                            const struct board_agent *agent, struct task *ret_task) {
     AUTO(text_done) struct text words = text_up_to(BOARD_CAPABILITIES_MAX * (TASK_WORD_MAX + 2));
     for (size_t i = 0; i < json_array_size(agent->capabilities); i++) {
@@ -73,9 +73,9 @@ static bool candidate_find(struct tx *tx, const struct board *board,
     }
     AUTO(rows_release)
     struct rows *rows = tx_resource_rows(tx, &task_resource, READY,
-                                         ARGS(arg_text(board->project.owner),
-                                              arg_text(board->project.name), arg_int(tx_now_ms(tx)),
-                                              arg_text(agent->name), arg_text(text_bytes(&words))));
+                                         ARGS(arg_text(pick->owner), arg_text(pick->project),
+                                              arg_int(tx_now_ms(tx)), arg_text(agent->name),
+                                              arg_text(text_bytes(&words)), arg_text(pick->busy)));
     const bool found = rows_step(rows) && resource_row_read(&task_resource, rows, ret_task);
     if (found) {
         tx_resource_copy(tx, &task_resource, ret_task);
@@ -122,10 +122,12 @@ static bool unbegun_find(struct tx *tx, const struct board_pick *pick, struct ta
     static const char where[] =
         "owner = $1 AND project = $2 AND status IN ('claimed', 'working') AND open_attempt = 1"
         " AND run = '' AND EXISTS (SELECT 1 FROM task_attempts a WHERE a.attempt = tasks.attempt"
-        " AND a.ended_ms IS NULL AND a.began = 0) ORDER BY id LIMIT 1";
+        " AND a.ended_ms IS NULL AND a.began = 0) AND replace($3, task, '') = $3 ORDER BY id LIMIT"
+        " 1";
     AUTO(rows_release)
-    struct rows *rows = tx_resource_rows(tx, &task_resource, where,
-                                         ARGS(arg_text(pick->owner), arg_text(pick->project)));
+    struct rows *rows = tx_resource_rows(
+        tx, &task_resource, where,
+        ARGS(arg_text(pick->owner), arg_text(pick->project), arg_text(pick->busy)));
     const bool found = rows_step(rows) && resource_row_read(&task_resource, rows, ret_task);
     if (found) {
         tx_resource_copy(tx, &task_resource, ret_task);
@@ -152,7 +154,7 @@ struct err tx_board_pick(struct tx *tx, const struct board_pick *pick, enum boar
     for (size_t i = 0; i < board.count && *ret_work == BOARD_NOTHING; i++) {
         const struct board_agent *agent = &board.agents[i];
         if (slots_used(tx, &board, agent->name) < agent->slots &&
-            !cools(tx, agent->name, ret_next_ms) && candidate_find(tx, &board, agent, ret_task)) {
+            !cools(tx, agent->name, ret_next_ms) && candidate_find(tx, pick, agent, ret_task)) {
             task_take(tx, pick, agent, ret_task);
             *ret_work = BOARD_ATTEMPT;
         }
@@ -282,7 +284,8 @@ static void attempt_end(struct tx *tx, struct task *task, const struct ending *e
                                           .cause = ending->cause,
                                           .retry_count = task->retry_count,
                                           .attempts = task->attempts,
-                                          .attempts_max = task->attempts_max};
+                                          .attempts_max = task->attempts_max,
+                                          .refusals = board_refusals(task->counters)};
     const struct board_verdict verdict = board_attempt_judge(&end);
     const enum board_counter counter = board_counter_of(ending->cause);
     if (counter < BOARD_COUNTER_COUNT) {
@@ -329,22 +332,20 @@ static enum agent_outcome outcome_of(enum run_cause cause) {
                                                  : AGENT_RATE_LIMITED;
 }
 
-/* The attempt has ended, since its provider is to be asked later: its agent takes no task before.
- * A row that is there is that of the dispatcher, which follows the agent's processes. */
-static void cool_down(struct tx *tx, const struct run_row *run, struct bytes agent) {
+/* A longer time that is there is that of the dispatcher, which follows the agent's processes. */
+void board__agent_cools(struct tx *tx, struct bytes agent, const struct run_row *run) {
     const int64_t now_ms = tx_now_ms(tx), last_ms = now_ms + AGENT_WAIT_NAMED_MS;
+    const int64_t until_ms = run->not_before_ms < last_ms ? run->not_before_ms : last_ms;
     struct agent_cool_stored cool;
     bool found = false;
     const enum board_counter counter = board_counter_of(run->cause);
     const bool is_of_provider = counter == BOARD_COUNT_CONNECT || counter == BOARD_COUNT_API;
-    if (!is_of_provider || run->not_before_ms <= now_ms) {
+    if (!is_of_provider || until_ms <= now_ms) {
         return;
     }
     tx_fail(tx, tx_agent_cool_find(tx, agent, now_ms, &found, &cool));
-    if (!found) {
-        tx_fail(tx, tx_agent_cool_set(tx, agent,
-                                      run->not_before_ms < last_ms ? run->not_before_ms : last_ms,
-                                      outcome_of(run->cause)));
+    if (!found || cool.until_ms < until_ms) {
+        tx_fail(tx, tx_agent_cool_set(tx, agent, until_ms, outcome_of(run->cause)));
     }
 }
 
@@ -361,7 +362,7 @@ struct err board__run_ended(struct tx *tx, const struct run_row *run) {
                                       .note = run->note,
                                       .exit_code = run->exit_code,
                                       .began_ms = attempt.made_ms};
-        cool_down(tx, run, attempt.agent);
+        board__agent_cools(tx, attempt.agent, run);
         attempt_end(tx, &task, &ending);
     }
     reviews__ended(tx, run);

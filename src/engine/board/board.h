@@ -154,6 +154,7 @@ enum board_work {
 struct board_pick {
     struct bytes owner, project;
     struct id attempt; /* Name of the attempt that begins. */
+    struct bytes busy; /* Ids of tasks that the caller has at hand, one after the other. */
 };
 MUST_CHECK struct err tx_board_pick(struct tx *tx, const struct board_pick *pick,
                                     enum board_work *ret_work, struct task *ret_task,

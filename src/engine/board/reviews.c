@@ -21,10 +21,10 @@ bool reviews__find(struct tx *tx, const struct board_pick *pick, struct bytes re
     struct rows *rows = tx_resource_rows(
         tx, &task_resource,
         "owner = $1 AND project = $2 AND status = 'review' AND archived = 0 AND review_run = ''"
-        " AND rejections < $3 AND agent <> $4 AND not_before_ms <= $5 ORDER BY priority DESC, id "
-        "LIMIT 1",
+        " AND rejections < $3 AND agent <> $4 AND not_before_ms <= $5"
+        " AND replace($6, task, '') = $6 ORDER BY priority DESC, id LIMIT 1",
         ARGS(arg_text(pick->owner), arg_text(pick->project), arg_int(BOARD_REJECTIONS_MAX),
-             arg_text(reviewer), arg_int(tx_now_ms(tx))));
+             arg_text(reviewer), arg_int(tx_now_ms(tx)), arg_text(pick->busy)));
     if (!rows_step(rows) || !resource_row_read(&task_resource, rows, ret_task)) {
         return false;
     }
@@ -80,6 +80,7 @@ struct err tx_review_start(struct tx *tx, const struct attempt_start *start, str
                                          .model = BYTES(""),
                                          .model_default = start->model_default,
                                          .policy = TURN_ENQUEUE,
+                                         .yields = true, /* The result waits, as a row. */
                                          .run = start->run,
                                          .message = start->message,
                                          .answer = start->answer,
@@ -185,6 +186,7 @@ void reviews__ended(struct tx *tx, const struct run_row *run) {
         review_told(tx, &task, "review_failed", task.reviewer,
                     run->note.len > 0 ? run->note : BYTES("it gave no verdict"));
         if (board_cause_cools(run->cause)) {
+            board__agent_cools(tx, task.reviewer, run);
             judge_later(tx, &task);
         }
         tasks__write(tx, &task);

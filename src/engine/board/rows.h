@@ -80,7 +80,7 @@ struct prompt_ask {
     enum board_prompt which;
     const struct task *task;
     struct bytes agent;
-    int64_t attempt; /* Number of the attempt. */
+    int64_t attempt; /* Its number among those that count for max_attempts. */
     enum board_reach reach;
     const char *setting;
     struct bytes diff, diff_since; /* Changes in its working tree; no data: none. */
@@ -102,6 +102,10 @@ MUST_CHECK struct err tasks__move_look(struct tx *tx, const struct task_move *mo
 MUST_CHECK struct err tasks__output_check(struct tx *tx, const struct task *task, struct why *why);
 MUST_CHECK struct err tasks__must_check(struct tx *tx, const struct task *task,
                                         const struct task_move *move, struct why *why);
+
+/* The run has ended, since its provider is to be asked later: the agent of that attempt, or review,
+ * begins nothing before. */
+void board__agent_cools(struct tx *tx, struct bytes agent, const struct run_row *run);
 
 /* Why no agent of the board takes it, though it is ready. */
 void board__agents_tell(struct tx *tx, const struct task *task, struct text *text);

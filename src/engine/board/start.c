@@ -164,7 +164,7 @@ static struct bytes prompt_make(struct tx *tx, const struct attempt_start *start
     const struct prompt_ask ask = {.which = prompt_of(tx, task, attempt, goes_on),
                                    .task = task,
                                    .agent = attempt->agent,
-                                   .attempt = attempt->number,
+                                   .attempt = task->attempts - board_refusals(task->counters),
                                    .reach = program.len == 0              ? BOARD_REACH_TOOLS
                                             : agent_json_by_port(program) ? BOARD_REACH_PORT
                                                                           : BOARD_REACH_SOCKET,

@@ -56,8 +56,9 @@ bool tx_tree_over_find(struct tx *tx, const struct board_pick *pick, struct task
     struct rows *rows = tx_resource_rows(
         tx, &task_resource,
         "owner = $1 AND project = $2 AND worktree <> '' AND worktree NOT LIKE '%:true}'"
-        " AND status IN ('done', 'failed', 'cancelled') AND open_attempt = 0 LIMIT 1",
-        ARGS(arg_text(pick->owner), arg_text(pick->project)));
+        " AND status IN ('done', 'failed', 'cancelled') AND open_attempt = 0"
+        " AND replace($3, task, '') = $3 LIMIT 1",
+        ARGS(arg_text(pick->owner), arg_text(pick->project), arg_text(pick->busy)));
     const bool found = rows_step(rows) && resource_row_read(&task_resource, rows, ret_task);
     if (found) {
         tx_resource_copy(tx, &task_resource, ret_task);

@@ -29,17 +29,23 @@ int64_t agent_cool_wait_ms(const struct agent_cool *cool, int64_t now_ms) {
     }
 }
 
+int64_t agent_cool_left_ms(const struct agent_cool_stored *stored, int64_t wall_ms) {
+    const int64_t whole_ms = stored->until_ms - stored->changed_ms;
+    const int64_t most_ms = whole_ms < AGENT_WAIT_NAMED_MS ? whole_ms : AGENT_WAIT_NAMED_MS;
+    const int64_t left_ms = stored->until_ms - wall_ms;
+    return left_ms < most_ms ? left_ms : most_ms;
+}
+
 struct agent_cool agent_cool_restore(const struct agent_cool_stored *stored,
                                      const struct agent_cool_clocks *now) {
-    const int64_t whole_ms = stored->until_ms - stored->changed_ms;
-    const int64_t most_ms = whole_ms < AGENT_WAIT_MAX_MS ? whole_ms : AGENT_WAIT_MAX_MS;
-    const int64_t left_ms = stored->until_ms - now->wall_ms;
+    const int64_t left_ms = agent_cool_left_ms(stored, now->wall_ms);
     if (left_ms < -AGENT_WAIT_MAX_MS) {
         return (struct agent_cool){.state = AGENT_OPEN};
     }
-    return (struct agent_cool){.state = AGENT_COOLING,
-                               .until_ms = now->steady_ms + (left_ms < most_ms ? left_ms : most_ms),
-                               .outcome = stored->outcome};
+    return (struct agent_cool){
+        .state = AGENT_COOLING,
+        .until_ms = now->steady_ms + (left_ms < AGENT_WAIT_MAX_MS ? left_ms : AGENT_WAIT_MAX_MS),
+        .outcome = stored->outcome};
 }
 
 bool agent_cool_counts(enum agent_outcome outcome) {

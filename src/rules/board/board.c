@@ -170,6 +170,10 @@ enum board_counter board_counter_of(enum run_cause cause) {
     }
 }
 
+int64_t board_refusals(const int64_t counters[static BOARD_COUNTER_COUNT]) {
+    return counters[BOARD_COUNT_CONNECT] + counters[BOARD_COUNT_API] + counters[BOARD_COUNT_LOCK];
+}
+
 bool board_cause_cools(enum run_cause cause) {
     return sequel_of(cause).remedy == COOLS;
 }
@@ -230,6 +234,10 @@ int64_t board_pause_ms(int64_t tries) {
     return pause_ms < BOARD_PAUSE_MAX_MS ? pause_ms : BOARD_PAUSE_MAX_MS;
 }
 
+static const char refused_question[] =
+    "The provider of its agent refused or failed all the time. See to it, or name another agent; "
+    "then open the task again.";
+
 struct board_verdict board_attempt_judge(const struct board_attempt_end *end) {
     const struct sequel sequel = sequel_of(end->cause);
     struct board_verdict verdict = {
@@ -241,20 +249,28 @@ struct board_verdict board_attempt_judge(const struct board_attempt_end *end) {
     }
     verdict.question = sequel.question;
     verdict.retry_count += sequel.remedy == AGAIN ? 1 : 0;
+    const bool is_refused = sequel.remedy == COOLS;
+    const int64_t refusals = end->refusals + (is_refused ? 1 : 0);
     if (sequel.remedy == FAILS || sequel.remedy == BLOCKS) {
         verdict.to = sequel.remedy == FAILS ? TASK_FAILED : TASK_BLOCKED;
+    } else if (is_refused && refusals >= BOARD_REFUSALS_MAX) {
+        verdict.to = TASK_BLOCKED;
+        verdict.question = refused_question;
+    } else if (is_refused) {
+        verdict.to = TASK_PENDING;
+        verdict.pause_ms = board_pause_ms(refusals);
     } else if (verdict.retry_count >= BOARD_RETRIES_MAX) {
         /* The last end says more than the number, where it has a name of its own. */
         const bool plain =
             sequel.reason == BOARD_BECAUSE_INTERRUPTED || sequel.reason == BOARD_BECAUSE_NO_STATUS;
         verdict.to = TASK_FAILED;
         verdict.reason = plain ? BOARD_BECAUSE_MAX_RETRIES : sequel.reason;
-    } else if (end->attempts >= end->attempts_max) {
+    } else if (end->attempts - refusals >= end->attempts_max) {
         verdict.to = TASK_FAILED;
         verdict.reason = BOARD_BECAUSE_MAX_ATTEMPTS;
     } else {
         verdict.to = TASK_PENDING;
-        verdict.pause_ms = board_pause_ms(end->attempts);
+        verdict.pause_ms = board_pause_ms(end->attempts - refusals);
     }
     return verdict;
 }

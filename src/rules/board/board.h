@@ -99,7 +99,8 @@ MUST_CHECK bool board_move_fits(const struct board_move *move);
 
 enum {
     BOARD_RETRIES_MAX = 3,          /* Attempts that ended without a word, before it fails. */
-    BOARD_ATTEMPTS_DEFAULT = 5,     /* Attempts of all kinds. */
+    BOARD_ATTEMPTS_DEFAULT = 5,     /* Attempts of all kinds but those that were refused. */
+    BOARD_REFUSALS_MAX = 500,       /* Refused attempts, before a person is asked. */
     BOARD_REJECTIONS_MAX = 3,       /* After them, a person judges. */
     BOARD_REVIEW_TRIES_MAX = 5,     /* Turns about one result, while the provider refuses. */
     BOARD_PAUSE_FIRST_MS = 5000,    /* Before the next attempt, doubled with each, */
@@ -121,6 +122,9 @@ enum board_counter {
 extern const char *const board_counter_names[];
 /* BOARD_COUNTER_COUNT: the cause has none. */
 enum board_counter board_counter_of(enum run_cause cause);
+/* Attempts that were refused: a provider, or a session in use, ended them, which passes. They are
+ * no tries of max_attempts, so that no outage fails a task, however long it is. */
+int64_t board_refusals(const int64_t counters[static BOARD_COUNTER_COUNT]);
 
 /* Reasons of an edge that the daemon takes: names in events and in `reason`. */
 #define BOARD_REASONS_(X)                                                                          \
@@ -154,7 +158,8 @@ struct board_attempt_end {
     enum run_state state;
     enum run_cause cause;
     int64_t retry_count;            /* Before this end. */
-    int64_t attempts, attempts_max; /* This one counts. */
+    int64_t attempts, attempts_max; /* Since the task was opened, with this one; */
+    int64_t refusals;               /* and those before this one that were refused. */
 };
 struct board_verdict {
     enum task_status to; /* The status that it has: nothing is moved. */
