@@ -34,7 +34,7 @@ struct sim_flows *flows_of(struct sim *sim) {
 }
 
 bool flows_play(const struct sim_options *options) {
-    return sim_hash(options->seed, 0, "flows", 0) % SHARE == 0;
+    return options->mix == SIM_FLOWS || sim_hash(options->seed, 0, "flows", 0) % SHARE == 0;
 }
 
 struct sim_flow *flows_by_op(struct sim *sim, int64_t op) {
@@ -674,6 +674,7 @@ static void flow_judge(struct sim *sim, struct sim_flow *flow) {
         const bool fails = world_judge(&world);
         statuses_check(sim, &seen, &world, fails);
         end_check(sim, &seen, &world, fails);
+        sim->judged += flow_parent_op(flow->op) == 0 ? 1 : 0;
     }
     seen_free(&seen);
 }
