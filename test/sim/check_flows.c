@@ -182,7 +182,7 @@ static void orphan_take(struct sim *sim, const struct ask_row *row, void *ctx) {
 /* Columns: run, place, of the steps that run; in the order of runs. */
 struct running {
     struct sim_flow *flow;
-    size_t batched[WORLD_BATCHES + 1];
+    int64_t batched[WORLD_BATCHES + 1];
 };
 
 static void running_take(struct sim *sim, const struct ask_row *row, void *ctx) {
@@ -195,7 +195,7 @@ static void running_take(struct sim *sim, const struct ask_row *row, void *ctx) 
         *running = (struct running){.flow = flow};
     }
     const size_t batch = flow->world.plans[row->number[1]].batch;
-    if (++running->batched[batch] > WORLD_BATCH_AT_ONCE && batch < WORLD_BATCHES) {
+    if (++running->batched[batch] > flow->world.batch_at_once && batch < WORLD_BATCHES) {
         sim_fail(sim, "too many steps of the batch b%zu of %s run at once", batch, flow->run);
     }
 }
@@ -251,7 +251,7 @@ struct seen_flow {
     size_t count;
     enum run_state state;
     char cause[32], stop[32], failed[32];
-    int64_t rewinds;
+    int64_t rewinds, step_timeout_ms;
     char *report; /* Owned. */
     bool stage_over, has_last;
 };
@@ -297,6 +297,7 @@ static void flow_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     seen->rewinds = row->number[4];
     seen->report = kept(row->text[5]);
     seen->stage_over = bytes_is(row->text[6], "over");
+    seen->step_timeout_ms = row->number[7];
 }
 
 static void question_take(struct sim *sim, const struct ask_row *row, void *ctx) {
@@ -384,8 +385,8 @@ static bool seen_read(struct sim *sim, struct sim_flow *flow, struct seen_flow *
     *seen = (struct seen_flow){.flow = flow};
     (void)snprintf(stream, sizeof stream, "run:%s", flow->run);
     ask_each(sim,
-             "SELECT r.state, r.cause, r.stop, f.failed, f.rewinds, f.report, f.stage FROM flows f"
-             " JOIN runs r ON r.id = f.run WHERE r.run = $1",
+             "SELECT r.state, r.cause, r.stop, f.failed, f.rewinds, f.report, f.stage,"
+             " f.step_timeout_ms FROM flows f JOIN runs r ON r.id = f.run WHERE r.run = $1",
              TEXTS(flow->run), flow_take, seen);
     if (seen->report == NULL) {
         return false;
@@ -444,6 +445,11 @@ static bool is_refused(const struct seen_flow *seen, size_t at) {
     return seen->flow->world.plans[at].kind == FLOW_KIND_FLOW && seen->flow->misfortunes > 0;
 }
 
+static bool has_time(const struct seen_flow *seen, size_t at) {
+    const struct world_plan *plan = &seen->flow->world.plans[at];
+    return plan->timeout_ms > 0 || (plan->kind != FLOW_KIND_APPROVAL && seen->step_timeout_ms > 0);
+}
+
 static void children_check(struct sim *sim, const struct seen_flow *seen, size_t at) {
     const struct seen_step *step = &seen->steps[at];
     const struct world_plan *plan = &seen->flow->world.plans[at];
@@ -473,7 +479,8 @@ static const char *work_refuted(const struct seen_flow *seen, size_t at) {
                    ? NULL
                    : "its child did not fail, or a try was left";
     case FLOW_BECAUSE_TIMED_OUT:
-        return plan->kind != FLOW_KIND_AGENT || step->told.tries == 0 ||
+        return !has_time(seen, at) ? "it has no time"
+               : plan->kind != FLOW_KIND_AGENT || step->told.tries == 0 ||
                        step->tries == plan->retries || step->told.untils > 0
                    ? NULL
                    : "a try was left";
@@ -581,7 +588,7 @@ static void texts_check(struct sim *sim, const struct seen_flow *seen, size_t at
         if (step->chosen != (int64_t)plan->chosen || strcmp(step->result, label) != 0) {
             step_fail(sim, seen, at, "it chose another branch");
         }
-    } else if (plan->has_run && plan->kind != FLOW_KIND_FLOW) {
+    } else if (plan->has_run && !world_has_file(plan)) {
         if (plan->kind == FLOW_KIND_AGENT) {
             text_addf(&text, "op#%lld. ", (long long)seen->flow->op);
         }
@@ -684,6 +691,12 @@ static void flow_judge(struct sim *sim, struct sim_flow *flow) {
 static void flow_check(struct sim *sim, struct sim_flow *flow) {
     struct row_state row;
     if (!row_state_read(sim, flow->run, &row)) {
+        return;
+    }
+    if (flow->told == TOLD_DELETED && row.found) {
+        sim_fail(sim, "%s was deleted, and is stored", flow->run);
+    }
+    if (flow->deleting) { /* Its rows go one by one. */
         return;
     }
     if (!row.found && flow->told == TOLD_ACCEPTED) {
