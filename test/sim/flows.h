@@ -20,6 +20,12 @@ struct sim_child {
     bool ended, succeeded;
     uint64_t orphan_ns; /* First time at which no step waited for it; 0: one does. */
 };
+/* How long a step is what it is, as far as this life of the daemon has seen. */
+struct sim_still {
+    int64_t version;
+    unsigned life;
+    uint64_t since_ns;
+};
 struct sim_flow {
     int64_t op;
     struct flow_world world;
@@ -27,6 +33,7 @@ struct sim_flow {
     enum told told;
     struct sim_child children[FLOW_CHILDREN_MAX];
     size_t child_count;
+    struct sim_still still[WORLD_STEPS];
     bool deleting;        /* Somebody asked for it. */
     bool judged;          /* The end was looked at. */
     unsigned misfortunes; /* Workers of it that crashed or computed for too long. */
