@@ -1,5 +1,5 @@
 # For daily work. Each target is one script or one command; the build itself is meson's.
-.PHONY: build demo test test-all test-agents flakes sim mutants bench bench-web screenshots fuzz
+.PHONY: build demo test test-all test-agents flakes sim sim-flows mutants bench bench-web screenshots fuzz
 .PHONY: coverage compile_commands fmt lint docs install uninstall package clean
 
 build:
@@ -34,6 +34,10 @@ test-agents:
 # SEEDS=400, FROM=a fresh one.
 sim:
 	./scripts/sim $(or $(SEEDS),400) $(FROM)
+
+# 10,000 random flows, and kills. SEEDS=400, FROM=a fresh one.
+sim-flows:
+	./scripts/sim --flows $(or $(SEEDS),400) $(FROM)
 
 # Breaks the code on purpose: each patch of test/sim/mutants must be caught.
 mutants:

@@ -57,6 +57,8 @@ SHORT = {"DROVER_KILL_SECONDS": "10"}
 # Seeds of the simulator: from 1 on, with one host, with two and with three, of which each of four
 # commits takes a quarter; fresh ones, from --seed on; then some under the sanitizers.
 SEEDS_FIXED, SEEDS_HOSTS, SEEDS_FRESH, SEEDS_SANITIZED = 300, 60, 100, 40
+# Of the world of flows: 10,000 random flows, of which each of four commits judges a quarter.
+SEEDS_FLOWS, FLOWS_A_SEED = 400, 25
 
 
 # --- The stages ----------------------------------------------------------------------------------
@@ -242,25 +244,31 @@ def halves(name, *words, **options):
             for start, which in enumerate(["first", "second"])]
 
 
-def simulator(kind, folder, count, first, hosts=1):
+def simulator(kind, folder, count, first, *options):
     """Seeds of the simulator. None of these stages runs again: a seed does the same each time, so
     that a failure is one. The report has the command that replays it."""
     program = f"{folder}/test/sim/sim"
     stage = Stage(f"simulator, {kind} seeds",
-                  [program, "--seeds", str(count), "--from", str(first),
-                   *(["--hosts", str(hosts)] if hosts > 1 else [])], count_exit,
-                  needs=needs(folder), computes=True)
+                  [program, "--seeds", str(count), "--from", str(first), *options],
+                  count_exit, needs=needs(folder), computes=True)
     # To stderr, which the simulator reports with the seed; it clears the environment of the rest.
     symbols = shutil.which("llvm-symbolizer") or ""
-    options = f"external_symbolizer_path={symbols}:halt_on_error=1:print_stacktrace=1"
-    stage.env = {"ASAN_OPTIONS": f"{options}:detect_leaks=0", "UBSAN_OPTIONS": options}
+    reports = f"external_symbolizer_path={symbols}:halt_on_error=1:print_stacktrace=1"
+    stage.env = {"ASAN_OPTIONS": f"{reports}:detect_leaks=0", "UBSAN_OPTIONS": reports}
     return stage
 
 
-def fixed_seeds(kind, count, hosts, every, turn):
+def fixed_seeds(kind, count, every, turn, *options):
     share = count if every else count // shares.PARTS
     first = 1 if every else 1 + turn % shares.PARTS * share
-    return simulator(kind, "build/release", share, first, hosts)
+    return simulator(kind, "build/release", share, first, *options)
+
+
+def flow_seeds(every, turn):
+    """Fails, too, when fewer flows were judged than there should be."""
+    share = SEEDS_FLOWS if every else SEEDS_FLOWS // shares.PARTS
+    return fixed_seeds("flows", SEEDS_FLOWS, every, turn, "--world", "flows", "--judged",
+                       str(share * FLOWS_A_SEED))
 
 
 def valgrind_program(stage):
@@ -325,9 +333,10 @@ def all_stages(every_kill, turn, seed):
                    before=tmux_setup) if every_kill else None,
         simulator("sanitized", san, SEEDS_SANITIZED, seed + SEEDS_FRESH),
         simulator("fresh", "build/release", SEEDS_FRESH, seed),
-        *[fixed_seeds(kind, count, hosts, every_kill, turn)
-          for kind, count, hosts in (("fixed", SEEDS_FIXED, 1), ("fixed two-host", SEEDS_HOSTS, 2),
-                                     ("fixed three-host", SEEDS_HOSTS, 3))],
+        fixed_seeds("fixed", SEEDS_FIXED, every_kill, turn),
+        *[fixed_seeds(f"fixed {word}-host", SEEDS_HOSTS, every_kill, turn, "--hosts", hosts)
+          for word, hosts in (("two", "2"), ("three", "3"))],
+        flow_seeds(every_kill, turn),
         Stage("lint", [sys.executable, "scripts/lint"], count_lint, computes=True),
         Stage("scripts and lint refuse what they must",
               [sys.executable, "-m", "unittest", "discover", "-s", "test/scripts"], count_python,

@@ -41,6 +41,7 @@ static void kind_invent(struct flow_world *world, struct world_plan *plan) {
                     (!is_switch && world_dice(world, 2) == 0);
     plan->cases = is_switch ? 1 + world_dice(world, 3) : 0;
     plan->chosen = is_switch ? world_dice(world, plan->cases + 1) : 0;
+    plan->has_default = is_switch && world_dice(world, 4) != 0;
     plan->retries = world_has_child(plan) ? (int64_t)world_dice(world, 3) : 0;
     plan->failures = (int64_t)world_dice(world, (uint64_t)plan->retries + 1);
     plan->loop_max = !is_switch && !is_person && world_dice(world, 4) == 0
@@ -92,7 +93,8 @@ static void bonds_invent(struct flow_world *world) {
         for (size_t by = 0; by < i; by++) {
             if (world->plans[by].kind == FLOW_KIND_SWITCH && world_dice(world, 4) == 0) {
                 world->plans[i].switched = by;
-                world->plans[i].branch = world_dice(world, world->plans[by].cases + 1);
+                world->plans[i].branch = world_dice(
+                    world, world->plans[by].cases + (world->plans[by].has_default ? 1 : 0));
             }
         }
     }
@@ -123,6 +125,8 @@ static void times_invent(struct flow_world *world) {
         if (plan->kind == FLOW_KIND_APPROVAL && world_dice(world, 5) == 0) {
             plan->timeout_ms = 1000 + (int64_t)world_dice(world, 900000);
             plan->refuses = world_dice(world, 2) == 0;
+        } else if (plan->kind != FLOW_KIND_APPROVAL && world_dice(world, 6) == 0) {
+            plan->timeout_ms = 2000 + (int64_t)world_dice(world, 200000);
         }
     }
 }
@@ -133,13 +137,14 @@ void world_invent(struct flow_world *world, uint64_t seed, size_t steps_max, uns
     world->count = 1 + world_dice(world, steps_max);
     world->failing = (enum flow_failing)world_dice(world, 2);
     world->join = (enum flow_trigger)world_dice(world, FLOW_TRIGGER_COUNT);
+    world->batch_at_once = 1 + (int64_t)world_dice(world, 3);
     world->renders = world_dice(world, 4) != 0;
     world->render_throws = world->renders && world_dice(world, 10) == 0;
     for (size_t i = 0; i < world->count; i++) {
         struct world_plan *plan = &world->plans[i];
         step_invent(world, i);
         if ((with & WORLD_NESTS) != 0 && plan->kind == FLOW_KIND_COMMAND && plan->has_run) {
-            plan->kind = FLOW_KIND_FLOW;
+            plan->kind = world_dice(world, 2) == 0 ? FLOW_KIND_FLOW : FLOW_KIND_WORKFLOW;
         }
     }
     bonds_invent(world);
@@ -191,7 +196,7 @@ static void cases_write(const struct flow_world *world, size_t at, struct text *
         branch_write(world, at, c, text);
         text_add_str(text, c + 1 == plan->cases ? "}]" : "}");
     }
-    if (plan->cases > 0) {
+    if (plan->has_default) {
         text_add_str(text, ",\"defaultBranch\":");
         branch_write(world, at, plan->cases, text);
     }
@@ -209,8 +214,7 @@ static void person_write(const struct world_plan *plan, struct text *text) {
         text_addf(text, ",\"rewind_to\":\"s%zu\"", plan->rewind_to);
     }
     if (plan->timeout_ms > 0) {
-        text_addf(text, ",\"timeoutMs\":%lld,\"on_timeout\":\"%s\"", (long long)plan->timeout_ms,
-                  plan->refuses ? "reject" : "fail");
+        text_addf(text, ",\"on_timeout\":\"%s\"", plan->refuses ? "reject" : "fail");
     }
 }
 
@@ -230,11 +234,16 @@ static void step_write(const struct flow_world *world, size_t at, struct text *t
     if (plan->loop_max > 0) {
         text_addf(text, ",\"loop\":{\"max\":%lld,\"until\":" F "}", (long long)plan->loop_max);
     }
+    if (plan->timeout_ms > 0) {
+        text_addf(text, ",\"timeoutMs\":%lld", (long long)plan->timeout_ms);
+    }
     if (plan->kind == FLOW_KIND_COMMAND && !plan->has_run) {
         text_addf(text, ",\"command\":\"count the demo of %llu for s%zu\"",
                   (unsigned long long)world->seed, at);
     } else if (plan->kind == FLOW_KIND_FLOW) {
         text_add_str(text, ",\"flow\":\"" WORLD_NESTED "\"");
+    } else if (plan->kind == FLOW_KIND_WORKFLOW) {
+        text_add_str(text, ",\"workflow\":\"" WORLD_WORKFLOW "\"");
     } else if (plan->kind == FLOW_KIND_APPROVAL) {
         person_write(plan, text);
     }
@@ -243,12 +252,13 @@ static void step_write(const struct flow_world *world, size_t at, struct text *t
 }
 
 void world_write(const struct flow_world *world, struct text *text) {
-    text_addf(text, "{\"name\":\"demo\",\"fail_fast\":%s,\"batchConfig\":{\"maxConcurrent\":%d",
-              world->failing == FLOW_FAILS_FAST ? "true" : "false", WORLD_BATCH_AT_ONCE);
+    text_addf(text, "{\"name\":\"demo\",\"fail_fast\":%s,\"batchConfig\":{\"maxConcurrent\":%lld,",
+              world->failing == FLOW_FAILS_FAST ? "true" : "false",
+              (long long)world->batch_at_once);
     if (world->batch_timeout_ms > 0) {
-        text_addf(text, ",\"timeoutMs\":%lld", (long long)world->batch_timeout_ms);
+        text_addf(text, "\"timeoutMs\":%lld,", (long long)world->batch_timeout_ms);
     }
-    text_addf(text, ",\"joinRule\":\"%s\"},\"steps\":[", flow_trigger_names[world->join]);
+    text_addf(text, "\"joinRule\":\"%s\"},\"steps\":[", flow_trigger_names[world->join]);
     for (size_t i = 0; i < world->count; i++) {
         step_write(world, i, text);
     }

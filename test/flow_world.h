@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "rules/flow/flow.h"
 
-enum { WORLD_STEPS = 24, WORLD_BATCHES = 3, WORLD_BATCH_AT_ONCE = 2, WORLD_CALLS = 3 };
+enum { WORLD_STEPS = 24, WORLD_BATCHES = 3, WORLD_CALLS = 3 };
 
 /* Why a step that begins does not complete. */
 enum world_fault {
@@ -30,8 +30,8 @@ struct world_plan {
     bool deps[WORLD_STEPS], batch_deps[WORLD_BATCHES];
     size_t batch;            /* WORLD_BATCHES: none. */
     size_t switched, branch; /* WORLD_STEPS: none. */
-    size_t cases, chosen;    /* Branch `cases` is the default. */
-    bool has_when, unwanted_first, unwanted, has_run;
+    size_t cases, chosen;    /* Branch `cases` is the default, or none. */
+    bool has_default, has_when, unwanted_first, unwanted, has_run;
     enum world_fault fault;
     int64_t retries, failures; /* failures: of children before one succeeds; at most `retries`. */
     int64_t loop_max, good;    /* loop_max 0: no loop. good: number of its last round. */
@@ -39,7 +39,7 @@ struct world_plan {
     int64_t denials;           /* Before somebody says yes. */
     size_t calls;              /* CODE: agents that it asks for. */
     bool asks_form, refuses;   /* APPROVAL. refuses: silence is a rejection. */
-    int64_t timeout_ms;        /* APPROVAL; 0: none. */
+    int64_t timeout_ms;        /* 0: none of its own. */
     bool overtaken;            /* The time of its batch was over before its own end. */
 };
 struct flow_world {
@@ -48,7 +48,7 @@ struct flow_world {
     size_t count;
     enum flow_failing failing;
     enum flow_trigger join;
-    int64_t batch_timeout_ms; /* 0: none. */
+    int64_t batch_at_once, batch_timeout_ms; /* batch_timeout_ms 0: none. */
     bool renders, render_throws;
     /* By the model: */
     enum flow_status finals[WORLD_STEPS];
@@ -56,10 +56,11 @@ struct flow_world {
 };
 
 enum {
-    WORLD_TIMES = 1 << 0, /* Approvals and batches have times. */
-    WORLD_NESTS = 1 << 1, /* Steps that begin the flow WORLD_NESTED. */
+    WORLD_TIMES = 1 << 0, /* Steps and batches have times. */
+    WORLD_NESTS = 1 << 1, /* Steps that begin the flow, or the workflow, of these names. */
 };
 #define WORLD_NESTED "fold"
+#define WORLD_WORKFLOW "child-1"
 void world_invent(struct flow_world *world, uint64_t seed, size_t steps_max, unsigned with);
 uint64_t world_dice(struct flow_world *world, uint64_t sides);
 void world_write(const struct flow_world *world, struct text *text);
@@ -68,9 +69,13 @@ bool world_judge(struct flow_world *world);
 /* Whether everybody behind the step can do without it. */
 bool world_tolerates(const struct flow_world *world, size_t at);
 
+/* A child that is a run of its own file. */
+static inline bool world_has_file(const struct world_plan *plan) {
+    return plan->kind == FLOW_KIND_FLOW || plan->kind == FLOW_KIND_WORKFLOW;
+}
+
 static inline bool world_has_child(const struct world_plan *plan) {
-    return plan->kind == FLOW_KIND_AGENT || plan->kind == FLOW_KIND_COMMAND ||
-           plan->kind == FLOW_KIND_FLOW;
+    return plan->kind == FLOW_KIND_AGENT || plan->kind == FLOW_KIND_COMMAND || world_has_file(plan);
 }
 
 #endif

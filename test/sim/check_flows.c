@@ -2,6 +2,7 @@
  *
  *   always   an ended flow has no open step, no open question, no child that nobody asked to end
  *            a step that went back has forgotten what it came to
+ *            no question, and no step of a batch, outlasts its time
  *            no two steps have one child; a step has at most one child for each time at which its
  *            steps say that it needs one, whatever crashed meanwhile
  *   end      of each flow: given how children, people and the clock decided, each step and the run
@@ -23,7 +24,7 @@
 #include "inside.h"
 #include "ops.h"
 
-enum { RESULT_MAX = 2 << 20, SHARE = 4, ORPHAN_MS = 15000, NESTED_STEPS = 4 };
+enum { RESULT_MAX = 2 << 20, SHARE = 4, ORPHAN_MS = 15000, OVERDUE_MS = 60000, NESTED_STEPS = 4 };
 
 #define ORPHAN_NS ((uint64_t)ORPHAN_MS * 1000 * 1000)
 
@@ -34,7 +35,7 @@ struct sim_flows *flows_of(struct sim *sim) {
 }
 
 bool flows_play(const struct sim_options *options) {
-    return sim_hash(options->seed, 0, "flows", 0) % SHARE == 0;
+    return options->mix == SIM_FLOWS || sim_hash(options->seed, 0, "flows", 0) % SHARE == 0;
 }
 
 struct sim_flow *flows_by_op(struct sim *sim, int64_t op) {
@@ -172,17 +173,40 @@ static void orphan_take(struct sim *sim, const struct ask_row *row, void *ctx) {
         }
         child->orphan_ns = child->orphan_ns == 0 ? sim_now_ns(sim) : child->orphan_ns;
         if (sim_now_ns(sim) - child->orphan_ns > ORPHAN_NS && sim_life_age_ms(sim) > ORPHAN_MS &&
-            !jobs_held(sim)) {
+            !jobs_held(sim) && sim_now_ns(sim) - jobs_of(sim)->held_ns > ORPHAN_NS) {
             sim_fail(sim, "no step of %s waits for its child %s of s%zu, which runs", flow->run,
                      row->text[2].data, child->at);
         }
     }
 }
 
-/* Columns: run, place, of the steps that run; in the order of runs. */
+/* A question to a person, or a step of a batch, must not outlast its time. In a life of the daemon
+ * time is what its clock counts: what was before it is left out. */
+static void overdue_check(struct sim *sim, struct sim_flow *flow, size_t at, int64_t version,
+                          bool asks) {
+    const uint64_t now_ns = sim_now_ns(sim), full_ns = disk_full_ns();
+    const struct world_plan *plan = &flow->world.plans[at];
+    struct sim_still *still = &flow->still[at];
+    if (still->version != version || still->life != sim_life(sim)->number) {
+        *still = (struct sim_still){version, sim_life(sim)->number, now_ns};
+    }
+    const int64_t batch_ms = plan->batch < WORLD_BATCHES ? flow->world.batch_timeout_ms : 0;
+    const int64_t own_ms = asks ? plan->timeout_ms : 0;
+    const int64_t most_ms = own_ms > 0 && (batch_ms == 0 || own_ms < batch_ms) ? own_ms : batch_ms;
+    const uint64_t since_ns = still->since_ns > full_ns ? still->since_ns : full_ns;
+    const uint64_t free_ns = jobs_of(sim)->held_ns;
+    const uint64_t from_ns = since_ns > free_ns ? since_ns : free_ns;
+    if (most_ms > 0 && now_ns - from_ns > (uint64_t)(most_ms + OVERDUE_MS) * 1000 * 1000 &&
+        sim_life_age_ms(sim) > (uint64_t)(most_ms + OVERDUE_MS) && !jobs_held(sim)) {
+        sim_fail(sim, "s%zu of %s has a time of %lld ms, and runs since %lld ms", at, flow->run,
+                 (long long)most_ms, (long long)((now_ns - from_ns) / 1000000));
+    }
+}
+
+/* Columns: run, place, version, phase of the steps that run; in the order of runs. */
 struct running {
     struct sim_flow *flow;
-    size_t batched[WORLD_BATCHES + 1];
+    int64_t batched[WORLD_BATCHES + 1];
 };
 
 static void running_take(struct sim *sim, const struct ask_row *row, void *ctx) {
@@ -194,8 +218,10 @@ static void running_take(struct sim *sim, const struct ask_row *row, void *ctx) 
     if (flow != running->flow) {
         *running = (struct running){.flow = flow};
     }
+    overdue_check(sim, flow, (size_t)row->number[1], row->number[2],
+                  bytes_is(row->text[3], flow_phase_names[FLOW_AT_PERSON]));
     const size_t batch = flow->world.plans[row->number[1]].batch;
-    if (++running->batched[batch] > WORLD_BATCH_AT_ONCE && batch < WORLD_BATCHES) {
+    if (++running->batched[batch] > flow->world.batch_at_once && batch < WORLD_BATCHES) {
         sim_fail(sim, "too many steps of the batch b%zu of %s run at once", batch, flow->run);
     }
 }
@@ -203,7 +229,8 @@ static void running_take(struct sim *sim, const struct ask_row *row, void *ctx) 
 static void live_look(struct sim *sim) {
     struct running running = {.flow = NULL};
     ask_each(sim,
-             "SELECT r.run, s.place FROM flow_steps s JOIN runs r ON r.id = s.run WHERE"
+             "SELECT r.run, s.place, s.version, s.phase FROM flow_steps s JOIN runs r ON r.id = "
+             "s.run WHERE"
              " s.status = 'running' AND r.ended_ms IS NULL ORDER BY r.id",
              NULL, running_take, &running);
     ask_each(sim,
@@ -251,7 +278,7 @@ struct seen_flow {
     size_t count;
     enum run_state state;
     char cause[32], stop[32], failed[32];
-    int64_t rewinds;
+    int64_t rewinds, step_timeout_ms;
     char *report; /* Owned. */
     bool stage_over, has_last;
 };
@@ -297,6 +324,7 @@ static void flow_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     seen->rewinds = row->number[4];
     seen->report = kept(row->text[5]);
     seen->stage_over = bytes_is(row->text[6], "over");
+    seen->step_timeout_ms = row->number[7];
 }
 
 static void question_take(struct sim *sim, const struct ask_row *row, void *ctx) {
@@ -384,8 +412,8 @@ static bool seen_read(struct sim *sim, struct sim_flow *flow, struct seen_flow *
     *seen = (struct seen_flow){.flow = flow};
     (void)snprintf(stream, sizeof stream, "run:%s", flow->run);
     ask_each(sim,
-             "SELECT r.state, r.cause, r.stop, f.failed, f.rewinds, f.report, f.stage FROM flows f"
-             " JOIN runs r ON r.id = f.run WHERE r.run = $1",
+             "SELECT r.state, r.cause, r.stop, f.failed, f.rewinds, f.report, f.stage,"
+             " f.step_timeout_ms FROM flows f JOIN runs r ON r.id = f.run WHERE r.run = $1",
              TEXTS(flow->run), flow_take, seen);
     if (seen->report == NULL) {
         return false;
@@ -444,6 +472,11 @@ static bool is_refused(const struct seen_flow *seen, size_t at) {
     return seen->flow->world.plans[at].kind == FLOW_KIND_FLOW && seen->flow->misfortunes > 0;
 }
 
+static bool has_time(const struct seen_flow *seen, size_t at) {
+    const struct world_plan *plan = &seen->flow->world.plans[at];
+    return plan->timeout_ms > 0 || (plan->kind != FLOW_KIND_APPROVAL && seen->step_timeout_ms > 0);
+}
+
 static void children_check(struct sim *sim, const struct seen_flow *seen, size_t at) {
     const struct seen_step *step = &seen->steps[at];
     const struct world_plan *plan = &seen->flow->world.plans[at];
@@ -473,7 +506,8 @@ static const char *work_refuted(const struct seen_flow *seen, size_t at) {
                    ? NULL
                    : "its child did not fail, or a try was left";
     case FLOW_BECAUSE_TIMED_OUT:
-        return plan->kind != FLOW_KIND_AGENT || step->told.tries == 0 ||
+        return !has_time(seen, at) ? "it has no time"
+               : plan->kind != FLOW_KIND_AGENT || step->told.tries == 0 ||
                        step->tries == plan->retries || step->told.untils > 0
                    ? NULL
                    : "a try was left";
@@ -581,7 +615,7 @@ static void texts_check(struct sim *sim, const struct seen_flow *seen, size_t at
         if (step->chosen != (int64_t)plan->chosen || strcmp(step->result, label) != 0) {
             step_fail(sim, seen, at, "it chose another branch");
         }
-    } else if (plan->has_run && plan->kind != FLOW_KIND_FLOW) {
+    } else if (plan->has_run && !world_has_file(plan)) {
         if (plan->kind == FLOW_KIND_AGENT) {
             text_addf(&text, "op#%lld. ", (long long)seen->flow->op);
         }
@@ -674,6 +708,7 @@ static void flow_judge(struct sim *sim, struct sim_flow *flow) {
         const bool fails = world_judge(&world);
         statuses_check(sim, &seen, &world, fails);
         end_check(sim, &seen, &world, fails);
+        sim->judged += flow_parent_op(flow->op) == 0 ? 1 : 0;
     }
     seen_free(&seen);
 }
@@ -683,6 +718,12 @@ static void flow_judge(struct sim *sim, struct sim_flow *flow) {
 static void flow_check(struct sim *sim, struct sim_flow *flow) {
     struct row_state row;
     if (!row_state_read(sim, flow->run, &row)) {
+        return;
+    }
+    if (flow->told == TOLD_DELETED && row.found) {
+        sim_fail(sim, "%s was deleted, and is stored", flow->run);
+    }
+    if (flow->deleting) { /* Its rows go one by one. */
         return;
     }
     if (!row.found && flow->told == TOLD_ACCEPTED) {

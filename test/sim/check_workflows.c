@@ -20,6 +20,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "children.h"
+#include "flow_player.h"
+#include "flows.h"
 #include "known.h"
 #include "ops.h"
 #include "provider.h"
@@ -72,6 +74,9 @@ static struct workflow_key *key_of(struct workflow *workflow, const struct playe
 
 void workflows_called(struct sim *sim, int64_t family, const struct player_call *call) {
     struct workflow *workflow = workflows_last(sim, family);
+    if (workflow == NULL && flow_parent_op(family) > 0) {
+        return; /* A step of a flow began it. */
+    }
     if (workflow == NULL) {
         sim_fail(sim, "a script of family %lld runs that nobody asked for", (long long)family);
     }
@@ -623,7 +628,8 @@ static void workflows_opened(struct sim *sim) {
 
 static bool workflows_rest(struct sim *sim, bool must) {
     (void)must;
-    return !workflows_unpause(sim);
+    const bool any = workflows_unpause(sim);
+    return !flows_unpause(sim) && !any;
 }
 
 const struct sim_part part_workflows = {

@@ -144,7 +144,7 @@ static void run_say(struct flow_player *player, int64_t id, size_t at, const cha
     if (plan->kind == FLOW_KIND_AGENT) {
         text_addf(&text, "op#%lld. ", (long long)player->op);
     }
-    if (plan->kind == FLOW_KIND_FLOW) {
+    if (world_has_file(plan)) {
         text_addf(&text, "{\"op\":%lld}", (long long)flow_nested_op(player->op, at));
     } else {
         flow_run_write(&player->world, at, letters, result_of, player, &text);

@@ -1,6 +1,6 @@
 /* flows.h: the model of flows: what was asked for and acknowledged, and the world of each.
  *
- *   run   ASKED ──acknowledged──> ACCEPTED
+ *   run   ASKED ──acknowledged──> ACCEPTED ──delete acknowledged──> DELETED
  *           │ └──refused──> REFUSED
  *           └──the life ends before an answer──> UNKNOWN
  */
@@ -11,7 +11,7 @@
 #include "jobs.h"
 #include "sim.h"
 
-enum { FLOWS_MAX = 256, FLOW_WORLD_STEPS = 8, FLOW_CHILDREN_MAX = 200 };
+enum { FLOWS_MAX = 256, FLOW_WORLD_STEPS = 12, FLOW_CHILDREN_MAX = 200 };
 
 /* A child as its row was seen: retention may remove it before its flow has ended. */
 struct sim_child {
@@ -20,6 +20,12 @@ struct sim_child {
     bool ended, succeeded;
     uint64_t orphan_ns; /* First time at which no step waited for it; 0: one does. */
 };
+/* How long a step is what it is, as far as this life of the daemon has seen. */
+struct sim_still {
+    int64_t version;
+    unsigned life;
+    uint64_t since_ns;
+};
 struct sim_flow {
     int64_t op;
     struct flow_world world;
@@ -27,6 +33,8 @@ struct sim_flow {
     enum told told;
     struct sim_child children[FLOW_CHILDREN_MAX];
     size_t child_count;
+    struct sim_still still[WORLD_STEPS];
+    bool deleting;        /* Somebody asked for it. */
     bool judged;          /* The end was looked at. */
     unsigned misfortunes; /* Workers of it that crashed or computed for too long. */
 };
@@ -44,6 +52,8 @@ struct sim_flow *flows_by_op(struct sim *sim, int64_t op); /* The last one; NULL
 struct sim_flow *flows_add(struct sim *sim, int64_t op, struct bytes source);
 
 /* ops_flows.c */
+/* Lets go on the workflows of steps that are paused; false: none is. */
+bool flows_unpause(struct sim *sim);
 extern const struct sim_op flows_ops[];
 /* flow_player.c asks: rounds of the loop of a step that are over. */
 int64_t flows_rounds(struct sim *sim, int64_t op, size_t at);

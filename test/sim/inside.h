@@ -12,8 +12,11 @@
 
 enum { SIM_OPS_MAX = 512 };
 
+/* FLOWS: nearly all operations are those of flows, and of what befalls them. */
+enum sim_mix { SIM_MIXED, SIM_FLOWS };
 struct sim_options {
     uint64_t seed;
+    enum sim_mix mix;
     unsigned ops;                  /* Number of operations. */
     unsigned hosts;                /* That share the database; at least 1. */
     bool without[SIM_OPS_MAX + 1]; /* Those that are left out, by number. */
@@ -32,6 +35,7 @@ struct sim {
     uint64_t since;       /* Steps since then. */
     uint64_t draws;       /* Choices in this step. */
     uint64_t steps, hash; /* Of the trace. */
+    unsigned judged;      /* Flows of their own kind whose end is what the model says. */
     bool healed;
 
     uint64_t now_ns, looks; /* looks: at the clock in this step. */

@@ -1,5 +1,5 @@
 /* main.c: sim [--seed S | --seeds N [--from S]] [--operations N] [--ops LIST] [--trace] [--twice]
- *     [--first] [--here] [--hashes] [--seconds N] [--hosts N]
+ *     [--first] [--here] [--hashes] [--seconds N] [--hosts N] [--world flows] [--judged N]
  * sim --print-program N: the script of the workflow program with that number.
  *
  * Each seed runs in a process of its own, forked from one that has made the migrated database: an
@@ -35,6 +35,8 @@ struct arguments {
     unsigned operations;
     unsigned seconds; /* CPU time that a seed may take. */
     unsigned hosts;
+    uint64_t judged; /* Fewest flows whose end is judged: the run fails below it. */
+    enum sim_mix mix;
     bool trace, twice, here;
     bool first;      /* Ends with the first failure, and does not shrink it. */
     bool hashes;     /* Prints the hash of each trace. */
@@ -106,6 +108,7 @@ static _Noreturn void seed_child(const struct sim_options *options, int error_fd
     shared_hash()[0] = sim->hash;
     shared_hash()[1] = sim->steps;
     shared_hash()[2] = sim->life.number;
+    shared_hash()[3] = sim->judged;
     _exit(0);
 }
 
@@ -132,6 +135,7 @@ struct seed_result seed_run(const struct sim_options *options) {
     result.hash = shared_hash()[0];
     result.steps = shared_hash()[1];
     result.lives = shared_hash()[2];
+    result.judged = shared_hash()[3];
     if (error_fd >= 0 && result.failed) {
         ssize_t len = pread(error_fd, result.text, sizeof result.text - 1, 0);
         result.text[len < 0 ? 0 : len] = '\0';
@@ -163,6 +167,9 @@ static void report(const char *program, const struct sim_options *options,
     (void)printf("replay: %s --seed %" PRIu64 " --operations %u ", program, least.seed, least.ops);
     if (least.hosts > 1) {
         (void)printf("--hosts %u ", least.hosts);
+    }
+    if (least.mix == SIM_FLOWS) {
+        (void)printf("--world flows ");
     }
     (void)printf("--ops ");
     shrink_print(&least);
@@ -201,11 +208,12 @@ static void hash_show(const struct arguments *arguments, uint64_t seed,
 static int run_all(const struct arguments *arguments) {
     double began = seconds();
     const uint64_t most = arguments->first ? 1 : FAILURES_MAX;
-    uint64_t steps = 0, lives = 0, failures = 0, ran = 0;
+    uint64_t steps = 0, lives = 0, judged = 0, failures = 0, ran = 0;
     for (uint64_t i = 0; i < arguments->count && failures < most; i++) {
         struct sim_options options = {.seed = arguments->from + i,
                                       .ops = arguments->operations,
                                       .hosts = arguments->hosts,
+                                      .mix = arguments->mix,
                                       .seconds = arguments->seconds,
                                       .trace = arguments->trace,
                                       .report = -1};
@@ -225,6 +233,7 @@ static int run_all(const struct arguments *arguments) {
         }
         steps += result.steps;
         lives += result.lives;
+        judged += result.judged;
         hash_show(arguments, options.seed, &result);
         if (result.failed) {
             failures++;
@@ -236,6 +245,13 @@ static int run_all(const struct arguments *arguments) {
         }
     }
     double took = seconds() - began;
+    if (arguments->mix == SIM_FLOWS) {
+        (void)printf("%" PRIu64 " flows judged\n", judged);
+    }
+    if (judged < arguments->judged) {
+        (void)printf("FAILED: %" PRIu64 " flows were to be judged\n", arguments->judged);
+        failures++;
+    }
     (void)printf("%" PRIu64 " seeds, %" PRIu64 " failed, %" PRIu64 " lives, %" PRIu64
                  " steps in %.1f s: %.0f seeds/s\n",
                  ran, failures, lives, steps, took, (double)ran / took);
@@ -251,7 +267,7 @@ static bool number_read(const char *text, uint64_t *ret_number) {
 static int usage(void) {
     (void)fprintf(stderr, "usage: sim [--seed S] [--seeds N] [--from S] [--operations N]"
                           " [--ops LIST] [--trace] [--twice] [--first] [--here] [--hashes]"
-                          " [--seconds N] [--hosts N]\n"
+                          " [--seconds N] [--hosts N] [--world flows] [--judged N]\n"
                           "       sim --print-program N\n");
     return 2;
 }
@@ -284,6 +300,7 @@ static bool number_set(const char *name, uint64_t number, struct arguments *argu
     } numbers[] = {{"--seed", 0, UINT64_MAX, &arguments->from, NULL},
                    {"--from", 0, UINT64_MAX, &arguments->from, NULL},
                    {"--seeds", 0, UINT64_MAX, &arguments->count, NULL},
+                   {"--judged", 0, UINT64_MAX, &arguments->judged, NULL},
                    {"--operations", 0, SIM_OPS_MAX, NULL, &arguments->operations},
                    {"--hosts", 1, SIM_HOSTS_MAX, NULL, &arguments->hosts},
                    {"--seconds", 1, 3600, NULL, &arguments->seconds}};
@@ -313,6 +330,8 @@ static bool arguments_read(char **argv, struct arguments *arguments) {
         const char *name = *at++;
         if (strcmp(name, "--ops") == 0) {
             arguments->ops = *at;
+        } else if (strcmp(name, "--world") == 0 && strcmp(*at, "flows") == 0) {
+            arguments->mix = SIM_FLOWS;
         } else if (!number_read(*at, &number) || !number_set(name, number, arguments)) {
             return false;
         }
@@ -358,6 +377,7 @@ int main(int argc, char **argv) {
         sim->options = (struct sim_options){.seed = arguments.from,
                                             .ops = arguments.operations,
                                             .hosts = arguments.hosts,
+                                            .mix = arguments.mix,
                                             .trace = arguments.trace,
                                             .folder = folder};
         if (arguments.ops != NULL) {

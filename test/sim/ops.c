@@ -6,6 +6,8 @@
 #include "inside.h"
 #include "mails.h"
 
+enum { KILLS = 4, BUDGETS = 6, ANSWERS = 5 };
+
 const struct sim_part *const sim_parts[] = {
     &part_agents,   &part_processes, &part_control,        &part_servers,  &part_known,
     &part_asked,    &part_sessions,  &part_turns,          &part_late,     &part_branches,
@@ -27,14 +29,27 @@ static bool part_acts(const struct sim_options *options, const struct sim_part *
                                  : part != &part_hosts || options->hosts > 1;
 }
 
+/* Times that the weights of the part count. */
+static uint64_t part_weight(const struct sim_options *options, const struct sim_part *part) {
+    if (options->mix == SIM_MIXED) {
+        return part_acts(options, part) ? 1 : 0;
+    }
+    return part == &part_flows       ? 1
+           : part == &part_control   ? KILLS
+           : part == &part_asked     ? BUDGETS
+           : part == &part_approvals ? ANSWERS
+           : part == &part_hosts     ? options->hosts > 1
+                                     : 0;
+}
+
 static const struct sim_op *op_at(const struct sim_options *options, uint64_t drawn,
                                   uint64_t *ret_sum) {
     uint64_t sum = 0;
     for (size_t i = 0; i < sim_parts_count; i++) {
-        const bool acts = part_acts(options, sim_parts[i]);
+        const uint64_t times = part_weight(options, sim_parts[i]);
         const struct sim_op *op = sim_parts[i]->ops;
-        for (; acts && op != NULL && op->name != NULL; op++) {
-            sum += op->weight;
+        for (; times > 0 && op != NULL && op->name != NULL; op++) {
+            sum += op->weight * times;
             if (drawn < sum) {
                 return op;
             }

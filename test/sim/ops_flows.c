@@ -1,5 +1,6 @@
 /* ops_flows.c: requests of clients for flows, as the handlers of api/ ask the daemon: they are
- * submitted and stopped; and answers come that nobody waits for. */
+ * submitted, stopped and deleted, workflows of their steps are paused; and answers come that nobody
+ * waits for. */
 #include <stdio.h>
 #include <string.h>
 
@@ -99,6 +100,9 @@ static void what_write(struct sim *sim, struct submission *submission, const cha
         .input = text_bytes(&submission->input),
         .model = known_bytes(models[sim_choose(sim, "model", COUNT_OF(models))]),
         .root = known_bytes(root),
+        .step_timeout_ms = sim_chance(sim, "step time?", 40)
+                               ? 2000 + (int64_t)sim_choose(sim, "step time", 300000)
+                               : 0,
         .excluded = submission->excluded};
 }
 
@@ -170,6 +174,102 @@ static void flow_stop(struct sim *sim) {
     store_write(sim_life(sim)->store, stop_tx, stop_done, order);
 }
 
+/* --- Deleted ---------------------------------------------------------------------------------- */
+
+static struct err remove_tx(struct tx *tx, void *ctx) {
+    struct order *order = ctx;
+    struct run_row row = {0};
+    order->more = false;
+    return tx_run_remove(tx, &order->stop.key, &order->more, &row);
+}
+
+static void remove_done(struct err err, void *ctx) {
+    struct order *order = ctx;
+    if (!err_failed(err) && order->more) {
+        store_write(sim_life(order->sim)->store, remove_tx, remove_done, order);
+        return;
+    }
+    sim_trace(order->sim, "a delete of the flow %s: %s", order->flow->run, err_name(err.code));
+    if (err_failed(err)) { /* It has not ended yet. */
+        order->flow->deleting = false;
+    } else {
+        order->flow->told = TOLD_DELETED;
+    }
+    mem_free(order);
+}
+
+static void flow_delete(struct sim *sim) {
+    struct sim_flow *flow = flow_pick(sim);
+    if (flow == NULL || flow->told != TOLD_ACCEPTED) {
+        return;
+    }
+    struct order *order = mem_new(sizeof *order);
+    *order =
+        (struct order){.sim = sim,
+                       .flow = flow,
+                       .stop.key = {.owner = BYTES(KNOWN_OWNER), .run = known_bytes(flow->run)}};
+    flow->deleting = true;
+    store_write(sim_life(sim)->store, remove_tx, remove_done, order);
+}
+
+/* --- Paused ----------------------------------------------------------------------------------- */
+
+struct pause {
+    char run[ID_SIZE];
+    enum workflow_pause what;
+    struct why why;
+};
+
+static struct err pause_tx(struct tx *tx, void *ctx) {
+    struct pause *pause = ctx;
+    struct run_row row = {0};
+    const struct run_key key = {.owner = BYTES(KNOWN_OWNER), .run = known_bytes(pause->run)};
+    return tx_workflow_pause(tx, &key, pause->what, &row, &pause->why);
+}
+
+static void pause_done(struct err err, void *ctx) {
+    (void)err; /* It may have ended. */
+    mem_free(ctx);
+}
+
+struct pausing {
+    enum workflow_pause what;
+    size_t skip, sent;
+};
+
+static void pause_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    struct pausing *pausing = ctx;
+    if (pausing->what == WORKFLOW_PAUSE && (pausing->skip > 0 || pausing->sent > 0)) {
+        pausing->skip -= pausing->skip > 0 ? 1 : 0;
+        return;
+    }
+    struct pause *pause = mem_new(sizeof *pause);
+    pause->what = pausing->what;
+    (void)snprintf(pause->run, sizeof pause->run, "%s", row->text[0].data);
+    sim_trace(sim, "%s of the workflow %s", pause->what == WORKFLOW_PAUSE ? "pause" : "resume",
+              pause->run);
+    store_write(sim_life(sim)->store, pause_tx, pause_done, pause);
+    pausing->sent++;
+}
+
+#define OF_FLOWS                                                                                   \
+    "SELECT c.run FROM runs c JOIN runs f ON f.id = c.parent WHERE f.kind = 'flow' AND c.kind ="   \
+    " 'workflow' AND c.ended_ms IS NULL AND c.stop = '' AND c.state "
+
+bool flows_unpause(struct sim *sim) {
+    struct pausing pausing = {.what = WORKFLOW_RESUME};
+    ask_each(sim, OF_FLOWS "= 'waiting' ORDER BY c.id", NULL, pause_take, &pausing);
+    return pausing.sent > 0;
+}
+
+static void flow_pause(struct sim *sim) {
+    struct pausing pausing = {.what = WORKFLOW_PAUSE, .skip = sim_choose(sim, "pause", 3)};
+    ask_each(sim, OF_FLOWS "<> 'waiting' ORDER BY c.id DESC", NULL, pause_take, &pausing);
+    if (pausing.sent == 0) {
+        (void)flows_unpause(sim);
+    }
+}
+
 /* --- Late answers ----------------------------------------------------------------------------- */
 
 struct steps {
@@ -238,8 +338,7 @@ static void flow_late(struct sim *sim) {
 }
 
 const struct sim_op flows_ops[] = {
-    {"flow_submit", 430, flow_submit},
-    {"flow_stop", 15, flow_stop},
-    {"flow_late", 60, flow_late},
-    {NULL, 0, NULL},
+    {"flow_submit", 430, flow_submit}, {"flow_stop", 15, flow_stop},
+    {"flow_delete", 8, flow_delete},   {"flow_pause", 20, flow_pause},
+    {"flow_late", 60, flow_late},      {NULL, 0, NULL},
 };

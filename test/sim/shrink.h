@@ -13,7 +13,7 @@
 struct seed_result {
     bool failed;
     int signal;
-    uint64_t hash, steps, lives;
+    uint64_t hash, steps, lives, judged;
     char text[8192]; /* What it wrote to stderr. */
 };
 /* main.c: in a process of its own. */

@@ -137,7 +137,7 @@ static void assert_lawful(const struct flow_world *world, const struct flow *flo
     }
     assert_true(agents <= AT_ONCE);
     for (size_t b = 0; b < WORLD_BATCHES; b++) {
-        assert_true(batched[b] <= WORLD_BATCH_AT_ONCE);
+        assert_true(batched[b] <= (size_t)world->batch_at_once);
     }
 }
 

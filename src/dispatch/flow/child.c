@@ -255,6 +255,7 @@ static void command_start(struct flow_run *run) {
 struct start_child {
     struct flow_run *run;
     char *owner, *root, *name; /* Owned. */
+    char *model;               /* Owned; NULL: the default one. */
     json_t *args;              /* Owned. */
     struct workflow_start workflow;
     struct flow_start flow;
@@ -267,6 +268,7 @@ static void start_child_free(struct start_child *start) {
     mem_free(start->owner);
     mem_free(start->root);
     mem_free(start->name);
+    mem_free(start->model);
     mem_free(start);
 }
 
@@ -340,6 +342,7 @@ static void child_start(struct flow_run *run, enum flow_kind kind) {
     start->owner = copy(text_bytes(&run->owner));
     start->root = copy(text_bytes(&run->root));
     start->name = copy(name);
+    start->model = run->model.len > 0 ? copy(text_bytes(&run->model)) : NULL;
     if (run->order->text.len > 0 &&
         err_failed(json_parse_wrapped(text_bytes(&run->order->text), &start->args, NULL))) {
         start->args = json_stringn(run->order->text.data, run->order->text.len);
@@ -350,6 +353,7 @@ static void child_start(struct flow_run *run, enum flow_kind kind) {
         start->workflow.done = on_workflow_ready;
         start->workflow.spec.name = start->name;
         start->workflow.spec.root = start->root;
+        start->workflow.spec.model = start->model;
         start->workflow.spec.args = start->args;
         workflow_start_begin(&start->workflow);
     } else {
@@ -358,6 +362,7 @@ static void child_start(struct flow_run *run, enum flow_kind kind) {
         start->flow.done = on_flow_ready;
         start->flow.spec.name = start->name;
         start->flow.spec.root = start->root;
+        start->flow.spec.model = start->model;
         start->flow.spec.input = start->args;
         flow_start_begin(&start->flow);
     }
