@@ -540,6 +540,33 @@ struct err flows__said(struct tx *tx, const struct run_row *run, struct bytes *r
     return tx_error(tx);
 }
 
+/* --- Removed ---------------------------------------------------------------------------------- */
+
+size_t flows__talks(struct tx *tx, int64_t flow, struct run_talk ret_talks[RUN_TALKS_PAGE]) {
+    static const char turns[] =
+        "SELECT t.id, COALESCE(u.session, 0) FROM runs t LEFT JOIN turns u ON u.run = t.id"
+        " WHERE t.parent = $1 AND t.parent <> 0 AND t.step_key = '' AND t.kind = 'turn'"
+        " AND t.ended_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM runs c WHERE c.parent = t.id"
+        " AND c.parent <> 0 AND c.step_key = '' AND c.ended_ms IS NULL) LIMIT $2";
+    size_t count = 0;
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx, turns, ARGS(arg_int(flow), arg_int(RUN_TALKS_PAGE)));
+    while (count < RUN_TALKS_PAGE && rows_step(rows)) {
+        ret_talks[count++] =
+            (struct run_talk){.turn = rows_int(rows, 0), .session = rows_int(rows, 1)};
+    }
+    return count;
+}
+
+/* The flow may be gone before such a turn, if something below the turn lived on. */
+int64_t flows__talk_session(struct tx *tx, int64_t turn) {
+    static const char session[] =
+        "SELECT s.id FROM runs t JOIN turns u ON u.run = t.id JOIN sessions s ON s.id = u.session"
+        " WHERE t.id = $1 AND t.parent <> 0 AND t.step_key = '' AND s.parent = 0 AND NOT EXISTS"
+        " (SELECT 1 FROM runs p WHERE p.id = t.parent AND p.kind <> 'flow')";
+    return tx_number(tx, session, ARGS(arg_int(turn)));
+}
+
 void flows__forget(struct tx *tx, int64_t run) {
     tx_do(tx, "DELETE FROM flow_calls WHERE run = $1", ARGS(arg_int(run)));
     tx_do(tx, "DELETE FROM flow_steps WHERE run = $1", ARGS(arg_int(run)));

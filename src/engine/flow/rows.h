@@ -55,6 +55,11 @@ MUST_CHECK struct err flows__child_ended(struct tx *tx, const struct run_row *ch
                                          struct bytes output);
 MUST_CHECK struct err flows__said(struct tx *tx, const struct run_row *run, struct bytes *ret_text);
 MUST_CHECK struct err flows__answered(struct tx *tx, const struct approval_row *row);
+/* A page of the turns of a flow that is removed, but for those below which something lives; how
+ * many. */
+size_t flows__talks(struct tx *tx, int64_t flow, struct run_talk ret_talks[RUN_TALKS_PAGE]);
+/* Session of a turn that a flow has begun; 0: it is no such turn. */
+int64_t flows__talk_session(struct tx *tx, int64_t turn);
 /* Rows of a run that is removed. */
 void flows__forget(struct tx *tx, int64_t run);
 
