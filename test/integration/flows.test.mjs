@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
-import { asked, ended, flowOf, started, stepOf, written } from "./flows.mjs";
+import { asked, ended, flowOf, started, stepOf, written } from "./flow-kit.mjs";
 import { until } from "./providers.mjs";
 import { scaled } from "./scale.mjs";
 import { Turns } from "./turns.mjs";

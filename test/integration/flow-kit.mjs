@@ -1,4 +1,4 @@
-// flows.mjs: what tests of flows share: files of flows, their runs, and what those ask.
+// flow-kit.mjs: flows of tests: their files, their starts, and how they stand.
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
