@@ -53,9 +53,11 @@
     X(STREAM_RESERVED, "stream_reserved", 403, 4, "Only drover itself writes to this stream")      \
     X(COMMAND_BY_AGENT, "command_by_agent", 403, 4, "Only a person may have drover run a command") \
     X(NOT_YOUR_TASK, "not_your_task", 403, 4, "An agent may speak only for itself, of its task")   \
+    X(NOT_APPROVER, "not_approver", 403, 4, "Only an approver whom the flow names may approve")    \
     X(NOT_FOUND, "not_found", 404, 3, "There is no such object")                                   \
     X(MESSAGE_NOT_FOUND, "message_not_found", 404, 3, "There is no message with that id")          \
     X(WORKFLOW_NOT_FOUND, "workflow_not_found", 404, 3, "There is no workflow by that name")       \
+    X(FLOW_NOT_FOUND, "flow_not_found", 404, 3, "There is no flow by that name")                   \
     X(METHOD_NOT_ALLOWED, "method_not_allowed", 405, 2, "The method is not allowed here")          \
     X(NOT_ACCEPTABLE, "not_acceptable", 406, 2, "No offered media type is acceptable")             \
     X(REQUEST_TIMEOUT, "request_timeout", 408, 1, "The request took too long to arrive")           \

@@ -450,6 +450,10 @@ static size_t base_of(const char *path, const char *folder) {
     return ends ? len - end : 0;
 }
 
+static enum err_code absent_code(enum script_kind kind) {
+    return kind == SCRIPT_FLOW ? ERR_FLOW_NOT_FOUND : ERR_WORKFLOW_NOT_FOUND;
+}
+
 static struct err not_found(const struct catalog *catalog, struct bytes name, struct why *why) {
     AUTO(mem_release) char *typed = mem_copy(name.data, name.len);
     AUTO(text_done) struct text text = text_up_to(64 << 10);
@@ -475,7 +479,7 @@ static struct err not_found(const struct catalog *catalog, struct bytes name, st
         }
         comma = within ? comma : ", ";
     }
-    return err_why(why, ERR_WORKFLOW_NOT_FOUND, "%s",
+    return err_why(why, absent_code(catalog->kind), "%s",
                    text_failed(&text) ? "there is none of this name" : text.data);
 }
 
@@ -500,9 +504,9 @@ struct err catalog_find(const struct catalog_search *search, struct bytes name,
 
 /* --- By path ---------------------------------------------------------------------------------- */
 
-static struct err refuse_path(int os, const char *path, struct why *why) {
+static struct err refuse_path(enum script_kind kind, int os, const char *path, struct why *why) {
     if (os == ENOENT || os == ENOTDIR) {
-        return err_why(why, ERR_WORKFLOW_NOT_FOUND, "there is no file \"%.250s\"", path);
+        return err_why(why, absent_code(kind), "there is no file \"%.250s\"", path);
     }
     if (os == EXDEV || os == ELOOP) { /* It may name another one: this is no matter of rights. */
         return err_why(why, ERR_BAD_FIELD, "\"%.200s\" %s", path,
@@ -535,7 +539,7 @@ struct err catalog_open(const struct catalog_search *search, const char *path,
         fd = S_ISREG(about.st_mode) ? beneath_reopen(from_fd) : -1;
     }
     if (fd < 0) {
-        return refuse_path(errno, path, why);
+        return refuse_path(search->kind, errno, path, why);
     }
     AUTO(catalog_script_done)
     struct catalog_script script = {

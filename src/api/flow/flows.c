@@ -77,32 +77,51 @@ static const struct request_kind show = {.size = sizeof(struct catalog_op),
 
 struct start_op {
     struct request request;
-    struct flow_start start; /* The spec borrows from the exchange. */
+    struct flow_start start; /* The spec in it borrows from the exchange, */
     struct flow_spec asked;
+    char *name; /* Owned: and from this, of the path; NULL: none. */
 };
 
 #define AT(member) offsetof(struct start_op, asked.member)
 static const struct field start_rows[] = {
-    {FIELD("name", FIELD_CHARS, AT(name)), .min = 1, .max = FLOW_NAME_MAX},
-    {FIELD("path", FIELD_CHARS, AT(path)), .min = 1, .max = LIMIT_PATH_MAX - 1},
+    {FIELD("name", FIELD_CHARS, AT(name)), .min = 1, .max = FLOW_NAME_MAX, .use = FIELD_GIVEN},
+    {FIELD("path", FIELD_CHARS, AT(path)), .min = 1, .max = LIMIT_PATH_MAX - 1, .use = FIELD_GIVEN},
+    {FIELD("script", FIELD_CHARS, AT(script)), .max = SCRIPT_SOURCE_MAX, .use = FIELD_GIVEN},
+    {FIELD("title", FIELD_CHARS, AT(title)), .min = 1, .max = FLOW_NAME_MAX, .use = FIELD_GIVEN},
     {FIELD("root", FIELD_CHARS, AT(root)), .min = 1, .max = LIMIT_PATH_MAX - 1},
     {FIELD("input", FIELD_JSON, AT(input))},
     {FIELD("model", FIELD_CHARS, AT(model)), .min = 1, .max = 200},
     {FIELD("project", FIELD_CHARS, AT(project)), .min = 1, .max = 64},
     {FIELD("label", FIELD_CHARS, AT(label)), .min = 1, .max = 200},
 };
-static const struct field_set start_fields = {FIELD_ROWS(start_rows), .use = FIELD_GIVEN};
+static const struct field_set start_fields = {FIELD_ROWS(start_rows),
+                                              .use = FIELD_GIVEN | FIELD_CHANGED};
 
-static struct err start_read(void *ctx) {
-    struct start_op *op = ctx;
+static struct err root_check(struct start_op *op) {
     struct why *why = &op->request.op.why;
-    if ((op->asked.name == NULL) == (op->asked.path == NULL)) {
-        return err_why(why, ERR_BAD_FIELD, "\"name\" or \"path\": one of them says which flow");
-    }
     if (op->asked.root != NULL && op->asked.root[0] != '/') {
         return err_why(why, ERR_BAD_FIELD, "\"root\" must be an absolute path");
     }
     return ERR_OK;
+}
+
+static struct err start_read(void *ctx) {
+    struct start_op *op = ctx;
+    const struct flow_spec *asked = &op->asked;
+    if ((asked->name != NULL) + (asked->path != NULL) + (asked->script != NULL) != 1) {
+        return err_why(&op->request.op.why, ERR_BAD_FIELD,
+                       "\"name\", \"path\" or \"script\": one of them says which flow");
+    }
+    return root_check(op);
+}
+
+/* Where a name stands in the path of the request, the body has none (FIELD_CHANGED). */
+static struct err named_read(void *ctx) {
+    struct start_op *op = ctx;
+    const struct bytes name = exchange_param(op->request.op.exchange, 0);
+    op->name = mem_copy(name.data, name.len);
+    op->asked.name = op->name;
+    return root_check(op);
 }
 
 static struct err start_begin_as(struct start_op *op,
@@ -150,23 +169,24 @@ static struct err start_work(struct tx *tx, void *ctx) {
     text_add_char(answer, '{');
     text_add_member(answer, "id", row.run);
     text_add_member(answer, "state", bytes_of(run_state_name(row.state)));
-    err = tx_flow_write(tx, &row, answer);
+    err = tx_flow_write(tx, &row, BYTES(""), answer);
     text_add_char(answer, '}');
     return err;
 }
 
 static void start_end(void *ctx, struct err result) {
-    flow_start_free(&((struct start_op *)ctx)->start);
+    struct start_op *op = ctx;
+    flow_start_free(&op->start);
+    mem_free(op->name);
 }
 
-static const struct request_kind start_flow = {.size = sizeof(struct start_op),
-                                               .writes = true,
-                                               .later = true,
-                                               .fields = &start_fields,
-                                               .read = start_read,
-                                               .start = start_begin,
-                                               .work = start_work,
-                                               .end = start_end};
+#define START(use_, read_)                                                                         \
+    {                                                                                              \
+        .size = sizeof(struct start_op), .writes = true, .later = true, .fields = &start_fields,   \
+        .use = (use_), .read = (read_), .start = start_begin, .work = start_work, .end = start_end \
+    }
+static const struct request_kind source_start = START(FIELD_GIVEN, start_read);
+static const struct request_kind named_start = START(FIELD_CHANGED, named_read);
 
 /* --- A check ---------------------------------------------------------------------------------- */
 
@@ -221,7 +241,7 @@ static struct err steps_work(struct tx *tx, void *ctx) {
     text_add_member(answer, "id", row.run);
     text_add_member(answer, "state", bytes_of(run_state_name(row.state)));
     const size_t len = answer->len;
-    err = tx_flow_write(tx, &row, answer);
+    err = tx_flow_write(tx, &row, param_text(request->op.exchange, "step"), answer);
     text_add_char(answer, '}');
     return !err_failed(err) && answer->len == len + 1
                ? err_why(&request->op.why, ERR_CONFLICT, "the run is no flow, but a %s",
@@ -235,6 +255,12 @@ static const struct request_kind steps = {.one = &runs__one, .work = steps_work}
 
 static const struct query_param root_query[] = {
     {QUERY("root", QUERY_TEXT, "The folder of the project, absolute."), .max = LIMIT_PATH_MAX - 1},
+    {.name = NULL},
+};
+static const struct query_param steps_query[] = {
+    OP_OWNER_PARAM("Another owner's run"),
+    {QUERY("step", QUERY_TEXT, "The id of a step whose prompt and result are not cut."),
+     .max = FLOW_ID_MAX},
     {.name = NULL},
 };
 static const char list_answer[] =
@@ -258,11 +284,13 @@ static const char run_answer[] =
     "\"id\":" TEXT_SCHEMA ",\"state\":" TEXT_SCHEMA ",\"flow\":" TEXT_SCHEMA
     ",\"file\":" TEXT_SCHEMA ",\"input\":{},\"stage\":{\"enum\":[\"steps\",\"report\",\"over\"]}"
     ",\"failed_step\":" TEXT_OR_NULL ",\"rewinds\":" INT_SCHEMA ",\"report\":" TEXT_SCHEMA
+    ",\"report_cut\":" BOOL_SCHEMA
     ",\"steps\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{" STEP_PROPERTIES
     ",\"phase\":" TEXT_SCHEMA ",\"cause\":" TEXT_OR_NULL ",\"note\":" TEXT_OR_NULL
     ",\"tries\":" INT_SCHEMA ",\"rounds\":" INT_SCHEMA ",\"began_ms\":" INT_OR_NULL
     ",\"changed_ms\":" INT_SCHEMA ",\"run\":" TEXT_OR_NULL ",\"session\":" TEXT_OR_NULL
-    ",\"approval\":" TEXT_OR_NULL ",\"prompt\":" TEXT_SCHEMA ",\"result\":" TEXT_SCHEMA "}}}}}";
+    ",\"approval\":" TEXT_OR_NULL ",\"prompt\":" TEXT_SCHEMA ",\"prompt_cut\":" BOOL_SCHEMA
+    ",\"result\":" TEXT_SCHEMA ",\"result_cut\":" BOOL_SCHEMA "}}}}}";
 
 const struct route flows_routes[] = {
     {ROUTE("GET", "/api/v1/flows", SCOPE_READ,
@@ -270,17 +298,22 @@ const struct route flows_routes[] = {
      .query = root_query, .answer_schema = list_answer, .request = &list},
     {ROUTE("GET", "/api/v1/flows/{name}", SCOPE_READ, "Show a flow, with its source"),
      .query = root_query, .answer_schema = show_answer, .request = &show},
-    {ROUTE("POST", "/api/v1/flows", SCOPE_RUN, "Start a flow, by its name or its path"),
+    {ROUTE("POST", "/api/v1/flows", SCOPE_RUN,
+           "Start a flow: by its name, the path of its file, or its text"),
      .inside = INSIDE_ALWAYS, .begins_run = true, .has_body = true, .idempotent_key = true,
      .body = {.fields = &start_fields, .use = FIELD_GIVEN}, .answer_schema = run_answer,
-     .answer_status = 201, .body_max = 3 << 20, .request = &start_flow},
+     .answer_status = 201, .body_max = 3 << 20, .request = &source_start},
+    {ROUTE("POST", "/api/v1/flows/{name}/runs", SCOPE_RUN, "Start the flow of that name"),
+     .inside = INSIDE_ALWAYS, .begins_run = true, .has_body = true, .body_optional = true,
+     .idempotent_key = true, .body = {.fields = &start_fields, .use = FIELD_CHANGED},
+     .answer_schema = run_answer, .answer_status = 201, .body_max = 3 << 20,
+     .request = &named_start},
     {ROUTE("POST", "/api/v1/flows/check", SCOPE_RUN,
            "Check a flow: its steps, and what is wrong; nothing is started"),
      .inside = INSIDE_ALWAYS, .has_body = true,
      .body = {.fields = &start_fields, .use = FIELD_GIVEN}, .answer_schema = check_answer,
      .body_max = 3 << 20, .request = &check},
     {ROUTE("GET", "/api/v1/runs/{id}/flow", SCOPE_READ, "Show the steps of a flow's run"),
-     .query = OP_OWNER_QUERY("Another owner's run"), .answer_schema = run_answer,
-     .request = &steps},
+     .query = steps_query, .answer_schema = run_answer, .request = &steps},
     {.method = NULL},
 };

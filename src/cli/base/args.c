@@ -216,6 +216,7 @@ static const struct synonym first_synonyms[] = {
     {"jobs", "job ls"},
     {"sessions", "session ls"},
     {"workflows", "workflow ls"},
+    {"flows", "flow ls"},
     {"providers", "provider ls"},
     {"history", "session ls"},
     {"man", "help"},

@@ -82,7 +82,7 @@ static struct err attach_run(struct invocation *invocation, struct talk *talk) {
     }
     if (kind == NULL) {
         return err_why(&invocation->why, ERR_CONFLICT,
-                       "%s is of kind %s; only workflows, jobs and turns can be followed",
+                       "%s is of kind %s; only flows, workflows, jobs and turns can be followed",
                        talk_text(run, "id"), talk_text(run, "kind"));
     }
     if (kind->attach == NULL) {
@@ -102,8 +102,8 @@ static const char attach_about[] =
     "Ctrl-C detaches. The job continues either way. Exit codes are those of 'drover\n"
     "job run'.\n"
     "\n"
-    "A turn is followed as by 'drover ask', a workflow as by 'drover run', with their\n"
-    "exit codes.\n";
+    "A turn is followed as by 'drover ask', a workflow as by 'drover run', a flow as by\n"
+    "'drover flow run', with their exit codes.\n";
 
 const struct command command_attach = {
     COMMAND(NULL, "attach", "RUN", "Follow a run until it ends."),

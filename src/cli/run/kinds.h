@@ -19,7 +19,6 @@ struct run_kind_view {
 /* Flags of the commands that attach. */
 extern const struct flag run_attach_flags[];
 
-extern const struct run_kind_view
-    run_kind_views[]; /* cli/workflow/watch.c. Ends with .name NULL. */
+extern const struct run_kind_view run_kind_views[]; /* cli/flow/kinds.c. Ends with .name NULL. */
 
 #endif

@@ -62,7 +62,7 @@ int run_exit_code_of_state(const char *state) {
 int run_exit_code(const json_t *run) {
     const char *kind = talk_text(run, "kind"), *cause = talk_text(run, "cause");
     const json_t *result = json_object_get(run, "result");
-    if (strcmp(kind, "workflow") == 0 || strcmp(kind, "agent") == 0) {
+    if (strcmp(kind, "workflow") == 0 || strcmp(kind, "agent") == 0 || strcmp(kind, "flow") == 0) {
         return run_exit_code_of_state(talk_text(run, "state"));
     }
     if (!is_state(run, "failed")) {

@@ -17,93 +17,13 @@
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
 #include "cli/base/project.h"
-#include "cli/base/table.h"
 #include "cli/terminal/paint.h"
 #include "cli/terminal/plain.h"
+#include "cli/workflow/catalog.h"
 #include "cli/workflow/request.h"
 #include "script/catalog.h"
 
-#define OPTION_ROOT                                                                                \
-    OPTION_TEXT("root", 'r', "DIR", "Set the folder of the project [the current one].")
-static const struct flag root_flags[] = {OPTION_ROOT, OPTION_END};
-static const struct flag show_flags[] = {
-    OPTION_ROOT,
-    OPTION_SWITCH("source", 's', "Print only the source."),
-    OPTION_END,
-};
-
 /* --- List ------------------------------------------------------------------------------------- */
-
-static void fault_print(const struct paint *paint, const json_t *row) {
-    const json_t *fault = json_object_get(row, "error");
-    if (fault != NULL) {
-        printf("%s%s:%lld:%lld: %s%s\n", paint_begin(paint, COLOUR_RED), talk_text(row, "file"),
-               (long long)talk_int(fault, "line"), (long long)talk_int(fault, "column"),
-               talk_text(fault, "detail"), paint_end(paint, COLOUR_RED));
-    }
-}
-
-static struct err ls_run(struct invocation *invocation, struct talk *talk) {
-    static const struct action catalog = {"GET /api/v1/workflows", .folder = "root"};
-    AUTO(json_release) json_t *answer = NULL;
-    struct err err = action_ask(talk, &catalog, &answer);
-    if (err_failed(err)) {
-        return err;
-    }
-    const struct paint paint = paint_of(STDOUT_FILENO, &invocation->env);
-    const json_t *rows = json_object_get(answer, "workflows"), *row = NULL;
-    size_t at = 0;
-    if (!invocation->json && json_array_size(rows) == 0) {
-        plain_note("There is no workflow. 'drover workflow new NAME' writes one.\n");
-    } else if (!invocation->json) {
-        printf("%-24s  %-8s  %-8s  %s\n", "WORKFLOW", "FROM", "STATE", "DESCRIPTION");
-    }
-    json_array_foreach(rows, at, row) {
-        if (invocation->json) {
-            talk_print(row);
-            continue;
-        }
-        bool shadowed = json_is_true(json_object_get(row, "shadowed"));
-        bool broken = json_object_get(row, "error") != NULL;
-        enum colour colour = shadowed ? COLOUR_GREY : broken ? COLOUR_RED : COLOUR_NONE;
-        printf("%s%-24s  %-8s  %-8s  %s%s\n", paint_begin(&paint, colour), talk_text(row, "name"),
-               talk_text(row, "origin"),
-               shadowed ? "shadowed"
-               : broken ? "broken"
-                        : "",
-               talk_text(row, shadowed || broken ? "file" : "description"),
-               paint_end(&paint, colour));
-    }
-    json_array_foreach(invocation->json ? NULL : rows, at, row) {
-        fault_print(&paint, row);
-    }
-    json_array_foreach(json_object_get(answer, "places"), at, row) {
-        if (json_object_get(row, "problem") != NULL) {
-            plain_note("drover: %s: %s\n", talk_text(row, "path"), talk_text(row, "problem"));
-        } else if (json_is_true(json_object_get(row, "truncated"))) {
-            plain_note("drover: %s has more files than are read\n", talk_text(row, "path"));
-        }
-    }
-    if (talk_int(answer, "unchecked") > 0) {
-        plain_note(
-            "drover: %lld of them were not checked by the engine yet; the next list goes on\n",
-            (long long)talk_int(answer, "unchecked"));
-    }
-    return ERR_OK;
-}
-
-const struct command command_workflow_ls = {
-    COMMAND("workflow", "ls", NULL, "List workflows: the project's, your own and built-in ones."),
-    HELP(WORKFLOWS, "drover workflow ls\n"),
-    .flags = root_flags,
-    .about = "Workflows are read from .drover/workflows, .claude/workflows and\n"
-             ".boocode/workflows: of the project folder and its parents in the repository,\n"
-             "then of your home folder. The first workflow of a name is used; later ones are\n"
-             "marked as shadowed, broken ones with their error.\n",
-    .converse = ls_run,
-};
-
-/* --- Show ------------------------------------------------------------------------------------- */
 
 static void phases_print(const json_t *workflow) {
     const json_t *phase = NULL;
@@ -115,16 +35,6 @@ static void phases_print(const json_t *workflow) {
     }
 }
 
-static void notes_print(const json_t *workflow) {
-    const json_t *note = NULL;
-    size_t at = 0;
-    json_array_foreach(json_object_get(workflow, "notes"), at, note) {
-        printf("%-12s %lld:%lld: %s\n", talk_text(note, "severity"),
-               (long long)talk_int(note, "line"), (long long)talk_int(note, "column"),
-               talk_text(note, "detail"));
-    }
-}
-
 static const struct column lines[] = {
     LINE("workflow", "name", COLUMN_TEXT),
     LINE("description", "description", COLUMN_TEXT),
@@ -133,35 +43,44 @@ static const struct column lines[] = {
     LINE("form", "form", COLUMN_TEXT),
     LINE_PRINT("phases", phases_print),
     LINE("args", "args", COLUMN_JSON),
-    LINE_PRINT("notes", notes_print),
+    LINE_PRINT("notes", catalog_notes_print),
     COLUMN_END,
 };
 
+static const struct catalog_view workflows = {
+    .list = "GET /api/v1/workflows",
+    .one = "GET /api/v1/workflows/{}",
+    .rows = "workflows",
+    .title = "WORKFLOW",
+    .none = "There is no workflow. 'drover workflow new NAME' writes one.",
+    .unknown = "there is no workflow '{}'",
+    .lines = lines};
+
+static struct err ls_run(struct invocation *invocation, struct talk *talk) {
+    return catalog_list(invocation, talk, &workflows);
+}
+
+const struct command command_workflow_ls = {
+    COMMAND("workflow", "ls", NULL, "List workflows: the project's, your own and built-in ones."),
+    HELP(WORKFLOWS, "drover workflow ls\n"),
+    .flags = catalog_list_flags,
+    .about = "Workflows are read from .drover/workflows, .claude/workflows and\n"
+             ".boocode/workflows: of the project folder and its parents in the repository,\n"
+             "then of your home folder. The first workflow of a name is used; later ones are\n"
+             "marked as shadowed, broken ones with their error.\n",
+    .converse = ls_run,
+};
+
+/* --- Show ------------------------------------------------------------------------------------- */
+
 static struct err show_run(struct invocation *invocation, struct talk *talk) {
-    static const struct action workflow = {"GET /api/v1/workflows/{}", .folder = "root",
-                                           .unknown = "there is no workflow '{}'"};
-    AUTO(json_release) json_t *row = NULL;
-    struct err err = action_ask(talk, &workflow, &row);
-    if (err_failed(err)) {
-        return err;
-    }
-    const struct paint paint = paint_of(STDOUT_FILENO, &invocation->env);
-    if (invocation->json) {
-        talk_print(row);
-    } else if (args_on(&invocation->args, "source")) {
-        (void)fputs(talk_text(row, "source"), stdout); /* As for printf. */
-    } else {
-        table_lines(invocation, lines, 12, row);
-        fault_print(&paint, row);
-        printf("\n%s\n", talk_text(row, "source"));
-    }
-    return ERR_OK;
+    return catalog_show(invocation, talk, &workflows);
 }
 
 const struct command command_workflow_show = {
     COMMAND("workflow", "show", "NAME", "Show a workflow and its source."),
     HELP(WORKFLOWS, "drover workflow show review-code\n"),
-    .flags = show_flags,
+    .flags = catalog_show_flags,
     .converse = show_run,
 };
 

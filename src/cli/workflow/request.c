@@ -309,6 +309,27 @@ enum workflow_word workflow_word_kind(const char *word) {
     return WORKFLOW_WORD_NAME;
 }
 
+struct err workflow_file_read(struct invocation *invocation, const char *word, char **ret_script,
+                              size_t *ret_len, const char **ret_title) {
+    const struct world *world = invocation->world;
+    const enum workflow_word kind = workflow_word_kind(word);
+    const char *slash = strrchr(word, '/');
+    *ret_title = NULL;
+    if (kind == WORKFLOW_WORD_NAME ||
+        (kind == WORKFLOW_WORD_MAYBE_FILE && access(word, F_OK) != 0)) {
+        return ERR_OK;
+    }
+    const struct err err = world->file_read(world->ctx, word, SCRIPT_MAX, ret_script, ret_len);
+    if (err_failed(err)) {
+        const char *words = err.os != 0 ? strerror(err.os) : err_title(err.code);
+        why_set(&invocation->why, "%.200s cannot be read: %s", word,
+                err.os == EFBIG ? "a script has at most 1 MB" : words);
+        return err.os == ENOENT ? err_make(ERR_NOT_FOUND, "run: file") : err;
+    }
+    *ret_title = slash != NULL ? slash + 1 : word;
+    return ERR_OK;
+}
+
 void workflow_starting_done(struct workflow_starting *starting) {
     mem_free(starting->script);
     json_release(&starting->schema);
@@ -395,19 +416,15 @@ struct err workflow_starting_read(struct workflow_starting *starting, enum workf
     /* Without a word and a root, those of the run that is resumed hold. */
     struct workflow_request request = {.args = args,
                                        .root = word == NULL && wanted == NULL ? NULL : root};
-    enum workflow_word kind = word != NULL ? workflow_word_kind(word) : WORKFLOW_WORD_NAME;
-    if (kind == WORKFLOW_WORD_FILE ||
-        (kind == WORKFLOW_WORD_MAYBE_FILE && access(word, F_OK) == 0)) {
-        const struct world *world = invocation->world;
-        size_t len = 0;
+    size_t len = 0;
+    if (word != NULL) {
+        err = workflow_file_read(invocation, word, &starting->script, &len, &request.title);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    if (request.title != NULL) {
         request.title = workflow_file_title(word, title);
-        err = world->file_read(world->ctx, word, SCRIPT_MAX, &starting->script, &len);
-        if (err_failed(err)) {
-            const char *words = err.os != 0 ? strerror(err.os) : err_title(err.code);
-            why_set(&invocation->why, "%.200s cannot be read: %s", word,
-                    err.os == EFBIG ? "a script has at most 1 MB" : words);
-            return err.os == ENOENT ? err_make(ERR_NOT_FOUND, "run: file") : err;
-        }
         request.script = (struct bytes){starting->script, len};
     } else if (name == WORKFLOW_NAME_INSIDE) {
         request.name = word;

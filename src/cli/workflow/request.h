@@ -44,6 +44,12 @@ MUST_CHECK struct err workflow_request_write(const struct workflow_request *requ
 enum workflow_word { WORKFLOW_WORD_NAME, WORKFLOW_WORD_MAYBE_FILE, WORKFLOW_WORD_FILE };
 enum workflow_word workflow_word_kind(const char *word);
 
+/* The text of a file, to be sent, so that the daemon need not be able to read it; *ret_script is
+ * owned. *ret_title NULL: the word is a name. */
+MUST_CHECK struct err workflow_file_read(struct invocation *invocation, const char *word,
+                                         char **ret_script, size_t *ret_len,
+                                         const char **ret_title);
+
 struct workflow_starting {
     struct invocation *invocation;
     struct talk *talk; /* Borrowed. */

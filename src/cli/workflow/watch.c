@@ -13,12 +13,10 @@
 #include "cli/base/names.h"
 #include "cli/job/watch.h"
 #include "cli/run/ask.h"
-#include "cli/run/kinds.h"
 #include "cli/run/view.h"
 #include "cli/run/waits.h"
 #include "cli/stream/follow.h"
 #include "cli/terminal/live_screen.h"
-#include "cli/turn/follow.h"
 #include "cli/workflow/draw.h"
 #include "cli/workflow/question.h"
 #include "cli/workflow/show.h"
@@ -535,28 +533,3 @@ struct err workflow_watch(const struct workflow_watch *watch) {
     }
     return err;
 }
-
-/* --- The table of cli/run/kinds.h, which stands here because all kinds are known here --------- */
-
-static struct err turn_attach(struct invocation *invocation, struct talk *talk, json_t *run) {
-    return turn_look_run(invocation, talk, run, args_on(&invocation->args, "new"));
-}
-
-static struct err workflow_attach(struct invocation *invocation, struct talk *talk, json_t *run) {
-    struct workflow_watch watch = {.invocation = invocation,
-                                   .talk = talk,
-                                   .run = talk_text(run, "id"),
-                                   .label = run_label(run),
-                                   .row = run,
-                                   .retry_ms = args_int(&invocation->args, "retry-for", 0),
-                                   .only_new = args_on(&invocation->args, "new")};
-    return workflow_watch(&watch);
-}
-
-const struct run_kind_view run_kind_views[] = {
-    {.name = "job", .attach = job_attach},
-    {.name = "turn", .attach = turn_attach},
-    {.name = "workflow", .show = workflow_show, .attach = workflow_attach},
-    {.name = "agent", .show = workflow_show},
-    {.name = NULL},
-};

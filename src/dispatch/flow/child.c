@@ -90,7 +90,8 @@ static struct err agent_tx(struct tx *tx, void *ctx) {
                                         .root = text_bytes(&run->root),
                                         .instructions = text_bytes(&run->instructions),
                                         .settings = text_bytes(&run->settings),
-                                        .program = text_bytes(&run->program)};
+                                        .program = text_bytes(&run->program),
+                                        .archived = true}; /* No list of a person has it. */
     const struct flow_talk talk = {
         .session = &session,
         .message = {.text = text_bytes(&order->text),

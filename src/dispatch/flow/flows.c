@@ -14,6 +14,7 @@ enum {
     RETRY_MAX_MS = 30000,
     WAIT_MAX_MS = 3600000,
     CRASHES_MAX = 3,
+    CUT_WORDS_MAX = 300,
 };
 
 static void flow_run_next(struct flow_run *run);
@@ -564,7 +565,8 @@ void flow_run__refuse_child(struct flow_run *run) {
 
 /* --- What a command wrote --------------------------------------------------------------------- */
 
-/* As a shell takes it: without the line ends at its end. What is no text is left out. */
+/* As a shell takes it: without the line ends at its end. What is no text is left out. Of an output
+ * that is too long, the beginning counts, and a sentence at its end says so. */
 static void output_read(struct pool_job *job) {
     struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
     struct flow_order *order = run->order;
@@ -572,9 +574,10 @@ static void output_read(struct pool_job *job) {
     AUTO(mem_release) char *output = mem_try(FLOW_TEXT_MAX);
     struct log_read read = {0};
     if (output == NULL || err_failed(spool_log_read(run->flows->options.spool, &place, output,
-                                                    FLOW_TEXT_MAX, &read))) {
+                                                    FLOW_TEXT_MAX - CUT_WORDS_MAX, &read))) {
         read.len = 0;
     }
+    const bool cut = read.offset > 0 || read.offset + (int64_t)read.len < read.size;
     while (read.len > 0 && output[read.len - 1] == '\n') {
         read.len--;
     }
@@ -582,6 +585,12 @@ static void output_read(struct pool_job *job) {
         const size_t len = utf8_valid_len(output + at, read.len - at);
         text_add(&order->text, output + at, len);
         at += len + 1;
+    }
+    if (cut) {
+        text_addf(
+            &order->text,
+            "\n[… of %lld bytes of output, the rest is left out: 'drover logs %.*s' has it …]",
+            (long long)read.size, (int)strcspn(place.name, "."), place.name);
     }
 }
 

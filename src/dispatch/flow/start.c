@@ -117,9 +117,12 @@ static void when_ask(struct flow_start *start, const struct flow *flow) {
 static void on_described(void *ctx, json_t *description) {
     struct flow_start *start = ctx;
     AUTO(flow_free) struct flow flow = {0};
-    struct err err = flow_read(description, &flow, &start->why);
+    struct why fault = {""};
+    struct err err = flow_read(description, &flow, &fault);
     err = err_failed(err) ? err : json_write(description, &start->described);
     if (err_failed(err)) {
+        why_set(&start->why, "%s: %s", start->script.entry.file,
+                fault.text[0] != '\0' ? fault.text : "it is too large");
         start_conclude(start, err);
         return;
     }
@@ -198,9 +201,27 @@ static struct err input_write(struct flow_start *start) {
         text_add_char(&start->input, '{');
         text_add_member(&start->input, "question", json_text(input));
         text_add_char(&start->input, '}');
-        return text_failed(&start->input) ? ERR_OK : ERR_OK;
+        return ERR_OK; /* The caller asks whether it fitted. */
     }
     return json_write(input, &start->input);
+}
+
+/* A text becomes what its file would have been. */
+static struct err flow_text_take(struct flow_start *start) {
+    struct catalog_script *script = &start->script;
+    const char *title = start->spec.title != NULL ? start->spec.title : "flow.js";
+    const struct bytes text = bytes_of(start->spec.script), file = bytes_of(title);
+    const struct bytes stem = script_stem(file);
+    *script = (struct catalog_script){.source = mem_copy(text.data, text.len),
+                                      .len = text.len,
+                                      .entry = {.file = mem_copy(file.data, file.len),
+                                                .name = mem_copy(stem.data, stem.len),
+                                                .kind = SCRIPT_FLOW}};
+    const struct script_source source = {
+        .kind = SCRIPT_FLOW, .text = {script->source, script->len}, .file = file};
+    const struct err err = script_prepare(&source, &script->prepared, &script->entry.fault);
+    script->entry.valid = !err_failed(err);
+    return err.code == ERR_BAD_SCRIPT ? ERR_OK : err;
 }
 
 static void flow_file_read(struct pool_job *job) {
@@ -208,12 +229,15 @@ static void flow_file_read(struct pool_job *job) {
     struct catalog_search search = start->flows->options.search;
     search.kind = SCRIPT_FLOW;
     search.root = start->spec.root;
-    start->err =
-        start->spec.name != NULL
-            ? catalog_find(&search, bytes_of(start->spec.name), &start->script, &start->why)
-            : catalog_open(&search, start->spec.path, &start->script, &start->why);
+    const struct flow_spec *spec = &start->spec;
+    start->err = spec->script != NULL ? flow_text_take(start)
+                 : spec->name != NULL
+                     ? catalog_find(&search, bytes_of(spec->name), &start->script, &start->why)
+                     : catalog_open(&search, spec->path, &start->script, &start->why);
     if (!err_failed(start->err) && !start->script.entry.valid) {
-        workflow_fault_tell(&start->script.entry.fault, &start->why);
+        struct why fault = {""};
+        workflow_fault_tell(&start->script.entry.fault, &fault);
+        why_set(&start->why, "%s:%s", start->script.entry.file, fault.text);
         start->err = err_make(ERR_BAD_FLOW, "flows: file");
     }
 }

@@ -19,7 +19,8 @@
 #include "script/catalog.h"
 
 struct flow_spec {
-    const char *name, *path;                    /* Either of them. */
+    const char *name, *path, *script;           /* Exactly one; script: the text of a file. */
+    const char *title;                          /* Names a text; NULL: "flow.js". */
     const char *root, *model, *project, *label; /* NULL: none. */
     const json_t *input;                        /* Any value; NULL: {}. A text is the question. */
 };

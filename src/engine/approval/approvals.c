@@ -111,10 +111,59 @@ static bool row_find(struct tx *tx, const char *sql, const struct arg *args, siz
     return rows != NULL && !err_failed(tx_error(tx));
 }
 
+/* --- Approvers -------------------------------------------------------------------------------- */
+
+/* Owners whom the question of a flow names; NULL: everybody who may answer it may approve. */
+static json_t *approvers_of(const struct approval_row *row) {
+    AUTO(json_release) json_t *question = NULL;
+    if (!run_kinds[row->run_kind].approvers ||
+        err_failed(json_parse_wrapped(row->arguments, &question, NULL /* no why */))) {
+        return NULL;
+    }
+    json_t *approvers = json_object_get(question, "approvers");
+    return json_array_size(approvers) > 0 ? json_incref(approvers) : NULL;
+}
+
+static bool approvers_have(const json_t *approvers, struct bytes owner) {
+    const json_t *name = NULL;
+    size_t at = 0;
+    json_array_foreach(approvers, at, name) {
+        if (bytes_equal(json_text(name), owner)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The owner of the run has begun it: their yes alone is no approval by somebody else. */
+static struct err approver_check(const struct approval_row *row,
+                                 const struct approval_answer *answer, struct why *why) {
+    AUTO(json_release) json_t *approvers = approvers_of(row);
+    const bool own = bytes_equal(answer->by, row->owner);
+    if (approvers == NULL ||
+        (own ? answer->verb == APPROVAL_DENY : approvers_have(approvers, answer->by))) {
+        return ERR_OK;
+    }
+    return err_why(why, ERR_NOT_APPROVER,
+                   own ? "the flow names its approvers, and %.*s, the owner of the run, may only "
+                         "deny"
+                       : "%.*s is not among the approvers that the flow names",
+                   (int)answer->by.len, answer->by.data);
+}
+
+/* A question stands with its owner, and with each approver whom it names. */
 struct err tx_approval_find(struct tx *tx, const struct approval_key *key, bool *ret_found,
                             struct approval_row *ret_row) {
-    *ret_found = row_find(tx, APPROVAL_SELECT " AND approval = $1 AND owner = $2",
-                          ARGS(arg_text(key->approval), arg_text(key->owner)), ret_row);
+    struct approval_row row;
+    *ret_found =
+        row_find(tx, APPROVAL_SELECT " AND approval = $1", ARGS(arg_text(key->approval)), &row);
+    if (*ret_found && !bytes_equal(row.owner, key->owner)) {
+        AUTO(json_release) json_t *approvers = approvers_of(&row);
+        *ret_found = approvers_have(approvers, key->owner);
+    }
+    if (*ret_found) {
+        *ret_row = row;
+    }
     return tx_error(tx);
 }
 
@@ -531,6 +580,10 @@ struct err tx_approval_answer(struct tx *tx, const struct approval_answer *answe
     struct err err = tx_approval_find(tx, &answer->key, &found, &row);
     if (err_failed(err) || !found) {
         return err_failed(err) ? err : err_make(ERR_NOT_FOUND, "approvals: answer");
+    }
+    err = approver_check(&row, answer, why);
+    if (err_failed(err)) {
+        return err;
     }
     if (answer->digest.len > 0 && !bytes_equal(answer->digest, row.digest)) {
         return err_why(why, ERR_OTHER_QUESTION,

@@ -188,6 +188,7 @@ static struct err talk_begin(struct tx *tx, const struct flow_state *state,
     err = tx_turn_submit(tx, &message, &accepted, why);
     if (!err_failed(err)) {
         *ret_row = accepted.run;
+        ret_row->session = session.session;
     }
     return err;
 }
@@ -216,7 +217,7 @@ static struct err child_begin(struct tx *tx, const struct flow_state *state,
 /* The child may have ended in the commit that began it: a budget was used up. */
 static void child_known(struct tx *tx, struct bytes run, size_t at, const struct run_row *child) {
     tx_do(tx,
-          "UPDATE flow_steps SET child = $3, session = $4 WHERE place = $2 AND run ="
+          "UPDATE flow_steps SET child = $3, latest = $3, session = $4 WHERE place = $2 AND run ="
           " (SELECT id FROM runs WHERE run = $1)",
           ARGS(arg_text(run), arg_int((int64_t)at), arg_int(child->id), arg_text(child->session)));
     if (run_state_final(child->state)) {
@@ -327,8 +328,11 @@ static struct bytes child_result(struct tx *tx, const struct run_row *child, str
 static struct bytes child_note(struct tx *tx, const struct run_row *child) {
     AUTO(text_done) struct text text = text_up_to(NOTE_MAX + 200);
     const struct bytes note = note_cut(child->note);
-    text_addf(&text, "%s%s%.*s", run_cause_name(child->cause), note.len > 0 ? ": " : "",
-              (int)note.len, note.data);
+    text_add_str(&text, run_cause_name(child->cause));
+    if (child->cause == CAUSE_EXIT_CODE) {
+        text_addf(&text, " %lld", (long long)child->exit_code);
+    }
+    text_addf(&text, "%s%.*s", note.len > 0 ? ": " : "", (int)note.len, note.data);
     return tx_copy_text(tx, &text, "flows: note");
 }
 
@@ -424,6 +428,36 @@ struct err flows__answered(struct tx *tx, const struct approval_row *row) {
     return tx_error(tx);
 }
 
+/* The agent of a step asks, or has its answer: the step is blocked, or goes on. */
+struct err flows__child_asks(struct tx *tx, const struct approval_row *row) {
+    static const char steps[] =
+        "SELECT r.run, s.name FROM flow_steps s JOIN runs r ON r.id = s.run WHERE s.run = $1"
+        " AND s.child = $2 AND s.child <> 0 UNION ALL"
+        " SELECT r.run, s.name FROM flow_calls c JOIN flow_steps s ON s.run = c.run"
+        " AND s.place = c.place JOIN runs r ON r.id = c.run WHERE c.run = $1 AND c.child = $2"
+        " AND c.child <> 0";
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx, steps, ARGS(arg_int(row->run_parent), arg_int(row->run_id)));
+    if (rows == NULL) {
+        return tx_error(tx);
+    }
+    const bool open = row->state == APPROVAL_OPEN;
+    const struct run_key key = {.owner = row->owner, .run = rows_copy(rows, 0)};
+    AUTO(text_done) struct text data = text_up_to(EVENT_MAX);
+    struct appended appended;
+    text_add_char(&data, '{');
+    text_add_member(&data, "run_id", key.run);
+    text_add_member(&data, "step_id", rows_text(rows, 1));
+    text_add_member(&data, "status",
+                    bytes_of(open ? FLOW_BLOCKED : flow_status_names[FLOW_RUNNING]));
+    text_add_member(&data, "phase", bytes_of(flow_phase_names[FLOW_AT_CHILD]));
+    text_add_member_or_null(&data, "approval", open ? row->approval : BYTES(""));
+    text_add_char(&data, '}');
+    const struct append append = runs__event_of(tx, &key, "flow_run_step_updated", &data);
+    tx_fail(tx, tx_append(tx, &append, &appended));
+    return tx_error(tx);
+}
+
 /* --- Its end ---------------------------------------------------------------------------------- */
 
 static const char *run_status_name(const struct run_row *run) {
@@ -451,8 +485,11 @@ static void last_event(struct tx *tx, const struct run_row *run, const struct fl
     text_add_member(&data, "run_status", bytes_of(run_status_name(run)));
     text_add_member(&data, "cause", bytes_of(run_cause_name(run->cause)));
     text_add_member_or_null(&data, "note", run->note);
-    const struct bytes report = state->report;
-    text_add_member(&data, "report", (struct bytes){report.data, utf8_cut(report, EVENT_MAX / 8)});
+    const size_t len = utf8_cut(state->report, EVENT_MAX / 8); /* As JSON it may be longer. */
+    text_add_member(&data, "report", (struct bytes){state->report.data, len});
+    if (len < state->report.len) {
+        text_add_member_bool(&data, "report_cut", true);
+    }
     text_add_char(&data, '}');
     struct append append = runs__event_of(tx, &key, "flow_run_step_updated", &data);
     append.last = true;
@@ -496,7 +533,9 @@ static struct bytes note_of_end(struct tx *tx, const struct flow_state *state,
     const size_t at = flow_find(&state->flow, state->failed);
     AUTO(text_done) struct text text = text_up_to(NOTE_MAX + 400);
     if (at == FLOW_NONE) {
-        return note_cut(over->note);
+        text_addf(&text, "%s%.*s", over->note.len > 0 ? "the report could not be made: " : "",
+                  (int)over->note.len, over->note.data);
+        return note_cut(tx_copy_text(tx, &text, "flows: note"));
     }
     const struct flow_step *step = &state->flow.steps[at];
     const bool timed_out = step->status == FLOW_TIMED_OUT;
@@ -509,7 +548,9 @@ static struct bytes note_of_end(struct tx *tx, const struct flow_state *state,
                   step->kind == FLOW_KIND_SWITCH && step->cause == FLOW_BECAUSE_THREW ? "switch "
                                                                                       : "",
                   (int)step->id.len, step->id.data,
-                  step->cause == FLOW_BECAUSE_THREW ? "threw" : flow_cause_names[step->cause],
+                  step->cause == FLOW_BECAUSE_THREW   ? "threw"
+                  : step->cause == FLOW_BECAUSE_CHILD ? "failed"
+                                                      : flow_cause_names[step->cause],
                   (int)note.len, note.data);
     }
     return note_cut(tx_copy_text(tx, &text, "flows: note"));
@@ -538,6 +579,33 @@ struct err tx_flow_end(struct tx *tx, const struct flow_over *over, bool *ret_la
 struct err flows__said(struct tx *tx, const struct run_row *run, struct bytes *ret_text) {
     *ret_text = tx_text(tx, "SELECT report FROM flows WHERE run = $1", ARGS(arg_int(run->id)));
     return tx_error(tx);
+}
+
+/* --- Removed ---------------------------------------------------------------------------------- */
+
+size_t flows__talks(struct tx *tx, int64_t flow, struct run_talk ret_talks[RUN_TALKS_PAGE]) {
+    static const char turns[] =
+        "SELECT t.id, COALESCE(u.session, 0) FROM runs t LEFT JOIN turns u ON u.run = t.id"
+        " WHERE t.parent = $1 AND t.parent <> 0 AND t.step_key = '' AND t.kind = 'turn'"
+        " AND t.ended_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM runs c WHERE c.parent = t.id"
+        " AND c.parent <> 0 AND c.step_key = '' AND c.ended_ms IS NULL) LIMIT $2";
+    size_t count = 0;
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx, turns, ARGS(arg_int(flow), arg_int(RUN_TALKS_PAGE)));
+    while (count < RUN_TALKS_PAGE && rows_step(rows)) {
+        ret_talks[count++] =
+            (struct run_talk){.turn = rows_int(rows, 0), .session = rows_int(rows, 1)};
+    }
+    return count;
+}
+
+/* The flow may be gone before such a turn, if something below the turn lived on. */
+int64_t flows__talk_session(struct tx *tx, int64_t turn) {
+    static const char session[] =
+        "SELECT s.id FROM runs t JOIN turns u ON u.run = t.id JOIN sessions s ON s.id = u.session"
+        " WHERE t.id = $1 AND t.parent <> 0 AND t.step_key = '' AND s.parent = 0 AND NOT EXISTS"
+        " (SELECT 1 FROM runs p WHERE p.id = t.parent AND p.kind <> 'flow')";
+    return tx_number(tx, session, ARGS(arg_int(turn)));
 }
 
 void flows__forget(struct tx *tx, int64_t run) {

@@ -137,7 +137,9 @@ MUST_CHECK struct err tx_flow_end(struct tx *tx, const struct flow_over *over, b
 /* The same of a description that nobody runs: "steps":[…], with "wave", the number of steps that
  * each comes after at least. */
 void flow_steps_write(const struct flow *flow, const bool *excluded, struct text *text);
-/* For clients: {"stage","input","report","failed_step","steps":[…]} members without braces. */
-MUST_CHECK struct err tx_flow_write(struct tx *tx, const struct run_row *run, struct text *text);
+/* For clients: {"stage","input","report","failed_step","steps":[…]} members without braces. Texts
+ * of steps may be cut, but for those of the step `whole`. */
+MUST_CHECK struct err tx_flow_write(struct tx *tx, const struct run_row *run, struct bytes whole,
+                                    struct text *text);
 
 #endif

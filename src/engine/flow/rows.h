@@ -45,6 +45,13 @@ void flows__advance(struct tx *tx, struct flow_state *state);
 void flows__sweep(struct tx *tx, const struct flow_state *state, const struct run_bounds *bounds);
 /* Whether there are any: an end of a child, and a person, change steps without a sweep. */
 MUST_CHECK bool flows__has_orphans(struct tx *tx, const struct flow_state *state);
+/* Status for clients: a step is blocked while a person, or a place in its batch, is missing. */
+#define FLOW_BLOCKED "blocked"
+static inline struct bytes flows__status_shown(const struct flow_step *step) {
+    const bool blocked = step->phase == FLOW_AT_PERSON ||
+                         (step->status == FLOW_PENDING && step->phase == FLOW_AT_READY);
+    return bytes_of(blocked ? FLOW_BLOCKED : flow_status_names[step->status]);
+}
 extern const char *const flow_stage_names[]; /* By value; NULL ends them. */
 
 /* Operations of the kind (engine/run/kinds.h). */
@@ -55,6 +62,12 @@ MUST_CHECK struct err flows__child_ended(struct tx *tx, const struct run_row *ch
                                          struct bytes output);
 MUST_CHECK struct err flows__said(struct tx *tx, const struct run_row *run, struct bytes *ret_text);
 MUST_CHECK struct err flows__answered(struct tx *tx, const struct approval_row *row);
+MUST_CHECK struct err flows__child_asks(struct tx *tx, const struct approval_row *row);
+/* A page of the turns of a flow that is removed, but for those below which something lives; how
+ * many. */
+size_t flows__talks(struct tx *tx, int64_t flow, struct run_talk ret_talks[RUN_TALKS_PAGE]);
+/* Session of a turn that a flow has begun; 0: it is no such turn. */
+int64_t flows__talk_session(struct tx *tx, int64_t turn);
 /* Rows of a run that is removed. */
 void flows__forget(struct tx *tx, int64_t run);
 

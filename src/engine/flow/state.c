@@ -144,7 +144,9 @@ bool flows__load(struct tx *tx, struct bytes run, struct flow_state *ret_state) 
 
 /* --- Written ---------------------------------------------------------------------------------- */
 
-static void step_event(struct tx *tx, const struct flow_state *state, size_t at) {
+/* approval: of a person who is asked; "": none. */
+static void step_event(struct tx *tx, const struct flow_state *state, size_t at,
+                       struct bytes approval) {
     const struct flow_step *step = &state->flow.steps[at];
     const struct run_key key = {.owner = state->run.owner, .run = state->run.run};
     AUTO(text_done) struct text data = text_up_to(EVENT_MAX);
@@ -152,10 +154,11 @@ static void step_event(struct tx *tx, const struct flow_state *state, size_t at)
     text_add_char(&data, '{');
     text_add_member(&data, "run_id", state->run.run);
     text_add_member(&data, "step_id", step->id);
-    text_add_member(&data, "status", bytes_of(flow_status_names[step->status]));
+    text_add_member(&data, "status", flows__status_shown(step));
     text_add_member(&data, "phase", bytes_of(flow_phase_names[step->phase]));
     text_add_member_or_null(&data, "cause", bytes_of(flow_cause_names[step->cause]));
     text_add_member_or_null(&data, "note", state->had[at].note);
+    text_add_member_or_null(&data, "approval", approval);
     text_add_char(&data, '}');
     const struct append append = runs__event_of(tx, &key, "flow_run_step_updated", &data);
     tx_fail(tx, tx_append(tx, &append, &appended));
@@ -211,8 +214,8 @@ static void question_write(struct tx *tx, const struct flow_step *step, struct b
     text_add_char(text, '}');
 }
 
-/* The words are those of the file, or what its function returned. */
-static void person_ask(struct tx *tx, struct flow_state *state, size_t at) {
+/* The words are those of the file, or what its function returned. The id of the question. */
+static struct bytes person_ask(struct tx *tx, struct flow_state *state, size_t at) {
     const struct flow_step *step = &state->flow.steps[at];
     const struct bytes written =
         state->had[at].prompt.data != NULL
@@ -240,10 +243,12 @@ static void person_ask(struct tx *tx, struct flow_state *state, size_t at) {
         .about = BYTES("")};
     tx_fail(tx, text_failed(&question) ? text_error(&question, "flows: question")
                                        : approvals__ask(tx, &what, &row));
-    if (!err_failed(tx_error(tx))) {
-        tx_do(tx, "UPDATE flow_steps SET approval = $3 WHERE run = $1 AND place = $2",
-              ARGS(arg_int(state->run.id), arg_int((int64_t)at), arg_text(row.approval)));
+    if (err_failed(tx_error(tx))) {
+        return BYTES("");
     }
+    tx_do(tx, "UPDATE flow_steps SET approval = $3 WHERE run = $1 AND place = $2",
+          ARGS(arg_int(state->run.id), arg_int((int64_t)at), arg_text(row.approval)));
+    return row.approval;
 }
 
 /* --- A round ---------------------------------------------------------------------------------- */
@@ -263,11 +268,10 @@ static void step_changed(struct tx *tx, struct flow_state *state, size_t at) {
          * would count for the new one. */
         tx_fail(tx, approvals__withdraw_step(tx, &state->run, step->id));
     }
-    if (step->phase == FLOW_AT_PERSON) {
-        person_ask(tx, state, at);
-    }
+    const struct bytes approval =
+        step->phase == FLOW_AT_PERSON ? person_ask(tx, state, at) : BYTES("");
     step_write(tx, state, at);
-    step_event(tx, state, at);
+    step_event(tx, state, at, approval);
     had->version = step->version;
     step->went_back = false;
 }

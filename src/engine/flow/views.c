@@ -1,4 +1,6 @@
 /* views.c: a flow is read: by the daemon that performs it, and by clients. See flows.h. */
+#include <string.h>
+
 #include "base/json/json.h"
 #include "base/utf8.h"
 #include "engine/flow/rows.h"
@@ -94,11 +96,25 @@ static void branch_write(const struct flow *flow, const struct flow_step *step, 
     text_add_char(text, '}');
 }
 
-/* Clients see the beginning of texts that may be long. */
-enum { TEXT_SHOWN_MAX = 32 << 10 };
+/* Bytes of JSON: an answer as a whole has at most 8 MB. The report stands as it is, unless it is
+ * mostly characters that JSON has to escape; texts of steps share what is left, and only begin. */
+enum { REPORT_JSON_MAX = 3 << 20, STEPS_JSON_MAX = 2 << 20, TEXT_JSON_MAX = 32 << 10 };
 
-static void text_write(struct text *text, const char *name, struct bytes value) {
-    text_add_member(text, name, (struct bytes){value.data, utf8_cut(value, TEXT_SHOWN_MAX)});
+/* With NAME_cut where it is only the beginning. */
+static void text_write(struct text *text, const char *name, struct bytes value, size_t json_max) {
+    const size_t mark = text->len;
+    size_t len = value.len <= json_max ? value.len : utf8_cut(value, json_max);
+    text_add_member(text, name, (struct bytes){value.data, len});
+    while (len > 0 && text->len - mark > json_max + strlen(name) + 6 && !text_failed(text)) {
+        text_cut(text, mark);
+        len = utf8_cut(value, len / 2);
+        text_add_member(text, name, (struct bytes){value.data, len});
+    }
+    if (len < value.len) {
+        AUTO(text_done) struct text cut = text_up_to(100);
+        text_addf(&cut, "%s_cut", name);
+        text_add_member_bool(text, text_bytes(&cut).data, true);
+    }
 }
 
 /* As its file has it. */
@@ -114,11 +130,16 @@ static void definition_write(const struct flow *flow, const struct flow_step *st
 }
 
 static void step_write(const struct flow_state *state, size_t at, struct rows *rows,
-                       struct text *text) {
+                       struct bytes whole, struct text *text) {
     const struct flow_step *step = &state->flow.steps[at];
+    const size_t share = STEPS_JSON_MAX / (2 * state->flow.count);
+    const size_t text_max = bytes_equal(whole, step->id) ? REPORT_JSON_MAX / 2
+                            : share < TEXT_JSON_MAX      ? share
+                                                         : TEXT_JSON_MAX;
     text_add_str(text, at > 0 ? ",{" : "{");
     definition_write(&state->flow, step, text);
-    text_add_member(text, "status", bytes_of(flow_status_names[step->status]));
+    text_add_member(text, "status",
+                    rows_int(rows, 5) != 0 ? BYTES(FLOW_BLOCKED) : flows__status_shown(step));
     text_add_member(text, "phase", bytes_of(flow_phase_names[step->phase]));
     text_add_member_or_null(text, "cause", bytes_of(flow_cause_names[step->cause]));
     text_add_member_or_null(text, "note", state->had[at].note);
@@ -129,12 +150,21 @@ static void step_write(const struct flow_state *state, size_t at, struct rows *r
     text_add_member_or_null(text, "run", rows_text(rows, 0));
     text_add_member_or_null(text, "session", rows_text(rows, 1));
     text_add_member_or_null(text, "approval", rows_text(rows, 2));
-    text_write(text, "prompt", rows_text(rows, 3));
-    text_write(text, "result", rows_text(rows, 4));
+    text_write(text, "prompt", rows_text(rows, 3), text_max);
+    text_write(text, "result", rows_text(rows, 4), text_max);
     text_add_char(text, '}');
 }
 
-struct err tx_flow_write(struct tx *tx, const struct run_row *run, struct text *text) {
+/* A child that is queued waits for a slot, or for its budget; one that asks, for a person. */
+#define CHILD_IS_BLOCKED                                                                           \
+    "CASE WHEN (s.child <> 0 AND r.state = 'queued') OR EXISTS (SELECT 1 FROM approvals a WHERE "  \
+    "a.run = r.id AND"                                                                             \
+    " a.answered_ms IS NULL) OR EXISTS (SELECT 1 FROM flow_calls c JOIN approvals a ON"            \
+    " a.run = c.child WHERE c.run = s.run AND c.place = s.place AND c.version = s.version"         \
+    " AND c.state = '' AND a.answered_ms IS NULL) THEN 1 ELSE 0 END"
+
+struct err tx_flow_write(struct tx *tx, const struct run_row *run, struct bytes whole,
+                         struct text *text) {
     AUTO(flows__done) struct flow_state state;
     if (!flows__read(tx, run, &state)) {
         return tx_error(tx);
@@ -153,16 +183,16 @@ struct err tx_flow_write(struct tx *tx, const struct run_row *run, struct text *
     text_add_member_or_null(text, "failed_step",
                             bytes_is(state.failed, FLOW_UNSATISFIABLE) ? BYTES("") : state.failed);
     text_add_member_int(text, "rewinds", state.flow.rewinds);
-    text_write(text, "report", state.report);
+    text_write(text, "report", state.report, REPORT_JSON_MAX);
     text_add_name(text, "steps");
     text_add_char(text, '[');
     rows = tx_rows(tx,
-                   "SELECT COALESCE(r.run, ''), s.session, s.approval, s.prompt, s.result FROM"
-                   " flow_steps s LEFT JOIN runs r ON r.id = s.child WHERE s.run = $1"
-                   " ORDER BY s.place",
+                   "SELECT COALESCE(r.run, ''), s.session, s.approval, s.prompt, s.result,"
+                   " " CHILD_IS_BLOCKED " FROM flow_steps s LEFT JOIN runs r ON r.id = s.latest"
+                   " WHERE s.run = $1 ORDER BY s.place",
                    ARGS(arg_int(run->id)));
     for (size_t i = 0; i < state.flow.count && rows_step(rows); i++) {
-        step_write(&state, i, rows, text);
+        step_write(&state, i, rows, whole, text);
     }
     rows_release(&rows);
     text_add_char(text, ']');

@@ -47,6 +47,8 @@ struct run_kind_ops {
 
     /* Whether a program inside such a run may ask a person (tx_approval_ask). */
     bool asks;
+    /* Whether its questions may name the owners who approve ("approvers"). */
+    bool approvers;
     /* A person has answered a question of the run: what waited for that goes on. The event of the
      * answer is appended. */
     struct err (*answered)(struct tx *tx, const struct approval_row *row);

@@ -25,6 +25,12 @@ enum {
     "((" at "parent = " id " AND " at "step_key <> '') OR (" at "parent = " id " AND " at          \
     "parent <> 0 AND " at "step_key = ''))"
 
+/* A turn below a run that is removed, with its session. */
+struct run_talk {
+    int64_t turn, session; /* session 0: it was removed before. */
+};
+enum { RUN_TALKS_PAGE = 16 };
+
 /* Columns of struct run_row, after `id` (store/mapper.h). A new run has the defaults of those that
  * are not inserted. Lists leave out those of RUN_LONG_MAP. `run` and `owner` come first, to be read
  * from a row that cannot be read as a whole. */

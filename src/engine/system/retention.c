@@ -3,6 +3,8 @@
  * A run that has live children stays: they are found by its id. The steps of a workflow are its
  * journal: they go with it, and not before; so do the turns of its agents that have tools, and
  * their sessions, but for those that somebody goes on with. It stays while such a turn still stops.
+ * The agents of a flow are runs of their own: each takes its session with it, and those that are
+ * left go with the flow.
  */
 #include "engine/system/retention.h"
 
@@ -75,7 +77,7 @@ static struct removal row_remove(struct tx *tx, const struct run_row *row) {
     return (struct removal){.whole = whole, .rows = spans.count + agents, .disk = spans.disk};
 }
 
-/* --- With a workflow -------------------------------------------------------------------------- */
+/* --- With a workflow or a flow ---------------------------------------------------------------- */
 
 /* Out of sight at once; its rows are removed like those of any other (session_delete.c). Nothing of
  * it runs, so no budget lets anybody go. False: call again. */
@@ -100,15 +102,32 @@ static bool session_remove(struct tx *tx, int64_t id) {
     return !more;
 }
 
-/* A page of what a workflow's agents left goes; the workflow when none is found any more. */
-static struct removal run_remove(struct tx *tx, const struct run_row *row) {
-    struct workflow_talk talks[WORKFLOW_TALKS_PAGE];
-    const size_t count = may_be_workflow(row) ? workflows__talks(tx, row->id, talks) : 0;
-    if (count == 0) {
-        return row_remove(tx, row);
+static bool may_be(const struct run_row *row, enum run_kind kind) {
+    return row->kind == kind || row->cause == CAUSE_HISTORY_UNREADABLE;
+}
+
+/* A page of what the agents of a workflow or a flow left; its length. */
+static size_t talks_find(struct tx *tx, const struct run_row *row,
+                         struct run_talk talks[RUN_TALKS_PAGE]) {
+    size_t count = may_be_workflow(row) ? workflows__talks(tx, row->id, talks) : 0;
+    if (count == 0 && may_be(row, KIND_FLOW)) {
+        count = flows__talks(tx, row->id, talks);
     }
+    return count;
+}
+
+/* The run goes when nothing that its agents left is found any more. */
+static struct removal run_remove(struct tx *tx, const struct run_row *row) {
+    struct run_talk talks[RUN_TALKS_PAGE];
+    const size_t count = talks_find(tx, row, talks);
     struct removal removal = {.whole = false};
     bool whole = true;
+    if (count == 0 && may_be(row, KIND_TURN)) {
+        whole = session_remove(tx, flows__talk_session(tx, row->id));
+    }
+    if (count == 0) {
+        return whole ? row_remove(tx, row) : removal;
+    }
     for (size_t i = 0; i < count && whole && removal.rows < SPAN_REMOVE_MAX; i++) {
         struct run_row turn;
         whole = session_remove(tx, talks[i].session);

@@ -48,6 +48,8 @@ const struct run_kind_ops run_kinds[RUN_KIND_COUNT] = {
                    .closed = flows__closed,
                    .child_ended = flows__child_ended,
                    .answered = flows__answered,
+                   .approvers = true,
+                   .child_asks = flows__child_asks,
                    .said = flows__said,
                    .found = "SELECT 1 FROM flows WHERE run = $1"},
     [KIND_TITLE] = {.ended = titles__ended},

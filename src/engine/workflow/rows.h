@@ -123,14 +123,9 @@ MUST_CHECK struct err workflows__ended(struct tx *tx, const struct run_row *row,
     " OR EXISTS (SELECT 1 FROM runs c WHERE c.parent = t.id AND c.parent <> 0"                     \
     " AND c.ended_ms IS NULL AND c.stop <> '')))"
 
-/* A turn below a step of a workflow that is removed, and its session. */
-struct workflow_talk {
-    int64_t turn, session; /* session 0: it was removed before. */
-};
-enum { WORKFLOW_TALKS_PAGE = 16 };
-/* A page of them; how many. */
+/* A page of the turns below steps of a workflow that is removed; how many. */
 size_t workflows__talks(struct tx *tx, int64_t workflow,
-                        struct workflow_talk ret_talks[WORKFLOW_TALKS_PAGE]);
+                        struct run_talk ret_talks[RUN_TALKS_PAGE]);
 
 /* Lists the scripts of a run that somebody deletes: their files go at once, while those of a run
  * that is kept no longer stay for a day after they were touched. */

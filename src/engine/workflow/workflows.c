@@ -363,7 +363,7 @@ struct err tx_script_removals_done(struct tx *tx, const struct script_removals *
 /* --- Removed ---------------------------------------------------------------------------------- */
 
 size_t workflows__talks(struct tx *tx, int64_t workflow,
-                        struct workflow_talk ret_talks[WORKFLOW_TALKS_PAGE]) {
+                        struct run_talk ret_talks[RUN_TALKS_PAGE]) {
     size_t count = 0;
     AUTO(rows_release)
     struct rows *rows = tx_rows(
@@ -371,10 +371,10 @@ size_t workflows__talks(struct tx *tx, int64_t workflow,
         "SELECT t.id, COALESCE(u.session, 0) FROM runs s"
         " JOIN runs t ON t.parent = s.id AND t.step_key <> '' LEFT JOIN turns u ON u.run = t.id"
         " WHERE s.parent = $1 AND s.step_key <> '' LIMIT $2",
-        ARGS(arg_int(workflow), arg_int(WORKFLOW_TALKS_PAGE)));
-    while (count < WORKFLOW_TALKS_PAGE && rows_step(rows)) {
+        ARGS(arg_int(workflow), arg_int(RUN_TALKS_PAGE)));
+    while (count < RUN_TALKS_PAGE && rows_step(rows)) {
         ret_talks[count++] =
-            (struct workflow_talk){.turn = rows_int(rows, 0), .session = rows_int(rows, 1)};
+            (struct run_talk){.turn = rows_int(rows, 0), .session = rows_int(rows, 1)};
     }
     return count;
 }

@@ -1,0 +1,62 @@
+/* command_flow_run.c: drover flow run. From the answer on the run is the daemon's; the command then
+ * only follows it. */
+#include "cli/base/action.h"
+#include "cli/base/api_request.h"
+#include "cli/base/commands.h"
+#include "cli/budget/daily_limit.h"
+#include "cli/flow/request.h"
+#include "cli/flow/watch.h"
+#include "cli/run/view.h"
+
+static struct err flow_run_run(struct invocation *invocation, struct talk *talk) {
+    AUTO(flow_request_done) struct flow_request request = {.invocation = invocation};
+    AUTO(json_release) json_t *answer = NULL;
+    const struct args *args = &invocation->args;
+    const struct daily_limit limit = {.model = args_text(args, "model")};
+    struct err err = flow_request_read(&request);
+    err = err_failed(err) ? err
+                          : daily_limit_ask(talk, &limit, NULL /* nothing reads the input yet */);
+    if (err_failed(err)) {
+        return err;
+    }
+    struct flow_watch watch = {
+        .invocation = invocation, .talk = talk, .retry_ms = args_int(args, "retry-for", 0)};
+    const struct api_request start = {.method = "POST",
+                                      .base = "/api/v1/flows",
+                                      .body = &request.body,
+                                      .retry = API_RETRY_CUT,
+                                      .retry_ms = watch.retry_ms};
+    err = api_ask(talk, &start, &answer, &invocation->why);
+    if (err_failed(err)) {
+        return err;
+    }
+    watch.run = talk_text(answer, "id");
+    watch.label = args_text(args, "label");
+    if (args_on(args, "detach")) {
+        run_begun_print(invocation, "id", watch.run, watch.label);
+        return ERR_OK;
+    }
+    return flow_watch(&watch);
+}
+
+const struct command command_flow_run = {
+    COMMAND("flow", "run", "FILE|NAME [TEXT]…", "Run a flow, and follow it."),
+    HELP(WORKFLOWS, "drover flow run release \"1.2.0\"\n"
+                    "drover flow run review-branch --input '{\"base\": \"main\"}'\n"),
+    .flags = flow_run_flags,
+    .asks_models = true,
+    .about = "An argument with a slash, or that names an existing .js, .mjs or .cjs file, is a\n"
+             "path. Anything else is the name of a flow: see 'drover flow ls'. TEXT is the\n"
+             "question, ctx.input.question in the file.\n"
+             "\n"
+             "Each change of a step is a line on stderr; stdout has only the report. If a step\n"
+             "asks, 'drover approve' answers. Ctrl-C detaches, and the run continues; 'drover\n"
+             "attach RUN' follows it again.\n"
+             "\n"
+             "With --json, each event is a line on stdout; the last one has \"event\":\n"
+             "\"flow_finished\", \"run\", \"state\", \"cause\", \"note\" and \"report\".\n"
+             "\n" DAILY_LIMIT_HELP "\n"
+             "Exit code: 0 if the flow is completed; 1 if a step failed; 124 after a timeout;\n"
+             "125 if it was stopped; 130 after Ctrl-C.\n",
+    .converse = flow_run_run,
+};

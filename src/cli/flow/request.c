@@ -1,0 +1,119 @@
+/* request.c: see request.h. */
+#include "cli/flow/request.h"
+
+#include <string.h>
+
+#include "base/json/json.h"
+#include "base/memory.h"
+#include "cli/base/options.h"
+#include "cli/base/project.h"
+#include "cli/workflow/request.h"
+
+enum { BODY_MAX = 3 << 20 }; /* As the daemon takes it. */
+
+#define REQUEST_OPTIONS                                                                            \
+    OPTION_TEXT("input", 'i', "JSON|TEXT", "Set its input, as JSON or else as the question."),     \
+        OPTION_TEXT("root", 'r', "DIR", "Set the folder of the project [the current one].")
+
+const struct flag flow_check_flags[] = {REQUEST_OPTIONS, OPTION_END};
+
+const struct flag flow_run_flags[] = {
+    REQUEST_OPTIONS,
+    OPTION_TEXT("model", 'm', "NAME",
+                "Use provider/model for agents that name none [the daemon's].",
+                .env = "DROVER_MODEL"),
+    OPTION_SWITCH("detach", 'd', "Print the run's id and exit instead of following it."),
+    OPTION_TEXT("project", 'p', "NAME", "Charge the budget of this project, too."),
+    OPTION_TEXT("label", 'l', "TEXT",
+                "Name it in lists; commands take this in place of its id [its name]."),
+    OPTION_RETRY("Stop following when the daemon is unreachable for this long."),
+    OPTION_END,
+};
+
+void flow_request_done(struct flow_request *request) {
+    mem_free(request->script);
+    text_done(&request->body);
+}
+
+/* Takes the value; NULL, for bytes that are no text, is refused by its name. */
+static struct err value_set(json_t *body, const char *name, json_t *value, struct why *why) {
+    return json_object_set_new(body, name, value) == 0
+               ? ERR_OK
+               : err_why(why, ERR_USAGE, "the %s is not UTF-8 text", name);
+}
+
+static struct err input_set(const struct args *args, json_t *body, struct why *why) {
+    AUTO(text_done) struct text words = text_up_to(BODY_MAX);
+    const char *input = args_text(args, "input");
+    json_t *value = NULL;
+    for (unsigned i = 1; i < args->operand_count; i++) {
+        text_addf(&words, "%s%s", i > 1 ? " " : "", args->operands[i]);
+    }
+    if (input != NULL && words.len > 0) {
+        return err_why(why, ERR_USAGE, "--input and a text after the flow exclude each other");
+    }
+    if (input == NULL && words.len == 0) {
+        return ERR_OK;
+    }
+    if (input != NULL) {
+        struct why inner = {""};
+        const char first = input[strspn(input, " \t\r\n")];
+        if (!err_failed(json_parse(input, strlen(input), JSON_DEPTH_MAX, &value, &inner))) {
+            return value_set(body, "input", value, why);
+        }
+        if (first == '{' || first == '[') {
+            return err_why(why, ERR_USAGE, "--input: %s", inner.text);
+        }
+    }
+    return value_set(body, "input", json_string(input != NULL ? input : words.data), why);
+}
+
+static bool has_flag(const struct args *args, const char *name) {
+    const struct flag *flag = args->command->flags;
+    while (flag->name != NULL && strcmp(flag->name, name) != 0) {
+        flag++;
+    }
+    return flag->name != NULL;
+}
+
+/* Those of the flags that become a member of the same name; of a check it is none. */
+static struct err texts_set(const struct args *args, json_t *body, struct why *why) {
+    static const char *const names[] = {"model", "project", "label"};
+    struct err err = ERR_OK;
+    for (size_t i = 0; i < COUNT_OF(names) && !err_failed(err); i++) {
+        const char *value = has_flag(args, names[i]) ? args_text(args, names[i]) : NULL;
+        err = value == NULL ? ERR_OK : value_set(body, names[i], json_string(value), why);
+    }
+    return err;
+}
+
+static struct err flow_set(struct flow_request *request, json_t *body) {
+    struct why *why = &request->invocation->why;
+    const char *word = request->invocation->args.operands[0], *title = NULL;
+    size_t len = 0;
+    struct err err = workflow_file_read(request->invocation, word, &request->script, &len, &title);
+    if (err_failed(err) || title == NULL) {
+        return err_failed(err) ? err : value_set(body, "name", json_string(word), why);
+    }
+    err = value_set(body, "script", json_stringn(request->script, len), why);
+    return err_failed(err) ? err : value_set(body, "title", json_string(title), why);
+}
+
+struct err flow_request_read(struct flow_request *request) {
+    struct invocation *invocation = request->invocation;
+    struct why *why = &invocation->why;
+    AUTO(json_release) json_t *body = json_object();
+    const char *wanted = args_text(&invocation->args, "root");
+    char root[PATH_MAX];
+    text_init(&request->body, BODY_MAX);
+    struct err err =
+        wanted == NULL ? project_find(invocation, ".", root) : root_resolve(wanted, root, why);
+    err = err_failed(err) ? err : value_set(body, "root", json_string(root), why);
+    err = err_failed(err) ? err : flow_set(request, body);
+    err = err_failed(err) ? err : input_set(&invocation->args, body, why);
+    err = err_failed(err) ? err : texts_set(&invocation->args, body, why);
+    if (!err_failed(err) && err_failed(json_write(body, &request->body))) {
+        err = err_why(why, ERR_BODY_TOO_LARGE, "the flow with its input is too large to be sent");
+    }
+    return err;
+}

@@ -1,0 +1,73 @@
+/* show.c: `drover show` of a flow: what every run has, its steps, and how its report begins. */
+#include <stdio.h>
+
+#include "base/utf8.h"
+#include "cli/base/api_request.h"
+#include "cli/flow/watch.h"
+#include "cli/run/ask.h"
+#include "cli/run/view.h"
+#include "cli/terminal/cells.h"
+#include "cli/terminal/markdown.h"
+#include "cli/terminal/plain.h"
+
+enum { WHOLE_MAX = 8 << 20, REPORT_SHOWN = 4000 };
+
+static void step_print(const json_t *step, int64_t now_ms) {
+    AUTO(text_done) struct text line = text_up_to(64 << 10);
+    const char *cause = talk_text(step, "cause"), *note = talk_text(step, "note");
+    const char *run = talk_text(step, "run");
+    const int64_t tries = talk_int(step, "tries"), rounds = talk_int(step, "rounds");
+    text_add_str(&line, "  ");
+    plain_add(&line, talk_text(step, "step_id"));
+    text_addf(&line, "  %s  %s", talk_text(step, "kind"), talk_text(step, "status"));
+    text_addf(&line, cause[0] != '\0' ? " (%s)" : "%s", cause);
+    if (json_is_integer(json_object_get(step, "began_ms"))) {
+        text_addf(&line, ", began %s", talk_ago(talk_int(step, "began_ms"), now_ms).text);
+    }
+    if (tries > 0) {
+        text_addf(&line, ", tried again %lld times", (long long)tries);
+    }
+    if (rounds > 0) {
+        text_addf(&line, ", %lld rounds", (long long)rounds);
+    }
+    text_addf(&line, run[0] != '\0' ? "  %s" : "%s", run);
+    text_add_str(&line, note[0] != '\0' ? ": " : "");
+    plain_add(&line, note);
+    puts(text_bytes(&line).data);
+}
+
+struct err flow_show(struct invocation *invocation, struct talk *talk, json_t *run) {
+    AUTO(json_release) json_t *flow = NULL;
+    const struct api_request about = {
+        .base = "/api/v1/runs/", .id = talk_text(run, "id"), .rest = "/flow"};
+    const struct err err = api_ask(talk, &about, &flow, &invocation->why);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (invocation->json) {
+        (void)json_object_set(run, "flow", flow); /* NULL is refused. */
+        talk_print(run);
+        return ERR_OK;
+    }
+    const struct run_view view = run_view_of(invocation);
+    AUTO(text_done) struct text text = text_up_to(WHOLE_MAX);
+    const json_t *step = NULL;
+    size_t at = 0;
+    run_view_whole(&view, run, &text);
+    const size_t whole_len = text.len;
+    run_questions_add(talk, run, &text);
+    cells_wrap_values(&text, whole_len, &(struct cells_shape){RUN_KEY_CELLS, view.paint.columns});
+    fputs(text_bytes(&text).data, stdout);
+    puts("\nsteps:");
+    json_array_foreach(json_object_get(flow, "steps"), at, step) {
+        step_print(step, view.now_ms);
+    }
+    const struct bytes report = json_text(json_object_get(flow, "report"));
+    if (report.len > 0) {
+        const size_t len = utf8_cut(report, REPORT_SHOWN);
+        puts("\nreport:");
+        markdown_print((struct bytes){report.data, len});
+        fputs(len < report.len ? " …\n" : report.data[len - 1] == '\n' ? "" : "\n", stdout);
+    }
+    return ERR_OK;
+}
