@@ -122,25 +122,82 @@ static struct err path_absolute(const char *word, char path[PATH_MAX], struct wh
                : err_why(why, ERR_USAGE, "there is no file '%.200s'", word);
 }
 
+static bool has_flag(const struct args *args, const char *name) {
+    const struct flag *flag = args->command->flags;
+    while (flag->name != NULL && strcmp(flag->name, name) != 0) {
+        flag++;
+    }
+    return flag->name != NULL;
+}
+
+/* The run that a start begins from; NULL: none. A check has no such flag. */
+static const char *resume_of(const struct args *args) {
+    return has_flag(args, "resume") ? args_text(args, "resume") : NULL;
+}
+
+static void steps_set(const struct args *args, const char *flag, const char *member, json_t *body) {
+    json_t *all = args_given(args, flag) ? json_array() : NULL;
+    const char *step = NULL;
+    for (unsigned at = 0; all != NULL && (step = args_next(args, flag, &at)) != NULL;) {
+        (void)json_array_append_new(all, json_string(step)); /* NULL is refused. */
+    }
+    if (all != NULL) {
+        (void)json_object_set_new(body, member, all);
+    }
+}
+
+/* The run that a start begins from, and steps of it that run again. */
+static struct err resume_set(const struct args *args, json_t *body, struct why *why) {
+    const char *run = resume_of(args);
+    if (!has_flag(args, "resume")) {
+        return ERR_OK;
+    }
+    const bool names = args_given(args, "rerun") || args_given(args, "rerun-from");
+    if (run == NULL && args->operand_count == 0) {
+        return err_why(why, ERR_USAGE, "name a flow or a file, or a run with --resume");
+    }
+    if (run == NULL && names) {
+        return err_why(why, ERR_USAGE, "--%s needs --resume RUN, the run of the step",
+                       args_given(args, "rerun") ? "rerun" : "rerun-from");
+    }
+    if (run != NULL) {
+        (void)json_object_set_new(body, "resumeFromRunId", json_string(run)); /* As above. */
+    }
+    steps_set(args, "rerun", "rerun", body);
+    steps_set(args, "rerun-from", "rerun_from", body);
+    return ERR_OK;
+}
+
+/* The folder of a run that is named counts, unless another one is given. */
+static bool root_is_of_run(const struct args *args) {
+    const char *run = resume_of(args);
+    return run != NULL && strcmp(run, "last") != 0 && args_text(args, "root") == NULL;
+}
+
 /* texts: flags that become members; NULL ends them. */
 static struct err flow_body_write(struct invocation *invocation, const char *const *texts,
                                   struct text *body) {
     const struct args *args = &invocation->args;
-    const char *word = args->operands[0], *root_given = args_text(args, "root");
+    const char *word = args->operand_count > 0 ? args->operands[0] : NULL;
+    const char *root_given = args_text(args, "root");
     const char *given = args_text(args, "input");
     char root[PATH_MAX], path[PATH_MAX];
     struct err err = root_given == NULL ? project_find(invocation, ".", root)
                                         : root_resolve(root_given, root, &invocation->why);
-    if (!err_failed(err) && is_path(word)) {
+    if (!err_failed(err) && word != NULL && is_path(word)) {
         err = path_absolute(word, path, &invocation->why);
     }
     if (err_failed(err)) {
         return err;
     }
     AUTO(json_release) json_t *object = json_object();
-    (void)json_object_set_new(object, is_path(word) ? "path" : "name",
-                              json_string(is_path(word) ? path : word)); /* NULL is refused. */
-    (void)json_object_set_new(object, "root", json_string(root));
+    if (word != NULL) {
+        (void)json_object_set_new(object, is_path(word) ? "path" : "name",
+                                  json_string(is_path(word) ? path : word)); /* NULL is refused. */
+    }
+    if (!root_is_of_run(args)) {
+        (void)json_object_set_new(object, "root", json_string(root));
+    }
     if (given != NULL) {
         (void)json_object_set_new(object, "input", input_read(given));
     }
@@ -149,7 +206,8 @@ static struct err flow_body_write(struct invocation *invocation, const char *con
             (void)json_object_set_new(object, *texts, json_string(args_text(args, *texts)));
         }
     }
-    return json_write(object, body);
+    err = resume_set(args, object, &invocation->why);
+    return err_failed(err) ? err : json_write(object, body);
 }
 
 static struct err flow_check_ask(struct invocation *invocation, struct talk *talk,
@@ -290,6 +348,17 @@ static void step_print(const json_t *data) {
                cause[0] != '\0' ? ": " : "", cause, note[0] != '\0' ? ": " : "", note);
 }
 
+/* Steps that have the results of an earlier run. */
+static void cached_print(const json_t *data) {
+    const json_t *step = NULL;
+    size_t at = 0;
+    json_array_foreach(json_object_get(data, "steps"), at, step) {
+        if (json_object_get(step, "cached") != NULL) {
+            plain_note("%-24s  cached\n", talk_text(step, "step_id"));
+        }
+    }
+}
+
 static void on_flow_event(void *ctx, const struct follow_event *event) {
     struct flow_follow *follow = ctx;
     AUTO(json_release) json_t *data = NULL;
@@ -298,6 +367,9 @@ static void on_flow_event(void *ctx, const struct follow_event *event) {
     }
     if (follow->invocation->json) {
         follow_event_print(event, data);
+    }
+    if (bytes_is(event->type, "flow_run_started") && !follow->invocation->json) {
+        cached_print(data);
     }
     if (!bytes_is(event->type, "flow_run_step_updated")) {
         return;
@@ -382,18 +454,32 @@ static const struct flag run_flags[] = {
     OPTION_TEXT("model", 'm', "MODEL", "Use this model for agents that name none."),
     OPTION_TEXT("project", 'p', "NAME", "Charge the run to this project."),
     OPTION_TEXT("label", 'l', "TEXT", "Name the run."),
+    OPTION_TEXT("resume", 0, "RUN",
+                "Reuse results of this run, or of the flow's last, where steps are the same.",
+                .own_words = "last"),
+    OPTION_LIST("rerun", 0, "STEP",
+                "With --resume: run this step again, and it alone. Repeatable."),
+    OPTION_LIST("rerun-from", 0, "STEP",
+                "With --resume: run this step again, and all that comes after it. Repeatable."),
     OPTION_SWITCH("detach", 'd', "Print the id of the run, and do not follow it."),
     OPTION_RETRY("Keep trying this long while the daemon is away."),
     OPTION_END,
 };
 
 const struct command command_flow_run = {
-    COMMAND("flow", "run", "FILE|NAME", "Run a flow, and follow it."),
-    HELP(WORKFLOWS, "drover flow run review-branch --input '{\"base\": \"main\"}'\n"),
+    COMMAND("flow", "run", "[FILE|NAME]", "Run a flow, and follow it."),
+    HELP(WORKFLOWS, "drover flow run review-branch --input '{\"base\": \"main\"}'\n"
+                    "drover flow run --resume last --rerun-from tests\n"),
     .flags = run_flags,
     .asks_models = true,
     .about = "An argument with a slash, or that ends in .js or .mjs, is a path. Anything else\n"
-             "is the name of a flow: see 'drover flow ls'.\n"
+             "is the name of a flow: see 'drover flow ls'. Without an argument, --resume runs\n"
+             "the file of RUN again, as it was.\n"
+             "\n"
+             "With --resume, steps that completed in RUN are cached: they keep their results,\n"
+             "unless the step, or one before it, was edited or is named by --rerun-from. With\n"
+             "another --input or --root, every step runs. 'drover retry RUN' is the same for a\n"
+             "flow that ended badly.\n"
              "\n"
              "Each change of a step is a line on stderr; stdout has only the report. Ctrl-C\n"
              "detaches, and the run continues. 'drover approve' lists what it asks you.\n"
