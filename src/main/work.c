@@ -929,8 +929,10 @@ struct turns_api work_turns_api(struct work *work) {
 }
 
 struct workflow_runs_api work_workflows_api(struct work *work) {
-    return (struct workflow_runs_api){
-        .host = host_of(work), .workflows = work->workflows, .search = catalog_places()};
+    return (struct workflow_runs_api){.host = host_of(work),
+                                      .workflows = work->workflows,
+                                      .flows = work->flows,
+                                      .search = catalog_places()};
 }
 
 struct flows_api work_flows_api(struct work *work) {

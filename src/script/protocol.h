@@ -114,7 +114,8 @@
  *
  * worker → daemon
  *   {"t":"flow","flow":{…}}   the object as JSON: its own enumerable members, and theirs, without
- *                             those that are undefined; {"function":true} in place of a function.
+ *                             those that are undefined; {"function":true,"digest":s} in place of a
+ *                             function. digest: 32 hexadecimal digits, of the text of it.
  *                             At most SCRIPT_FLOW_MAX bytes, with SCRIPT_FLOW_STEPS_MAX steps.
  *                             Functions are called as they were then, with what they were a member
  *                             of as `this`. Of two steps with one id the first counts.

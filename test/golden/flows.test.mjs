@@ -54,6 +54,16 @@ golden("flows", async (record) => {
   await ask("POST", "flows", body, keyed);
   await ask("GET", `runs/${id}/flow`);
   await record.events(daemon, `run:${id}`);
+  const { json: again } = await ask("POST", "flows", { resumeFromRunId: id, rerun: ["tell"] });
+  await record.until(daemon, `run:${again.id}`, "flow_run_step_updated",
+    ({ run_status: one }) => one);
+  await record.events(daemon, `run:${again.id}`);
+  await ask("POST", "flows", { name: "flock", root, resumeFromRunId: id, rerun_from: ["tel"] });
+  await ask("POST", "flows", { resumeFromRunId: id, rerun: ["many"] });
+  await ask("POST", "flows", { resumeFromRunId: id, input: "x", rerun: ["tell"] });
+  await ask("POST", "flows", { name: "flock", root, rerun: ["tell"] });
+  await ask("POST", "flows", { resumeFromRunId: "run_none" });
+  await ask("POST", `runs/${id}/retry`);
 });
 
 golden("flow-commands", async (record) => {
@@ -75,5 +85,9 @@ golden("flow-commands", async (record) => {
     await cli("flow", "run", "flok", ...at, ...more);
   }
   await cli("flow", "show", "flock", ...at, "--source");
+  await cli("flow", "run", "--resume", "last", "--rerun-from", "count", ...at);
+  await cli("flow", "run", "flock", "--resume", "last", ...at);
+  await cli("flow", "run", "flock", "--rerun", "count", ...at);
+  await cli("flow", "run", ...at);
   await cli("flow", "run", "no/such.js", ...at);
 });

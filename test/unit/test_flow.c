@@ -175,6 +175,58 @@ static struct flow_end world_run(struct flow_world *world, struct flow *flow) {
     return end;
 }
 
+static void assert_ended(const struct flow_world *world, const struct flow *flow,
+                         const struct flow_end *end, bool fails, const char *text) {
+    assert_int_equal(end->how, fails ? FLOW_FAILS : FLOW_SUCCEEDS);
+    for (size_t i = 0; i < world->count; i++) {
+        assert_false(flow_status_is_open(flow->steps[i].status));
+        if (flow->steps[i].status != world->finals[i] &&
+            !(flow->steps[i].status == FLOW_CANCELLED && fails &&
+              world->failing == FLOW_FAILS_FAST)) {
+            fail_msg("seed %llu: s%zu is %s, not %s\n%s", (unsigned long long)world->seed, i,
+                     flow_status_names[flow->steps[i].status], flow_status_names[world->finals[i]],
+                     text);
+        }
+    }
+    if (fails) {
+        assert_int_equal(world->finals[end->step], FLOW_FAILED);
+        assert_false(world_tolerates(world, end->step));
+    }
+}
+
+static void flow_prepare(const struct flow_world *world, struct flow *flow) {
+    flow->at_once = AT_ONCE;
+    flow->step_timeout_ms = 0; /* Pauses of some are no time of others. */
+    flow->now_ms = SECOND_MS;
+    for (size_t i = 0; i < world->count; i++) {
+        if (world->plans[i].unwanted_first) {
+            flow_exclude(flow, i);
+        }
+    }
+}
+
+/* A run that begins from one that has ended comes to the same end, whatever it runs again. */
+static void world_check_again(struct flow_world *world, const json_t *json,
+                              const struct flow *before, bool fails, const char *text) {
+    AUTO(flow_free) struct flow flow = {0};
+    enum flow_again again[FLOW_STEPS_MAX] = {FLOW_NOT_AGAIN};
+    size_t from[FLOW_STEPS_MAX];
+    struct why why = {""};
+    assert_false(err_failed(flow_read(json, &flow, &why)));
+    flow_prepare(world, &flow);
+    if (world_dice(world, 2) == 0) {
+        again[world_dice(world, world->count)] = (enum flow_again)world_dice(world, 3);
+    }
+    flow_reuse(before, &flow, again, from);
+    for (size_t i = 0; i < flow.count; i++) {
+        if (from[i] != FLOW_NONE) {
+            flow_take_over(&flow, i, &before->steps[from[i]]);
+        }
+    }
+    const struct flow_end end = world_run(world, &flow);
+    assert_ended(world, &flow, &end, fails, text);
+}
+
 static void world_check(uint64_t seed) {
     AUTO(text_done) struct text text = text_up_to(256 << 10);
     AUTO(json_release) json_t *json = NULL;
@@ -187,31 +239,11 @@ static void world_check(uint64_t seed) {
     if (err_failed(flow_read(json, &flow, &why))) {
         fail_msg("seed %llu: %s\n%s", (unsigned long long)seed, why.text, text_bytes(&text).data);
     }
-    flow.at_once = AT_ONCE;
-    flow.step_timeout_ms = 0; /* Pauses of some are no time of others. */
-    flow.now_ms = SECOND_MS;
-    for (size_t i = 0; i < world.count; i++) {
-        if (world.plans[i].unwanted_first) {
-            flow_exclude(&flow, i);
-        }
-    }
+    flow_prepare(&world, &flow);
     const bool fails = world_judge(&world);
     const struct flow_end end = world_run(&world, &flow);
-    assert_int_equal(end.how, fails ? FLOW_FAILS : FLOW_SUCCEEDS);
-    for (size_t i = 0; i < world.count; i++) {
-        assert_false(flow_status_is_open(flow.steps[i].status));
-        if (flow.steps[i].status != world.finals[i] &&
-            !(flow.steps[i].status == FLOW_CANCELLED && fails &&
-              world.failing == FLOW_FAILS_FAST)) {
-            fail_msg("seed %llu: s%zu is %s, not %s\n%s", (unsigned long long)seed, i,
-                     flow_status_names[flow.steps[i].status], flow_status_names[world.finals[i]],
-                     text_bytes(&text).data);
-        }
-    }
-    if (fails) {
-        assert_int_equal(world.finals[end.step], FLOW_FAILED);
-        assert_false(world_tolerates(&world, end.step));
-    }
+    assert_ended(&world, &flow, &end, fails, text_bytes(&text).data);
+    world_check_again(&world, json, &flow, fails, text_bytes(&text).data);
 }
 
 static void random_flows_end_as_the_model_says(void **state) {
@@ -370,6 +402,99 @@ static void an_answer_that_nobody_waits_for_changes_nothing(void **state) {
     assert_at(&flow, 0, FLOW_COMPLETED, FLOW_AT_OVER);
 }
 
+/* --- A run that begins from another one ------------------------------------------------------- */
+
+#define RUN(digest) "\"run\":{\"function\":true,\"digest\":\"" digest "\"}"
+#define STEP(id, run, more) "{\"id\":\"" id "\",\"kind\":\"code\"," run more "}"
+#define AFTER(ids) ",\"deps\":[" ids "]"
+#define SWITCH                                                                                     \
+    "{\"id\":\"which\",\"kind\":\"switch\",\"deps\":[\"plan\"],\"cases\":[{\"label\":\"l\","       \
+    "\"condition\":" F ",\"stepIds\":[\"left\"]}],\"defaultBranch\":[\"right\"]}"
+#define PLAN STEP("plan", RUN("1"), "")
+#define DRAFT(run, more) STEP("draft", run, AFTER("\"plan\"") more)
+#define CHECK STEP("check", RUN("1"), AFTER("\"draft\""))
+#define BRANCHES                                                                                   \
+    SWITCH "," STEP("left", RUN("1"), ",\"batch\":\"g\"") "," STEP("right", RUN("1"), "")
+#define REST STEP("end", RUN("1"), AFTER("\"batch:g\""))
+#define FLOW(steps) "{\"steps\":[" steps "]}"
+static const char first_file[] = FLOW(PLAN "," DRAFT(RUN("1"), "") "," CHECK "," BRANCHES "," REST);
+
+struct again {
+    const char *file;     /* NULL: the same one. */
+    const char *id;       /* Step that had ended otherwise, or is wanted again. */
+    enum flow_status was; /* EXCLUDED: by `when`, at the start of the new run. */
+    enum flow_again again;
+    const char *reused;
+};
+
+/* A run of first_file has ended, with all completed but the branch on the right. */
+static void assert_reuses(const struct again *what) {
+    AUTO(json_release) json_t *old = NULL;
+    AUTO(json_release) json_t *new = NULL;
+    AUTO(flow_free) struct flow before = {0};
+    AUTO(flow_free) struct flow flow = {0};
+    AUTO(text_done) struct text reused = text_up_to(1000);
+    enum flow_again again[FLOW_STEPS_MAX] = {FLOW_NOT_AGAIN};
+    size_t from[FLOW_STEPS_MAX];
+    flow_of(first_file, &old, &before);
+    flow_of(what->file != NULL ? what->file : first_file, &new, &flow);
+    for (size_t i = 0; i < before.count; i++) {
+        before.steps[i].status = FLOW_COMPLETED;
+    }
+    before.steps[flow_find(&before, BYTES("right"))].status = FLOW_EXCLUDED;
+    before.steps[flow_find(&before, BYTES("right"))].cause = FLOW_BECAUSE_NOT_CHOSEN;
+    if (what->id != NULL && what->was == FLOW_EXCLUDED) {
+        flow_exclude(&flow, flow_find(&flow, bytes_of(what->id)));
+    } else if (what->id != NULL) {
+        struct flow_step *step = &before.steps[flow_find(&before, bytes_of(what->id))];
+        step->status = what->was;
+        step->cause = what->was == FLOW_SKIPPED ? FLOW_BECAUSE_WHEN : FLOW_BECAUSE_NONE;
+        again[flow_find(&flow, bytes_of(what->id))] = what->again;
+    }
+    flow_reuse(&before, &flow, again, from);
+    for (size_t i = 0; i < flow.count; i++) {
+        if (from[i] != FLOW_NONE) {
+            text_addf(&reused, "%s%.*s", reused.len > 0 ? " " : "", (int)flow.steps[i].id.len,
+                      flow.steps[i].id.data);
+        }
+    }
+    assert_string_equal(text_bytes(&reused).data, what->reused);
+}
+
+static void a_new_run_reuses_what_has_completed_and_nothing_after_what_has_changed(void **state) {
+    (void)state;
+    static const struct again cases[] = {
+        {NULL, NULL, 0, 0, "plan draft check which left end"},
+        /* How it ended: */
+        {NULL, "draft", FLOW_FAILED, 0, "plan which left end"},
+        {NULL, "draft", FLOW_CANCELLED, 0, "plan which left end"},
+        {NULL, "draft", FLOW_SKIPPED, 0, "plan check which left end"},
+        {NULL, "draft", FLOW_EXCLUDED, 0, "plan which left end"},
+        {NULL, "plan", FLOW_TIMED_OUT, 0, ""},
+        /* Wanted again: */
+        {NULL, "draft", FLOW_COMPLETED, FLOW_ALONE_AGAIN, "plan check which left end"},
+        {NULL, "draft", FLOW_COMPLETED, FLOW_AGAIN, "plan which left end"},
+        {NULL, "which", FLOW_COMPLETED, FLOW_AGAIN, "plan draft check"},
+        /* Edited: a function, a member, a label, a batch, a branch. */
+        {FLOW(PLAN "," DRAFT(RUN("2"), "") "," CHECK "," BRANCHES "," REST), NULL, 0, 0,
+         "plan which left end"},
+        {FLOW(PLAN "," DRAFT(RUN("1"), ",\"timeoutMs\":9") "," CHECK "," BRANCHES "," REST), NULL,
+         0, 0, "plan which left end"},
+        {FLOW(REST "," CHECK "," DRAFT(RUN("1"), ",\"label\":\"x\"") "," BRANCHES "," PLAN), NULL,
+         0, 0, "end check draft which left plan"},
+        {FLOW(PLAN "," DRAFT(RUN("1"), "") "," CHECK "," BRANCHES "," REST
+                                           "," STEP("new", RUN("1"), ",\"batch\":\"g\"")),
+         NULL, 0, 0, "plan draft check which left"},
+        {FLOW(PLAN "," SWITCH "," STEP("left", RUN("1"), "") "," STEP(
+             "right", RUN("1"), "") "," STEP("other", RUN("1"), ",\"batch\":\"g\"") "," REST),
+         NULL, 0, 0, "plan which"},
+        {FLOW(PLAN "," STEP("left", RUN("1"), ",\"batch\":\"g\"") "," REST), NULL, 0, 0, "plan"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        assert_reuses(&cases[i]);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_flow_that_cannot_be_run_is_refused_with_its_place),
@@ -379,6 +504,7 @@ int main(void) {
         cmocka_unit_test(a_rejection_goes_back_to_a_step_and_all_behind_it),
         cmocka_unit_test(a_batch_has_a_time_of_its_own),
         cmocka_unit_test(an_answer_that_nobody_waits_for_changes_nothing),
+        cmocka_unit_test(a_new_run_reuses_what_has_completed_and_nothing_after_what_has_changed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

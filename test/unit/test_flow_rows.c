@@ -30,6 +30,7 @@ struct flow_run {
     struct run_new job;
     struct runs_row child;
     enum approval_verb verb;
+    const char *resume; /* NULL: none. */
     struct why why;
 };
 
@@ -44,7 +45,8 @@ static struct err submit_tx(struct tx *tx, void *ctx) {
                             .input = BYTES("{}"),
                             .model = BYTES(""),
                             .root = BYTES("/tmp"),
-                            .step_timeout_ms = FLOW_STEP_TIMEOUT_MS};
+                            .step_timeout_ms = FLOW_STEP_TIMEOUT_MS,
+                            .resume = bytes_of(flow->resume != NULL ? flow->resume : "")};
     what.run.kind = KIND_FLOW;
     const struct err err = tx_flow_submit(tx, &what, &row, &flow->why);
     if (!err_failed(err)) {
@@ -242,6 +244,30 @@ static void a_step_that_throws_fails_the_run_and_ends_the_others(void **state) {
     assert_string_equal(row.note, "step 'b' threw: TypeError: x");
 }
 
+static void a_run_takes_over_results_in_the_commit_that_makes_it(void **state) {
+    struct flow_run first = begun(*state, release);
+    to_the_person(&first);
+    struct flow_run second = {.runs = *state, .description = release, .resume = first.run};
+    assert_int_equal(runs_do(*state, submit_tx, &second), ERR_RUN_ALIVE);
+    assert_int_equal(runs_count(*state, "SELECT count(*) FROM flows"), 1);
+    assert_int_equal(runs_count(*state, "SELECT count(*) FROM runs WHERE kind = 'flow'"), 1);
+    person(&first, APPROVAL_ALLOW);
+    assert_int_equal(runs_do(*state, end_tx, &first), ERR_NONE);
+    assert_int_equal(runs_do(*state, submit_tx, &second), ERR_NONE);
+    runs_restart(*state); /* Before the run is taken up. */
+    assert_int_equal(runs_count(*state, "SELECT count(*) FROM flow_steps s JOIN flow_steps o ON"
+                                        " o.place = s.place AND o.run < s.run AND o.result ="
+                                        " s.result AND o.chosen = s.chosen JOIN runs r ON r.id ="
+                                        " o.run AND r.run = s.cached WHERE s.cached <> '' AND"
+                                        " s.status = 'completed'"),
+                     4);
+    assert_int_equal(runs_do(*state, adopt_tx, &second), ERR_NONE);
+    assert_int_equal(runs_do(*state, look_tx, &second), ERR_NONE);
+    assert_int_equal(second.stage, FLOW_IN_REPORT);
+    assert_int_equal(runs_count(*state, "SELECT count(*) FROM runs WHERE kind = 'job'"), 1);
+    assert_int_equal(runs_count(*state, "SELECT count(*) FROM approvals"), 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_flow_goes_on_from_its_rows_to_its_report, runs_begin,
@@ -249,6 +275,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_rejection_leads_back_and_an_approval_on, runs_begin,
                                         runs_end),
         cmocka_unit_test_setup_teardown(a_step_that_throws_fails_the_run_and_ends_the_others,
+                                        runs_begin, runs_end),
+        cmocka_unit_test_setup_teardown(a_run_takes_over_results_in_the_commit_that_makes_it,
                                         runs_begin, runs_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,12 @@ import { test } from "node:test";
 import { Worker } from "./host.mjs";
 
 const FUNCTION = { function: true };
+// A description without the digests of its functions.
+const plain = (flow) => JSON.parse(JSON.stringify(flow), (name, value) => {
+  if (name !== "digest" || typeof value !== "string") return value;
+  assert.match(value, /^[0-9a-f]{32}$/);
+  return undefined;
+});
 const quiet = (settled) => ({ t: "quiet", settled });
 
 // A worker with a flow that was described.
@@ -43,7 +49,7 @@ test("a flow is described as JSON, its functions as what they are", async (t) =>
           loop: { until: async () => 1, max: 3 },
           schema: { type: "object", x: [null, 1.5, true] } },
       ], render: class {}, output() {} };`);
-  assert.deepEqual(first, { t: "flow", flow: {
+  assert.deepEqual(plain(first), { t: "flow", flow: {
     name: "n", description: "é\ud800", batchConfig: { maxConcurrent: 2 },
     steps: [
       { id: "a", kind: "code", when: FUNCTION, run: FUNCTION, deps: [] },
@@ -52,6 +58,21 @@ test("a flow is described as JSON, its functions as what they are", async (t) =>
     ], render: FUNCTION, output: FUNCTION,
   } });
   assert.deepEqual(last, quiet(0));
+});
+
+test("a function is told from another by its text, whatever the script does", async (t) => {
+  const digests = async (run) => {
+    const [{ flow }] = await new Worker(t).flow(`Function.prototype.toString = () => "same";
+      String.prototype.slice = () => "same";
+      return { run: ${run}, other: () => 2 };`);
+    return [flow.run.digest, flow.other.digest];
+  };
+  const [first, other] = await digests("() => 1");
+  assert.notEqual(first, other);
+  assert.deepEqual(await digests("() => 1"), [first, other]);
+  const edited = await digests("() => 1 ");
+  assert.deepEqual(edited, [first, other], "blanks around it are none of its text");
+  assert.notEqual((await digests("() => 3"))[0], first);
 });
 
 test("the file may await, and its lines of log come before its description", async (t) => {
@@ -152,7 +173,7 @@ test("prototypes that a script replaced change neither descriptions nor answers"
     Object.keys = JSON.stringify = Reflect.apply = null; Promise.prototype.then = () => {};
     return { steps: [{ id: "__proto__", kind: "code", run: (ctx) => ctx.dispatch("a", "b") }],
       render: () => "r" };`);
-  assert.deepEqual(first.flow.steps[0].run, FUNCTION);
+  assert.deepEqual(plain(first.flow.steps[0].run), FUNCTION);
   assert.equal(first.flow.steps[0].id, "__proto__");
   const [call] = await worker.ask({ t: "know", results: { a: "A" } },
     { t: "eval", id: 1, what: "run", step: "__proto__" });

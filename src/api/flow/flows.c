@@ -93,12 +93,24 @@ static const struct field start_rows[] = {
     {FIELD("model", FIELD_CHARS, AT(model)), .min = 1, .max = 200},
     {FIELD("project", FIELD_CHARS, AT(project)), .min = 1, .max = 64},
     {FIELD("label", FIELD_CHARS, AT(label)), .min = 1, .max = 200},
+    /* Of a start alone: */
+    {FIELD("resumeFromRunId", FIELD_CHARS, AT(resume)), .min = 1, .max = 64},
+    {FIELD("rerun", FIELD_TEXTS, AT(rerun)), .max = FLOW_STEPS_MAX},
+    {FIELD("rerun_from", FIELD_TEXTS, AT(rerun_from)), .max = FLOW_STEPS_MAX},
 };
+enum { CHECK_ROWS = COUNT_OF(start_rows) - 3 };
 static const struct field_set start_fields = {FIELD_ROWS(start_rows),
                                               .use = FIELD_GIVEN | FIELD_CHANGED};
+static const struct field_set check_fields = {
+    .rows = start_rows, .count = CHECK_ROWS, .use = FIELD_GIVEN};
 
-static struct err root_check(struct start_op *op) {
+static struct err start_check(struct start_op *op) {
     struct why *why = &op->request.op.why;
+    if (op->asked.resume == NULL && (op->asked.rerun != NULL || op->asked.rerun_from != NULL)) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "\"%s\" names steps of the run that \"resumeFromRunId\" names",
+                       op->asked.rerun != NULL ? "rerun" : "rerun_from");
+    }
     if (op->asked.root != NULL && op->asked.root[0] != '/') {
         return err_why(why, ERR_BAD_FIELD, "\"root\" must be an absolute path");
     }
@@ -108,11 +120,12 @@ static struct err root_check(struct start_op *op) {
 static struct err start_read(void *ctx) {
     struct start_op *op = ctx;
     const struct flow_spec *asked = &op->asked;
-    if ((asked->name != NULL) + (asked->path != NULL) + (asked->script != NULL) != 1) {
+    const int named = (asked->name != NULL) + (asked->path != NULL) + (asked->script != NULL);
+    if (named > 1 || (named == 0 && asked->resume == NULL)) {
         return err_why(&op->request.op.why, ERR_BAD_FIELD,
                        "\"name\", \"path\" or \"script\": one of them says which flow");
     }
-    return root_check(op);
+    return start_check(op);
 }
 
 /* Where a name stands in the path of the request, the body has none (FIELD_CHANGED). */
@@ -121,7 +134,7 @@ static struct err named_read(void *ctx) {
     const struct bytes name = exchange_param(op->request.op.exchange, 0);
     op->name = mem_copy(name.data, name.len);
     op->asked.name = op->name;
-    return root_check(op);
+    return start_check(op);
 }
 
 static struct err start_begin_as(struct start_op *op,
@@ -222,7 +235,7 @@ static struct err check_begin(void *ctx) {
 
 static const struct request_kind check = {.size = sizeof(struct start_op),
                                           .later = true,
-                                          .fields = &start_fields,
+                                          .fields = &check_fields,
                                           .read = start_read,
                                           .start = check_begin,
                                           .end = start_end};
@@ -282,15 +295,17 @@ static const char check_answer[] =
 static const char run_answer[] =
     "{\"type\":\"object\",\"required\":[\"id\",\"state\",\"flow\",\"steps\"],\"properties\":{"
     "\"id\":" TEXT_SCHEMA ",\"state\":" TEXT_SCHEMA ",\"flow\":" TEXT_SCHEMA
-    ",\"file\":" TEXT_SCHEMA ",\"input\":{},\"stage\":{\"enum\":[\"steps\",\"report\",\"over\"]}"
+    ",\"file\":" TEXT_SCHEMA ",\"input\":{},\"resumed_from\":" TEXT_OR_NULL
+    ",\"stage\":{\"enum\":[\"steps\",\"report\",\"over\"]}"
     ",\"failed_step\":" TEXT_OR_NULL ",\"rewinds\":" INT_SCHEMA ",\"report\":" TEXT_SCHEMA
     ",\"report_cut\":" BOOL_SCHEMA
     ",\"steps\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{" STEP_PROPERTIES
     ",\"phase\":" TEXT_SCHEMA ",\"cause\":" TEXT_OR_NULL ",\"note\":" TEXT_OR_NULL
-    ",\"tries\":" INT_SCHEMA ",\"rounds\":" INT_SCHEMA ",\"began_ms\":" INT_OR_NULL
-    ",\"changed_ms\":" INT_SCHEMA ",\"run\":" TEXT_OR_NULL ",\"session\":" TEXT_OR_NULL
-    ",\"approval\":" TEXT_OR_NULL ",\"prompt\":" TEXT_SCHEMA ",\"prompt_cut\":" BOOL_SCHEMA
-    ",\"result\":" TEXT_SCHEMA ",\"result_cut\":" BOOL_SCHEMA "}}}}}";
+    ",\"cached\":" TEXT_OR_NULL ",\"tries\":" INT_SCHEMA ",\"rounds\":" INT_SCHEMA
+    ",\"began_ms\":" INT_OR_NULL ",\"changed_ms\":" INT_SCHEMA ",\"run\":" TEXT_OR_NULL
+    ",\"session\":" TEXT_OR_NULL ",\"approval\":" TEXT_OR_NULL ",\"prompt\":" TEXT_SCHEMA
+    ",\"prompt_cut\":" BOOL_SCHEMA ",\"result\":" TEXT_SCHEMA ",\"result_cut\":" BOOL_SCHEMA
+    "}}}}}";
 
 const struct route flows_routes[] = {
     {ROUTE("GET", "/api/v1/flows", SCOPE_READ,
@@ -299,7 +314,7 @@ const struct route flows_routes[] = {
     {ROUTE("GET", "/api/v1/flows/{name}", SCOPE_READ, "Show a flow, with its source"),
      .query = root_query, .answer_schema = show_answer, .request = &show},
     {ROUTE("POST", "/api/v1/flows", SCOPE_RUN,
-           "Start a flow: by its name, the path of its file, or its text"),
+           "Start a flow: by its name, path or text, or from an ended run"),
      .inside = INSIDE_ALWAYS, .begins_run = true, .has_body = true, .idempotent_key = true,
      .body = {.fields = &start_fields, .use = FIELD_GIVEN}, .answer_schema = run_answer,
      .answer_status = 201, .body_max = 3 << 20, .request = &source_start},
@@ -311,7 +326,7 @@ const struct route flows_routes[] = {
     {ROUTE("POST", "/api/v1/flows/check", SCOPE_RUN,
            "Check a flow: its steps, and what is wrong; nothing is started"),
      .inside = INSIDE_ALWAYS, .has_body = true,
-     .body = {.fields = &start_fields, .use = FIELD_GIVEN}, .answer_schema = check_answer,
+     .body = {.fields = &check_fields, .use = FIELD_GIVEN}, .answer_schema = check_answer,
      .body_max = 3 << 20, .request = &check},
     {ROUTE("GET", "/api/v1/runs/{id}/flow", SCOPE_READ, "Show the steps of a flow's run"),
      .query = steps_query, .answer_schema = run_answer, .request = &steps},

@@ -3,7 +3,8 @@
  *   GET    /api/v1/flows                   all of them, those that are broken or shadowed too
  *   GET    /api/v1/flows/{name}            one, with its source
  *   POST   /api/v1/flows/check             its steps, and what is wrong with them; nothing begins
- *   POST   /api/v1/flows                   a run of one: by its name, its path, or its text
+ *   POST   /api/v1/flows                   a run of one: by its name, its path, or its text; or
+ *                                          from a run that has ended, with results of its steps
  *   POST   /api/v1/flows/{name}/runs       a run of the one of that name
  *   GET    /api/v1/runs/{id}/flow          the steps of a run
  *

@@ -1,14 +1,16 @@
 /* retry.c: a run that ended badly is tried again, as a new run with the same spec: a job; a
- * workflow, with the results that it has; the turn with which a subagent began.
+ * workflow or a flow, with the results that it has; the turn with which a subagent began.
  *
- *   look (which kind it is) ──workflow──> its script is made ready ──> submitted
- *     └──────────────────── any other ─────────────────────────────────^
+ *   look (which kind it is) ──workflow, flow──> its script is made ready ──> submitted
+ *     └──────────────────── any other ───────────────────────────────────────^
  */
 #include "api/run/receivers.h"
 #include "api/run/runs.h"
 #include "api/workflow/runs.h"
 #include "base/json/json.h"
+#include "dispatch/flow/start.h"
 #include "dispatch/workflow/start.h"
+#include "engine/flow/flows.h"
 #include "engine/job/again.h"
 #include "engine/run/inside.h"
 #include "engine/turn/subagents.h"
@@ -17,8 +19,9 @@ struct retry_op {
     struct request request;
     struct workflow_start start; /* Start of a workflow; borrows from the next two. */
     json_t *asked, *spec;        /* Owned: the request as one for a workflow; the run's spec. */
+    struct flow_start flow;      /* Start of a flow; borrows from the next. */
     char id[ID_SIZE];
-    bool is_workflow;
+    enum run_kind kind;
     struct id run, answer;
 };
 
@@ -42,7 +45,8 @@ static struct err retry_judge(const struct run_row *row, struct why *why) {
                        "of its own",
                        (int)row->parent_run.len, row->parent_run.data);
     }
-    if (!run_kind_is(row->kind, RUN_HAS_PROCESS | RUN_HAS_STEPS | RUN_IN_SESSION)) {
+    if (!run_kind_is(row->kind, RUN_HAS_PROCESS | RUN_HAS_STEPS | RUN_IN_SESSION) &&
+        row->kind != KIND_FLOW) {
         return err_why(why, ERR_CONFLICT, "a run of kind %s cannot be tried again",
                        run_kind_name(row->kind));
     }
@@ -58,11 +62,11 @@ static struct err retry_look(struct tx *tx, void *ctx) {
     if (err_failed(err)) {
         return err;
     }
-    retry->is_workflow = run_kind_is(row.kind, RUN_HAS_STEPS);
+    retry->kind = row.kind;
     memcpy(retry->id, row.run.data, row.run.len < sizeof retry->id ? row.run.len : 0);
     json_decref(retry->spec);
     retry->spec = NULL;
-    return retry->is_workflow ? json_parse_wrapped(row.spec, &retry->spec, NULL) : ERR_OK;
+    return row.kind == KIND_WORKFLOW ? json_parse_wrapped(row.spec, &retry->spec, NULL) : ERR_OK;
 }
 
 /* --- A workflow is made ready ----------------------------------------------------------------- */
@@ -78,7 +82,7 @@ static void retry_prepared(struct workflow_start *start, struct err err) {
     request_go(&retry->request, err);
 }
 
-static struct err flow_prepare(struct retry_op *retry) {
+static struct err workflow_prepare(struct retry_op *retry) {
     struct why *why = &retry->request.op.why;
     struct workflow_spec *spec = &retry->start.spec;
     retry->asked = json_object();
@@ -96,12 +100,31 @@ static struct err flow_prepare(struct retry_op *retry) {
     return err;
 }
 
+/* --- A flow is made ready --------------------------------------------------------------------- */
+
+static void flow_prepared(struct flow_start *start, struct err err) {
+    struct retry_op *retry = CONTAINER_OF(start, struct retry_op, flow);
+    if (err_failed(err)) {
+        retry->request.op.why = start->why;
+    }
+    request_go(&retry->request, err);
+}
+
+static void flow_prepare(struct retry_op *retry) {
+    retry->flow.owner = exchange_identity(retry->request.op.exchange)->owner;
+    retry->flow.spec.resume = retry->id;
+    retry->flow.done = flow_prepared;
+    flow_start_begin(&retry->flow);
+}
+
 static void retry_looked(struct err result, void *ctx) {
     struct retry_op *retry = ctx;
-    const bool prepares = !err_failed(result) && retry->is_workflow;
-    result = prepares ? flow_prepare(retry) : result;
-    if (prepares && !err_failed(result)) {
+    const bool looked = !err_failed(result);
+    result = looked && retry->kind == KIND_WORKFLOW ? workflow_prepare(retry) : result;
+    if (looked && !err_failed(result) && retry->kind == KIND_WORKFLOW) {
         workflow_start_begin(&retry->start);
+    } else if (looked && retry->kind == KIND_FLOW) {
+        flow_prepare(retry);
     } else {
         request_go(&retry->request, result);
     }
@@ -111,6 +134,7 @@ static struct err retry_start(void *ctx) {
     struct retry_op *retry = ctx;
     const struct workflow_runs_api *api = retry->request.api;
     workflow_start_init(&retry->start, api->workflows);
+    flow_start_init(&retry->flow, api->flows);
     retry->run = request_new_id(&retry->request, "run");
     retry->answer = request_new_id(&retry->request, "msg");
     store_read(retry->request.store, retry_look, retry_looked, retry);
@@ -119,14 +143,18 @@ static struct err retry_start(void *ctx) {
 
 /* --- Tried again ------------------------------------------------------------------------------ */
 
-static struct err flow_submit(struct tx *tx, struct retry_op *retry, const struct run_row *row,
-                              struct run_row *ret_row) {
+static struct err prepared_submit(struct tx *tx, struct retry_op *retry, const struct run_row *row,
+                                  struct run_row *ret_row) {
     const char *inside = exchange_identity(retry->request.op.exchange)->inside;
-    struct workflow_new what = retry->start.what;
-    what.run.bounds = retry->request.bounds;
-    struct err err = tx_inside_budget(tx, inside, &what.run);
+    struct why *why = &retry->request.op.why;
+    struct workflow_new workflow = retry->start.what;
+    struct flow_new flow = retry->flow.what;
+    struct run_new *run = retry->kind == KIND_FLOW ? &flow.run : &workflow.run;
+    run->bounds = retry->request.bounds;
+    struct err err = tx_inside_budget(tx, inside, run);
     if (!err_failed(err)) {
-        err = tx_workflow_again(tx, row, &what, ret_row, &retry->request.op.why);
+        err = retry->kind == KIND_FLOW ? tx_flow_again(tx, row, &flow, ret_row, why)
+                                       : tx_workflow_again(tx, row, &workflow, ret_row, why);
     }
     return err_failed(err) ? err : tx_inside_mark_run(tx, inside, ret_row->id);
 }
@@ -147,7 +175,8 @@ static struct err retry_work(struct tx *tx, void *ctx) {
                                   .bounds = request->bounds};
     const struct subagent_again turn = {
         .turn = &row, .run = retry->run, .answer = retry->answer, .bounds = request->bounds};
-    err = retry->is_workflow                       ? flow_submit(tx, retry, &row, &again)
+    const bool prepared = retry->kind == KIND_WORKFLOW || retry->kind == KIND_FLOW;
+    err = prepared                                 ? prepared_submit(tx, retry, &row, &again)
           : run_kind_is(row.kind, RUN_HAS_PROCESS) ? tx_job_again(tx, &job, &again, why)
                                                    : tx_subagent_again(tx, &turn, &again, why);
     if (!err_failed(err)) {
@@ -160,6 +189,7 @@ static struct err retry_work(struct tx *tx, void *ctx) {
 static void retry_end(void *ctx, struct err result) {
     struct retry_op *retry = ctx;
     workflow_start_free(&retry->start);
+    flow_start_free(&retry->flow);
     json_decref(retry->asked);
     json_decref(retry->spec);
 }

@@ -33,9 +33,11 @@
 #include "http/server.h"
 #include "script/catalog.h"
 
+struct flows;
 struct workflow_runs_api {
     struct request_host host; /* First. */
     struct workflows *workflows;
+    struct flows *flows;          /* For a retry. */
     struct catalog_search search; /* Without the root. */
 };
 extern const struct route workflow_runs_routes[], workflows_routes[];

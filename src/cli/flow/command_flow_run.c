@@ -40,14 +40,21 @@ static struct err flow_run_run(struct invocation *invocation, struct talk *talk)
 }
 
 const struct command command_flow_run = {
-    COMMAND("flow", "run", "FILE|NAME [TEXT]…", "Run a flow, and follow it."),
+    COMMAND("flow", "run", "[FILE|NAME] [TEXT]…", "Run a flow, and follow it."),
     HELP(WORKFLOWS, "drover flow run release \"1.2.0\"\n"
-                    "drover flow run review-branch --input '{\"base\": \"main\"}'\n"),
+                    "drover flow run review-branch --input '{\"base\": \"main\"}'\n"
+                    "drover flow run --resume last --rerun-from tests\n"),
     .flags = flow_run_flags,
     .asks_models = true,
     .about = "An argument with a slash, or that names an existing .js, .mjs or .cjs file, is a\n"
              "path. Anything else is the name of a flow: see 'drover flow ls'. TEXT is the\n"
-             "question, ctx.input.question in the file.\n"
+             "question, ctx.input.question in the file. Without an argument, --resume runs the\n"
+             "file of RUN again, as it was.\n"
+             "\n"
+             "With --resume, steps that completed in RUN are cached: they keep their results,\n"
+             "unless the step, or one before it, was edited or is named by --rerun-from. With\n"
+             "another input or --root, every step runs. 'drover retry RUN' is the same for a\n"
+             "flow that ended badly.\n"
              "\n"
              "Each change of a step is a line on stderr; stdout has only the report. If a step\n"
              "asks, 'drover approve' answers. Ctrl-C detaches, and the run continues; 'drover\n"

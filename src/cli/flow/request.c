@@ -26,6 +26,13 @@ const struct flag flow_run_flags[] = {
     OPTION_TEXT("project", 'p', "NAME", "Charge the budget of this project, too."),
     OPTION_TEXT("label", 'l', "TEXT",
                 "Name it in lists; commands take this in place of its id [its name]."),
+    OPTION_TEXT("resume", 0, "RUN",
+                "Reuse results of this run, or of the flow's last, where steps are the same.",
+                .own_words = "last"),
+    OPTION_LIST("rerun", 0, "STEP",
+                "With --resume: run this step again, and it alone. Repeatable."),
+    OPTION_LIST("rerun-from", 0, "STEP",
+                "With --resume: run this step again, and all that comes after it. Repeatable."),
     OPTION_RETRY("Stop following when the daemon is unreachable for this long."),
     OPTION_END,
 };
@@ -87,10 +94,63 @@ static struct err texts_set(const struct args *args, json_t *body, struct why *w
     return err;
 }
 
+/* --- A run that it begins from ---------------------------------------------------------------- */
+
+/* NULL: none. A check has no such flag. */
+static const char *resume_of(const struct args *args) {
+    return has_flag(args, "resume") ? args_text(args, "resume") : NULL;
+}
+
+static struct err steps_set(const struct args *args, const char *flag, const char *member,
+                            json_t *body, struct why *why) {
+    const char *step = NULL;
+    json_t *all = json_array();
+    bool sound = true;
+    for (unsigned at = 0; (step = args_next(args, flag, &at)) != NULL;) {
+        sound &= json_array_append_new(all, json_string(step)) == 0;
+    }
+    if (!sound || json_array_size(all) == 0) {
+        json_decref(all);
+        return sound ? ERR_OK : err_why(why, ERR_USAGE, "the %s is not UTF-8 text", flag);
+    }
+    return value_set(body, member, all, why);
+}
+
+static struct err resume_set(const struct args *args, json_t *body, struct why *why) {
+    const char *run = resume_of(args);
+    if (!has_flag(args, "resume")) {
+        return ERR_OK;
+    }
+    if (run == NULL && (args_given(args, "rerun") || args_given(args, "rerun-from"))) {
+        return err_why(why, ERR_USAGE, "--%s needs --resume RUN, the run of the step",
+                       args_given(args, "rerun") ? "rerun" : "rerun-from");
+    }
+    if (run == NULL) {
+        return args->operand_count > 0
+                   ? ERR_OK
+                   : err_why(why, ERR_USAGE, "name a flow or a file, or a run with --resume");
+    }
+    struct err err = value_set(body, "resumeFromRunId", json_string(run), why);
+    err = err_failed(err) ? err : steps_set(args, "rerun", "rerun", body, why);
+    return err_failed(err) ? err : steps_set(args, "rerun-from", "rerun_from", body, why);
+}
+
+/* The folder of a run that is named counts, unless another one is given. */
+static bool root_is_of_run(const struct args *args) {
+    const char *run = resume_of(args);
+    return run != NULL && strcmp(run, "last") != 0 && args_text(args, "root") == NULL;
+}
+
+/* --- The whole -------------------------------------------------------------------------------- */
+
 static struct err flow_set(struct flow_request *request, json_t *body) {
     struct why *why = &request->invocation->why;
-    const char *word = request->invocation->args.operands[0], *title = NULL;
+    const struct args *args = &request->invocation->args;
+    const char *word = args->operand_count > 0 ? args->operands[0] : NULL, *title = NULL;
     size_t len = 0;
+    if (word == NULL) {
+        return ERR_OK;
+    }
     struct err err = workflow_file_read(request->invocation, word, &request->script, &len, &title);
     if (err_failed(err) || title == NULL) {
         return err_failed(err) ? err : value_set(body, "name", json_string(word), why);
@@ -108,10 +168,13 @@ struct err flow_request_read(struct flow_request *request) {
     text_init(&request->body, BODY_MAX);
     struct err err =
         wanted == NULL ? project_find(invocation, ".", root) : root_resolve(wanted, root, why);
-    err = err_failed(err) ? err : value_set(body, "root", json_string(root), why);
+    if (!err_failed(err) && !root_is_of_run(&invocation->args)) {
+        err = value_set(body, "root", json_string(root), why);
+    }
     err = err_failed(err) ? err : flow_set(request, body);
     err = err_failed(err) ? err : input_set(&invocation->args, body, why);
     err = err_failed(err) ? err : texts_set(&invocation->args, body, why);
+    err = err_failed(err) ? err : resume_set(&invocation->args, body, why);
     if (!err_failed(err) && err_failed(json_write(body, &request->body))) {
         err = err_why(why, ERR_BODY_TOO_LARGE, "the flow with its input is too large to be sent");
     }

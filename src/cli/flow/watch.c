@@ -48,6 +48,17 @@ static void step_tell(struct watching *watching, const json_t *data) {
     }
 }
 
+/* Steps that have the results of an earlier run. */
+static void cached_tell(const json_t *data) {
+    const json_t *step = NULL;
+    size_t at = 0;
+    json_array_foreach(json_object_get(data, "steps"), at, step) {
+        if (json_object_get(step, "cached") != NULL) {
+            plain_note("%s  cached\n", talk_text(step, "step_id"));
+        }
+    }
+}
+
 static void question_tell(const json_t *question) {
     AUTO(text_done) struct text words = text_up_to(RUN_QUESTION_MAX);
     run_question_add(question, &words);
@@ -70,6 +81,8 @@ static void on_event(void *ctx, const struct follow_event *event) {
         follow_event_print(event, data);
     } else if (bytes_is(event->type, "flow_run_step_updated")) {
         step_tell(watching, data);
+    } else if (bytes_is(event->type, "flow_run_started")) {
+        cached_tell(data);
     } else if (bytes_is(event->type, "question_asked")) {
         question_tell(data);
     }

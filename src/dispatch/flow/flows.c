@@ -91,7 +91,8 @@ static void on_stopped(struct loop_task *task) {
 }
 
 void flows__maybe_stopped(struct flows *flows) {
-    if (flows->asker.stopping && !flows->told && flows->pool.count == 0) {
+    if (flows->asker.stopping && !flows->told && flows->pool.count == 0 &&
+        links_empty(&flows->starts)) {
         flows->told = true;
         loop_soon(flows->options.loop, &flows->stop_task);
     }

@@ -1,15 +1,34 @@
 /* start.c: see start.h. */
 #include "dispatch/flow/start.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 #include "dispatch/flow/flow_run.h"
 #include "dispatch/workflow/check.h"
 #include "loop/world.h"
 
-enum { SPEC_MAX = FLOW_INPUT_MAX + (16 << 10), DESCRIPTION_MAX = 512 << 10 };
+enum {
+    SPEC_MAX = FLOW_INPUT_MAX + (16 << 10),
+    DESCRIPTION_MAX = 512 << 10,
+    OLD_MAX = 2 << 20, /* Bytes of a text of the run that a start begins from. */
+    OLD_TEXTS = 8,
+};
+
+struct old_texts {
+    struct text *list[OLD_TEXTS];
+};
+static struct old_texts old_texts_of(struct flow_old *old) {
+    return (struct old_texts){{&old->run, &old->name, &old->file, &old->source, &old->input,
+                               &old->model, &old->root, &old->project}};
+}
 
 void flow_start_init(struct flow_start *start, struct flows *flows) {
     *start = (struct flow_start){.flows = flows};
+    const struct old_texts texts = old_texts_of(&start->old);
+    for (size_t i = 0; i < OLD_TEXTS; i++) {
+        text_init(texts.list[i], OLD_MAX);
+    }
     text_init(&start->described, DESCRIPTION_MAX);
     text_init(&start->input, FLOW_INPUT_MAX);
     text_init(&start->row_spec, SPEC_MAX);
@@ -26,6 +45,10 @@ void flow_start_free(struct flow_start *start) {
         text_done(&start->described);
         text_done(&start->input);
         text_done(&start->row_spec);
+        const struct old_texts texts = old_texts_of(&start->old);
+        for (size_t i = 0; i < OLD_TEXTS; i++) {
+            text_done(texts.list[i]);
+        }
         start->flows = NULL;
     }
 }
@@ -67,6 +90,7 @@ static void spec_write(struct flow_start *start, struct bytes name) {
     text_add_member(text, "flow", name);
     text_add_member(text, "file", bytes_of(start->script.entry.file));
     text_add_member_or_null(text, "root", text_or(start->spec.root, BYTES("")));
+    text_add_member_or_null(text, "resumed_from", text_bytes(&start->old.run));
     text_add_name(text, "input");
     text_add(text, text_bytes(&start->input).data, start->input.len);
     text_add_char(text, '}');
@@ -96,7 +120,10 @@ static void start_succeed(struct flow_start *start) {
         .model = text_or(spec->model, BYTES("")),
         .root = text_or(spec->root, BYTES("")),
         .step_timeout_ms = start->flows->options.step_timeout_ms,
-        .excluded = start->excluded};
+        .excluded = start->excluded,
+        .resume = text_bytes(&start->old.run),
+        .rerun = spec->rerun,
+        .rerun_from = spec->rerun_from};
     start_conclude(start, ERR_OK);
 }
 
@@ -189,12 +216,13 @@ static void describe(struct flow_start *start) {
     start->evaluator = evaluator_open(&with);
 }
 
-/* --- Its file --------------------------------------------------------------------------------- */
+/* --- The input -------------------------------------------------------------------------------- */
 
 static struct err input_write(struct flow_start *start) {
     const json_t *input = start->spec.input;
     if (input == NULL) {
-        text_add_str(&start->input, "{}");
+        const struct bytes old = text_bytes(&start->old.input);
+        text_add(&start->input, old.len > 0 ? old.data : "{}", old.len > 0 ? old.len : 2);
         return ERR_OK;
     }
     if (json_is_string(input)) {
@@ -224,6 +252,20 @@ static struct err flow_text_take(struct flow_start *start) {
     return err.code == ERR_BAD_SCRIPT ? ERR_OK : err;
 }
 
+static void start_describe(struct flow_start *start) {
+    const struct err err = input_write(start);
+    if (err_failed(err) || text_failed(&start->input)) {
+        why_set(&start->why, "\"input\" has more than %d bytes", FLOW_INPUT_MAX);
+        start_conclude(start, err_make(ERR_BAD_FIELD, "flows: input"));
+    } else {
+        describe(start);
+    }
+}
+
+/* --- Its file, and the run that it begins from ------------------------------------------------ */
+
+static void start_next(struct flow_start *start);
+
 static void flow_file_read(struct pool_job *job) {
     struct flow_start *start = CONTAINER_OF(job, struct flow_start, job);
     struct catalog_search search = start->flows->options.search;
@@ -242,26 +284,113 @@ static void flow_file_read(struct pool_job *job) {
     }
 }
 
+/* Something that was under way has come back. */
+static void start_go_on(struct flow_start *start, struct err err) {
+    struct flows *flows = start->flows;
+    if (flows->asker.stopping) {
+        start_conclude(start, err_make(ERR_INTERRUPTED, "flows: start"));
+        flows__maybe_stopped(flows);
+    } else if (err_failed(err)) {
+        start_conclude(start, err);
+    } else {
+        start_next(start);
+    }
+}
+
 static void file_has_been_read(struct pool_job *job) {
     struct flow_start *start = CONTAINER_OF(job, struct flow_start, job);
-    if (start->flows->asker.stopping) {
-        start_conclude(start, err_make(ERR_INTERRUPTED, "flows: start"));
-        flows__maybe_stopped(start->flows);
-    } else if (err_failed(start->err)) {
-        start_conclude(start, start->err);
+    start->file_known = true;
+    start_go_on(start, start->err);
+}
+
+static bool start_has_file(const struct flow_start *start) {
+    const struct flow_spec *spec = &start->spec;
+    return spec->name != NULL || spec->path != NULL || spec->script != NULL;
+}
+
+static bool start_resumes_last(const struct flow_start *start) {
+    return start->spec.resume != NULL && strcmp(start->spec.resume, "last") == 0;
+}
+
+static struct err last_find(struct tx *tx, struct flow_start *start, struct bytes *ret_run) {
+    const bool named = start_has_file(start);
+    const char *name = named ? start->script.entry.name : NULL;
+    const struct flow_wanted wanted = {.owner = bytes_of(start->owner),
+                                       .name = name,
+                                       .file = named ? start->script.entry.file : NULL,
+                                       .root = start->spec.root};
+    const struct err err = tx_flow_last(tx, &wanted, ret_run);
+    return err_failed(err) || ret_run->len > 0
+               ? err
+               : err_why(&start->why, ERR_NOT_FOUND,
+                         "nothing to resume: no run of %s%.60s%s has ended", named ? "'" : "",
+                         named ? name : "a flow", named ? "'" : "");
+}
+
+static struct err old_tx(struct tx *tx, void *ctx) {
+    struct flow_start *start = ctx;
+    struct bytes run = bytes_of(start->spec.resume);
+    struct flow_source source;
+    start->why.text[0] = '\0';
+    struct err err = start_resumes_last(start) ? last_find(tx, start, &run) : ERR_OK;
+    const struct run_key key = {.owner = bytes_of(start->owner), .run = run};
+    err = err_failed(err) ? err : tx_flow_source(tx, &key, &source, &start->why);
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct bytes found[OLD_TEXTS] = {source.run,   source.name,  source.file, source.source,
+                                           source.input, source.model, source.root, source.project};
+    const struct old_texts texts = old_texts_of(&start->old);
+    for (size_t i = 0; i < OLD_TEXTS; i++) {
+        text_clear(texts.list[i]);
+        text_add(texts.list[i], found[i].data, found[i].len);
+    }
+    return ERR_OK;
+}
+
+static const char *inherited(const char *given, const struct text *old) {
+    return given == NULL && old->len > 0 ? text_bytes(old).data : given;
+}
+
+/* Without a file of its own, its text is the one that ran then, as it was prepared. */
+static void old_inherit(struct flow_start *start) {
+    struct flow_spec *spec = &start->spec;
+    const struct flow_old *old = &start->old;
+    spec->root = inherited(spec->root, &old->root);
+    spec->model = inherited(spec->model, &old->model);
+    spec->project = inherited(spec->project, &old->project);
+    if (!start_has_file(start)) {
+        struct catalog_script *script = &start->script;
+        script->entry.file = mem_copy(text_bytes(&old->file).data, old->file.len);
+        script->entry.name = mem_copy(text_bytes(&old->name).data, old->name.len);
+        script->prepared.text = mem_copy(text_bytes(&old->source).data, old->source.len);
+        script->prepared.len = old->source.len;
+    }
+}
+
+static void old_has_been_read(struct err err, void *ctx) {
+    struct flow_start *start = ctx;
+    if (!err_failed(err)) {
+        start->old.known = true;
+        old_inherit(start);
+    }
+    start_go_on(start, err);
+}
+
+static void start_next(struct flow_start *start) {
+    const bool resumes = start->spec.resume != NULL && !start->old.known;
+    if (start_has_file(start) && !start->file_known && (!resumes || start_resumes_last(start))) {
+        start->err = err_make(ERR_INTERRUPTED, "flows: start");
+        pool_begin(&start->flows->pool, &start->job, POOL_QUICK, flow_file_read,
+                   file_has_been_read);
+    } else if (resumes) {
+        store_read(start->flows->options.store, old_tx, old_has_been_read, start);
     } else {
-        describe(start);
+        start_describe(start);
     }
 }
 
 void flow_start_begin(struct flow_start *start) {
     link_add_last(&start->flows->starts, &start->link);
-    const struct err err = input_write(start);
-    if (err_failed(err) || text_failed(&start->input)) {
-        why_set(&start->why, "\"input\" has more than %d bytes", FLOW_INPUT_MAX);
-        start_conclude(start, err_make(ERR_BAD_FIELD, "flows: input"));
-        return;
-    }
-    start->err = err_make(ERR_INTERRUPTED, "flows: start");
-    pool_begin(&start->flows->pool, &start->job, POOL_QUICK, flow_file_read, file_has_been_read);
+    start_next(start);
 }

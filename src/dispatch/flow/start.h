@@ -1,6 +1,8 @@
 /* start.h: a request for a flow, made ready to become a run.
  *
  *   asked ──its file is found and read──> a worker describes it ──> `when` of its steps ──> done
+ *     └──the run that it begins from is read──^   (before the file, for its root; the last run of a
+ *                                                  file after it, for its name)
  *
  * Promise    `done` once, never inside the call, and nothing has begun then: the caller submits
  *            `what` in a transaction of its own. A file that cannot be run is an error with its
@@ -19,10 +21,19 @@
 #include "script/catalog.h"
 
 struct flow_spec {
-    const char *name, *path, *script;           /* Exactly one; script: the text of a file. */
+    const char *name, *path, *script;           /* One; script: the text of a file. */
     const char *title;                          /* Names a text; NULL: "flow.js". */
     const char *root, *model, *project, *label; /* NULL: none. */
     const json_t *input;                        /* Any value; NULL: {}. A text is the question. */
+    /* run_… that has ended, or "last": its steps are reused, and all that is not given is as there.
+     * Without a file of its own its source is, too. NULL: none. */
+    const char *resume;
+    const json_t *rerun, *rerun_from; /* As of struct flow_new. */
+};
+/* The run that it begins from, by `resume`. */
+struct flow_old {
+    bool known;
+    struct text run, name, file, source, input, model, root, project; /* Owned. */
 };
 struct flow_start {
     /* Set by the caller: */
@@ -41,6 +52,8 @@ struct flow_start {
     struct loop_task task;
     struct pool_job job;
     struct err err;
+    bool file_known;
+    struct flow_old old;
     struct catalog_script script;
     struct evaluator *evaluator;
     size_t open; /* Evaluations under way. */

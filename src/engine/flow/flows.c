@@ -14,14 +14,23 @@ static struct bytes note_cut(struct bytes note) {
 
 /* --- Its start -------------------------------------------------------------------------------- */
 
-static void steps_insert(struct tx *tx, int64_t run, const struct flow *flow) {
+static bool is_reused(const struct flow_reused *reused, size_t at) {
+    return reused->run != 0 && reused->from[at] != FLOW_NONE;
+}
+
+static void steps_insert(struct tx *tx, int64_t run, const struct flow *flow,
+                         const struct flow_reused *reused) {
     for (size_t i = 0; i < flow->count; i++) {
         const struct flow_step *step = &flow->steps[i];
+        if (is_reused(reused, i)) {
+            flows__reused_insert(tx, run, flow, i, reused);
+            continue;
+        }
         tx_do(tx,
               "INSERT INTO flow_steps (run, place, name, status, phase, cause, version, chosen,"
               " tries, rounds, began_ms, changed_ms, due_ms, child, session, approval, note,"
-              " prompt, result) VALUES ($1, $2, $3, $4, $5, $6, $7, -1, 0, 0, 0, $8, 0, 0, '', '',"
-              " '', '', '')",
+              " prompt, result, cached) VALUES ($1, $2, $3, $4, $5, $6, $7, -1, 0, 0, 0, $8, 0, 0,"
+              " '', '', '', '', '', '')",
               ARGS(arg_int(run), arg_int((int64_t)i), arg_text(step->id),
                    arg_str(flow_status_names[step->status]), arg_str(flow_phase_names[step->phase]),
                    arg_str(flow_cause_names[step->cause]), arg_int(step->version),
@@ -29,13 +38,15 @@ static void steps_insert(struct tx *tx, int64_t run, const struct flow *flow) {
     }
 }
 
-static void started_event(struct tx *tx, const struct flow_new *what, const struct flow *flow) {
+static void started_event(struct tx *tx, const struct flow_new *what, const struct flow *flow,
+                          const struct flow_reused *reused) {
     const struct run_key key = {.owner = what->run.owner, .run = bytes_of(what->run.run.text)};
     AUTO(text_done) struct text data = text_up_to(EVENT_MAX);
     struct appended appended;
     text_add_char(&data, '{');
     text_add_member(&data, "run_id", key.run);
     text_add_member(&data, "flow_name", what->name);
+    text_add_member_or_null(&data, "resumed_from", what->resume);
     text_add_name(&data, "steps");
     for (size_t i = 0; i < flow->count; i++) {
         const struct flow_step *step = &flow->steps[i];
@@ -43,6 +54,9 @@ static void started_event(struct tx *tx, const struct flow_new *what, const stru
         text_add_member(&data, "step_id", step->id);
         text_add_member(&data, "kind", bytes_of(flow_kind_names[step->kind]));
         text_add_member(&data, "status", bytes_of(flow_status_names[step->status]));
+        if (is_reused(reused, i)) {
+            text_add_member(&data, "cached", reused->cached[i]);
+        }
         text_add_char(&data, '}');
     }
     text_add_str(&data, "]}");
@@ -54,6 +68,7 @@ struct err tx_flow_submit(struct tx *tx, const struct flow_new *what, struct run
                           struct why *why) {
     AUTO(json_release) json_t *description = NULL;
     AUTO(flow_free) struct flow flow = {0};
+    struct flow_reused reused = {.run = 0};
     assert(what->run.kind == KIND_FLOW);
     struct err err = json_parse_wrapped(what->description, &description, why);
     err = err_failed(err) ? err : flow_read(description, &flow, why);
@@ -65,20 +80,34 @@ struct err tx_flow_submit(struct tx *tx, const struct flow_new *what, struct run
             flow_exclude(&flow, i);
         }
     }
-    started_event(tx, what, &flow);
+    err = flows__reuse(tx, what, &flow, &reused, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    started_event(tx, what, &flow, &reused);
     err = err_failed(tx_error(tx)) ? tx_error(tx) : tx_run_submit(tx, &what->run, ret_row);
     if (err_failed(err)) {
         return err;
     }
     tx_do(tx,
           "INSERT INTO flows (run, name, file, source, description, input, model, root, stage,"
-          " rewinds, rejected, failed, due_ms, report, step_timeout_ms) VALUES ($1, $2, $3, $4, $5,"
-          " $6, $7, $8, 'steps', 0, '', '', 0, '', $9)",
+          " rewinds, rejected, failed, due_ms, report, step_timeout_ms, resumed_from) VALUES ($1,"
+          " $2, $3, $4, $5, $6, $7, $8, 'steps', 0, '', '', 0, '', $9, $10)",
           ARGS(arg_int(ret_row->id), arg_text(what->name), arg_text(what->file),
                arg_text(what->source), arg_text(what->description), arg_text(what->input),
-               arg_text(what->model), arg_text(what->root), arg_int(what->step_timeout_ms)));
-    steps_insert(tx, ret_row->id, &flow);
+               arg_text(what->model), arg_text(what->root), arg_int(what->step_timeout_ms),
+               what->resume.len > 0 ? arg_text(what->resume) : arg_str("")));
+    steps_insert(tx, ret_row->id, &flow, &reused);
     return tx_error(tx);
+}
+
+struct err tx_flow_again(struct tx *tx, const struct run_row *again, const struct flow_new *what,
+                         struct run_row *ret_row, struct why *why) {
+    const struct err err = tx_flow_submit(tx, what, ret_row, why);
+    if (!err_failed(err)) {
+        runs__set_retry_of(tx, again, ret_row);
+    }
+    return err_failed(err) ? err : tx_error(tx);
 }
 
 struct err tx_flow_adopt(struct tx *tx, struct bytes run, const struct run_bounds *bounds,

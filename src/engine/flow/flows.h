@@ -42,10 +42,36 @@ struct flow_new {
     struct bytes root;
     int64_t step_timeout_ms; /* Time of a step without a sign of life; 0: none. */
     const bool *excluded;    /* By place: steps that the file does not want; NULL: none. */
+    /* run_…, ended: steps that completed there are reused; "": none. */
+    struct bytes resume;
+    /* Arrays of ids: steps that run again all the same, alone or with all after them. NULL: none. */
+    const json_t *rerun, *rerun_from;
 };
-/* ERR_BAD_FLOW: the description cannot be run; and as tx_run_submit. */
+/* ERR_BAD_FLOW: the description cannot be run. ERR_NOT_FOUND, ERR_CONFLICT, ERR_RUN_ALIVE: `resume`
+ * is no flow that has ended; ERR_BAD_FIELD: a step that is named cannot run again. And as
+ * tx_run_submit. */
 MUST_CHECK struct err tx_flow_submit(struct tx *tx, const struct flow_new *what,
                                      struct run_row *ret_row, struct why *why);
+/* What a run that begins from `run` has from it, where its start says nothing else. */
+struct flow_source {
+    struct bytes run, name, file, source, input, model, root, project;
+};
+/* The same errors of `resume`. */
+MUST_CHECK struct err tx_flow_source(struct tx *tx, const struct run_key *key,
+                                     struct flow_source *ret_source, struct why *why);
+/* The newest ended run of a flow, by its name or its file, below this root; NULL: any. Runs that
+ * are steps of others do not count. */
+struct flow_wanted {
+    struct bytes owner;
+    const char *name, *file, *root;
+};
+enum { FLOW_LAST_MAX = 1000 }; /* Number of flows that are looked at. */
+MUST_CHECK struct err tx_flow_last(struct tx *tx, const struct flow_wanted *wanted,
+                                   struct bytes *ret_run); /* "": none. */
+/* The same of a run that ended badly, and is tried again. */
+MUST_CHECK struct err tx_flow_again(struct tx *tx, const struct run_row *again,
+                                    const struct flow_new *what, struct run_row *ret_row,
+                                    struct why *why);
 /* The run runs: the first round, or, after a restart, whatever is left to do. */
 MUST_CHECK struct err tx_flow_adopt(struct tx *tx, struct bytes run,
                                     const struct run_bounds *bounds, bool *ret_late);

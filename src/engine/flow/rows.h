@@ -17,6 +17,7 @@
 struct flow_had {
     int64_t version, child; /* child 0: none. */
     struct bytes note;
+    struct bytes cached;         /* run_… in which it ran; "": in this one. */
     struct bytes prompt, result; /* To be written; data NULL: they stay as they are. */
 };
 
@@ -53,6 +54,20 @@ static inline struct bytes flows__status_shown(const struct flow_step *step) {
     return bytes_of(blocked ? FLOW_BLOCKED : flow_status_names[step->status]);
 }
 extern const char *const flow_stage_names[]; /* By value; NULL ends them. */
+
+/* rerun.c: steps of a new run that have results of an ended one. */
+struct flow_reused {
+    int64_t run;          /* Id of that one; 0: there is none, and the rest is not set. */
+    size_t *from;         /* In the arena, by place: the step there; FLOW_NONE: it runs. */
+    struct bytes *cached; /* In the arena, by place: run_… in which it ran. */
+};
+/* Steps of `flow` have completed afterwards. ERR_NOT_FOUND, ERR_CONFLICT, ERR_RUN_ALIVE: there is
+ * no such ended flow; ERR_BAD_FIELD: a step that is named cannot run again. */
+MUST_CHECK struct err flows__reuse(struct tx *tx, const struct flow_new *what, struct flow *flow,
+                                   struct flow_reused *ret_reused, struct why *why);
+/* The row of a step that was taken over. */
+void flows__reused_insert(struct tx *tx, int64_t run, const struct flow *flow, size_t at,
+                          const struct flow_reused *reused);
 
 /* Operations of the kind (engine/run/kinds.h). */
 MUST_CHECK struct err flows__ended(struct tx *tx, const struct run_row *run,

@@ -56,6 +56,7 @@ static bool step_read(struct rows *rows, struct flow_state *state, size_t at, in
     had->note = rows_copy(rows, 12);
     step->dispatched = rows_int(rows, 13);
     const int64_t alive_ms = rows_int(rows, 14) < now_ms ? rows_int(rows, 14) : now_ms;
+    had->cached = rows_copy(rows, 15);
     step->changed_ms = alive_ms > step->changed_ms ? alive_ms : step->changed_ms;
     return true;
 }
@@ -70,7 +71,7 @@ static bool step_read(struct rows *rows, struct flow_state *state, size_t at, in
     " c.version = s.version AND c.state = ''),"                                                    \
     " COALESCE((SELECT max(COALESCE(p.ended_ms, p.started_ms)) FROM spans p WHERE p.run = s.child" \
     " OR p.run IN (SELECT c.child FROM flow_calls c WHERE c.run = s.run AND c.place = s.place"     \
-    " AND c.version = s.version AND c.state = '')), 0)"
+    " AND c.version = s.version AND c.state = '')), 0), s.cached"
 
 static bool steps_read(struct tx *tx, struct flow_state *state) {
     size_t at = 0;
@@ -177,14 +178,14 @@ static void step_write(struct tx *tx, struct flow_state *state, size_t at) {
     tx_do(tx,
           "UPDATE flow_steps SET status = $3, phase = $4, cause = $5, version = $6, chosen = $7,"
           " tries = $8, rounds = $9, began_ms = $10, changed_ms = $11, due_ms = $12, child = $13,"
-          " note = $14 WHERE run = $1 AND place = $2",
+          " note = $14, cached = $15 WHERE run = $1 AND place = $2",
           ARGS(arg_int(state->run.id), arg_int((int64_t)at),
                arg_str(flow_status_names[step->status]), arg_str(flow_phase_names[step->phase]),
                arg_str(flow_cause_names[step->cause]), arg_int(step->version),
                arg_int(step->chosen == FLOW_NONE ? -1 : (int64_t)step->chosen),
                arg_int(step->tries), arg_int(step->rounds), arg_int(step->began_ms),
                arg_int(step->changed_ms), arg_int(step->due_ms), arg_int(had->child),
-               arg_text(had->note)));
+               arg_text(had->note), arg_text(had->cached)));
     text_write(tx, state, at, "UPDATE flow_steps SET prompt = $3 WHERE run = $1 AND place = $2",
                had->prompt);
     text_write(tx, state, at, "UPDATE flow_steps SET result = $3 WHERE run = $1 AND place = $2",
@@ -261,7 +262,7 @@ static void step_changed(struct tx *tx, struct flow_state *state, size_t at) {
         had->child = 0; /* If it still runs, flows__sweep ends it. */
     }
     if (step->went_back) {
-        had->note = had->prompt = had->result = BYTES("");
+        had->note = had->cached = had->prompt = had->result = BYTES("");
     }
     if (step->kind == FLOW_KIND_APPROVAL) {
         /* Also one that goes back to its own question in this commit: an answer to the old one

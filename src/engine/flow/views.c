@@ -143,6 +143,7 @@ static void step_write(const struct flow_state *state, size_t at, struct rows *r
     text_add_member(text, "phase", bytes_of(flow_phase_names[step->phase]));
     text_add_member_or_null(text, "cause", bytes_of(flow_cause_names[step->cause]));
     text_add_member_or_null(text, "note", state->had[at].note);
+    text_add_member_or_null(text, "cached", state->had[at].cached);
     text_add_member_int(text, "tries", step->tries);
     text_add_member_int(text, "rounds", step->rounds);
     text_add_member_int_or_null(text, "began_ms", step->began_ms, step->began_ms > 0);
@@ -170,7 +171,8 @@ struct err tx_flow_write(struct tx *tx, const struct run_row *run, struct bytes 
         return tx_error(tx);
     }
     struct rows *rows =
-        tx_row(tx, "SELECT name, file, input FROM flows WHERE run = $1", ARGS(arg_int(run->id)));
+        tx_row(tx, "SELECT name, file, input, resumed_from FROM flows WHERE run = $1",
+               ARGS(arg_int(run->id)));
     if (rows == NULL) {
         return tx_error(tx);
     }
@@ -178,6 +180,7 @@ struct err tx_flow_write(struct tx *tx, const struct run_row *run, struct bytes 
     text_add_member(text, "file", rows_text(rows, 1));
     text_add_name(text, "input");
     json_add_stored(text, rows_text(rows, 2));
+    text_add_member_or_null(text, "resumed_from", rows_text(rows, 3));
     rows_release(&rows);
     text_add_member(text, "stage", bytes_of(flow_stage_names[state.stage]));
     text_add_member_or_null(text, "failed_step",

@@ -4,7 +4,8 @@
  *      │ ^         └──────> cancelled <── pending: the run is over
  *      │ └─── a rejected approval goes back to an earlier step: from every state
  *      ├────> excluded: `when` at the start, or a switch chose another branch
- *      └────> skipped: `when` later, or its trigger rule can no longer be met
+ *      ├────> skipped: `when` later, or its trigger rule can no longer be met
+ *      └────> completed: before the first round, with the result of an earlier run (flow_reuse)
  *
  * Within its state a step is in one *phase*, which says whose answer it waits for: that of the
  * worker that evaluates the functions of the file, of its child, or of a person. An answer moves it
@@ -199,8 +200,8 @@ struct flow {
     int64_t now_ms;
 };
 
-/* The description that a worker made of a file: every function is {"function": true}. Refuses what
- * cannot be run, and says where: a step of unknown kind, an id that stands twice, a step that waits
+/* The description that a worker made of a file: every function is {"function": true, "digest"}, the
+ * digest that of its text. Refuses what cannot be run, and says where: a step of unknown kind, an id that stands twice, a step that waits
  * for one that there is not, a circle, two cases of one label, a step in two branches.
  * ERR_BAD_FLOW. */
 MUST_CHECK struct err flow_read(const json_t *json, struct flow *ret_flow, struct why *why);
@@ -261,5 +262,25 @@ void flow_cancel(struct flow *flow);
 void flow_rewind(struct flow *flow, size_t step);
 /* Whether `later` comes after `step`: by what it depends on, a batch, or a switch. */
 bool flow_comes_after(const struct flow *flow, size_t step, size_t later);
+/* Marks all steps that come after marked ones. */
+void flow_mark_after(const struct flow *flow, bool io_marked[FLOW_STEPS_MAX]);
+
+/* --- A run that begins from another one ------------------------------------------------------- */
+
+/* How a step is wanted again, although it has a result. */
+enum flow_again {
+    FLOW_NOT_AGAIN,
+    FLOW_ALONE_AGAIN, /* Steps after it keep their results. */
+    FLOW_AGAIN,       /* With all steps after it. */
+};
+/* Which steps of a new run, before its first round, have the result of a step of `before`: an ended
+ * run of the same file, or of an earlier version of it. Such a step has completed there, is
+ * described as it was, and so is all that it waits for. ret_from: by place, the place in `before`;
+ * FLOW_NONE: the step runs. Nothing of a step that was excluded or skipped is reused: the same
+ * functions are asked again. */
+void flow_reuse(const struct flow *before, const struct flow *flow, const enum flow_again *again,
+                size_t ret_from[FLOW_STEPS_MAX]);
+/* The step has completed, as that one has. */
+void flow_take_over(struct flow *flow, size_t step, const struct flow_step *from);
 
 #endif

@@ -513,25 +513,22 @@ static bool follows(const struct flow *flow, const bool *marked, const struct fl
     return found;
 }
 
-/* Marks the step, and all that comes after it. */
-static void after_mark(const struct flow *flow, size_t at, bool ret_marked[FLOW_STEPS_MAX]) {
+void flow_mark_after(const struct flow *flow, bool io_marked[FLOW_STEPS_MAX]) {
     bool more = true;
-    for (size_t i = 0; i < flow->count; i++) {
-        ret_marked[i] = i == at;
-    }
     while (more) {
         more = false;
         for (size_t i = 0; i < flow->count; i++) {
-            if (!ret_marked[i] && follows(flow, ret_marked, &flow->steps[i])) {
-                more = ret_marked[i] = true;
+            if (!io_marked[i] && follows(flow, io_marked, &flow->steps[i])) {
+                more = io_marked[i] = true;
             }
         }
     }
 }
 
 bool flow_comes_after(const struct flow *flow, size_t at, size_t later) {
-    bool marked[FLOW_STEPS_MAX];
-    after_mark(flow, at, marked);
+    bool marked[FLOW_STEPS_MAX] = {false};
+    marked[at] = true;
+    flow_mark_after(flow, marked);
     return at != later && marked[later];
 }
 
@@ -541,8 +538,9 @@ static bool excluded_at_start(const struct flow_step *step) {
 }
 
 void flow_rewind(struct flow *flow, size_t at) {
-    bool marked[FLOW_STEPS_MAX];
-    after_mark(flow, at, marked);
+    bool marked[FLOW_STEPS_MAX] = {false};
+    marked[at] = true;
+    flow_mark_after(flow, marked);
     for (size_t i = 0; i < flow->count; i++) {
         struct flow_step *step = &flow->steps[i];
         if (!marked[i] || excluded_at_start(step)) {

@@ -7,20 +7,22 @@
 // host has checked the description.
 (function (native, shared) {
   "use strict";
-  const { emit, emitAt, fail, leave } = native;
+  const { emit, emitAt, fail, keyOf, leave } = native;
   const { answerThrown, bytesWithin, cutTo, describe, frozen, hide, isRecord, warnOnce } = shared;
-  const { Error, Object, Promise, Proxy, RangeError, TypeError } = globalThis;
+  const { Error, Function, Object, Promise, Proxy, RangeError, String, TypeError } = globalThis;
   const { parse, stringify } = JSON;
   const { isArray } = Array;
   const { isFinite } = Number;
   const { apply, getOwnPropertyDescriptor: propertyOf, has, ownKeys } = Reflect;
   const { keys, freeze, defineProperty, setPrototypeOf } = Object;
+  const { toString: sourceOf } = Function.prototype;
+  const { slice } = String.prototype;
   const promised = Promise.withResolvers.bind(Promise);
 
   const NONSENSE = 2; // Of protocol.h.
   const FLOW_MAX = 256 << 10, STEPS_MAX = 500, DEPTH_MAX = 64;
   const VALUE_MAX = 1 << 20, TASK_MAX = 1 << 20, AGENT_MAX = 200, DISPATCHES_MAX = 100;
-  const NAME_MAX = 200, MESSAGE_MAX = 16 << 10, PART_MAX = 60;
+  const NAME_MAX = 200, MESSAGE_MAX = 16 << 10, PART_MAX = 60, DIGEST_MAX = 32;
 
   // --- The description ---------------------------------------------------------------------------
 
@@ -33,6 +35,10 @@
     const whole = where === "" ? "the default export" : where;
     return new TypeError("a flow is made of JSON and functions, and " + whole + " is " + what);
   };
+  // Tells an edited function from one that is as it was: a rerun reuses the steps of the latter.
+  const digestOf = (body) =>
+    apply(slice, keyOf("function\n", apply(sourceOf, body, []), undefined, undefined),
+      [0, DIGEST_MAX]);
   const KINDS = { __proto__: null, undefined: "undefined", symbol: "a symbol", bigint: "a BigInt" };
 
   const copied = (value, owner, where, depth) => {
@@ -47,7 +53,7 @@
       return value;
     }
     if (typeof value === "function") {
-      const found = { __proto__: null, function: true };
+      const found = { __proto__: null, function: true, digest: digestOf(value) };
       hide(found, "body", value);
       hide(found, "owner", owner);
       return freeze(found);

@@ -1,6 +1,7 @@
 -- Flows (rules/flow/flow.h), by the run that is one. description, input: JSON; description: as the
 -- worker described the file. stage: steps, report, over. rejected: words of the last rejection that
 -- led back. failed: the step because of which it fails. due_ms 0: nothing passes by time.
+-- resumed_from: run_… that it began from, or ''.
 CREATE TABLE flows (
     run @int@ NOT NULL PRIMARY KEY,
     name TEXT NOT NULL,
@@ -16,10 +17,12 @@ CREATE TABLE flows (
     failed TEXT NOT NULL,
     due_ms @int@ NOT NULL,
     report TEXT NOT NULL,
-    step_timeout_ms @int@ NOT NULL
+    step_timeout_ms @int@ NOT NULL,
+    resumed_from TEXT NOT NULL
 ) @strict@;
 -- Steps, in the order of the file. child: id of the run that it waits for; 0: none. latest: of its
--- newest run, which may have ended; session: of that; ''. approval: apr_…, or ''.
+-- newest run, which may have ended; session: of that; ''. approval: apr_…, or ''. cached: run_… in
+-- which it ran, where its result was taken over, or ''.
 CREATE TABLE flow_steps (
     run @int@ NOT NULL,
     place @int@ NOT NULL,
@@ -41,6 +44,7 @@ CREATE TABLE flow_steps (
     note TEXT NOT NULL,
     prompt TEXT NOT NULL,
     result TEXT NOT NULL,
+    cached TEXT NOT NULL,
     PRIMARY KEY (run, place)
 ) @strict@;
 CREATE INDEX flow_steps_child ON flow_steps (child) WHERE child <> 0;
