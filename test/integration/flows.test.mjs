@@ -2,10 +2,11 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
+import { asked, ended, flowOf, started, stepOf, written } from "./flow-kit.mjs";
 import { until } from "./providers.mjs";
 import { scaled } from "./scale.mjs";
 import { Turns } from "./turns.mjs";
@@ -45,41 +46,6 @@ export default {
 `;
 const REPORT = ["count=two of sheep", "which=branch:two", "one=one", "two=two",
   "team=left and right", "draft=better draft", "loop=xxx", "out=undefined"].join("\n");
-
-function written(turns, name, source) {
-  const folder = path.join(turns.root, ".drover/flows");
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(path.join(folder, `${name}.js`), source);
-}
-
-async function started(turns, name, input, more = {}) {
-  const answer = await turns.ask("POST", "/flows",
-    { name, root: turns.root, input, model: "scripted/demo", ...more });
-  assert.equal(answer.status, 201, answer.text);
-  return answer.json.id;
-}
-
-const flowOf = (turns, run) => turns.get(`/runs/${run}/flow`);
-
-async function ended(turns, run) {
-  let flow;
-  await until(`${run} has ended`, async () => {
-    flow = await flowOf(turns, run);
-    return flow.stage === "over";
-  });
-  return flow;
-}
-
-async function asked(turns, run) {
-  let found;
-  await until(`${run} asks`, async () => {
-    found = (await turns.get("/approvals")).items.find((one) => one.run === run);
-    return found !== undefined;
-  });
-  return found;
-}
-
-const stepOf = (flow, id) => flow.steps.find((step) => step.step_id === id);
 
 test("every kind of step, a rejection and a loop: the report is as its author expects", LIMIT,
   async (t) => {

@@ -90,6 +90,7 @@ static const struct field start_rows[] = {
     {FIELD("model", FIELD_CHARS, AT(model)), .min = 1, .max = 200},
     {FIELD("project", FIELD_CHARS, AT(project)), .min = 1, .max = 64},
     {FIELD("label", FIELD_CHARS, AT(label)), .min = 1, .max = 200},
+    {FIELD("timeout_ms", FIELD_INT, AT(timeout_ms)), .min = 1, .max = WORKFLOW_TIME_MAX},
 };
 static const struct field_set start_fields = {FIELD_ROWS(start_rows), .use = FIELD_GIVEN};
 
@@ -257,7 +258,9 @@ static const char run_answer[] =
     "{\"type\":\"object\",\"required\":[\"id\",\"state\",\"flow\",\"steps\"],\"properties\":{"
     "\"id\":" TEXT_SCHEMA ",\"state\":" TEXT_SCHEMA ",\"flow\":" TEXT_SCHEMA
     ",\"file\":" TEXT_SCHEMA ",\"input\":{},\"stage\":{\"enum\":[\"steps\",\"report\",\"over\"]}"
-    ",\"failed_step\":" TEXT_OR_NULL ",\"rewinds\":" INT_SCHEMA ",\"report\":" TEXT_SCHEMA
+    ",\"failed_step\":" TEXT_OR_NULL ",\"rewinds\":" INT_SCHEMA ",\"timeout_ms\":" INT_OR_NULL
+    ",\"report\":" TEXT_SCHEMA ",\"artifact\":{\"type\":[\"object\",\"null\"],\"properties\":{"
+    "\"path\":" TEXT_SCHEMA ",\"error\":" TEXT_OR_NULL "}}"
     ",\"steps\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{" STEP_PROPERTIES
     ",\"phase\":" TEXT_SCHEMA ",\"cause\":" TEXT_OR_NULL ",\"note\":" TEXT_OR_NULL
     ",\"tries\":" INT_SCHEMA ",\"rounds\":" INT_SCHEMA ",\"began_ms\":" INT_OR_NULL

@@ -19,6 +19,7 @@
 #include "cli/terminal/plain.h"
 
 enum { BODY_MAX = 512 << 10, STREAM_NAME_MAX = 100 };
+#define TIME_MAX_MS (INT64_C(365) * 24 * 3600 * 1000)
 
 #define OPTION_ROOT                                                                                \
     OPTION_TEXT("root", 'r', "DIR", "Set the folder of the project [the current one].")
@@ -122,8 +123,24 @@ static struct err path_absolute(const char *word, char path[PATH_MAX], struct wh
                : err_why(why, ERR_USAGE, "there is no file '%.200s'", word);
 }
 
-/* texts: flags that become members; NULL ends them. */
-static struct err flow_body_write(struct invocation *invocation, const char *const *texts,
+/* A flag that becomes a member: a text, or a time. */
+enum member_kind { MEMBER_TEXT, MEMBER_TIME };
+struct member {
+    const char *flag, *name;
+    enum member_kind kind;
+};
+
+static void member_set(json_t *object, const struct args *args, const struct member *member) {
+    const bool is_time = member->kind == MEMBER_TIME;
+    if (args_given(args, member->flag)) {
+        (void)json_object_set_new(object, member->name,
+                                  is_time ? json_integer(args_int(args, member->flag, 0))
+                                          : json_string(args_text(args, member->flag)));
+    }
+}
+
+/* members: a NULL as the flag ends them. */
+static struct err flow_body_write(struct invocation *invocation, const struct member *members,
                                   struct text *body) {
     const struct args *args = &invocation->args;
     const char *word = args->operands[0], *root_given = args_text(args, "root");
@@ -144,17 +161,15 @@ static struct err flow_body_write(struct invocation *invocation, const char *con
     if (given != NULL) {
         (void)json_object_set_new(object, "input", input_read(given));
     }
-    for (; *texts != NULL; texts++) {
-        if (args_text(args, *texts) != NULL) {
-            (void)json_object_set_new(object, *texts, json_string(args_text(args, *texts)));
-        }
+    for (; members->flag != NULL; members++) {
+        member_set(object, args, members);
     }
     return json_write(object, body);
 }
 
 static struct err flow_check_ask(struct invocation *invocation, struct talk *talk,
                                  json_t **ret_answer) {
-    static const char *const none[] = {NULL};
+    static const struct member none[] = {{.flag = NULL}};
     AUTO(text_done) struct text body = text_up_to(BODY_MAX);
     const struct api_request request = {
         .method = "POST", .base = "/api/v1/flows/check", .body = &body};
@@ -354,7 +369,11 @@ static struct err flow_follow(struct invocation *invocation, struct talk *talk, 
 }
 
 static struct err flow_run_run(struct invocation *invocation, struct talk *talk) {
-    static const char *const texts[] = {"model", "project", "label", NULL};
+    static const struct member members[] = {{"model", "model", MEMBER_TEXT},
+                                            {"project", "project", MEMBER_TEXT},
+                                            {"label", "label", MEMBER_TEXT},
+                                            {"timeout", "timeout_ms", MEMBER_TIME},
+                                            {.flag = NULL}};
     AUTO(text_done) struct text body = text_up_to(BODY_MAX);
     AUTO(json_release) json_t *answer = NULL;
     const struct args *args = &invocation->args;
@@ -363,7 +382,7 @@ static struct err flow_run_run(struct invocation *invocation, struct talk *talk)
                                         .body = &body,
                                         .retry = API_RETRY_CUT,
                                         .retry_ms = args_int(args, "retry-for", 0)};
-    struct err err = flow_body_write(invocation, texts, &body);
+    struct err err = flow_body_write(invocation, members, &body);
     err = err_failed(err) ? err : api_ask(talk, &request, &answer, &invocation->why);
     if (err_failed(err)) {
         return err;
@@ -382,6 +401,7 @@ static const struct flag run_flags[] = {
     OPTION_TEXT("model", 'm', "MODEL", "Use this model for agents that name none."),
     OPTION_TEXT("project", 'p', "NAME", "Charge the run to this project."),
     OPTION_TEXT("label", 'l', "TEXT", "Name the run."),
+    OPTION_TIME("timeout", 1, TIME_MAX_MS, "End it after this time: 30s, 2h [never]."),
     OPTION_SWITCH("detach", 'd', "Print the id of the run, and do not follow it."),
     OPTION_RETRY("Keep trying this long while the daemon is away."),
     OPTION_END,

@@ -96,6 +96,7 @@ static void start_succeed(struct flow_start *start) {
         .model = text_or(spec->model, BYTES("")),
         .root = text_or(spec->root, BYTES("")),
         .step_timeout_ms = start->flows->options.step_timeout_ms,
+        .timeout_ms = spec->timeout_ms,
         .excluded = start->excluded};
     start_conclude(start, ERR_OK);
 }

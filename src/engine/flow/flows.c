@@ -72,11 +72,13 @@ struct err tx_flow_submit(struct tx *tx, const struct flow_new *what, struct run
     }
     tx_do(tx,
           "INSERT INTO flows (run, name, file, source, description, input, model, root, stage,"
-          " rewinds, rejected, failed, due_ms, report, step_timeout_ms) VALUES ($1, $2, $3, $4, $5,"
-          " $6, $7, $8, 'steps', 0, '', '', 0, '', $9)",
+          " rewinds, rejected, failed, due_ms, report, step_timeout_ms, timeout_ms, artifact,"
+          " artifact_fault) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'steps', 0, '', '', 0, '', $9,"
+          " $10, '', '')",
           ARGS(arg_int(ret_row->id), arg_text(what->name), arg_text(what->file),
                arg_text(what->source), arg_text(what->description), arg_text(what->input),
-               arg_text(what->model), arg_text(what->root), arg_int(what->step_timeout_ms)));
+               arg_text(what->model), arg_text(what->root), arg_int(what->step_timeout_ms),
+               arg_int(what->timeout_ms)));
     steps_insert(tx, ret_row->id, &flow);
     return tx_error(tx);
 }
@@ -453,6 +455,7 @@ static void last_event(struct tx *tx, const struct run_row *run, const struct fl
     text_add_member_or_null(&data, "note", run->note);
     const struct bytes report = state->report;
     text_add_member(&data, "report", (struct bytes){report.data, utf8_cut(report, EVENT_MAX / 8)});
+    flows__artifact_write(state, &data);
     text_add_char(&data, '}');
     struct append append = runs__event_of(tx, &key, "flow_run_step_updated", &data);
     append.last = true;
@@ -470,7 +473,10 @@ struct err flows__ended(struct tx *tx, const struct run_row *run, struct run_fre
 }
 
 struct err flows__closed(struct tx *tx, const struct run_row *run) {
-    const struct flow_state none = {.report = BYTES(""), .failed = BYTES("")};
+    const struct flow_state none = {.report = BYTES(""),
+                                    .failed = BYTES(""),
+                                    .artifact = BYTES(""),
+                                    .artifact_fault = BYTES("")};
     last_event(tx, run, &none);
     return tx_error(tx);
 }
@@ -484,8 +490,11 @@ static void verdict_write(const struct flow_state *state, const struct flow_over
         return;
     }
     const bool stuck = bytes_is(state->failed, FLOW_UNSATISFIABLE);
-    run->state = state->failed.len > 0 || over->note.len > 0 ? RUN_FAILED : RUN_SUCCEEDED;
-    run->cause = stuck                   ? CAUSE_UNSATISFIABLE
+    const bool expired = bytes_is(state->failed, FLOW_EXPIRED);
+    run->state = expired                                          ? RUN_TIMED_OUT
+                 : state->failed.len > 0 || over->note.len > 0 ? RUN_FAILED
+                                                                  : RUN_SUCCEEDED;
+    run->cause = expired ? CAUSE_DEADLINE : stuck                   ? CAUSE_UNSATISFIABLE
                  : state->failed.len > 0 ? CAUSE_STEP_FAILED
                  : over->note.len > 0    ? CAUSE_SCRIPT_ERROR
                                          : CAUSE_COMPLETED;
@@ -496,7 +505,8 @@ static struct bytes note_of_end(struct tx *tx, const struct flow_state *state,
     const size_t at = flow_find(&state->flow, state->failed);
     AUTO(text_done) struct text text = text_up_to(NOTE_MAX + 400);
     if (at == FLOW_NONE) {
-        return note_cut(over->note);
+        const bool expired = bytes_is(state->failed, FLOW_EXPIRED);
+        return expired ? BYTES("it reached its time limit") : note_cut(over->note);
     }
     const struct flow_step *step = &state->flow.steps[at];
     const bool timed_out = step->status == FLOW_TIMED_OUT;
@@ -527,8 +537,9 @@ struct err tx_flow_end(struct tx *tx, const struct flow_over *over, bool *ret_la
     const struct run_end end = {.from = run.state, .output = over->report};
     verdict_write(&state, over, &run);
     run.note = run.stop == CAUSE_NONE ? note_of_end(tx, &state, over) : BYTES("");
-    tx_do(tx, "UPDATE flows SET report = $2 WHERE run = $1",
-          ARGS(arg_int(run.id), arg_text(over->report)));
+    tx_do(tx, "UPDATE flows SET report = $2, artifact = $3, artifact_fault = $4 WHERE run = $1",
+          ARGS(arg_int(run.id), arg_text(over->report), arg_text(over->artifact),
+               arg_text(note_cut(over->artifact_fault))));
     tx_fail(tx, runs__end(tx, &end, &run, &freed));
     tx_fail(tx, runs__ask_children(tx, &run, &freed));
     tx_fail(tx, runs__admit_freed(tx, &freed, &over->bounds));
@@ -538,6 +549,18 @@ struct err tx_flow_end(struct tx *tx, const struct flow_over *over, bool *ret_la
 struct err flows__said(struct tx *tx, const struct run_row *run, struct bytes *ret_text) {
     *ret_text = tx_text(tx, "SELECT report FROM flows WHERE run = $1", ARGS(arg_int(run->id)));
     return tx_error(tx);
+}
+
+void flows__artifact_write(const struct flow_state *state, struct text *text) {
+    text_add_name(text, "artifact");
+    if (state->artifact.len == 0 && state->artifact_fault.len == 0) {
+        text_add_str(text, "null");
+        return;
+    }
+    text_add_char(text, '{');
+    text_add_member(text, "path", state->artifact);
+    text_add_member_or_null(text, "error", state->artifact_fault);
+    text_add_char(text, '}');
 }
 
 void flows__forget(struct tx *tx, int64_t run) {

@@ -41,6 +41,7 @@ struct flow_new {
     struct bytes model;              /* For agents that name none; "": the default. */
     struct bytes root;
     int64_t step_timeout_ms; /* Time of a step without a sign of life; 0: none. */
+    int64_t timeout_ms;      /* Of the run, since it began; 0: none. */
     const bool *excluded;    /* By place: steps that the file does not want; NULL: none. */
 };
 /* ERR_BAD_FLOW: the description cannot be run; and as tx_run_submit. */
@@ -130,6 +131,8 @@ MUST_CHECK struct err tx_flow_tick(struct tx *tx, struct bytes run,
 /* The report is there, or could not be made (`note` says why); or the run was asked to stop. */
 struct flow_over {
     struct bytes run, report, note;
+    /* Name of the file that holds the report; "": none. Why it does not; "": it does. */
+    struct bytes artifact, artifact_fault;
     struct run_bounds bounds;
 };
 MUST_CHECK struct err tx_flow_end(struct tx *tx, const struct flow_over *over, bool *ret_late);

@@ -12,6 +12,8 @@
 
 /* In `failed`, in the place of a step: what is left can never start. No step has such an id. */
 #define FLOW_UNSATISFIABLE "*"
+/* The same: the time of the run is over. */
+#define FLOW_EXPIRED "!"
 
 /* A step as its row has it. */
 struct flow_had {
@@ -25,6 +27,7 @@ struct flow_state {
     struct run_row run;
     enum flow_stage stage;
     struct bytes rejected, failed, report;
+    struct bytes artifact, artifact_fault;
     json_t *description;  /* Owned. */
     struct flow flow;     /* Owned; its texts are borrowed from the description. */
     struct flow_had *had; /* In the arena, by place. */
@@ -46,6 +49,9 @@ void flows__sweep(struct tx *tx, const struct flow_state *state, const struct ru
 /* Whether there are any: an end of a child, and a person, change steps without a sweep. */
 MUST_CHECK bool flows__has_orphans(struct tx *tx, const struct flow_state *state);
 extern const char *const flow_stage_names[]; /* By value; NULL ends them. */
+
+/* A member "artifact": {"path", "error"}, or null: the file that holds the report. */
+void flows__artifact_write(const struct flow_state *state, struct text *text);
 
 /* Operations of the kind (engine/run/kinds.h). */
 MUST_CHECK struct err flows__ended(struct tx *tx, const struct run_row *run,

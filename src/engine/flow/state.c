@@ -103,7 +103,8 @@ bool flows__read(struct tx *tx, const struct run_row *run, struct flow_state *re
     unsigned stage = 0;
     struct rows *rows = tx_row(tx,
                                "SELECT stage, rewinds, rejected, failed, description, report,"
-                               " step_timeout_ms FROM flows WHERE run = $1",
+                               " step_timeout_ms, timeout_ms, artifact, artifact_fault"
+                               " FROM flows WHERE run = $1",
                                ARGS(arg_int(run->id)));
     if (rows == NULL) {
         return false;
@@ -114,7 +115,9 @@ bool flows__read(struct tx *tx, const struct run_row *run, struct flow_state *re
     ret_state->failed = rows_copy(rows, 3);
     const struct bytes description = rows_copy(rows, 4);
     ret_state->report = rows_copy(rows, 5);
-    const int64_t step_timeout_ms = rows_int(rows, 6);
+    const int64_t step_timeout_ms = rows_int(rows, 6), timeout_ms = rows_int(rows, 7);
+    ret_state->artifact = rows_copy(rows, 8);
+    ret_state->artifact_fault = rows_copy(rows, 9);
     rows_release(&rows);
     if (!known || !description_read(tx, description, ret_state) || !steps_read(tx, ret_state)) {
         tx_fail(tx, err_make(ERR_STORE_CORRUPT, "flows: rows"));
@@ -124,6 +127,9 @@ bool flows__read(struct tx *tx, const struct run_row *run, struct flow_state *re
     ret_state->flow.rewinds = rewinds;
     ret_state->flow.step_timeout_ms = step_timeout_ms;
     ret_state->flow.now_ms = tx_steady_ms(tx);
+    if (timeout_ms > 0) { /* Time in the queue does not count. */
+        ret_state->flow.deadline_ms = tx_steady_ms(tx) + timeout_ms - runs__took_ms(tx, run);
+    }
     return !err_failed(tx_error(tx));
 }
 
@@ -296,8 +302,9 @@ void flows__advance(struct tx *tx, struct flow_state *state) {
         const struct flow_end end = flow_round(flow);
         if (end.how != FLOW_GOES_ON) {
             state->stage = FLOW_IN_REPORT;
-            state->failed = end.how == FLOW_SUCCEEDS ? BYTES("")
-                            : end.step == FLOW_NONE  ? BYTES(FLOW_UNSATISFIABLE)
+            state->failed = end.how == FLOW_SUCCEEDS  ? BYTES("")
+                            : end.how == FLOW_EXPIRES ? BYTES(FLOW_EXPIRED)
+                            : end.step == FLOW_NONE   ? BYTES(FLOW_UNSATISFIABLE)
                                                      : flow->steps[end.step].id;
         }
     }

@@ -140,10 +140,12 @@ struct err tx_flow_write(struct tx *tx, const struct run_row *run, struct text *
         return tx_error(tx);
     }
     struct rows *rows =
-        tx_row(tx, "SELECT name, file, input FROM flows WHERE run = $1", ARGS(arg_int(run->id)));
+        tx_row(tx, "SELECT name, file, input, timeout_ms FROM flows WHERE run = $1",
+               ARGS(arg_int(run->id)));
     if (rows == NULL) {
         return tx_error(tx);
     }
+    const int64_t timeout_ms = rows_int(rows, 3);
     text_add_member(text, "flow", rows_text(rows, 0));
     text_add_member(text, "file", rows_text(rows, 1));
     text_add_name(text, "input");
@@ -151,9 +153,11 @@ struct err tx_flow_write(struct tx *tx, const struct run_row *run, struct text *
     rows_release(&rows);
     text_add_member(text, "stage", bytes_of(flow_stage_names[state.stage]));
     text_add_member_or_null(text, "failed_step",
-                            bytes_is(state.failed, FLOW_UNSATISFIABLE) ? BYTES("") : state.failed);
+                            flow_find(&state.flow, state.failed) == FLOW_NONE ? BYTES("") : state.failed);
     text_add_member_int(text, "rewinds", state.flow.rewinds);
+    text_add_member_int_or_null(text, "timeout_ms", timeout_ms, timeout_ms > 0);
     text_write(text, "report", state.report);
+    flows__artifact_write(&state, text);
     text_add_name(text, "steps");
     text_add_char(text, '[');
     rows = tx_rows(tx,

@@ -195,6 +195,7 @@ struct flow {
     enum flow_failing failing;
     /* Set by the caller: */
     int64_t at_once, step_timeout_ms;
+    int64_t deadline_ms; /* Of the run; 0: none. */
     int64_t rewinds; /* Up to now. */
     int64_t now_ms;
 };
@@ -221,7 +222,7 @@ enum flow_met flow_trigger_met(const struct flow *flow, size_t step);
 /* Whether a failure of this step lets the run go on: each direct dependent has a rule for it. */
 bool flow_failure_tolerated(const struct flow *flow, size_t step);
 
-enum flow_how { FLOW_GOES_ON, FLOW_SUCCEEDS, FLOW_FAILS };
+enum flow_how { FLOW_GOES_ON, FLOW_SUCCEEDS, FLOW_FAILS, FLOW_EXPIRES /* Its deadline. */ };
 struct flow_end {
     enum flow_how how;
     size_t step; /* FAILS: the one that failed; FLOW_NONE: what is left can never begin. */

@@ -1,6 +1,8 @@
 -- Flows (rules/flow/flow.h), by the run that is one. description, input: JSON; description: as the
 -- worker described the file. stage: steps, report, over. rejected: words of the last rejection that
 -- led back. failed: the step because of which it fails. due_ms 0: nothing passes by time.
+-- timeout_ms: of the whole run, since it began; 0: none. artifact: name of the file that holds the
+-- report; '': none; artifact_fault: why it was not written; ''.
 CREATE TABLE flows (
     run @int@ NOT NULL PRIMARY KEY,
     name TEXT NOT NULL,
@@ -16,7 +18,10 @@ CREATE TABLE flows (
     failed TEXT NOT NULL,
     due_ms @int@ NOT NULL,
     report TEXT NOT NULL,
-    step_timeout_ms @int@ NOT NULL
+    step_timeout_ms @int@ NOT NULL,
+    timeout_ms @int@ NOT NULL,
+    artifact TEXT NOT NULL,
+    artifact_fault TEXT NOT NULL
 ) @strict@;
 -- Steps, in the order of the file. child: id of its run; 0: none. approval: apr_…, or ''.
 CREATE TABLE flow_steps (
