@@ -557,6 +557,8 @@ static void flows_begin(struct work *work) {
                                        .cpu_ms = serve->script_cpu_ms,
                                        .memory_mb = serve->script_memory >> 20,
                                        .step_timeout_ms = serve->flow_step_ms,
+                                       .data_dir = work->processes.data_dir,
+                                       .umask = work->options.umask,
                                        .bounds = bounds_of(work),
                                        .ctx = work,
                                        .failed = run_failed};

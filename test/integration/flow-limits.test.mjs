@@ -2,6 +2,10 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
+import {
+  existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync,
+} from "node:fs";
+import path from "node:path";
 import { test } from "node:test";
 
 import { asked, ended, flowOf, started, stepOf, written } from "./flow-kit.mjs";
@@ -57,3 +61,69 @@ test("the time of a run passes while no daemon runs; one that ends in time keeps
     await turns.ask("POST", `/approvals/${question.id}`, { decision: "allow" });
     assert.equal((await ended(turns, early)).state, "succeeded");
   });
+
+// --- The file of its report ----------------------------------------------------------------------
+
+const reports = (name, output) => flow(name, '{ id: "a", kind: "code", run: (ctx) => ctx.input.n }',
+  `render: (ctx) => "# Report " + ctx.results.a + "\\n", output: ${output}`);
+
+test("the report becomes the file that output names, below the root", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  const file = path.join(turns.root, "out/new/REPORT-1.md");
+  written(turns, "named", reports("named", '(ctx) => "./out//new/REPORT-" + ctx.results.a + ".md"'));
+  for (const round of [1, 2]) { // The second one replaces it.
+    const over = await ended(turns, await started(turns, "named", { n: 1 }));
+    assert.deepEqual([over.state, over.artifact],
+      ["succeeded", { path: "out/new/REPORT-1.md", error: null }], `round ${round}`);
+    assert.deepEqual((await lastOf(turns, over.id)).artifact, over.artifact);
+    assert.equal(readFileSync(file, "utf8"), "# Report 1\n");
+    if (round === 1) writeFileSync(file, "# Of somebody else\n");
+  }
+  assert.deepEqual(readdirSync(path.dirname(file)), ["REPORT-1.md"]);
+  written(turns, "none", reports("none", "() => null"));
+  assert.equal((await ended(turns, await started(turns, "none", { n: 1 }))).artifact, null);
+});
+
+test("a report of a failure replaces no file", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  writeFileSync(path.join(turns.root, "R.md"), "whole\n");
+  written(turns, "fails", flow("fails", '{ id: "a", kind: "command", command: "exit 1" }',
+    'render: () => "in part", output: () => "R.md"'));
+  const over = await ended(turns, await started(turns, "fails", "x"));
+  assert.deepEqual([over.state, over.report, over.artifact], ["failed", "in part", null]);
+  assert.equal(readFileSync(path.join(turns.root, "R.md"), "utf8"), "whole\n");
+});
+
+test("a name that is refused is said, and the run succeeds", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  const outside = path.join(turns.folder, "outside");
+  mkdirSync(outside);
+  mkdirSync(path.join(turns.root, ".git/hooks"), { recursive: true });
+  symlinkSync(outside, path.join(turns.root, "out"));
+  symlinkSync(".git/hooks", path.join(turns.root, "hooks"));
+  const project = await turns.ask("POST", "/projects", { name: "web", root: turns.root,
+    settings: { permissions: [{ tool: "write_file", subject: "secret/**", permission: "deny" }] } });
+  assert.equal(project.status, 201, project.text);
+  const refused = {
+    up: ['"../up.md"', "../up.md", /leads out of the folder/],
+    absolute: [JSON.stringify(path.join(outside, "a.md")), path.join(outside, "a.md"), /root/],
+    link: ['"out/a.md"', "out/a.md", /./],
+    hooks: ['".git/hooks/pre-commit"', ".git/hooks/pre-commit", /protected/],
+    around: ['"hooks/pre-commit"', "hooks/pre-commit", /protected/],
+    rule: ['"secret/a.md"', "secret/a.md", /rule/],
+    folder: ['".git"', ".git", /./],
+    number: ["5", "", /must return the name of a file/],
+    throws: ["ctx.none.member", "", /TypeError/],
+  };
+  for (const [name, [value, said, why]] of Object.entries(refused)) {
+    written(turns, name, reports(name, `(ctx) => ${value}`));
+    const over = await ended(turns, await started(turns, name, { n: 1 }, { project: "web" }));
+    assert.deepEqual([over.state, over.report, over.artifact?.path],
+      ["succeeded", "# Report 1\n", said], name);
+    assert.match(over.artifact.error, why, name);
+    assert.deepEqual((await lastOf(turns, over.id)).artifact, over.artifact);
+  }
+  assert.deepEqual(readdirSync(outside), []);
+  assert.deepEqual(readdirSync(path.join(turns.root, ".git/hooks")), []);
+  assert.equal(existsSync(path.join(turns.folder, "up.md")), false);
+});

@@ -280,12 +280,15 @@ struct flow_follow {
     struct invocation *invocation;
     bool over;
     char status[32];
-    char *report, *note; /* Owned; NULL: none. */
+    char *report, *note;     /* Owned; NULL: none, as are the next two. */
+    char *file, *file_error; /* Name of the file of the report; why it was not written. */
 };
 
 static void follow_done(struct flow_follow *follow) {
     mem_free(follow->report);
     mem_free(follow->note);
+    mem_free(follow->file);
+    mem_free(follow->file_error);
 }
 
 static char *text_copy(const json_t *object, const char *name) {
@@ -324,11 +327,21 @@ static void on_flow_event(void *ctx, const struct follow_event *event) {
         return;
     }
     (void)snprintf(follow->status, sizeof follow->status, "%s", talk_text(data, "run_status"));
-    mem_free(follow->report);
-    mem_free(follow->note);
+    const json_t *artifact = json_object_get(data, "artifact");
+    follow_done(follow);
+    follow->file = text_copy(artifact, "path");
+    follow->file_error = text_copy(artifact, "error");
     follow->report = text_copy(data, "report");
     follow->note = text_copy(data, "note");
     follow->over = true;
+}
+
+static void file_tell(const struct flow_follow *follow) {
+    if (follow->file_error[0] != '\0') {
+        plain_note("drover: the report was not written to a file: %s\n", follow->file_error);
+    } else if (follow->file[0] != '\0') {
+        plain_note("drover: the report was written to %s\n", follow->file);
+    }
 }
 
 static void flow_end_tell(struct invocation *invocation, const struct flow_follow *follow) {
@@ -339,6 +352,9 @@ static void flow_end_tell(struct invocation *invocation, const struct flow_follo
                                                                        : 1;
     if (!invocation->json && follow->report != NULL && follow->report[0] != '\0') {
         markdown_print(bytes_of(follow->report));
+    }
+    if (!invocation->json && follow->file != NULL) {
+        file_tell(follow);
     }
     if (!invocation->json && !completed) {
         plain_note("drover: the flow is %s%s%s\n", follow->status,

@@ -66,6 +66,8 @@ struct flow_order {
     struct text text;  /* Owned: answer, prompt, report. */
     struct text agent; /* Owned. */
     struct text note;  /* Owned: END: why there is no report. */
+    /* Owned: END: the file that the report is written to, "": none; and why it is not. */
+    struct text path, fault;
     bool late;
     struct flow_called called; /* CALL: its text is in `text`. */
 };
@@ -84,16 +86,20 @@ struct flow_run {
     enum flow_stage stage;
     enum run_cause stop;
     int64_t due_ms;
-    bool orphans; /* Children run that no step waits for: a tick ends them. */
-    struct text name, file, source, input, model, root, owner, project, rejected; /* Owned. */
-    json_t *description;                                                          /* Owned. */
-    json_t *results; /* Owned: that the worker does not have yet. */
+    bool orphans;   /* Children run that no step waits for: a tick ends them. */
+    bool completed; /* IN_REPORT: no step failed it, and its time was enough. */
+    struct text name, file, source, input, model, root, owner, project, rejected,
+        rules;           /* Owned. rules: settings of the project. */
+    json_t *description; /* Owned. */
+    json_t *results;     /* Owned: that the worker does not have yet. */
     size_t count;
     struct flow_seen *seen;  /* Owned. */
     struct flow_hand *hands; /* Owned. */
     /* The worker: */
     struct evaluator *evaluator; /* Owned; NULL: there is none. */
-    int64_t evaluations, report; /* report: evaluation of it; 0: none. */
+    int64_t evaluations, report; /* report: evaluation of it; 0: none; -1: it is there. */
+    int64_t naming;              /* Evaluation of the name of its file; 0: none. */
+    struct text rendered;        /* Owned: the report, while its file is named. */
     unsigned crashes;
     /* The child that begins: */
     struct pool_job job;
@@ -110,10 +116,22 @@ void flow_run__begin_child(struct flow_run *run);
 void flow_run__drop_child(struct flow_run *run); /* The one that is made ready, if any. */
 /* flows.c */
 void flows__maybe_stopped(struct flows *flows);
-void flow_run__call_begun(struct flow_run *run); /* The run waits for its end. */
-/* The order at hand is done. */
-void flow_run__order_done(struct flow_run *run);
+void flow_run__next(struct flow_run *run);
+
+/* orders.c */
+/* The last in line. at FLOW_NONE: of the run itself. */
+struct flow_order *flow_run__order_new(struct flow_run *run, enum flow_order_kind kind, size_t at);
+void flow_run__order_free(struct flow_order *order); /* NULL is allowed. */
+void flow_run__orders_free(struct link *orders);
+void flow_run__order_begin(struct flow_run *run); /* The first in line. */
+void flow_run__order_write(struct flow_run *run); /* The one at hand becomes a transaction. */
+void flow_run__order_done(struct flow_run *run);  /* The same. */
+void flow_run__call_begun(struct flow_run *run);  /* The run waits for its end. */
 /* The child could not begin, for the reason in run->why. */
 void flow_run__refuse_child(struct flow_run *run);
+
+/* artifact.c: the report of the order at hand is written to its file, which then goes on to the
+ * rows with the end of the run. */
+void flow_run__artifact_begin(struct flow_run *run);
 
 #endif

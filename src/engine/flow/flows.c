@@ -491,10 +491,11 @@ static void verdict_write(const struct flow_state *state, const struct flow_over
     }
     const bool stuck = bytes_is(state->failed, FLOW_UNSATISFIABLE);
     const bool expired = bytes_is(state->failed, FLOW_EXPIRED);
-    run->state = expired                                          ? RUN_TIMED_OUT
+    run->state = expired                                       ? RUN_TIMED_OUT
                  : state->failed.len > 0 || over->note.len > 0 ? RUN_FAILED
-                                                                  : RUN_SUCCEEDED;
-    run->cause = expired ? CAUSE_DEADLINE : stuck                   ? CAUSE_UNSATISFIABLE
+                                                               : RUN_SUCCEEDED;
+    run->cause = expired                 ? CAUSE_DEADLINE
+                 : stuck                 ? CAUSE_UNSATISFIABLE
                  : state->failed.len > 0 ? CAUSE_STEP_FAILED
                  : over->note.len > 0    ? CAUSE_SCRIPT_ERROR
                                          : CAUSE_COMPLETED;

@@ -60,6 +60,7 @@ struct flow_look {
     struct bytes name, file, source, description, input, model, root, rejected;
     int64_t due_ms; /* When tx_flow_tick is to be called; 0: never. */
     bool orphans;   /* The same, at once: children run that no step waits for. */
+    bool completed; /* IN_REPORT: nothing failed it. */
     size_t count;   /* Number of steps. */
 };
 struct flow_item {

@@ -305,7 +305,7 @@ void flows__advance(struct tx *tx, struct flow_state *state) {
             state->failed = end.how == FLOW_SUCCEEDS  ? BYTES("")
                             : end.how == FLOW_EXPIRES ? BYTES(FLOW_EXPIRED)
                             : end.step == FLOW_NONE   ? BYTES(FLOW_UNSATISFIABLE)
-                                                     : flow->steps[end.step].id;
+                                                      : flow->steps[end.step].id;
         }
     }
     steps_changed(tx, state);

@@ -196,7 +196,7 @@ struct flow {
     /* Set by the caller: */
     int64_t at_once, step_timeout_ms;
     int64_t deadline_ms; /* Of the run; 0: none. */
-    int64_t rewinds; /* Up to now. */
+    int64_t rewinds;     /* Up to now. */
     int64_t now_ms;
 };
 

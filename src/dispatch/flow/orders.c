@@ -1,0 +1,222 @@
+/* orders.c: what a flow has to write, in line: answers, children, times, its end. See flow_run.h.
+ *
+ * One order is at hand at a time, and each is a transaction; some need the pool before it. An order
+ * is made of rows that were read a moment ago, and names the version of its step: where somebody
+ * was first, it changes nothing.
+ */
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "dispatch/flow/flow_run.h"
+#include "proc/spool/spool.h"
+
+void flow_run__order_free(struct flow_order *order) {
+    if (order != NULL) {
+        link_remove(&order->link);
+        text_done(&order->text);
+        text_done(&order->agent);
+        text_done(&order->note);
+        text_done(&order->path);
+        text_done(&order->fault);
+        mem_free(order);
+    }
+}
+
+struct flow_order *flow_run__order_new(struct flow_run *run, enum flow_order_kind kind, size_t at) {
+    struct flow_order *order = mem_new(sizeof *order);
+    order->kind = kind;
+    order->at = at;
+    order->version = at < run->count ? run->hands[at].version : 0;
+    text_init(&order->text, FLOW_TEXT_MAX);
+    text_init(&order->agent, FLOW_NAME_MAX + 1);
+    text_init(&order->note, 600);
+    text_init(&order->path, LIMIT_PATH_MAX);
+    text_init(&order->fault, 600);
+    link_add_last(&run->orders, &order->link);
+    return order;
+}
+
+void flow_run__orders_free(struct link *orders) {
+    while (!links_empty(orders)) {
+        flow_run__order_free(CONTAINER_OF(orders->next, struct flow_order, link));
+    }
+}
+
+/* --- Orders ----------------------------------------------------------------------------------- */
+
+static struct flow_place order_place(const struct flow_run *run, const struct flow_order *order) {
+    return (struct flow_place){bytes_of(run->run), order->at, order->version};
+}
+
+void flow_run__order_done(struct flow_run *run) {
+    flow_run__order_free(run->order);
+    run->order = NULL;
+    run->state = FLOW_RUN_IDLE;
+    run->again = true;
+    flow_run__next(run);
+}
+
+static void order_written(void *ctx) {
+    flow_run__order_done(ctx);
+}
+
+static struct err order_tx(struct tx *tx, void *ctx) {
+    struct flow_run *run = ctx;
+    struct flow_order *order = run->order;
+    const struct run_bounds *bounds = &run->flows->options.bounds;
+    const struct flow_told told = {.place = order_place(run, order),
+                                   .answer = order->answer,
+                                   .text = text_bytes(&order->text),
+                                   .bounds = *bounds};
+    const struct flow_over over = {.run = bytes_of(run->run),
+                                   .report = text_bytes(&order->text),
+                                   .note = text_bytes(&order->note),
+                                   .artifact = text_bytes(&order->path),
+                                   .artifact_fault = text_bytes(&order->fault),
+                                   .bounds = *bounds};
+    switch (order->kind) {
+    case ORDER_TELL:
+        return tx_flow_answer(tx, &told, &order->late);
+    case ORDER_TICK:
+        return tx_flow_tick(tx, bytes_of(run->run), bounds);
+    case ORDER_END:
+        return tx_flow_end(tx, &over, &order->late);
+    case ORDER_OUTPUT:
+    case ORDER_CHILD:
+    case ORDER_CALL:
+        break;
+    }
+    return err_make(ERR_INTERNAL, "flows: order");
+}
+
+void flow_run__order_write(struct flow_run *run) {
+    run->state = FLOW_RUN_WRITING;
+    ask_write(&run->ask, order_tx, order_written);
+}
+
+/* Whether the evaluation that asked for the agent is under way: after a crash, another worker asks
+ * for the agent again. */
+static bool call_waits(const struct flow_run *run, const struct flow_order *order) {
+    return run->evaluator != NULL && run->hands[order->at].evaluation == order->evaluation;
+}
+
+void flow_run__refuse_child(struct flow_run *run) {
+    struct flow_order *order = run->order;
+    const struct bytes why = bytes_of(run->why.text);
+    if (order->kind == ORDER_CALL) {
+        if (call_waits(run, order)) {
+            evaluator_answer(run->evaluator, order->evaluation, order->number, EVALUATOR_FAILED,
+                             why);
+        }
+        flow_run__order_done(run);
+        return;
+    }
+    order->kind = ORDER_TELL;
+    order->answer = (struct flow_answer){
+        .version = order->version, .phase = FLOW_AT_CHILD, .said = FLOW_SAID_FAILED};
+    text_clear(&order->text);
+    text_add(&order->text, why.data, why.len);
+    flow_run__order_write(run);
+}
+
+/* --- What a command wrote --------------------------------------------------------------------- */
+
+/* As a shell takes it: without the line ends at its end. What is no text is left out. */
+static void output_read(struct pool_job *job) {
+    struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
+    struct flow_order *order = run->order;
+    const struct log_place place = {.name = text_bytes(&order->note).data, .stream = LOG_OUT};
+    AUTO(mem_release) char *output = mem_try(FLOW_TEXT_MAX);
+    struct log_read read = {0};
+    if (output == NULL || err_failed(spool_log_read(run->flows->options.spool, &place, output,
+                                                    FLOW_TEXT_MAX, &read))) {
+        read.len = 0;
+    }
+    while (read.len > 0 && output[read.len - 1] == '\n') {
+        read.len--;
+    }
+    for (size_t at = 0; at < read.len;) {
+        const size_t len = utf8_valid_len(output + at, read.len - at);
+        text_add(&order->text, output + at, len);
+        at += len + 1;
+    }
+}
+
+static void output_has_been_read(struct pool_job *job) {
+    struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
+    struct flow_order *order = run->order;
+    if (run->flows->asker.stopping) {
+        flows__maybe_stopped(run->flows);
+        return;
+    }
+    order->kind = ORDER_TELL;
+    order->answer = (struct flow_answer){
+        .version = order->version, .phase = FLOW_AT_OUTPUT, .said = FLOW_SAID_VALUE};
+    flow_run__order_write(run);
+}
+
+static void output_begin(struct flow_run *run) {
+    run->state = FLOW_RUN_SEARCHING;
+    pool_begin(&run->flows->pool, &run->job, POOL_QUICK, output_read, output_has_been_read);
+}
+
+/* --- An agent that code asks for -------------------------------------------------------------- */
+
+static struct err call_tx(struct tx *tx, void *ctx) {
+    struct flow_run *run = ctx;
+    struct flow_order *order = run->order;
+    const struct flow_call call = {.place = order_place(run, order),
+                                   .number = order->number,
+                                   .agent = text_bytes(&order->agent),
+                                   .task = text_bytes(&order->text)};
+    const struct err err = tx_flow_call(tx, &call, &order->late, &order->called);
+    if (!err_failed(err) && !order->late && order->called.ended) {
+        text_clear(&run->title); /* Room for it. */
+        text_add(&run->title, order->called.text.data, order->called.text.len);
+    }
+    return err;
+}
+
+void flow_run__call_begun(struct flow_run *run) {
+    link_add_last(&run->calls, &run->order->link);
+    run->order = NULL;
+    run->state = FLOW_RUN_IDLE;
+    flow_run__next(run);
+}
+
+static void call_asked(void *ctx) {
+    struct flow_run *run = ctx;
+    struct flow_order *order = run->order;
+    if (order->late || !call_waits(run, order)) {
+        flow_run__order_done(run);
+    } else if (order->called.ended) {
+        evaluator_answer(run->evaluator, order->evaluation, order->number,
+                         order->called.failed ? EVALUATOR_FAILED : EVALUATOR_SAID,
+                         text_bytes(&run->title));
+        flow_run__order_done(run);
+    } else if (order->called.begun) {
+        flow_run__call_begun(run);
+    } else {
+        flow_run__begin_child(run);
+    }
+}
+
+void flow_run__order_begin(struct flow_run *run) {
+    run->order = CONTAINER_OF(run->orders.next, struct flow_order, link);
+    link_remove(&run->order->link);
+    run->state = FLOW_RUN_WRITING;
+    run->why.text[0] = '\0'; /* The words of an earlier refusal would make any error one. */
+    if (run->order->kind == ORDER_OUTPUT) {
+        output_begin(run);
+    } else if (run->order->kind == ORDER_CHILD) {
+        flow_run__begin_child(run);
+    } else if (run->order->kind == ORDER_CALL) {
+        ask_write(&run->ask, call_tx, call_asked);
+    } else if (run->order->path.len > 0 && run->order->fault.len == 0) {
+        flow_run__artifact_begin(run);
+    } else {
+        flow_run__order_write(run);
+    }
+}
