@@ -127,3 +127,51 @@ test("a name that is refused is said, and the run succeeds", LIMIT, async (t) =>
   assert.deepEqual(readdirSync(path.join(turns.root, ".git/hooks")), []);
   assert.equal(existsSync(path.join(turns.folder, "up.md")), false);
 });
+
+// --- Signs of life -------------------------------------------------------------------------------
+
+const open = (t, ...args) => Turns.open(t, { args: ["--insecure-loopback", ...args] });
+
+test("a step lives as long as something below it moves, and times out after that", LIMIT,
+  async (t) => {
+    const turns = await open(t, "--flow-step-timeout", "2");
+    const inner = path.join(turns.root, ".drover/flows/inner.js");
+    written(turns, "inner", flow("inner", `
+      { id: "one", kind: "command", command: "sleep 1.5" },
+      { id: "two", kind: "command", command: "sleep 1.5", deps: ["one"] },
+      { id: "three", kind: "command", command: "sleep 1.5", deps: ["two"] }`, 'render: () => "in"'));
+    written(turns, "outer", flow("outer", '{ id: "deep", kind: "flow", flow: "inner" }',
+      "render: (ctx) => ctx.results.deep"));
+    written(turns, "talks", flow("talks", `{ id: "a", kind: "command",
+      command: "for i in 1 2 3 4 5 6; do echo $i; sleep 1; done" }`, "render: (ctx) => ctx.results.a"));
+    written(turns, "still", flow("still", '{ id: "a", kind: "command", command: "echo 1; sleep 600" }',
+      'render: () => ""'));
+    assert.ok(existsSync(inner));
+    const runs = await Promise.all(["outer", "talks", "still"].map((name) =>
+      started(turns, name, "x")));
+    const [outer, talks, still] = await Promise.all(runs.map((run) => ended(turns, run)));
+    assert.deepEqual([outer.state, outer.report], ["succeeded", "in"], JSON.stringify(outer.steps));
+    assert.deepEqual([talks.state, talks.report], ["succeeded", "1\n2\n3\n4\n5\n6"]);
+    assert.deepEqual([still.state, stepOf(still, "a").status], ["failed", "timed_out"]);
+    await nothingRuns(turns);
+  });
+
+test("time in which something below waits for a person or a slot is no time of the step", LIMIT,
+  async (t) => {
+    const turns = await open(t, "--flow-step-timeout", "1", "--max-jobs", "1");
+    written(turns, "asks", flow("asks", '{ id: "person", kind: "approval", prompt: "Go on?" }',
+      'render: () => "yes"'));
+    written(turns, "outer", flow("outer", '{ id: "deep", kind: "flow", flow: "asks" }',
+      "render: (ctx) => ctx.results.deep"));
+    written(turns, "queued", flow("queued", '{ id: "a", kind: "command", command: "echo ran" }',
+      "render: (ctx) => ctx.results.a"));
+    const job = await turns.ask("POST", "/jobs", { shell: "sleep 4" });
+    assert.equal(job.status, 201, job.text);
+    const queued = await started(turns, "queued", "x");
+    const outer = await started(turns, "outer", "x");
+    await turns.jobEnd(job.json.id);
+    assert.equal((await ended(turns, queued)).report, "ran");
+    const { items: [question] } = await turns.get("/approvals");
+    await turns.ask("POST", `/approvals/${question.id}`, { decision: "allow" });
+    assert.deepEqual([(await ended(turns, outer)).report], ["yes"]);
+  });

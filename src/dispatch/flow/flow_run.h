@@ -17,6 +17,7 @@
 #include "dispatch/base/table.h"
 #include "dispatch/flow/evaluator.h"
 #include "dispatch/flow/flows.h"
+#include "proc/spool/protocol.h"
 
 struct flows {
     struct flows_options options;
@@ -57,6 +58,11 @@ struct flow_seen {
 };
 
 enum flow_order_kind { ORDER_TELL, ORDER_OUTPUT, ORDER_CHILD, ORDER_CALL, ORDER_TICK, ORDER_END };
+enum { FLOW_WATCHED_MAX = 200 }; /* Jobs whose output is looked at, at one time. */
+struct flow_watched {
+    size_t at;
+    char log[PROTOCOL_NAME_MAX]; /* RUN.ATTEMPT */
+};
 struct flow_order {
     struct link link;
     enum flow_order_kind kind;
@@ -69,7 +75,10 @@ struct flow_order {
     /* Owned: END: the file that the report is written to, "": none; and why it is not. */
     struct text path, fault;
     bool late;
-    struct flow_called called; /* CALL: its text is in `text`. */
+    struct flow_called called;    /* CALL: its text is in `text`. */
+    struct flow_watched *watched; /* Owned: TICK: jobs below steps whose time is over. */
+    struct flow_sign *signs;      /* Owned: what their output says, in the same order. */
+    size_t watched_count;
 };
 
 struct flow_run {

@@ -4,6 +4,7 @@
  * is made of rows that were read a moment ago, and names the version of its step: where somebody
  * was first, it changes nothing.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -20,6 +21,8 @@ void flow_run__order_free(struct flow_order *order) {
         text_done(&order->note);
         text_done(&order->path);
         text_done(&order->fault);
+        mem_free(order->watched);
+        mem_free(order->signs);
         mem_free(order);
     }
 }
@@ -76,11 +79,15 @@ static struct err order_tx(struct tx *tx, void *ctx) {
                                    .artifact = text_bytes(&order->path),
                                    .artifact_fault = text_bytes(&order->fault),
                                    .bounds = *bounds};
+    const struct flow_due due = {.run = bytes_of(run->run),
+                                 .signs = order->signs,
+                                 .count = order->watched_count,
+                                 .bounds = *bounds};
     switch (order->kind) {
     case ORDER_TELL:
         return tx_flow_answer(tx, &told, &order->late);
     case ORDER_TICK:
-        return tx_flow_tick(tx, bytes_of(run->run), bounds);
+        return tx_flow_tick(tx, &due);
     case ORDER_END:
         return tx_flow_end(tx, &over, &order->late);
     case ORDER_OUTPUT:
@@ -162,6 +169,60 @@ static void output_begin(struct flow_run *run) {
     pool_begin(&run->flows->pool, &run->job, POOL_QUICK, output_read, output_has_been_read);
 }
 
+/* --- Signs of life ---------------------------------------------------------------------------- */
+
+static void on_job(void *ctx, size_t at, struct bytes log) {
+    struct flow_run *run = ctx;
+    struct flow_order *order = run->order;
+    if (order->watched_count == FLOW_WATCHED_MAX) {
+        return;
+    }
+    struct flow_watched *watched = &order->watched[order->watched_count++];
+    watched->at = at;
+    (void)snprintf(watched->log, sizeof watched->log, "%.*s", (int)log.len, log.data);
+}
+
+static struct err jobs_tx(struct tx *tx, void *ctx) {
+    struct flow_run *run = ctx;
+    run->order->watched_count = 0;
+    return tx_flow_jobs(tx, bytes_of(run->run), on_job, run);
+}
+
+static void signs_look(struct pool_job *job) {
+    const struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
+    struct flow_order *order = run->order;
+    for (size_t i = 0; i < order->watched_count; i++) {
+        const struct flow_watched *watched = &order->watched[i];
+        order->signs[i] = (struct flow_sign){
+            watched->at, spool_written_ms(run->flows->options.spool, watched->log)};
+    }
+}
+
+static void signs_seen(struct pool_job *job) {
+    struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
+    if (run->flows->asker.stopping) {
+        flows__maybe_stopped(run->flows);
+    } else {
+        flow_run__order_write(run);
+    }
+}
+
+static void jobs_read(void *ctx) {
+    struct flow_run *run = ctx;
+    if (run->order->watched_count == 0) {
+        flow_run__order_write(run);
+        return;
+    }
+    run->order->signs = mem_new_array(run->order->watched_count, sizeof *run->order->signs);
+    run->state = FLOW_RUN_SEARCHING;
+    pool_begin(&run->flows->pool, &run->job, POOL_QUICK, signs_look, signs_seen);
+}
+
+static void tick_begin(struct flow_run *run) {
+    run->order->watched = mem_new_array(FLOW_WATCHED_MAX, sizeof *run->order->watched);
+    ask_read(&run->ask, jobs_tx, jobs_read);
+}
+
 /* --- An agent that code asks for -------------------------------------------------------------- */
 
 static struct err call_tx(struct tx *tx, void *ctx) {
@@ -214,6 +275,8 @@ void flow_run__order_begin(struct flow_run *run) {
         flow_run__begin_child(run);
     } else if (run->order->kind == ORDER_CALL) {
         ask_write(&run->ask, call_tx, call_asked);
+    } else if (run->order->kind == ORDER_TICK) {
+        tick_begin(run);
     } else if (run->order->path.len > 0 && run->order->fault.len == 0) {
         flow_run__artifact_begin(run);
     } else {

@@ -152,14 +152,15 @@ struct err tx_flow_answer(struct tx *tx, const struct flow_told *told, bool *ret
     return tx_error(tx);
 }
 
-struct err tx_flow_tick(struct tx *tx, struct bytes run, const struct run_bounds *bounds) {
+struct err tx_flow_tick(struct tx *tx, const struct flow_due *due) {
     AUTO(flows__done) struct flow_state state;
-    if (flows__load(tx, run, &state)) {
+    if (flows__load(tx, due->run, &state)) {
         if (state.stage == FLOW_IN_STEPS) {
+            flows__revive(tx, &state, due);
             flow_tick(&state.flow);
         }
         flows__advance(tx, &state);
-        flows__sweep(tx, &state, bounds);
+        flows__sweep(tx, &state, &due->bounds);
     }
     return tx_error(tx);
 }

@@ -127,8 +127,22 @@ MUST_CHECK struct err tx_flow_call_begin(struct tx *tx, const struct flow_call *
                                          const struct flow_talk *talk, bool *ret_late,
                                          struct why *why);
 
-MUST_CHECK struct err tx_flow_tick(struct tx *tx, struct bytes run,
-                                   const struct run_bounds *bounds);
+/* Jobs that run below steps whose time is over, "RUN.ATTEMPT", with the place of the step: their
+ * latest output may be a sign of life. */
+MUST_CHECK struct err tx_flow_jobs(struct tx *tx, struct bytes run,
+                                   void (*each)(void *ctx, size_t at, struct bytes log), void *ctx);
+struct flow_sign {
+    size_t at;
+    int64_t at_ms; /* By the wall clock. */
+};
+/* Something is due: steps time out whose time is over, and below which nothing has moved. */
+struct flow_due {
+    struct bytes run;
+    const struct flow_sign *signs; /* Of what tx_flow_jobs said; NULL: none. */
+    size_t count;
+    struct run_bounds bounds;
+};
+MUST_CHECK struct err tx_flow_tick(struct tx *tx, const struct flow_due *due);
 /* The report is there, or could not be made (`note` says why); or the run was asked to stop. */
 struct flow_over {
     struct bytes run, report, note;

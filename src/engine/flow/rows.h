@@ -44,6 +44,8 @@ MUST_CHECK bool flows__close(struct tx *tx, const struct run_row *run,
 void flows__catch_up(struct tx *tx, const struct run_row *run);
 /* The next round, and all that follows from it: rows, questions, events, a note. */
 void flows__advance(struct tx *tx, struct flow_state *state);
+/* Steps whose time is over, and below which something moved meanwhile, get new time. */
+void flows__revive(struct tx *tx, struct flow_state *state, const struct flow_due *due);
 /* Children that no step waits for any more are asked to end. */
 void flows__sweep(struct tx *tx, const struct flow_state *state, const struct run_bounds *bounds);
 /* Whether there are any: an end of a child, and a person, change steps without a sweep. */

@@ -32,7 +32,7 @@ static bool name_read(struct bytes name, const char *const *names, unsigned *ret
     return names[at] != NULL;
 }
 
-static bool step_read(struct rows *rows, struct flow_state *state, size_t at, int64_t now_ms) {
+static bool step_read(struct rows *rows, struct flow_state *state, size_t at) {
     struct flow_step *step = &state->flow.steps[at];
     struct flow_had *had = &state->had[at];
     unsigned status = 0, phase = 0, cause = 0;
@@ -55,31 +55,21 @@ static bool step_read(struct rows *rows, struct flow_state *state, size_t at, in
     had->child = rows_int(rows, 11);
     had->note = rows_copy(rows, 12);
     step->dispatched = rows_int(rows, 13);
-    const int64_t alive_ms = rows_int(rows, 14) < now_ms ? rows_int(rows, 14) : now_ms;
-    step->changed_ms = alive_ms > step->changed_ms ? alive_ms : step->changed_ms;
     return true;
 }
 
-/* Time in which a child of the step waits for a person is no time of the step; and each step of a
- * child is a sign of life. */
 #define STEP_COLUMNS                                                                               \
     "s.place, s.status, s.phase, s.cause, s.version, s.chosen, s.tries, s.rounds, s.began_ms,"     \
-    " CASE WHEN s.child <> 0 AND EXISTS (SELECT 1 FROM approvals a WHERE a.run = s.child AND"      \
-    " a.answered_ms IS NULL) THEN $2 ELSE s.changed_ms END, s.due_ms, s.child, s.note,"            \
-    " (SELECT count(*) FROM flow_calls c WHERE c.run = s.run AND c.place = s.place AND"            \
-    " c.version = s.version AND c.state = ''),"                                                    \
-    " COALESCE((SELECT max(COALESCE(p.ended_ms, p.started_ms)) FROM spans p WHERE p.run = s.child" \
-    " OR p.run IN (SELECT c.child FROM flow_calls c WHERE c.run = s.run AND c.place = s.place"     \
-    " AND c.version = s.version AND c.state = '')), 0)"
+    " s.changed_ms, s.due_ms, s.child, s.note, (SELECT count(*) FROM flow_calls c"                 \
+    " WHERE c.run = s.run AND c.place = s.place AND c.version = s.version AND c.state = '')"
 
 static bool steps_read(struct tx *tx, struct flow_state *state) {
     size_t at = 0;
     AUTO(rows_release)
     struct rows *rows =
         tx_rows(tx, "SELECT " STEP_COLUMNS " FROM flow_steps s WHERE s.run = $1 ORDER BY s.place",
-                ARGS(arg_int(state->run.id), arg_int(tx_steady_ms(tx))));
-    while (rows_step(rows) && at < state->flow.count &&
-           step_read(rows, state, at, tx_steady_ms(tx))) {
+                ARGS(arg_int(state->run.id)));
+    while (rows_step(rows) && at < state->flow.count && step_read(rows, state, at)) {
         at++;
     }
     return at == state->flow.count;

@@ -255,6 +255,9 @@ bool flow_answered(struct flow *flow, size_t step, const struct flow_answer *ans
 void flow_exclude(struct flow *flow, size_t step);
 /* Whether something passes by time alone: timeouts of steps and batches, ends of pauses. */
 void flow_tick(struct flow *flow);
+/* Whether the time of a step whose child, or code, runs is over: it times out now, unless `changed_ms`
+ * is set to a later sign of life. */
+bool flow_is_silent(const struct flow *flow, size_t step);
 /* When flow_tick is to be called next; 0: never. */
 int64_t flow_due_ms(const struct flow *flow);
 void flow_cancel(struct flow *flow);

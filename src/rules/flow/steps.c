@@ -471,6 +471,13 @@ static int64_t batch_due_ms(const struct flow *flow, const struct flow_step *ste
     return first_ms > 0 ? first_ms + flow->batch_timeout_ms : 0;
 }
 
+bool flow_is_silent(const struct flow *flow, size_t at) {
+    const struct flow_step *step = &flow->steps[at];
+    const int64_t due_ms = step_due_ms(flow, step);
+    const bool below = step->phase == FLOW_AT_CHILD || step->phase == FLOW_AT_RUN;
+    return below && due_ms > 0 && due_ms <= flow->now_ms;
+}
+
 static void step_time_out(struct flow *flow, struct flow_step *step) {
     if (step->phase == FLOW_AT_PAUSE) {
         step_phase(flow, step, FLOW_AT_CHILD);
