@@ -175,3 +175,42 @@ test("time in which something below waits for a person or a slot is no time of t
     await turns.ask("POST", `/approvals/${question.id}`, { decision: "allow" });
     assert.deepEqual([(await ended(turns, outer)).report], ["yes"]);
   });
+
+// --- Slots and workers ---------------------------------------------------------------------------
+
+test("flows above the limit wait in line; a flow below a flow needs no slot of its own", LIMIT,
+  async (t) => {
+    const turns = await open(t, "--workflow-max-runs", "1");
+    const held = path.join(turns.root, "go");
+    written(turns, "inner", flow("inner", `{ id: "a", kind: "command",
+      command: "until test -e ${held}; do sleep 0.05; done; echo in" }`,
+    "render: (ctx) => ctx.results.a"));
+    written(turns, "outer", flow("outer", '{ id: "deep", kind: "flow", flow: "inner" }',
+      "render: (ctx) => ctx.results.deep"));
+    const runs = [];
+    for (let i = 0; i < 3; i++) runs.push(await started(turns, "outer", "x"));
+    await until("the command of the first runs", async () =>
+      (await turns.get("/runs?kind=job")).items[0]?.state === "running");
+    const states = async () => Promise.all(runs.map(async (run) => {
+      const { state, gate } = await turns.get(`/runs/${run}`);
+      return gate ? `${state} ${gate}` : state;
+    }));
+    assert.deepEqual(await states(), ["running", "queued slot", "queued slot"]);
+    await turns.daemon.kill();
+    await turns.daemon.start();
+    await until("it goes on", async () => (await states())[0] === "running");
+    assert.deepEqual((await states()).slice(1), ["queued slot", "queued slot"]);
+    writeFileSync(held, "");
+    for (const run of runs) assert.equal((await ended(turns, run)).report, "in");
+  });
+
+test("a flow that is a step of itself fails at its depth", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  written(turns, "self", flow("self", '{ id: "again", kind: "flow", flow: "self" }',
+    'render: () => ""'));
+  const over = await ended(turns, await started(turns, "self", "x"));
+  assert.equal(over.state, "failed");
+  const { items } = await turns.get("/runs?kind=flow&limit=100");
+  assert.equal(items.length, 10);
+  assert.match((await turns.get(`/runs/${items[0].id}`)).note, /nested deeper than 10/);
+});

@@ -376,6 +376,7 @@ static void evaluator_begin(struct flow_run *run) {
     for (size_t i = 0; i < run->count; i++) {
         run->hands[i].known = -1;
     }
+    workflows_make_room(options->workflows, 1);
     run->evaluator = evaluator_open(&with);
     run->again = true; /* The worker has to know all results. */
 }

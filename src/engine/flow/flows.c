@@ -195,6 +195,16 @@ static struct err talk_begin(struct tx *tx, const struct flow_state *state,
     return err;
 }
 
+/* A flow may name itself as a step. */
+static bool flow_is_deep(struct tx *tx, const struct flow_state *state) {
+    return tx_number(tx,
+                     "WITH RECURSIVE above (id, parent) AS (SELECT r.id, r.parent FROM runs r"
+                     " WHERE r.id = $1 UNION ALL SELECT r.id, r.parent FROM runs r JOIN above a"
+                     " ON r.id = a.parent WHERE a.parent <> 0 AND r.kind = 'flow')"
+                     " SELECT count(*) FROM above",
+                     ARGS(arg_int(state->run.id))) >= FLOW_DEPTH_MAX;
+}
+
 static struct err child_begin(struct tx *tx, const struct flow_state *state,
                               const struct flow_child *child, struct run_row *ret_row,
                               struct why *why) {
@@ -210,6 +220,9 @@ static struct err child_begin(struct tx *tx, const struct flow_state *state,
         struct workflow_new workflow = *child->workflow;
         workflow.run.parent = state->run.run;
         return tx_workflow_submit(tx, &workflow, ret_row, why);
+    }
+    if (flow_is_deep(tx, state)) {
+        return err_why(why, ERR_CONFLICT, "flows are nested deeper than %d", FLOW_DEPTH_MAX);
     }
     struct flow_new flow = *child->flow;
     flow.run.parent = state->run.run;
