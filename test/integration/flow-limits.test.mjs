@@ -214,3 +214,28 @@ test("a flow that is a step of itself fails at its depth", LIMIT, async (t) => {
   assert.equal(items.length, 10);
   assert.match((await turns.get(`/runs/${items[0].id}`)).note, /nested deeper than 10/);
 });
+
+test("a worker that only waits for agents is evicted, and nobody can tell", LIMIT, async (t) => {
+  const turns = await open(t, "--workers-max", "1");
+  const workers = async () => {
+    const { text } = await turns.daemon.request("GET", "/metrics");
+    return Number(/^drover_script_workers (\d+)$/m.exec(text)[1]);
+  };
+  written(turns, "team", flow("team", `{ id: "a", kind: "code", run: async (ctx) => {
+      const said = await Promise.all(["left", "right"].map((word, i) =>
+        ctx.dispatch("Explore", "delay: " + (i + 1) + "s\\nsay: " + word)));
+      return said.join(" ") + " of " + await ctx.dispatch("Explore", "say: " + ctx.input.n);
+    } }`, "render: (ctx) => ctx.results.a"));
+  const runs = [];
+  for (let n = 0; n < 4; n++) {
+    const run = await started(turns, "team", { n });
+    await until("its agents run", async () =>
+      (await turns.get(`/runs?parent=${run}`)).items.length === 2);
+    runs.push(run);
+  }
+  await until("one worker is left", async () => (await workers()) <= 1);
+  for (const [n, run] of runs.entries()) {
+    assert.equal((await ended(turns, run)).report, `left right of ${n}`);
+    assert.equal((await turns.get(`/runs?parent=${run}`)).items.length, 3);
+  }
+});

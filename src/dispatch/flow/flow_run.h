@@ -45,6 +45,7 @@ struct flow_hand {
     int64_t evaluation; /* Under way; 0: none. */
     size_t number;      /* The case that is asked. */
     int64_t known;      /* The version whose result the worker has; -1: none. */
+    int64_t evicted;    /* Its worker was, while it waited for so many agents; 0: it was not. */
 };
 /* A step as the rows had it. */
 struct flow_seen {
@@ -52,7 +53,7 @@ struct flow_seen {
     enum flow_kind kind;
     enum flow_status status;
     enum flow_phase phase;
-    int64_t version, tries;
+    int64_t version, tries, calls;
     bool has_child;
     struct text prompt; /* Owned: prompt of a child, or where the output of a command is. */
 };
@@ -125,6 +126,8 @@ void flow_run__begin_child(struct flow_run *run);
 void flow_run__drop_child(struct flow_run *run); /* The one that is made ready, if any. */
 /* flows.c */
 void flows__maybe_stopped(struct flows *flows);
+/* Evicts workers that only wait for agents until one more may live, as far as there are any. */
+void flows__make_room(struct flows *flows);
 void flow_run__next(struct flow_run *run);
 
 /* orders.c */

@@ -184,7 +184,7 @@ static void describe(struct flow_start *start) {
         .model = text_or(start->spec.model, BYTES("")),
         .watch = &watch,
         .ctx = start};
-    workflows_make_room(options->workflows, 1);
+    flows__make_room(start->flows);
     start->evaluator = evaluator_open(&with);
 }
 

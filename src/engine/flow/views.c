@@ -57,6 +57,7 @@ struct err tx_flow_look(struct tx *tx, struct bytes run, bool *ret_found,
             .phase = step->phase,
             .version = step->version,
             .tries = step->tries,
+            .calls = step->dispatched,
             .has_child = state.had[i].child != 0};
         each(ctx, &item);
     }
