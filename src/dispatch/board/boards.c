@@ -5,8 +5,7 @@
 
 #include "agent/find.h"
 #include "base/memory.h"
-#include "dispatch/base/ask.h"
-#include "dispatch/base/pool.h"
+#include "dispatch/base/room.h"
 #include "dispatch/base/table.h"
 #include "dispatch/board/board_tree.h"
 #include "dispatch/board/must_files.h"
@@ -58,32 +57,15 @@ struct board {
 
 struct boards {
     struct boards_options options;
-    struct asker asker;
-    struct pool pool;
+    struct room room;
     struct table table;
     struct tree_room trees;
     struct ask recovery;
-    struct loop_task stop_task;
-    bool told; /* `stopped` is on its way. */
-    void (*stopped)(void *ctx);
-    void *stopped_ctx;
 };
 
 static void board_pick(struct board *board);
 static void board_fail(struct board *board);
 static void on_time(struct timer *timer);
-
-static void on_stopped(struct loop_task *task) {
-    struct boards *boards = CONTAINER_OF(task, struct boards, stop_task);
-    boards->stopped(boards->stopped_ctx);
-}
-
-static void maybe_stopped(struct boards *boards) {
-    if (boards->asker.stopping && !boards->told && boards->pool.count == 0) {
-        boards->told = true;
-        loop_soon(boards->options.loop, &boards->stop_task);
-    }
-}
 
 /* --- One board -------------------------------------------------------------------------------- */
 
@@ -205,7 +187,7 @@ static void start_done(void *ctx) {
 static void start_begin(void *ctx) {
     struct board *board = ctx;
     const struct world *world = loop_world(board->boards->options.loop);
-    if (board->boards->asker.stopping) {
+    if (board->boards->room.asker.stopping) {
         return;
     }
     connections_default_model(board->boards->options.connections, &board->model_default);
@@ -272,8 +254,8 @@ static void agent_look(struct pool_job *job) {
 static void agent_looked(struct pool_job *job) {
     struct board *board = CONTAINER_OF(job, struct board, job);
     struct boards *boards = board->boards;
-    if (boards->asker.stopping) {
-        maybe_stopped(boards);
+    if (boards->room.asker.stopping) {
+        room_maybe_stopped(&boards->room);
     } else if (board->usable && (!agent_json_by_port(text_bytes(&board->program)) ||
                                  dispatch_has_address(boards->options.dispatch, &board->why))) {
         board_start(board);
@@ -284,7 +266,7 @@ static void agent_looked(struct pool_job *job) {
 
 static void board_look(struct board *board) {
     board->state = BOARD_LOOKING;
-    pool_begin(&board->boards->pool, &board->job,
+    pool_begin(&board->boards->room.pool, &board->job,
                must_has(text_bytes(&board->must_haves), MUST_OF_UNCHANGED) ? POOL_SLOW : POOL_QUICK,
                agent_look, agent_looked);
 }
@@ -302,8 +284,8 @@ static void left_done(void *ctx) {
 
 static void board_tree_done(struct board_tree *tree) {
     struct board *board = CONTAINER_OF(tree, struct board, tree);
-    if (board->boards->asker.stopping) {
-        maybe_stopped(board->boards);
+    if (board->boards->room.asker.stopping) {
+        room_maybe_stopped(&board->boards->room);
     } else if (board->work == BOARD_LEAVE && tree->end != TREE_MOVED) {
         ask_write(&board->ask, left_tx, left_done);
     } else if (tree->end == TREE_READY) {
@@ -402,7 +384,7 @@ static void pick_done(void *ctx) {
 
 static void board_pick(struct board *board) {
     struct boards *boards = board->boards;
-    if (boards->asker.stopping || dispatch_held(boards->options.dispatch) == RUN_HELD) {
+    if (boards->room.asker.stopping || dispatch_held(boards->options.dispatch) == RUN_HELD) {
         board->state = BOARD_IDLE; /* A release looks at every board. */
         return;
     }
@@ -444,7 +426,7 @@ static struct board *board_new(struct boards *boards, struct bytes note) {
     text_init(&board->model, MODEL_MAX);
     text_init(&board->worktree, TREE_JOB_BYTES);
     board_tree_init(&board->tree, &boards->trees);
-    ask_init(&board->ask, &boards->asker, &rules, board);
+    ask_init(&board->ask, &boards->room.asker, &rules, board);
     table_add(&boards->table, &board->node);
     return board;
 }
@@ -452,7 +434,7 @@ static struct board *board_new(struct boards *boards, struct bytes note) {
 void boards_note(struct boards *boards, struct bytes note) {
     struct table_node *node = table_find(&boards->table, note);
     struct board *board = node == NULL ? NULL : CONTAINER_OF(node, struct board, node);
-    if (boards->asker.stopping) {
+    if (boards->room.asker.stopping) {
         return;
     }
     board = board == NULL ? board_new(boards, note) : board;
@@ -477,7 +459,7 @@ static void recover_done(void *ctx) {
 }
 
 void boards_recover(struct boards *boards) {
-    if (boards->recovery.state == ASK_IDLE && !boards->asker.stopping) {
+    if (boards->recovery.state == ASK_IDLE && !boards->room.asker.stopping) {
         ask_write(&boards->recovery, recover_tx, recover_done);
     }
 }
@@ -490,29 +472,26 @@ struct boards *boards_open(const struct boards_options *options) {
                   .again = "the boards could not be read; it is tried again"}};
     struct boards *boards = mem_new(sizeof *boards);
     boards->options = *options;
-    boards->asker = (struct asker){.loop = options->loop,
-                                   .store = options->store,
-                                   .effects = options->effects,
-                                   .pause_ms = RETRY_MS,
-                                   .pause_max_ms = RETRY_MAX_MS,
-                                   .ctx = options->ctx,
-                                   .failed = options->failed};
-    pool_init(&boards->pool, options->loop, options->shortage);
+    const struct asker asker = {.loop = options->loop,
+                                .store = options->store,
+                                .effects = options->effects,
+                                .pause_ms = RETRY_MS,
+                                .pause_max_ms = RETRY_MAX_MS,
+                                .ctx = options->ctx,
+                                .failed = options->failed};
+    room_init(&boards->room, &asker, options->shortage);
     table_init(&boards->table);
     table_init(&boards->trees.jobs);
-    boards->trees.asker = &boards->asker;
-    boards->trees.pool = &boards->pool;
+    boards->trees.asker = &boards->room.asker;
+    boards->trees.pool = &boards->room.pool;
     boards->trees.dispatch = options->dispatch;
-    ask_init(&boards->recovery, &boards->asker, &rules, boards);
-    boards->stop_task.run = on_stopped;
+    ask_init(&boards->recovery, &boards->room.asker, &rules, boards);
     return boards;
 }
 
 void boards_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
     struct boards *boards = room;
-    boards->asker.stopping = true;
-    boards->stopped = stopped;
-    boards->stopped_ctx = ctx;
+    boards->room.asker.stopping = true;
     ask_stop(&boards->recovery);
     for (struct table_node *node = NULL; (node = table_next(&boards->table, node)) != NULL;) {
         struct board *board = CONTAINER_OF(node, struct board, node);
@@ -520,16 +499,14 @@ void boards_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
         ask_stop(&board->ask);
         ask_stop(&board->tree.ask);
     }
-    pool_cancel(&boards->pool);
-    maybe_stopped(boards);
+    room_stop(&boards->room, stopped, ctx);
 }
 
 void boards_close(struct boards *boards) {
     if (boards == NULL) {
         return;
     }
-    assert(boards->asker.away == 0);
-    loop_task_cancel(boards->options.loop, &boards->stop_task);
+    room_done(&boards->room);
     for (struct table_node *node = table_next(&boards->table, NULL), *next; node != NULL;
          node = next) {
         next = table_next(&boards->table, node);

@@ -96,8 +96,8 @@ static void artifact_run(struct pool_job *job) {
 
 static void artifact_done(struct pool_job *job) {
     struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
-    if (run->flows->asker.stopping) {
-        flows__maybe_stopped(run->flows);
+    if (run->flows->room.asker.stopping) {
+        room_maybe_stopped(&run->flows->room);
     } else {
         flow_run__order_write(run);
     }
@@ -110,5 +110,5 @@ void flow_run__artifact_begin(struct flow_run *run) {
         return;
     }
     run->state = FLOW_RUN_SEARCHING;
-    pool_begin(&run->flows->pool, &run->job, POOL_QUICK, artifact_run, artifact_done);
+    pool_begin(&run->flows->room.pool, &run->job, POOL_QUICK, artifact_run, artifact_done);
 }

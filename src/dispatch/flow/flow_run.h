@@ -12,8 +12,7 @@
 
 #include "base/link.h"
 #include "base/text.h"
-#include "dispatch/base/ask.h"
-#include "dispatch/base/pool.h"
+#include "dispatch/base/room.h"
 #include "dispatch/base/table.h"
 #include "dispatch/flow/evaluator.h"
 #include "dispatch/flow/flows.h"
@@ -21,14 +20,9 @@
 
 struct flows {
     struct flows_options options;
-    struct asker asker;
-    struct pool pool;
+    struct room room;
     struct table table;
     struct link starts; /* Requests that are made ready. */
-    struct loop_task stop_task;
-    bool told; /* `stopped` is on its way. */
-    void (*stopped)(void *ctx);
-    void *stopped_ctx;
 };
 
 enum flow_run_state {
@@ -125,7 +119,6 @@ struct flow_run {
 void flow_run__begin_child(struct flow_run *run);
 void flow_run__drop_child(struct flow_run *run); /* The one that is made ready, if any. */
 /* flows.c */
-void flows__maybe_stopped(struct flows *flows);
 /* Evicts workers that only wait for agents until one more may live, as far as there are any. */
 void flows__make_room(struct flows *flows);
 void flow_run__next(struct flow_run *run);

@@ -58,18 +58,6 @@ static void flow_run_free(struct flow_run *run) {
     mem_free(run);
 }
 
-static void on_stopped(struct loop_task *task) {
-    struct flows *flows = CONTAINER_OF(task, struct flows, stop_task);
-    flows->stopped(flows->stopped_ctx);
-}
-
-void flows__maybe_stopped(struct flows *flows) {
-    if (flows->asker.stopping && !flows->told && flows->pool.count == 0) {
-        flows->told = true;
-        loop_soon(flows->options.loop, &flows->stop_task);
-    }
-}
-
 /* --- What the rows say ------------------------------------------------------------------------ */
 
 static void text_set(struct text *text, struct bytes bytes) {
@@ -424,7 +412,7 @@ static void evaluator_begin(struct flow_run *run) {
     const struct flows_options *options = &run->flows->options;
     const struct evaluator_options with = {.loop = options->loop,
                                            .scripts = options->scripts,
-                                           .pool = &run->flows->pool,
+                                           .pool = &run->flows->room.pool,
                                            .bounds = {.cpu_ms = (uint32_t)options->cpu_ms},
                                            .memory_mb = (uint64_t)options->memory_mb,
                                            .script = text_bytes(&run->source),
@@ -582,7 +570,8 @@ static void adopt_done(void *ctx) {
 }
 
 void flow_run__next(struct flow_run *run) {
-    if ((run->state != FLOW_RUN_IDLE && run->state != FLOW_RUN_NEW) || run->flows->asker.stopping ||
+    if ((run->state != FLOW_RUN_IDLE && run->state != FLOW_RUN_NEW) ||
+        run->flows->room.asker.stopping ||
         dispatch_held(run->flows->options.dispatch) == RUN_HELD) {
         return;
     }
@@ -647,7 +636,7 @@ static struct flow_run *flow_run_new(struct flows *flows, struct bytes name) {
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         text_init(texts_of(run, texts)[i], FLOW_TEXT_MAX);
     }
-    ask_init(&run->ask, &flows->asker, &rules, run);
+    ask_init(&run->ask, &flows->room.asker, &rules, run);
     run->ask.run = run->node.name;
     table_add(&flows->table, &run->node);
     return run;
@@ -658,7 +647,7 @@ void flows_run_note(void *room, const struct run_row *row) {
     struct table_node *node = table_find(&flows->table, row->run);
     struct flow_run *run = node == NULL ? NULL : CONTAINER_OF(node, struct flow_run, node);
     const bool lives = row->state == RUN_RUNNING || (row->stop != CAUSE_NONE && run != NULL);
-    if (flows->asker.stopping || (run == NULL && (!lives || run_state_final(row->state)))) {
+    if (flows->room.asker.stopping || (run == NULL && (!lives || run_state_final(row->state)))) {
         return;
     }
     run = run == NULL ? flow_run_new(flows, row->run) : run;
@@ -671,25 +660,22 @@ void flows_run_note(void *room, const struct run_row *row) {
 struct flows *flows_open(const struct flows_options *options) {
     struct flows *flows = mem_new(sizeof *flows);
     flows->options = *options;
-    flows->asker = (struct asker){.loop = options->loop,
-                                  .store = options->store,
-                                  .effects = options->effects,
-                                  .pause_ms = RETRY_MS,
-                                  .pause_max_ms = RETRY_MAX_MS,
-                                  .ctx = options->ctx,
-                                  .failed = options->failed};
-    pool_init(&flows->pool, options->loop, options->shortage);
+    const struct asker asker = {.loop = options->loop,
+                                .store = options->store,
+                                .effects = options->effects,
+                                .pause_ms = RETRY_MS,
+                                .pause_max_ms = RETRY_MAX_MS,
+                                .ctx = options->ctx,
+                                .failed = options->failed};
+    room_init(&flows->room, &asker, options->shortage);
     table_init(&flows->table);
     links_init(&flows->starts);
-    flows->stop_task.run = on_stopped;
     return flows;
 }
 
 void flows_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
     struct flows *flows = room;
-    flows->asker.stopping = true;
-    flows->stopped = stopped;
-    flows->stopped_ctx = ctx;
+    flows->room.asker.stopping = true;
     for (struct table_node *node = NULL; (node = table_next(&flows->table, node)) != NULL;) {
         struct flow_run *run = CONTAINER_OF(node, struct flow_run, node);
         timer_stop(flows->options.loop, &run->timer);
@@ -701,16 +687,14 @@ void flows_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
         next = link->next;
         flow_start__stop(CONTAINER_OF(link, struct flow_start, link));
     }
-    pool_cancel(&flows->pool);
-    flows__maybe_stopped(flows);
+    room_stop(&flows->room, stopped, ctx);
 }
 
 void flows_close(struct flows *flows) {
     if (flows == NULL) {
         return;
     }
-    assert(flows->asker.away == 0);
-    loop_task_cancel(flows->options.loop, &flows->stop_task);
+    room_done(&flows->room);
     for (struct table_node *node = table_next(&flows->table, NULL), *next; node != NULL;
          node = next) {
         next = table_next(&flows->table, node);

@@ -154,8 +154,8 @@ static void output_read(struct pool_job *job) {
 static void output_has_been_read(struct pool_job *job) {
     struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
     struct flow_order *order = run->order;
-    if (run->flows->asker.stopping) {
-        flows__maybe_stopped(run->flows);
+    if (run->flows->room.asker.stopping) {
+        room_maybe_stopped(&run->flows->room);
         return;
     }
     order->kind = ORDER_TELL;
@@ -166,7 +166,7 @@ static void output_has_been_read(struct pool_job *job) {
 
 static void output_begin(struct flow_run *run) {
     run->state = FLOW_RUN_SEARCHING;
-    pool_begin(&run->flows->pool, &run->job, POOL_QUICK, output_read, output_has_been_read);
+    pool_begin(&run->flows->room.pool, &run->job, POOL_QUICK, output_read, output_has_been_read);
 }
 
 /* --- Signs of life ---------------------------------------------------------------------------- */
@@ -200,8 +200,8 @@ static void signs_look(struct pool_job *job) {
 
 static void signs_seen(struct pool_job *job) {
     struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
-    if (run->flows->asker.stopping) {
-        flows__maybe_stopped(run->flows);
+    if (run->flows->room.asker.stopping) {
+        room_maybe_stopped(&run->flows->room);
     } else {
         flow_run__order_write(run);
     }
@@ -215,7 +215,7 @@ static void jobs_read(void *ctx) {
     }
     run->order->signs = mem_new_array(run->order->watched_count, sizeof *run->order->signs);
     run->state = FLOW_RUN_SEARCHING;
-    pool_begin(&run->flows->pool, &run->job, POOL_QUICK, signs_look, signs_seen);
+    pool_begin(&run->flows->room.pool, &run->job, POOL_QUICK, signs_look, signs_seen);
 }
 
 static void tick_begin(struct flow_run *run) {

@@ -175,7 +175,7 @@ static void describe(struct flow_start *start) {
     const struct evaluator_options with = {
         .loop = options->loop,
         .scripts = options->scripts,
-        .pool = &start->flows->pool,
+        .pool = &start->flows->room.pool,
         .bounds = {.cpu_ms = (uint32_t)options->cpu_ms},
         .memory_mb = (uint64_t)options->memory_mb,
         .script = {start->script.prepared.text, start->script.prepared.len},
@@ -222,9 +222,9 @@ static void flow_file_read(struct pool_job *job) {
 
 static void file_has_been_read(struct pool_job *job) {
     struct flow_start *start = CONTAINER_OF(job, struct flow_start, job);
-    if (start->flows->asker.stopping) {
+    if (start->flows->room.asker.stopping) {
         start_conclude(start, err_make(ERR_INTERRUPTED, "flows: start"));
-        flows__maybe_stopped(start->flows);
+        room_maybe_stopped(&start->flows->room);
     } else if (err_failed(start->err)) {
         start_conclude(start, start->err);
     } else {
@@ -241,5 +241,6 @@ void flow_start_begin(struct flow_start *start) {
         return;
     }
     start->err = err_make(ERR_INTERRUPTED, "flows: start");
-    pool_begin(&start->flows->pool, &start->job, POOL_QUICK, flow_file_read, file_has_been_read);
+    pool_begin(&start->flows->room.pool, &start->job, POOL_QUICK, flow_file_read,
+               file_has_been_read);
 }
