@@ -556,7 +556,10 @@ static void flows_begin(struct work *work) {
                                        .spool = work->processes.spool,
                                        .cpu_ms = serve->script_cpu_ms,
                                        .memory_mb = serve->script_memory >> 20,
+                                       .workers_max = serve->workers_max,
                                        .step_timeout_ms = serve->flow_step_ms,
+                                       .data_dir = work->processes.data_dir,
+                                       .umask = work->options.umask,
                                        .bounds = bounds_of(work),
                                        .ctx = work,
                                        .failed = run_failed};

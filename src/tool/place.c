@@ -220,9 +220,14 @@ static struct err real_below(const struct tool_place *place, const struct place_
     if (err_failed(err)) {
         return err;
     }
+    /* Folders that are not there are named as they will be made: without "//" and "/./". */
+    char normal[LIMIT_PATH_MAX];
+    if (!normalise(rest, normal, sizeof normal)) {
+        return open_refused(ENAMETOOLONG, path->shown, why);
+    }
     bool top = strcmp(folder.text, ".") == 0;
     int len = snprintf(ret_real->text, sizeof ret_real->text, "%s%s%s", top ? "" : folder.text,
-                       top ? "" : "/", rest);
+                       top ? "" : "/", normal);
     return len > 0 && (size_t)len < sizeof ret_real->text
                ? ERR_OK
                : open_refused(ENAMETOOLONG, path->shown, why);

@@ -134,6 +134,13 @@ int64_t spool_disk(const struct spool *spool, const char *name) {
                : 16384 + folder->sizes[LOG_OUT] + folder->sizes[LOG_ERR] + folder->sizes[LOG_PTY];
 }
 
+/* Whether a step lives is seen by rows alone. */
+int64_t spool_written_ms(const struct spool *spool, const char *name) {
+    (void)spool;
+    (void)name;
+    return 0;
+}
+
 struct err spool_changed_s(const struct spool *spool, const char *name, int64_t *ret_changed_s) {
     const struct folder_key key = {spool->host, name};
     const struct folder *folder = folder_find(processes_of(sim_current()), key);

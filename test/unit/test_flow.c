@@ -382,6 +382,31 @@ static void a_batch_has_a_time_of_its_own(void **state) {
     assert_at(&flow, 2, FLOW_RUNNING, FLOW_AT_RUN);
 }
 
+static void the_time_of_a_run_cancels_what_is_open_and_no_end_before_it(void **state) {
+    (void)state;
+    for (int64_t late = 0; late <= 1; late++) {
+        AUTO(json_release) json_t *root = NULL;
+        AUTO(flow_free) struct flow flow = {0};
+        flow_of("{\"steps\":[{\"id\":\"a\",\"kind\":\"code\",\"run\":" F "},"
+                "{\"id\":\"b\",\"kind\":\"approval\",\"prompt\":\"?\"}]}",
+                &root, &flow);
+        flow.deadline_ms = 5000;
+        (void)flow_round(&flow); /* Begins. */
+        answer(&flow, 0, FLOW_AT_RUN, FLOW_SAID_VALUE);
+        assert_int_equal(flow_due_ms(&flow), 5000);
+        flow.now_ms = 5000 - 1 + late;
+        if (late == 0) { /* The last answer came in time, and is heard after it. */
+            const struct flow_answer yes = {
+                .version = flow.steps[1].version, .phase = FLOW_AT_PERSON, .said = FLOW_SAID_YES};
+            assert_true(flow_answered(&flow, 1, &yes));
+            flow.now_ms = 6000;
+        }
+        assert_int_equal(flow_round(&flow).how, late == 0 ? FLOW_SUCCEEDS : FLOW_EXPIRES);
+        assert_at(&flow, 0, FLOW_COMPLETED, FLOW_AT_OVER);
+        assert_at(&flow, 1, late == 0 ? FLOW_COMPLETED : FLOW_CANCELLED, FLOW_AT_OVER);
+    }
+}
+
 static void an_answer_that_nobody_waits_for_changes_nothing(void **state) {
     (void)state;
     AUTO(json_release) json_t *root = NULL;
@@ -503,6 +528,7 @@ int main(void) {
         cmocka_unit_test(a_loop_ends_by_its_function_or_fails_at_its_limit),
         cmocka_unit_test(a_rejection_goes_back_to_a_step_and_all_behind_it),
         cmocka_unit_test(a_batch_has_a_time_of_its_own),
+        cmocka_unit_test(the_time_of_a_run_cancels_what_is_open_and_no_end_before_it),
         cmocka_unit_test(an_answer_that_nobody_waits_for_changes_nothing),
         cmocka_unit_test(a_new_run_reuses_what_has_completed_and_nothing_after_what_has_changed),
     };

@@ -219,8 +219,9 @@ static void a_rejection_leads_back_and_an_approval_on(void **state) {
     assert_false(flow.late);
     assert_int_equal(runs_get(*state, flow.run).row.state, RUN_SUCCEEDED);
     const struct runs_events events = runs_events(*state, flow.run);
-    assert_non_null(strstr(events.text, "\"run_status\":\"completed\",\"cause\":\"completed\","
-                                        "\"note\":null,\"report\":\"all is well\"};"));
+    assert_non_null(strstr(events.text,
+                           "\"run_status\":\"completed\",\"cause\":\"completed\","
+                           "\"note\":null,\"report\":\"all is well\",\"artifact\":null};"));
     assert_int_equal(runs_count(*state, "SELECT count(*) FROM flow_steps WHERE result LIKE"
                                         " '{\"approved\":true,\"by\":\"ann\",%'"),
                      1);

@@ -170,6 +170,8 @@ static void a_file_is_made_with_its_folders(void **state) {
                                       "+one\n+two\n");
     assert_string_equal(answer->before, "");
     assert_string_equal(tools_content(tools, "project/new/deep/a.txt").text, "one\ntwo\n");
+    tools_expect(tools, "write_file", "{\"path\":\"./other//deep/./a.txt\",\"content\":\"x\\n\"}",
+                 "made other/deep/a.txt: 2 bytes, +1 -0 lines\n");
 }
 
 static void a_file_is_replaced_and_keeps_its_mode(void **state) {

@@ -93,6 +93,7 @@ static const struct field start_rows[] = {
     {FIELD("model", FIELD_CHARS, AT(model)), .min = 1, .max = 200},
     {FIELD("project", FIELD_CHARS, AT(project)), .min = 1, .max = 64},
     {FIELD("label", FIELD_CHARS, AT(label)), .min = 1, .max = 200},
+    {FIELD("timeout_ms", FIELD_INT, AT(timeout_ms)), .min = 1, .max = WORKFLOW_TIME_MAX},
     /* Of a start alone: */
     {FIELD("resumeFromRunId", FIELD_CHARS, AT(resume)), .min = 1, .max = 64},
     {FIELD("rerun", FIELD_TEXTS, AT(rerun)), .max = FLOW_STEPS_MAX},
@@ -297,8 +298,10 @@ static const char run_answer[] =
     "\"id\":" TEXT_SCHEMA ",\"state\":" TEXT_SCHEMA ",\"flow\":" TEXT_SCHEMA
     ",\"file\":" TEXT_SCHEMA ",\"input\":{},\"resumed_from\":" TEXT_OR_NULL
     ",\"stage\":{\"enum\":[\"steps\",\"report\",\"over\"]}"
-    ",\"failed_step\":" TEXT_OR_NULL ",\"rewinds\":" INT_SCHEMA ",\"report\":" TEXT_SCHEMA
-    ",\"report_cut\":" BOOL_SCHEMA
+    ",\"failed_step\":" TEXT_OR_NULL ",\"rewinds\":" INT_SCHEMA ",\"timeout_ms\":" INT_OR_NULL
+    ",\"report\":" TEXT_SCHEMA ",\"report_cut\":" BOOL_SCHEMA
+    ",\"artifact\":{\"type\":[\"object\",\"null\"],\"properties\":{"
+    "\"path\":" TEXT_SCHEMA ",\"error\":" TEXT_OR_NULL "}}"
     ",\"steps\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{" STEP_PROPERTIES
     ",\"phase\":" TEXT_SCHEMA ",\"cause\":" TEXT_OR_NULL ",\"note\":" TEXT_OR_NULL
     ",\"cached\":" TEXT_OR_NULL ",\"tries\":" INT_SCHEMA ",\"rounds\":" INT_SCHEMA

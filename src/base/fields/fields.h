@@ -180,9 +180,15 @@ struct field_set {
 static inline bool field_has(const struct field_set *set, const struct field *field, unsigned use) {
     return ((field->use != 0 ? field->use : set->use) & use) != 0;
 }
-#define FIELD_ROWS(rows_) .rows = (rows_), .count = COUNT_OF(rows_)
-
 enum { FIELD_ROWS_MAX = 60 }; /* Rows of one table. */
+/* A longer table is an error of the build: it would stop the daemon at its first request. */
+#define FIELD_ROWS(rows_)                                                                          \
+    .rows = (rows_),                                                                               \
+    .count = COUNT_OF(rows_) + 0 * sizeof(struct {                                                 \
+                                   _Static_assert(COUNT_OF(rows_) <= FIELD_ROWS_MAX,               \
+                                                  "too many rows: FIELD_ROWS_MAX");                \
+                                   char none;                                                      \
+                               })
 
 /* Reads a body by the rows with this use. Members that are not given get `absent`, or stay as they
  * are. `object` NULL: nothing is given, as where a request may be without a body.

@@ -46,24 +46,25 @@ const struct command command_flow_run = {
                     "drover flow run --resume last --rerun-from tests\n"),
     .flags = flow_run_flags,
     .asks_models = true,
-    .about = "An argument with a slash, or that names an existing .js, .mjs or .cjs file, is a\n"
-             "path. Anything else is the name of a flow: see 'drover flow ls'. TEXT is the\n"
-             "question, ctx.input.question in the file. Without an argument, --resume runs the\n"
-             "file of RUN again, as it was.\n"
-             "\n"
-             "With --resume, steps that completed in RUN are cached: they keep their results,\n"
-             "unless the step, or one before it, was edited or is named by --rerun-from. With\n"
-             "another input or --root, every step runs. 'drover retry RUN' is the same for a\n"
-             "flow that ended badly.\n"
-             "\n"
-             "Each change of a step is a line on stderr; stdout has only the report. If a step\n"
-             "asks, 'drover approve' answers. Ctrl-C detaches, and the run continues; 'drover\n"
-             "attach RUN' follows it again.\n"
-             "\n"
-             "With --json, each event is a line on stdout; the last one has \"event\":\n"
-             "\"flow_finished\", \"run\", \"state\", \"cause\", \"note\" and \"report\".\n"
-             "\n" DAILY_LIMIT_HELP "\n"
-             "Exit code: 0 if the flow is completed; 1 if a step failed; 124 after a timeout;\n"
-             "125 if it was stopped; 130 after Ctrl-C.\n",
+    .about =
+        "An argument with a slash, or that names an existing .js, .mjs or .cjs file, is a\n"
+        "path. Anything else is the name of a flow: see 'drover flow ls'. TEXT is the\n"
+        "question, ctx.input.question in the file. Without an argument, --resume runs the\n"
+        "file of RUN again, as it was.\n"
+        "\n"
+        "With --resume, steps that completed in RUN are cached: they keep their results,\n"
+        "unless the step, or one before it, was edited or is named by --rerun-from. With\n"
+        "another input or --root, every step runs. 'drover retry RUN' is the same for a\n"
+        "flow that ended badly.\n"
+        "\n"
+        "Each change of a step is a line on stderr; stdout has only the report. If a step\n"
+        "asks, 'drover approve' answers. Ctrl-C detaches, and the run continues; 'drover\n"
+        "attach RUN' follows it again.\n"
+        "\n"
+        "With --json, each event is a line on stdout; the last one has \"event\":\n"
+        "\"flow_finished\", \"run\", \"state\", \"cause\", \"note\", \"report\" and \"artifact\".\n"
+        "\n" DAILY_LIMIT_HELP "\n"
+        "Exit code: 0 if the flow is completed; 1 if a step failed; 124 after a timeout;\n"
+        "125 if it was stopped; 130 after Ctrl-C.\n",
     .converse = flow_run_run,
 };

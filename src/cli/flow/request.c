@@ -10,6 +10,7 @@
 #include "cli/workflow/request.h"
 
 enum { BODY_MAX = 3 << 20 }; /* As the daemon takes it. */
+#define TIME_MAX_MS (INT64_C(365) * 24 * 3600 * 1000)
 
 #define REQUEST_OPTIONS                                                                            \
     OPTION_TEXT("input", 'i', "JSON|TEXT", "Set its input, as JSON or else as the question."),     \
@@ -26,6 +27,7 @@ const struct flag flow_run_flags[] = {
     OPTION_TEXT("project", 'p', "NAME", "Charge the budget of this project, too."),
     OPTION_TEXT("label", 'l', "TEXT",
                 "Name it in lists; commands take this in place of its id [its name]."),
+    OPTION_TIME("timeout", 1, TIME_MAX_MS, "End it after this time: 30s, 2h [never]."),
     OPTION_TEXT("resume", 0, "RUN",
                 "Reuse results of this run, or of the flow's last, where steps are the same.",
                 .own_words = "last"),
@@ -92,6 +94,12 @@ static struct err texts_set(const struct args *args, json_t *body, struct why *w
         err = value == NULL ? ERR_OK : value_set(body, names[i], json_string(value), why);
     }
     return err;
+}
+
+static struct err timeout_set(const struct args *args, json_t *body, struct why *why) {
+    const bool given = has_flag(args, "timeout") && args_given(args, "timeout");
+    return given ? value_set(body, "timeout_ms", json_integer(args_int(args, "timeout", 0)), why)
+                 : ERR_OK;
 }
 
 /* --- A run that it begins from ---------------------------------------------------------------- */
@@ -174,6 +182,7 @@ struct err flow_request_read(struct flow_request *request) {
     err = err_failed(err) ? err : flow_set(request, body);
     err = err_failed(err) ? err : input_set(&invocation->args, body, why);
     err = err_failed(err) ? err : texts_set(&invocation->args, body, why);
+    err = err_failed(err) ? err : timeout_set(&invocation->args, body, why);
     err = err_failed(err) ? err : resume_set(&invocation->args, body, why);
     if (!err_failed(err) && err_failed(json_write(body, &request->body))) {
         err = err_why(why, ERR_BODY_TOO_LARGE, "the flow with its input is too large to be sent");

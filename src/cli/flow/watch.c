@@ -88,6 +88,17 @@ static void on_event(void *ctx, const struct follow_event *event) {
     }
 }
 
+/* The file of the report. */
+static void file_tell(const json_t *flow) {
+    const json_t *artifact = json_object_get(flow, "artifact");
+    const char *path = talk_text(artifact, "path"), *fault = talk_text(artifact, "error");
+    if (fault[0] != '\0') {
+        plain_note("drover: the report was not written to a file: %s\n", fault);
+    } else if (path[0] != '\0') {
+        plain_note("drover: the report was written to %s\n", path);
+    }
+}
+
 /* --- The end ---------------------------------------------------------------------------------- */
 
 static struct err end_tell(const struct flow_watch *watch, const json_t *run) {
@@ -105,15 +116,17 @@ static struct err end_tell(const struct flow_watch *watch, const json_t *run) {
     invocation->exit_code = run_exit_code_of_state(state);
     if (invocation->json) {
         AUTO(json_release)
-        json_t *line = json_pack("{s:s,s:s,s:s,s:s,s:s,s:O?}", "event", "flow_finished", "run",
-                                 watch->run, "state", state, "cause", talk_text(run, "cause"),
-                                 "note", note, "report", report);
+        json_t *line =
+            json_pack("{s:s,s:s,s:s,s:s,s:s,s:O?,s:O?}", "event", "flow_finished", "run",
+                      watch->run, "state", state, "cause", talk_text(run, "cause"), "note", note,
+                      "report", report, "artifact", json_object_get(flow, "artifact"));
         talk_print(line);
         return ERR_OK;
     }
     markdown_print(words);
     fputs(words.len > 0 && words.data[words.len - 1] != '\n' ? "\n" : "", stdout);
     (void)fflush(stdout); /* A failure shows again at the end. */
+    file_tell(flow);
     if (invocation->exit_code != 0) {
         AUTO(text_done) struct text line = text_up_to(LINE_MAX_BYTES);
         text_addf(&line, "drover: %s %s (%s)", short_name_of(watch->run, watch->label).text, state,

@@ -113,7 +113,7 @@ static const struct flag serve_flags[] = {
     SETTING_TEXT("search-key-file", "SEARCH_KEY_FILE", "FILE",
                  "Read the key of the search engine from this file."),
     SETTING_INT("workflow-max-runs", "WORKFLOW_MAX_RUNS", "N", 0, 100000, "0",
-                "Run at most N workflows at a time; more wait; 0: no limit."),
+                "Run at most N workflows and N flows; more wait; 0: any."),
     SETTING_TEXT("workflow-default-budget", "WORKFLOW_DEFAULT_BUDGET", "LIMITS",
                  "Limit workflows without a budget of their own: cost=2.50,agents=50."),
     SETTING_INT("agents", "AGENTS", "N", 1, 256, "16",

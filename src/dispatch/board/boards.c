@@ -5,8 +5,7 @@
 
 #include "agent/find.h"
 #include "base/memory.h"
-#include "dispatch/base/ask.h"
-#include "dispatch/base/pool.h"
+#include "dispatch/base/room.h"
 #include "dispatch/base/table.h"
 #include "dispatch/board/board_tree.h"
 #include "dispatch/board/must_files.h"
@@ -67,32 +66,15 @@ struct board {
 
 struct boards {
     struct boards_options options;
-    struct asker asker;
-    struct pool pool;
+    struct room room;
     struct table table;
     struct tree_room trees;
     struct ask recovery;
-    struct loop_task stop_task;
-    bool told; /* `stopped` is on its way. */
-    void (*stopped)(void *ctx);
-    void *stopped_ctx;
 };
 
 static void board_go_on(struct board *board);
 static void begin_fail(struct begin *begin);
 static void on_time(struct timer *timer);
-
-static void on_stopped(struct loop_task *task) {
-    struct boards *boards = CONTAINER_OF(task, struct boards, stop_task);
-    boards->stopped(boards->stopped_ctx);
-}
-
-static void maybe_stopped(struct boards *boards) {
-    if (boards->asker.stopping && !boards->told && boards->pool.count == 0) {
-        boards->told = true;
-        loop_soon(boards->options.loop, &boards->stop_task);
-    }
-}
 
 /* --- One board -------------------------------------------------------------------------------- */
 
@@ -198,7 +180,7 @@ static struct begin *begin_new(struct board *board) {
     text_init(&begin->model, MODEL_MAX);
     text_init(&begin->worktree, TREE_JOB_BYTES);
     board_tree_init(&begin->tree, &board->boards->trees);
-    ask_init(&begin->ask, &board->boards->asker, &rules, begin);
+    ask_init(&begin->ask, &board->boards->room.asker, &rules, begin);
     return begin;
 }
 
@@ -279,7 +261,7 @@ static void start_done(void *ctx) {
 static void start_begin(void *ctx) {
     struct begin *begin = ctx;
     const struct world *world = loop_world(boards_of(begin)->options.loop);
-    if (boards_of(begin)->asker.stopping) {
+    if (boards_of(begin)->room.asker.stopping) {
         return;
     }
     connections_default_model(boards_of(begin)->options.connections, &begin->model_default);
@@ -346,8 +328,8 @@ static void agent_look(struct pool_job *job) {
 static void agent_looked(struct pool_job *job) {
     struct begin *begin = CONTAINER_OF(job, struct begin, job);
     struct boards *boards = boards_of(begin);
-    if (boards->asker.stopping) {
-        maybe_stopped(boards);
+    if (boards->room.asker.stopping) {
+        room_maybe_stopped(&boards->room);
     } else if (begin->usable && (!agent_json_by_port(text_bytes(&begin->program)) ||
                                  dispatch_has_address(boards->options.dispatch, &begin->why))) {
         begin_start(begin);
@@ -358,7 +340,7 @@ static void agent_looked(struct pool_job *job) {
 
 static void begin_look(struct begin *begin) {
     begin->state = BEGIN_LOOKING;
-    pool_begin(&boards_of(begin)->pool, &begin->job,
+    pool_begin(&boards_of(begin)->room.pool, &begin->job,
                must_has(text_bytes(&begin->must_haves), MUST_OF_UNCHANGED) ? POOL_SLOW : POOL_QUICK,
                agent_look, agent_looked);
 }
@@ -376,8 +358,8 @@ static void left_done(void *ctx) {
 
 static void board_tree_done(struct board_tree *tree) {
     struct begin *begin = CONTAINER_OF(tree, struct begin, tree);
-    if (boards_of(begin)->asker.stopping) {
-        maybe_stopped(boards_of(begin));
+    if (boards_of(begin)->room.asker.stopping) {
+        room_maybe_stopped(&boards_of(begin)->room);
     } else if (begin->work == BOARD_LEAVE && tree->end != TREE_MOVED) {
         ask_write(&begin->ask, left_tx, left_done);
     } else if (tree->end == TREE_READY) {
@@ -514,7 +496,7 @@ static void board_go_on(struct board *board) {
     struct boards *boards = board->boards;
     board->again = true;
     /* A release looks at every board, and the end of what engages it looks at this one. */
-    if (board->state == BOARD_IDLE && !boards->asker.stopping && !board_is_engaged(board) &&
+    if (board->state == BOARD_IDLE && !boards->room.asker.stopping && !board_is_engaged(board) &&
         dispatch_held(boards->options.dispatch) != RUN_HELD) {
         timer_stop(boards->options.loop, &board->timer);
         board_pick(board);
@@ -537,14 +519,14 @@ static struct board *board_new(struct boards *boards, struct bytes note) {
     board->project =
         (struct bytes){board->note + board->owner.len + 1, note.len - board->owner.len - 1};
     text_init(&board->busy, BEGINS_MAX * ID_SIZE);
-    ask_init(&board->ask, &boards->asker, &rules, board);
+    ask_init(&board->ask, &boards->room.asker, &rules, board);
     table_add(&boards->table, &board->node);
     return board;
 }
 
 void boards_note(struct boards *boards, struct bytes note) {
     struct table_node *node = table_find(&boards->table, note);
-    if (!boards->asker.stopping) {
+    if (!boards->room.asker.stopping) {
         board_go_on(node == NULL ? board_new(boards, note)
                                  : CONTAINER_OF(node, struct board, node));
     }
@@ -565,7 +547,7 @@ static void recover_done(void *ctx) {
 }
 
 void boards_recover(struct boards *boards) {
-    if (boards->recovery.state == ASK_IDLE && !boards->asker.stopping) {
+    if (boards->recovery.state == ASK_IDLE && !boards->room.asker.stopping) {
         ask_write(&boards->recovery, recover_tx, recover_done);
     }
 }
@@ -578,29 +560,26 @@ struct boards *boards_open(const struct boards_options *options) {
                   .again = "the boards could not be read; it is tried again"}};
     struct boards *boards = mem_new(sizeof *boards);
     boards->options = *options;
-    boards->asker = (struct asker){.loop = options->loop,
-                                   .store = options->store,
-                                   .effects = options->effects,
-                                   .pause_ms = RETRY_MS,
-                                   .pause_max_ms = RETRY_MAX_MS,
-                                   .ctx = options->ctx,
-                                   .failed = options->failed};
-    pool_init(&boards->pool, options->loop, options->shortage);
+    const struct asker asker = {.loop = options->loop,
+                                .store = options->store,
+                                .effects = options->effects,
+                                .pause_ms = RETRY_MS,
+                                .pause_max_ms = RETRY_MAX_MS,
+                                .ctx = options->ctx,
+                                .failed = options->failed};
+    room_init(&boards->room, &asker, options->shortage);
     table_init(&boards->table);
     table_init(&boards->trees.jobs);
-    boards->trees.asker = &boards->asker;
-    boards->trees.pool = &boards->pool;
+    boards->trees.asker = &boards->room.asker;
+    boards->trees.pool = &boards->room.pool;
     boards->trees.dispatch = options->dispatch;
-    ask_init(&boards->recovery, &boards->asker, &rules, boards);
-    boards->stop_task.run = on_stopped;
+    ask_init(&boards->recovery, &boards->room.asker, &rules, boards);
     return boards;
 }
 
 void boards_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
     struct boards *boards = room;
-    boards->asker.stopping = true;
-    boards->stopped = stopped;
-    boards->stopped_ctx = ctx;
+    boards->room.asker.stopping = true;
     ask_stop(&boards->recovery);
     for (struct table_node *node = NULL; (node = table_next(&boards->table, node)) != NULL;) {
         struct board *board = CONTAINER_OF(node, struct board, node);
@@ -611,16 +590,14 @@ void boards_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
             ask_stop(&begin->tree.ask);
         }
     }
-    pool_cancel(&boards->pool);
-    maybe_stopped(boards);
+    room_stop(&boards->room, stopped, ctx);
 }
 
 void boards_close(struct boards *boards) {
     if (boards == NULL) {
         return;
     }
-    assert(boards->asker.away == 0);
-    loop_task_cancel(boards->options.loop, &boards->stop_task);
+    room_done(&boards->room);
     for (struct table_node *node = table_next(&boards->table, NULL), *next; node != NULL;
          node = next) {
         next = table_next(&boards->table, node);

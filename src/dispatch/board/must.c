@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "dispatch/base/ask.h"
-#include "dispatch/base/pool.h"
+#include "dispatch/base/room.h"
 #include "dispatch/base/table.h"
 #include "dispatch/board/must_files.h"
 
@@ -69,17 +68,12 @@ struct must_check {
 
 struct musts {
     struct musts_options options;
-    struct asker asker;
-    struct pool pool;
+    struct room room;
     struct link checks;
     struct table commands;
     struct ask recovery;
     struct run_bounds bounds; /* For the recovery. */
     bool more;                /* There are more commands of an earlier daemon. */
-    struct loop_task stop_task;
-    bool told;
-    void (*stopped)(void *ctx);
-    void *stopped_ctx;
 };
 
 static void check_next(struct must_check *check);
@@ -141,22 +135,10 @@ static void check_end(struct must_check *check) {
     check_maybe_free(check);
 }
 
-static void on_stopped(struct loop_task *task) {
-    struct musts *musts = CONTAINER_OF(task, struct musts, stop_task);
-    musts->stopped(musts->stopped_ctx);
-}
-
-static void maybe_stopped(struct musts *musts) {
-    if (musts->asker.stopping && !musts->told && musts->pool.count == 0) {
-        musts->told = true;
-        loop_soon(musts->options.loop, &musts->stop_task);
-    }
-}
-
 /* True: the daemon stops, and the check stays as it is until musts_close. */
 static bool check_rests(const struct must_check *check) {
-    maybe_stopped(check->musts);
-    return check->musts->asker.stopping;
+    room_maybe_stopped(&check->musts->room);
+    return check->musts->room.asker.stopping;
 }
 
 /* --- Commands --------------------------------------------------------------------------------- */
@@ -204,7 +186,7 @@ static void command_ended(struct must_check *check) {
     table_remove(&check->musts->commands, &check->node);
     check->node.name = BYTES("");
     check->state = CHECK_READING;
-    pool_begin(&check->musts->pool, &check->job, POOL_QUICK, tail_run, tail_done);
+    pool_begin(&check->musts->room.pool, &check->job, POOL_QUICK, tail_run, tail_done);
 }
 
 static struct err stop_tx(struct tx *tx, void *ctx) {
@@ -339,7 +321,7 @@ void musts_job_note(void *room, const struct run_row *row) {
     struct musts *musts = room;
     struct table_node *node = table_find(&musts->commands, row->run);
     struct must_check *check = node == NULL ? NULL : CONTAINER_OF(node, struct must_check, node);
-    if (check == NULL || check->command_state == COMMAND_ENDED || musts->asker.stopping) {
+    if (check == NULL || check->command_state == COMMAND_ENDED || musts->room.asker.stopping) {
         return;
     }
     if (check->command_state == COMMAND_QUEUED && row->state == RUN_RUNNING) {
@@ -368,7 +350,8 @@ static bool check_is_of(const struct must_check *check, struct bytes note) {
 void musts_board_note(struct musts *musts, struct bytes note) {
     for (struct link *link = musts->checks.next; link != &musts->checks; link = link->next) {
         struct must_check *check = CONTAINER_OF(link, struct must_check, link);
-        if (check->state != CHECK_RUNNING || !check_is_of(check, note) || musts->asker.stopping) {
+        if (check->state != CHECK_RUNNING || !check_is_of(check, note) ||
+            musts->room.asker.stopping) {
             continue;
         }
         if (check->stop.state == ASK_IDLE) {
@@ -500,7 +483,7 @@ static void order_done(void *ctx) {
         return;
     }
     check->state = CHECK_LOOKING;
-    pool_begin(&check->musts->pool, &check->job, POOL_SLOW, disk_run, disk_done);
+    pool_begin(&check->musts->room.pool, &check->job, POOL_SLOW, disk_run, disk_done);
 }
 
 /* --- Waits ------------------------------------------------------------------------------------ */
@@ -535,8 +518,8 @@ static struct must_check *check_new(struct musts *musts, const struct task_move 
     if (move->client.named.data != NULL) {
         text_set(&check->named, move->client.named);
     }
-    ask_init(&check->ask, &musts->asker, &rules, check);
-    ask_init(&check->stop, &musts->asker, &rules, check);
+    ask_init(&check->ask, &musts->room.asker, &rules, check);
+    ask_init(&check->stop, &musts->room.asker, &rules, check);
     link_add_last(&musts->checks, &check->link);
     return check;
 }
@@ -587,26 +570,23 @@ struct musts *musts_open(const struct musts_options *options) {
                   .again = "commands of must-haves could not be ended; it is tried again"}};
     struct musts *musts = mem_new(sizeof *musts);
     musts->options = *options;
-    musts->asker = (struct asker){.loop = options->loop,
-                                  .store = options->store,
-                                  .effects = options->effects,
-                                  .pause_ms = RETRY_MS,
-                                  .pause_max_ms = RETRY_MAX_MS,
-                                  .ctx = options->ctx,
-                                  .failed = options->failed};
-    pool_init(&musts->pool, options->loop, options->shortage);
+    const struct asker asker = {.loop = options->loop,
+                                .store = options->store,
+                                .effects = options->effects,
+                                .pause_ms = RETRY_MS,
+                                .pause_max_ms = RETRY_MAX_MS,
+                                .ctx = options->ctx,
+                                .failed = options->failed};
+    room_init(&musts->room, &asker, options->shortage);
     links_init(&musts->checks);
     table_init(&musts->commands);
-    ask_init(&musts->recovery, &musts->asker, &rules, musts);
-    musts->stop_task.run = on_stopped;
+    ask_init(&musts->recovery, &musts->room.asker, &rules, musts);
     return musts;
 }
 
 void musts_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
     struct musts *musts = room;
-    musts->asker.stopping = true;
-    musts->stopped = stopped;
-    musts->stopped_ctx = ctx;
+    musts->room.asker.stopping = true;
     ask_stop(&musts->recovery);
     for (struct link *link = musts->checks.next; link != &musts->checks; link = link->next) {
         struct must_check *check = CONTAINER_OF(link, struct must_check, link);
@@ -614,16 +594,14 @@ void musts_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
         ask_stop(&check->ask);
         ask_stop(&check->stop);
     }
-    pool_cancel(&musts->pool);
-    maybe_stopped(musts);
+    room_stop(&musts->room, stopped, ctx);
 }
 
 void musts_close(struct musts *musts) {
     if (musts == NULL) {
         return;
     }
-    assert(musts->asker.away == 0);
-    loop_task_cancel(musts->options.loop, &musts->stop_task);
+    room_done(&musts->room);
     while (!links_empty(&musts->checks)) {
         check_free(CONTAINER_OF(musts->checks.next, struct must_check, link));
     }

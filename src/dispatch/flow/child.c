@@ -117,7 +117,7 @@ static struct err agent_tx(struct tx *tx, void *ctx) {
 static void agent_begin(void *ctx) {
     struct flow_run *run = ctx;
     const struct world *world = loop_world(run->flows->options.loop);
-    if (run->flows->asker.stopping) {
+    if (run->flows->room.asker.stopping) {
         return;
     }
     connections_default_model(run->flows->options.connections, &run->model_default);
@@ -192,8 +192,8 @@ static void agent_search(struct pool_job *job) {
 
 static void agent_searched(struct pool_job *job) {
     struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
-    if (run->flows->asker.stopping) {
-        flows__maybe_stopped(run->flows);
+    if (run->flows->room.asker.stopping) {
+        room_maybe_stopped(&run->flows->room);
     } else if (!run->usable) {
         child_refuse(run);
     } else if (run->program.len > 0 ||
@@ -215,7 +215,7 @@ static void agent_start(struct flow_run *run) {
     const struct bytes id = run->seen[run->order->at].id;
     text_addf(&run->title, "%.*s: %.*s", (int)utf8_cut(text_bytes(&run->name), TITLE_MAX / 2),
               text_bytes(&run->name).data, (int)id.len, id.data);
-    pool_begin(&run->flows->pool, &run->job, POOL_QUICK, agent_search, agent_searched);
+    pool_begin(&run->flows->room.pool, &run->job, POOL_QUICK, agent_search, agent_searched);
 }
 
 /* --- A command -------------------------------------------------------------------------------- */
@@ -301,7 +301,7 @@ void flow_run__drop_child(struct flow_run *run) {
 
 static void start_go(struct start_child *start, struct err err, const struct why *why) {
     struct flow_run *run = start->run;
-    if (run->flows->asker.stopping) { /* The next daemon begins it: the step has not failed. */
+    if (run->flows->room.asker.stopping) { /* The next daemon begins it: the step has not failed. */
         flow_run__drop_child(run);
         return;
     }

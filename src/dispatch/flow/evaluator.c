@@ -28,6 +28,7 @@ struct evaluator {
     struct frame_job *parsing;        /* NULL: nothing is in the pool. */
     struct loop_task end_task;        /* `ended` is on its way. */
     int64_t sent;                     /* Messages after the order. */
+    bool quiet;                       /* The worker has done all of them. */
     enum evaluator_end end;
     char sentence[SENTENCE_MAX];
 };
@@ -115,6 +116,7 @@ static void message_take(struct evaluator *evaluator, json_t *message) {
     } else if (bytes_is(type, "quiet")) {
         if (json_int(message, "settled", -1) == evaluator->sent) { /* Else more is on its way. */
             script_rest(evaluator->worker);
+            evaluator->quiet = true;
         }
     } else if (bytes_is(type, "end")) {
         fault_write(message, &sentence);
@@ -199,6 +201,7 @@ static void message_send(struct evaluator *evaluator, json_t *message) {
     size_t len = 0;
     char *frame = text_take(&text, &len);
     evaluator->sent++;
+    evaluator->quiet = false;
     script_busy(evaluator->worker);
     script_send(evaluator->worker, frame, len);
 }
@@ -230,6 +233,10 @@ struct evaluator *evaluator_open(const struct evaluator_options *options) {
     evaluator->worker = script_start(options->scripts, &options->bounds, &watch, evaluator);
     message_send(evaluator, order_make(options));
     return evaluator;
+}
+
+bool evaluator_is_quiet(const struct evaluator *evaluator) {
+    return evaluator->quiet && evaluator->worker != NULL && evaluator->parsing == NULL;
 }
 
 void evaluator_know(struct evaluator *evaluator, json_t *results, struct bytes rejected) {

@@ -51,6 +51,8 @@ void evaluator_close(struct evaluator *evaluator); /* NULL is allowed. */
 
 /* Results that evaluations read from here on: an object of texts and nulls. Takes it over. */
 void evaluator_know(struct evaluator *evaluator, json_t *results, struct bytes rejected);
+/* Whether all that it was sent is done, but for agents that it asked for. */
+MUST_CHECK bool evaluator_is_quiet(const struct evaluator *evaluator);
 struct evaluation {
     int64_t id;       /* The caller's. */
     const char *what; /* "when", "case", "run", "until", "render", "output". */

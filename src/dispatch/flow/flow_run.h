@@ -12,22 +12,17 @@
 
 #include "base/link.h"
 #include "base/text.h"
-#include "dispatch/base/ask.h"
-#include "dispatch/base/pool.h"
+#include "dispatch/base/room.h"
 #include "dispatch/base/table.h"
 #include "dispatch/flow/evaluator.h"
 #include "dispatch/flow/flows.h"
+#include "proc/spool/protocol.h"
 
 struct flows {
     struct flows_options options;
-    struct asker asker;
-    struct pool pool;
+    struct room room;
     struct table table;
     struct link starts; /* Requests that are made ready. */
-    struct loop_task stop_task;
-    bool told; /* `stopped` is on its way. */
-    void (*stopped)(void *ctx);
-    void *stopped_ctx;
 };
 
 enum flow_run_state {
@@ -44,6 +39,7 @@ struct flow_hand {
     int64_t evaluation; /* Under way; 0: none. */
     size_t number;      /* The case that is asked. */
     int64_t known;      /* The version whose result the worker has; -1: none. */
+    int64_t evicted;    /* Its worker was, while it waited for so many agents; 0: it was not. */
 };
 /* A step as the rows had it. */
 struct flow_seen {
@@ -51,12 +47,17 @@ struct flow_seen {
     enum flow_kind kind;
     enum flow_status status;
     enum flow_phase phase;
-    int64_t version, tries;
+    int64_t version, tries, calls;
     bool has_child;
     struct text prompt; /* Owned: prompt of a child, or where the output of a command is. */
 };
 
 enum flow_order_kind { ORDER_TELL, ORDER_OUTPUT, ORDER_CHILD, ORDER_CALL, ORDER_TICK, ORDER_END };
+enum { FLOW_WATCHED_MAX = 200 }; /* Jobs whose output is looked at, at one time. */
+struct flow_watched {
+    size_t at;
+    char log[PROTOCOL_NAME_MAX]; /* RUN.ATTEMPT */
+};
 struct flow_order {
     struct link link;
     enum flow_order_kind kind;
@@ -66,8 +67,13 @@ struct flow_order {
     struct text text;  /* Owned: answer, prompt, report. */
     struct text agent; /* Owned. */
     struct text note;  /* Owned: END: why there is no report. */
+    /* Owned: END: the file that the report is written to, "": none; and why it is not. */
+    struct text path, fault;
     bool late;
-    struct flow_called called; /* CALL: its text is in `text`. */
+    struct flow_called called;    /* CALL: its text is in `text`. */
+    struct flow_watched *watched; /* Owned: TICK: jobs below steps whose time is over. */
+    struct flow_sign *signs;      /* Owned: what their output says, in the same order. */
+    size_t watched_count;
 };
 
 struct flow_run {
@@ -84,16 +90,20 @@ struct flow_run {
     enum flow_stage stage;
     enum run_cause stop;
     int64_t due_ms;
-    bool orphans; /* Children run that no step waits for: a tick ends them. */
-    struct text name, file, source, input, model, root, owner, project, rejected; /* Owned. */
-    json_t *description;                                                          /* Owned. */
-    json_t *results; /* Owned: that the worker does not have yet. */
+    bool orphans;   /* Children run that no step waits for: a tick ends them. */
+    bool completed; /* IN_REPORT: no step failed it, and its time was enough. */
+    struct text name, file, source, input, model, root, owner, project, rejected,
+        rules;           /* Owned. rules: settings of the project. */
+    json_t *description; /* Owned. */
+    json_t *results;     /* Owned: that the worker does not have yet. */
     size_t count;
     struct flow_seen *seen;  /* Owned. */
     struct flow_hand *hands; /* Owned. */
     /* The worker: */
     struct evaluator *evaluator; /* Owned; NULL: there is none. */
-    int64_t evaluations, report; /* report: evaluation of it; 0: none. */
+    int64_t evaluations, report; /* report: evaluation of it; 0: none; -1: it is there. */
+    int64_t naming;              /* Evaluation of the name of its file; 0: none. */
+    struct text rendered;        /* Owned: the report, while its file is named. */
     unsigned crashes;
     /* The child that begins: */
     struct pool_job job;
@@ -109,11 +119,24 @@ struct flow_run {
 void flow_run__begin_child(struct flow_run *run);
 void flow_run__drop_child(struct flow_run *run); /* The one that is made ready, if any. */
 /* flows.c */
-void flows__maybe_stopped(struct flows *flows);
-void flow_run__call_begun(struct flow_run *run); /* The run waits for its end. */
-/* The order at hand is done. */
-void flow_run__order_done(struct flow_run *run);
+/* Evicts workers that only wait for agents until one more may live, as far as there are any. */
+void flows__make_room(struct flows *flows);
+void flow_run__next(struct flow_run *run);
+
+/* orders.c */
+/* The last in line. at FLOW_NONE: of the run itself. */
+struct flow_order *flow_run__order_new(struct flow_run *run, enum flow_order_kind kind, size_t at);
+void flow_run__order_free(struct flow_order *order); /* NULL is allowed. */
+void flow_run__orders_free(struct link *orders);
+void flow_run__order_begin(struct flow_run *run); /* The first in line. */
+void flow_run__order_write(struct flow_run *run); /* The one at hand becomes a transaction. */
+void flow_run__order_done(struct flow_run *run);  /* The same. */
+void flow_run__call_begun(struct flow_run *run);  /* The run waits for its end. */
 /* The child could not begin, for the reason in run->why. */
 void flow_run__refuse_child(struct flow_run *run);
+
+/* artifact.c: the report of the order at hand is written to its file, which then goes on to the
+ * rows with the end of the run. */
+void flow_run__artifact_begin(struct flow_run *run);
 
 #endif

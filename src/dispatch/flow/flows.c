@@ -3,51 +3,30 @@
 
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "dispatch/flow/flow_run.h"
 #include "dispatch/flow/start.h"
-#include "proc/spool/spool.h"
+#include "engine/project/projects.h"
 
 enum {
     RETRY_MS = 200,
     RETRY_MAX_MS = 30000,
     WAIT_MAX_MS = 3600000,
     CRASHES_MAX = 3,
-    CUT_WORDS_MAX = 300,
+    RUN_TEXTS = 16,
+    ARTIFACT_FAULT_MAX = 400,
 };
-
-static void flow_run_next(struct flow_run *run);
 
 /* --- Life of one ------------------------------------------------------------------------------ */
 
-static void order_free(struct flow_order *order) {
-    if (order != NULL) {
-        link_remove(&order->link);
-        text_done(&order->text);
-        text_done(&order->agent);
-        text_done(&order->note);
-        mem_free(order);
-    }
-}
-
-static struct flow_order *order_new(struct flow_run *run, enum flow_order_kind kind, size_t at) {
-    struct flow_order *order = mem_new(sizeof *order);
-    order->kind = kind;
-    order->at = at;
-    order->version = at < run->count ? run->hands[at].version : 0;
-    text_init(&order->text, FLOW_TEXT_MAX);
-    text_init(&order->agent, FLOW_NAME_MAX + 1);
-    text_init(&order->note, 600);
-    link_add_last(&run->orders, &order->link);
-    return order;
-}
-
-static struct text *const *texts_of(struct flow_run *run, struct text *ret_texts[14]) {
-    struct text *const texts[14] = {
-        &run->name,        &run->file,     &run->source,  &run->input,       &run->model,
-        &run->root,        &run->owner,    &run->project, &run->rejected,    &run->program,
-        &run->child_model, &run->settings, &run->title,   &run->instructions};
+static struct text *const *texts_of(struct flow_run *run, struct text *ret_texts[RUN_TEXTS]) {
+    struct text *const texts[RUN_TEXTS] = {
+        &run->name,        &run->file,     &run->source,   &run->input,
+        &run->model,       &run->root,     &run->owner,    &run->project,
+        &run->rejected,    &run->rules,    &run->rendered, &run->program,
+        &run->child_model, &run->settings, &run->title,    &run->instructions};
     memcpy(ret_texts, texts, sizeof texts);
     return ret_texts;
 }
@@ -60,21 +39,15 @@ static void seen_free(struct flow_run *run) {
     mem_free(run->hands);
 }
 
-static void orders_free(struct link *orders) {
-    while (!links_empty(orders)) {
-        order_free(CONTAINER_OF(orders->next, struct flow_order, link));
-    }
-}
-
 static void flow_run_free(struct flow_run *run) {
-    struct text *texts[14];
+    struct text *texts[RUN_TEXTS];
     timer_stop(run->flows->options.loop, &run->timer);
     ask_drop(&run->ask);
     flow_run__drop_child(run);
     evaluator_close(run->evaluator);
-    orders_free(&run->orders);
-    orders_free(&run->calls);
-    order_free(run->order);
+    flow_run__orders_free(&run->orders);
+    flow_run__orders_free(&run->calls);
+    flow_run__order_free(run->order);
     seen_free(run);
     json_release(&run->description);
     json_release(&run->results);
@@ -83,19 +56,6 @@ static void flow_run_free(struct flow_run *run) {
     }
     table_remove(&run->flows->table, &run->node);
     mem_free(run);
-}
-
-static void on_stopped(struct loop_task *task) {
-    struct flows *flows = CONTAINER_OF(task, struct flows, stop_task);
-    flows->stopped(flows->stopped_ctx);
-}
-
-void flows__maybe_stopped(struct flows *flows) {
-    if (flows->asker.stopping && !flows->told && flows->pool.count == 0 &&
-        links_empty(&flows->starts)) {
-        flows->told = true;
-        loop_soon(flows->options.loop, &flows->stop_task);
-    }
 }
 
 /* --- What the rows say ------------------------------------------------------------------------ */
@@ -129,6 +89,7 @@ static void on_item(void *ctx, const struct flow_item *item) {
     seen->phase = item->phase;
     seen->version = item->version;
     seen->tries = item->tries;
+    seen->calls = item->calls;
     seen->has_child = item->has_child;
     if (item->phase == FLOW_AT_CHILD && !item->has_child) {
         text_set(&seen->prompt, item->prompt);
@@ -178,6 +139,8 @@ static struct err look_tx(struct tx *tx, void *ctx) {
     run->stop = look.run.stop;
     run->due_ms = look.due_ms;
     run->orphans = look.orphans;
+    run->completed = look.completed;
+    text_set(&run->rules, tx_project_settings(tx, look.run.owner, look.run.project));
     text_set(&run->rejected, look.rejected);
     if (run->description == NULL) {
         err = description_read(run, &look);
@@ -194,8 +157,8 @@ static bool phase_evaluates(enum flow_phase phase) {
            phase == FLOW_AT_UNTIL;
 }
 
-static bool has_render(const struct flow_run *run) {
-    return json_is_true(json_object_get(json_object_get(run->description, "render"), "function"));
+static bool has_function(const struct flow_run *run, const char *name) {
+    return json_is_true(json_object_get(json_object_get(run->description, name), "function"));
 }
 
 static void step_ask(struct flow_run *run, size_t at) {
@@ -221,7 +184,7 @@ static size_t hand_find(const struct flow_run *run, int64_t evaluation) {
 }
 
 static struct flow_order *tell_new(struct flow_run *run, size_t at, enum flow_said said) {
-    struct flow_order *order = order_new(run, ORDER_TELL, at);
+    struct flow_order *order = flow_run__order_new(run, ORDER_TELL, at);
     run->hands[at].evaluation = 0;
     order->answer = (struct flow_answer){.version = run->hands[at].version,
                                          .phase = run->seen[at].phase,
@@ -257,28 +220,59 @@ static void case_answered(struct flow_run *run, size_t at, bool holds) {
     (void)tell_new(run, at, FLOW_SAID_VALUE); /* `count`: the default. */
 }
 
-static void end_order(struct flow_run *run, struct bytes report, struct bytes note) {
-    struct flow_order *order = order_new(run, ORDER_END, FLOW_NONE);
+static struct flow_order *end_order(struct flow_run *run, struct bytes report, struct bytes note) {
+    struct flow_order *order = flow_run__order_new(run, ORDER_END, FLOW_NONE);
     text_add(&order->text, report.data, report.len);
     text_add(&order->note, note.data, note.len);
-    run->report = -1; /* In line. */
+    run->report = -1;
+    run->naming = 0;
+    return order;
 }
 
+/* --- Its report ------------------------------------------------------------------------------- */
+
+/* A report of what there is, after a failure, must not replace the file of one that is whole. */
 static void report_value(struct flow_run *run, const json_t *value) {
-    AUTO(text_done) struct text text = text_up_to(FLOW_TEXT_MAX);
-    if (value_write(value, &text)) {
-        end_order(run, text_bytes(&text), BYTES(""));
+    text_clear(&run->rendered);
+    if (!value_write(value, &run->rendered)) {
+        (void)end_order(run, BYTES(""), BYTES("the report is longer than 1 MB"));
+        return;
+    }
+    if (!run->completed || !has_function(run, "output")) {
+        (void)end_order(run, text_bytes(&run->rendered), BYTES(""));
+        return;
+    }
+    run->report = -1;
+    run->naming = ++run->evaluations;
+    const struct evaluation what = {.id = run->naming, .what = "output", .step = BYTES("")};
+    evaluator_ask(run->evaluator, &what);
+}
+
+static void report_unnamed(struct flow_run *run, struct bytes why) {
+    struct flow_order *order = end_order(run, text_bytes(&run->rendered), BYTES(""));
+    text_add_str(&order->fault, "output: ");
+    text_add(&order->fault, why.data, utf8_cut(why, ARTIFACT_FAULT_MAX));
+}
+
+/* No name: no file. */
+static void report_named(struct flow_run *run, const json_t *value) {
+    const struct bytes name = json_text(value);
+    if (value != NULL && !json_is_null(value) && !json_is_string(value)) {
+        report_unnamed(run, BYTES("it must return the name of a file, a text"));
+    } else if (name.len >= LIMIT_PATH_MAX || memchr(name.data, '\0', name.len) != NULL) {
+        report_unnamed(run, BYTES("it returned what is no name of a file"));
     } else {
-        end_order(run, BYTES(""), BYTES("the report is longer than 1 MB"));
+        struct flow_order *order = end_order(run, text_bytes(&run->rendered), BYTES(""));
+        text_add(&order->path, name.data, name.len);
     }
 }
 
 static void on_value(void *ctx, int64_t id, const json_t *value, bool read_results) {
     struct flow_run *run = ctx;
     (void)read_results; /* For the start alone (start.c). */
-    if (id > 0 && id == run->report) {
-        report_value(run, value);
-        flow_run_next(run);
+    if (id > 0 && (id == run->report || id == run->naming)) {
+        (id == run->report ? report_value : report_named)(run, value);
+        flow_run__next(run);
         return;
     }
     const size_t at = hand_find(run, id);
@@ -298,18 +292,20 @@ static void on_value(void *ctx, int64_t id, const json_t *value, bool read_resul
     } else {
         (void)tell_new(run, at, json_is_true(value) ? FLOW_SAID_YES : FLOW_SAID_NO);
     }
-    flow_run_next(run);
+    flow_run__next(run);
 }
 
 static void on_throw(void *ctx, int64_t id, struct bytes sentence) {
     struct flow_run *run = ctx;
     const size_t at = hand_find(run, id);
     if (id > 0 && id == run->report) {
-        end_order(run, BYTES(""), sentence);
+        (void)end_order(run, BYTES(""), sentence);
+    } else if (id > 0 && id == run->naming) {
+        report_unnamed(run, sentence);
     } else if (at != FLOW_NONE) {
         tell_throw(run, at, sentence);
     }
-    flow_run_next(run);
+    flow_run__next(run);
 }
 
 static void on_asks(void *ctx, int64_t id, int64_t call, struct bytes agent, struct bytes task) {
@@ -318,18 +314,18 @@ static void on_asks(void *ctx, int64_t id, int64_t call, struct bytes agent, str
     if (at == FLOW_NONE || call < 1 || call > FLOW_DISPATCHES_MAX) {
         return;
     }
-    struct flow_order *order = order_new(run, ORDER_CALL, at);
+    struct flow_order *order = flow_run__order_new(run, ORDER_CALL, at);
     order->number = call;
     order->evaluation = id;
     text_add(&order->agent, agent.data, agent.len);
     text_add(&order->text, task.data, task.len);
-    flow_run_next(run);
+    flow_run__next(run);
 }
 
 static void on_evaluator_end(void *ctx, enum evaluator_end end, struct bytes sentence) {
     struct flow_run *run = ctx;
     const bool again = end == EVALUATOR_CRASHED && run->crashes++ < CRASHES_MAX;
-    orders_free(&run->calls);
+    flow_run__orders_free(&run->calls);
     for (size_t i = 0; i < run->count; i++) {
         if (run->hands[i].evaluation > 0 && again) {
             run->hands[i].version = -1;
@@ -338,14 +334,76 @@ static void on_evaluator_end(void *ctx, enum evaluator_end end, struct bytes sen
             tell_throw(run, i, sentence);
         }
     }
-    if (run->report > 0 && !again) {
-        end_order(run, BYTES(""), sentence);
+    if (run->naming > 0 && !again) {
+        report_unnamed(run, sentence);
+    } else if (run->report > 0 && !again) {
+        (void)end_order(run, BYTES(""), sentence);
+    } else if (run->naming > 0 || run->report > 0) {
+        run->report = run->naming = 0;
     }
-    run->report = run->report > 0 ? 0 : run->report;
     evaluator_close(run->evaluator); /* The sentence was its own. */
     run->evaluator = NULL;
     run->again = true;
-    flow_run_next(run);
+    flow_run__next(run);
+}
+
+/* --- Eviction --------------------------------------------------------------------------------- */
+
+static int64_t calls_of(const struct flow_run *run, size_t at) {
+    int64_t count = 0;
+    for (const struct link *link = run->calls.next; link != &run->calls; link = link->next) {
+        count += CONTAINER_OF(link, const struct flow_order, link)->at == at ? 1 : 0;
+    }
+    return count;
+}
+
+/* All functions that run wait for agents, whose answers are stored. */
+static bool evaluator_only_waits(const struct flow_run *run) {
+    bool waits = run->state == FLOW_RUN_IDLE && run->evaluator != NULL && run->report <= 0 &&
+                 run->naming == 0 && links_empty(&run->orders) && !links_empty(&run->calls) &&
+                 !run->again && evaluator_is_quiet(run->evaluator);
+    for (size_t i = 0; i < run->count && waits; i++) {
+        waits = run->hands[i].evaluation == 0 || calls_of(run, i) > 0;
+    }
+    return waits;
+}
+
+/* As after a crash, another worker asks for the same agents again; but not before one has ended. */
+static void evaluator_evict(struct flow_run *run) {
+    for (size_t i = 0; i < run->count; i++) {
+        if (run->hands[i].evaluation > 0) {
+            run->hands[i].evaluation = 0;
+            run->hands[i].evicted = calls_of(run, i);
+        }
+    }
+    flow_run__orders_free(&run->calls);
+    evaluator_close(run->evaluator);
+    run->evaluator = NULL;
+}
+
+/* One of the agents of a step has ended: its function goes on. */
+static void evicted_ask(struct flow_run *run) {
+    for (size_t i = 0; i < run->count; i++) {
+        if (run->hands[i].evicted > run->seen[i].calls) {
+            run->hands[i].version = -1;
+            run->hands[i].evicted = 0;
+        }
+    }
+}
+
+void flows__make_room(struct flows *flows) {
+    struct table_node *node = NULL;
+    struct scripts_stats stats;
+    workflows_make_room(flows->options.workflows, 1);
+    workflows_get_script_stats(flows->options.workflows, &stats);
+    while (stats.live >= (uint64_t)flows->options.workers_max &&
+           (node = table_next(&flows->table, node)) != NULL) {
+        struct flow_run *run = CONTAINER_OF(node, struct flow_run, node);
+        if (evaluator_only_waits(run)) {
+            evaluator_evict(run);
+            stats.live--;
+        }
+    }
 }
 
 static void evaluator_begin(struct flow_run *run) {
@@ -354,7 +412,7 @@ static void evaluator_begin(struct flow_run *run) {
     const struct flows_options *options = &run->flows->options;
     const struct evaluator_options with = {.loop = options->loop,
                                            .scripts = options->scripts,
-                                           .pool = &run->flows->pool,
+                                           .pool = &run->flows->room.pool,
                                            .bounds = {.cpu_ms = (uint32_t)options->cpu_ms},
                                            .memory_mb = (uint64_t)options->memory_mb,
                                            .script = text_bytes(&run->source),
@@ -366,6 +424,7 @@ static void evaluator_begin(struct flow_run *run) {
     for (size_t i = 0; i < run->count; i++) {
         run->hands[i].known = -1;
     }
+    flows__make_room(run->flows);
     run->evaluator = evaluator_open(&with);
     run->again = true; /* The worker has to know all results. */
 }
@@ -373,7 +432,7 @@ static void evaluator_begin(struct flow_run *run) {
 /* --- What is to be done ----------------------------------------------------------------------- */
 
 static bool needs_worker(const struct flow_run *run) {
-    bool needs = run->stage == FLOW_IN_REPORT && run->report == 0 && has_render(run);
+    bool needs = run->stage == FLOW_IN_REPORT && run->report == 0 && has_function(run, "render");
     for (size_t i = 0; i < run->count && !needs; i++) {
         needs =
             phase_evaluates(run->seen[i].phase) && run->hands[i].version != run->seen[i].version;
@@ -394,10 +453,10 @@ static void step_do(struct flow_run *run, size_t at) {
     if (phase_evaluates(seen->phase)) {
         step_ask(run, at);
     } else if (seen->phase == FLOW_AT_OUTPUT) {
-        struct flow_order *order = order_new(run, ORDER_OUTPUT, at);
+        struct flow_order *order = flow_run__order_new(run, ORDER_OUTPUT, at);
         text_add(&order->note, text_bytes(&seen->prompt).data, seen->prompt.len);
     } else if (seen->phase == FLOW_AT_CHILD && !seen->has_child) {
-        struct flow_order *order = order_new(run, ORDER_CHILD, at);
+        struct flow_order *order = flow_run__order_new(run, ORDER_CHILD, at);
         order->tries = seen->tries;
         text_add(&order->text, text_bytes(&seen->prompt).data, seen->prompt.len);
     }
@@ -407,8 +466,8 @@ static void report_ask(struct flow_run *run) {
     if (run->stage != FLOW_IN_REPORT || run->report != 0) {
         return;
     }
-    if (!has_render(run)) {
-        end_order(run, BYTES(""), BYTES(""));
+    if (!has_function(run, "render")) {
+        (void)end_order(run, BYTES(""), BYTES(""));
         return;
     }
     run->report = ++run->evaluations;
@@ -427,8 +486,8 @@ static void calls_ask(struct flow_run *run) {
 
 static void on_time(struct timer *timer) {
     struct flow_run *run = CONTAINER_OF(timer, struct flow_run, timer);
-    (void)order_new(run, ORDER_TICK, FLOW_NONE);
-    flow_run_next(run);
+    (void)flow_run__order_new(run, ORDER_TICK, FLOW_NONE);
+    flow_run__next(run);
 }
 
 static void time_wait(struct flow_run *run) {
@@ -454,7 +513,8 @@ static void results_give(struct flow_run *run) {
 
 /* A flow may wait for days: without a worker. */
 static void evaluator_rest(struct flow_run *run) {
-    bool busy = run->report > 0 || !links_empty(&run->orders) || !links_empty(&run->calls);
+    bool busy = run->report > 0 || run->naming > 0 || !links_empty(&run->orders) ||
+                !links_empty(&run->calls);
     for (size_t i = 0; i < run->count && !busy; i++) {
         busy = run->hands[i].evaluation > 0;
     }
@@ -471,10 +531,11 @@ static void flow_looked(void *ctx) {
         flow_run_free(run);
         return;
     }
+    evicted_ask(run);
     if (run->stop != CAUSE_NONE) {
         json_release(&run->results);
-        orders_free(&run->orders);
-        end_order(run, BYTES(""), BYTES(""));
+        flow_run__orders_free(&run->orders);
+        (void)end_order(run, BYTES(""), BYTES(""));
     } else if (run->evaluator == NULL && needs_worker(run)) {
         json_release(&run->results);
         evaluator_begin(run);
@@ -485,173 +546,13 @@ static void flow_looked(void *ctx) {
             step_do(run, i);
         }
         if (run->orphans) {
-            (void)order_new(run, ORDER_TICK, FLOW_NONE);
+            (void)flow_run__order_new(run, ORDER_TICK, FLOW_NONE);
         }
         report_ask(run);
         time_wait(run);
         evaluator_rest(run);
     }
-    flow_run_next(run);
-}
-
-/* --- Orders ----------------------------------------------------------------------------------- */
-
-static struct flow_place order_place(const struct flow_run *run, const struct flow_order *order) {
-    return (struct flow_place){bytes_of(run->run), order->at, order->version};
-}
-
-void flow_run__order_done(struct flow_run *run) {
-    order_free(run->order);
-    run->order = NULL;
-    run->state = FLOW_RUN_IDLE;
-    run->again = true;
-    flow_run_next(run);
-}
-
-static void order_written(void *ctx) {
-    flow_run__order_done(ctx);
-}
-
-static struct err order_tx(struct tx *tx, void *ctx) {
-    struct flow_run *run = ctx;
-    struct flow_order *order = run->order;
-    const struct run_bounds *bounds = &run->flows->options.bounds;
-    const struct flow_told told = {.place = order_place(run, order),
-                                   .answer = order->answer,
-                                   .text = text_bytes(&order->text),
-                                   .bounds = *bounds};
-    const struct flow_over over = {.run = bytes_of(run->run),
-                                   .report = text_bytes(&order->text),
-                                   .note = text_bytes(&order->note),
-                                   .bounds = *bounds};
-    switch (order->kind) {
-    case ORDER_TELL:
-        return tx_flow_answer(tx, &told, &order->late);
-    case ORDER_TICK:
-        return tx_flow_tick(tx, bytes_of(run->run), bounds);
-    case ORDER_END:
-        return tx_flow_end(tx, &over, &order->late);
-    case ORDER_OUTPUT:
-    case ORDER_CHILD:
-    case ORDER_CALL:
-        break;
-    }
-    return err_make(ERR_INTERNAL, "flows: order");
-}
-
-/* Whether the evaluation that asked for the agent is under way: after a crash, another worker asks
- * for the agent again. */
-static bool call_waits(const struct flow_run *run, const struct flow_order *order) {
-    return run->evaluator != NULL && run->hands[order->at].evaluation == order->evaluation;
-}
-
-void flow_run__refuse_child(struct flow_run *run) {
-    struct flow_order *order = run->order;
-    const struct bytes why = bytes_of(run->why.text);
-    if (order->kind == ORDER_CALL) {
-        if (call_waits(run, order)) {
-            evaluator_answer(run->evaluator, order->evaluation, order->number, EVALUATOR_FAILED,
-                             why);
-        }
-        flow_run__order_done(run);
-        return;
-    }
-    order->kind = ORDER_TELL;
-    order->answer = (struct flow_answer){
-        .version = order->version, .phase = FLOW_AT_CHILD, .said = FLOW_SAID_FAILED};
-    text_set(&order->text, why);
-    run->state = FLOW_RUN_WRITING;
-    ask_write(&run->ask, order_tx, order_written);
-}
-
-/* --- What a command wrote --------------------------------------------------------------------- */
-
-/* As a shell takes it: without the line ends at its end. What is no text is left out. Of an output
- * that is too long, the beginning counts, and a sentence at its end says so. */
-static void output_read(struct pool_job *job) {
-    struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
-    struct flow_order *order = run->order;
-    const struct log_place place = {.name = text_bytes(&order->note).data, .stream = LOG_OUT};
-    AUTO(mem_release) char *output = mem_try(FLOW_TEXT_MAX);
-    struct log_read read = {0};
-    if (output == NULL || err_failed(spool_log_read(run->flows->options.spool, &place, output,
-                                                    FLOW_TEXT_MAX - CUT_WORDS_MAX, &read))) {
-        read.len = 0;
-    }
-    const bool cut = read.offset > 0 || read.offset + (int64_t)read.len < read.size;
-    while (read.len > 0 && output[read.len - 1] == '\n') {
-        read.len--;
-    }
-    for (size_t at = 0; at < read.len;) {
-        const size_t len = utf8_valid_len(output + at, read.len - at);
-        text_add(&order->text, output + at, len);
-        at += len + 1;
-    }
-    if (cut) {
-        text_addf(
-            &order->text,
-            "\n[… of %lld bytes of output, the rest is left out: 'drover logs %.*s' has it …]",
-            (long long)read.size, (int)strcspn(place.name, "."), place.name);
-    }
-}
-
-static void output_has_been_read(struct pool_job *job) {
-    struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
-    struct flow_order *order = run->order;
-    if (run->flows->asker.stopping) {
-        flows__maybe_stopped(run->flows);
-        return;
-    }
-    order->kind = ORDER_TELL;
-    order->answer = (struct flow_answer){
-        .version = order->version, .phase = FLOW_AT_OUTPUT, .said = FLOW_SAID_VALUE};
-    run->state = FLOW_RUN_WRITING;
-    ask_write(&run->ask, order_tx, order_written);
-}
-
-static void output_begin(struct flow_run *run) {
-    run->state = FLOW_RUN_SEARCHING;
-    pool_begin(&run->flows->pool, &run->job, POOL_QUICK, output_read, output_has_been_read);
-}
-
-/* --- An agent that code asks for -------------------------------------------------------------- */
-
-static struct err call_tx(struct tx *tx, void *ctx) {
-    struct flow_run *run = ctx;
-    struct flow_order *order = run->order;
-    const struct flow_call call = {.place = order_place(run, order),
-                                   .number = order->number,
-                                   .agent = text_bytes(&order->agent),
-                                   .task = text_bytes(&order->text)};
-    const struct err err = tx_flow_call(tx, &call, &order->late, &order->called);
-    if (!err_failed(err) && !order->late && order->called.ended) {
-        text_set(&run->title, order->called.text); /* Room for it. */
-    }
-    return err;
-}
-
-void flow_run__call_begun(struct flow_run *run) {
-    link_add_last(&run->calls, &run->order->link);
-    run->order = NULL;
-    run->state = FLOW_RUN_IDLE;
-    flow_run_next(run);
-}
-
-static void call_asked(void *ctx) {
-    struct flow_run *run = ctx;
-    struct flow_order *order = run->order;
-    if (order->late || !call_waits(run, order)) {
-        flow_run__order_done(run);
-    } else if (order->called.ended) {
-        evaluator_answer(run->evaluator, order->evaluation, order->number,
-                         order->called.failed ? EVALUATOR_FAILED : EVALUATOR_SAID,
-                         text_bytes(&run->title));
-        flow_run__order_done(run);
-    } else if (order->called.begun) {
-        flow_run__call_begun(run);
-    } else {
-        flow_run__begin_child(run);
-    }
+    flow_run__next(run);
 }
 
 /* --- The next thing --------------------------------------------------------------------------- */
@@ -665,27 +566,12 @@ static struct err adopt_tx(struct tx *tx, void *ctx) {
 static void adopt_done(void *ctx) {
     struct flow_run *run = ctx;
     run->state = FLOW_RUN_IDLE;
-    flow_run_next(run);
+    flow_run__next(run);
 }
 
-static void order_begin(struct flow_run *run) {
-    run->order = CONTAINER_OF(run->orders.next, struct flow_order, link);
-    link_remove(&run->order->link);
-    run->state = FLOW_RUN_WRITING;
-    run->why.text[0] = '\0'; /* The words of an earlier refusal would make any error one. */
-    if (run->order->kind == ORDER_OUTPUT) {
-        output_begin(run);
-    } else if (run->order->kind == ORDER_CHILD) {
-        flow_run__begin_child(run);
-    } else if (run->order->kind == ORDER_CALL) {
-        ask_write(&run->ask, call_tx, call_asked);
-    } else {
-        ask_write(&run->ask, order_tx, order_written);
-    }
-}
-
-static void flow_run_next(struct flow_run *run) {
-    if ((run->state != FLOW_RUN_IDLE && run->state != FLOW_RUN_NEW) || run->flows->asker.stopping ||
+void flow_run__next(struct flow_run *run) {
+    if ((run->state != FLOW_RUN_IDLE && run->state != FLOW_RUN_NEW) ||
+        run->flows->room.asker.stopping ||
         dispatch_held(run->flows->options.dispatch) == RUN_HELD) {
         return;
     }
@@ -693,7 +579,7 @@ static void flow_run_next(struct flow_run *run) {
         run->state = FLOW_RUN_WRITING;
         ask_write(&run->ask, adopt_tx, adopt_done);
     } else if (!links_empty(&run->orders)) {
-        order_begin(run);
+        flow_run__order_begin(run);
     } else if (run->again) {
         run->again = false;
         run->state = FLOW_RUN_READING;
@@ -715,7 +601,7 @@ static enum ask_verdict flow_run_judge(void *ctx, unsigned tries, struct err err
 static void on_later(struct timer *timer) {
     struct flow_run *run = CONTAINER_OF(timer, struct flow_run, timer);
     run->again = true;
-    flow_run_next(run);
+    flow_run__next(run);
 }
 
 static void flow_run_refused(void *ctx, struct err err) {
@@ -729,7 +615,7 @@ static void flow_run_refused(void *ctx, struct err err) {
         run->hands[run->order->at].version = -1; /* To be asked again. */
     }
     run->report = run->order != NULL && run->order->kind == ORDER_END ? 0 : run->report;
-    order_free(run->order);
+    flow_run__order_free(run->order);
     run->order = NULL;
     run->state = FLOW_RUN_IDLE;
     timer_start(run->flows->options.loop, &run->timer, RETRY_MAX_MS, on_later);
@@ -741,7 +627,7 @@ static struct flow_run *flow_run_new(struct flows *flows, struct bytes name) {
         .judge = flow_run_judge,
         .refused = flow_run_refused};
     struct flow_run *run = mem_new(sizeof *run);
-    struct text *texts[14];
+    struct text *texts[RUN_TEXTS];
     memcpy(run->run, name.data, name.len < ID_SIZE - 1 ? name.len : ID_SIZE - 1);
     run->flows = flows;
     run->node.name = bytes_of(run->run);
@@ -750,7 +636,7 @@ static struct flow_run *flow_run_new(struct flows *flows, struct bytes name) {
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         text_init(texts_of(run, texts)[i], FLOW_TEXT_MAX);
     }
-    ask_init(&run->ask, &flows->asker, &rules, run);
+    ask_init(&run->ask, &flows->room.asker, &rules, run);
     run->ask.run = run->node.name;
     table_add(&flows->table, &run->node);
     return run;
@@ -761,12 +647,12 @@ void flows_run_note(void *room, const struct run_row *row) {
     struct table_node *node = table_find(&flows->table, row->run);
     struct flow_run *run = node == NULL ? NULL : CONTAINER_OF(node, struct flow_run, node);
     const bool lives = row->state == RUN_RUNNING || (row->stop != CAUSE_NONE && run != NULL);
-    if (flows->asker.stopping || (run == NULL && (!lives || run_state_final(row->state)))) {
+    if (flows->room.asker.stopping || (run == NULL && (!lives || run_state_final(row->state)))) {
         return;
     }
     run = run == NULL ? flow_run_new(flows, row->run) : run;
     run->again = true;
-    flow_run_next(run);
+    flow_run__next(run);
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */
@@ -774,25 +660,22 @@ void flows_run_note(void *room, const struct run_row *row) {
 struct flows *flows_open(const struct flows_options *options) {
     struct flows *flows = mem_new(sizeof *flows);
     flows->options = *options;
-    flows->asker = (struct asker){.loop = options->loop,
-                                  .store = options->store,
-                                  .effects = options->effects,
-                                  .pause_ms = RETRY_MS,
-                                  .pause_max_ms = RETRY_MAX_MS,
-                                  .ctx = options->ctx,
-                                  .failed = options->failed};
-    pool_init(&flows->pool, options->loop, options->shortage);
+    const struct asker asker = {.loop = options->loop,
+                                .store = options->store,
+                                .effects = options->effects,
+                                .pause_ms = RETRY_MS,
+                                .pause_max_ms = RETRY_MAX_MS,
+                                .ctx = options->ctx,
+                                .failed = options->failed};
+    room_init(&flows->room, &asker, options->shortage);
     table_init(&flows->table);
     links_init(&flows->starts);
-    flows->stop_task.run = on_stopped;
     return flows;
 }
 
 void flows_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
     struct flows *flows = room;
-    flows->asker.stopping = true;
-    flows->stopped = stopped;
-    flows->stopped_ctx = ctx;
+    flows->room.asker.stopping = true;
     for (struct table_node *node = NULL; (node = table_next(&flows->table, node)) != NULL;) {
         struct flow_run *run = CONTAINER_OF(node, struct flow_run, node);
         timer_stop(flows->options.loop, &run->timer);
@@ -804,16 +687,14 @@ void flows_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
         next = link->next;
         flow_start__stop(CONTAINER_OF(link, struct flow_start, link));
     }
-    pool_cancel(&flows->pool);
-    flows__maybe_stopped(flows);
+    room_stop(&flows->room, stopped, ctx);
 }
 
 void flows_close(struct flows *flows) {
     if (flows == NULL) {
         return;
     }
-    assert(flows->asker.away == 0);
-    loop_task_cancel(flows->options.loop, &flows->stop_task);
+    room_done(&flows->room);
     for (struct table_node *node = table_next(&flows->table, NULL), *next; node != NULL;
          node = next) {
         next = table_next(&flows->table, node);

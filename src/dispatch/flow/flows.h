@@ -31,7 +31,10 @@ struct flows_options {
     struct agent_rows *agents;
     const struct spool *spool; /* Output of commands. */
     int64_t cpu_ms, memory_mb; /* For a function. */
+    int64_t workers_max;       /* As of struct workflows_limits. */
     int64_t step_timeout_ms;   /* As of struct flow_new. */
+    const char *data_dir;      /* Never written to by a flow, */
+    unsigned umask;            /* and the umask of files that are. */
     struct run_bounds bounds;
     void *ctx;
     void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);

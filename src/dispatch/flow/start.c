@@ -70,7 +70,7 @@ static void start_conclude(struct flow_start *start, struct err err) {
     loop_soon(start->flows->options.loop, &start->task);
 }
 
-/* A file that is read in the pool comes back by itself. */
+/* A file that is read in the pool comes back by itself, as the rows of another run do. */
 void flow_start__stop(struct flow_start *start) {
     if (start->evaluator != NULL) {
         evaluator_close(start->evaluator);
@@ -120,6 +120,7 @@ static void start_succeed(struct flow_start *start) {
         .model = text_or(spec->model, BYTES("")),
         .root = text_or(spec->root, BYTES("")),
         .step_timeout_ms = start->flows->options.step_timeout_ms,
+        .timeout_ms = spec->timeout_ms,
         .excluded = start->excluded,
         .resume = text_bytes(&start->old.run),
         .rerun = spec->rerun,
@@ -204,7 +205,7 @@ static void describe(struct flow_start *start) {
     const struct evaluator_options with = {
         .loop = options->loop,
         .scripts = options->scripts,
-        .pool = &start->flows->pool,
+        .pool = &start->flows->room.pool,
         .bounds = {.cpu_ms = (uint32_t)options->cpu_ms},
         .memory_mb = (uint64_t)options->memory_mb,
         .script = {start->script.prepared.text, start->script.prepared.len},
@@ -213,6 +214,7 @@ static void describe(struct flow_start *start) {
         .model = text_or(start->spec.model, BYTES("")),
         .watch = &watch,
         .ctx = start};
+    flows__make_room(start->flows);
     start->evaluator = evaluator_open(&with);
 }
 
@@ -287,9 +289,9 @@ static void flow_file_read(struct pool_job *job) {
 /* Something that was under way has come back. */
 static void start_go_on(struct flow_start *start, struct err err) {
     struct flows *flows = start->flows;
-    if (flows->asker.stopping) {
+    if (flows->room.asker.stopping) {
         start_conclude(start, err_make(ERR_INTERRUPTED, "flows: start"));
-        flows__maybe_stopped(flows);
+        room_maybe_stopped(&flows->room);
     } else if (err_failed(err)) {
         start_conclude(start, err);
     } else {
@@ -370,6 +372,7 @@ static void old_inherit(struct flow_start *start) {
 
 static void old_has_been_read(struct err err, void *ctx) {
     struct flow_start *start = ctx;
+    start->flows->room.held--;
     if (!err_failed(err)) {
         start->old.known = true;
         old_inherit(start);
@@ -381,9 +384,10 @@ static void start_next(struct flow_start *start) {
     const bool resumes = start->spec.resume != NULL && !start->old.known;
     if (start_has_file(start) && !start->file_known && (!resumes || start_resumes_last(start))) {
         start->err = err_make(ERR_INTERRUPTED, "flows: start");
-        pool_begin(&start->flows->pool, &start->job, POOL_QUICK, flow_file_read,
+        pool_begin(&start->flows->room.pool, &start->job, POOL_QUICK, flow_file_read,
                    file_has_been_read);
     } else if (resumes) {
+        start->flows->room.held++;
         store_read(start->flows->options.store, old_tx, old_has_been_read, start);
     } else {
         start_describe(start);

@@ -598,7 +598,7 @@ void workflow_start__rehearse(struct workflow_start *start) {
         rehearsal_finish(rehearsal, "its args are too large");
         return;
     }
-    workflows__make_room(workflows, 1);
+    workflows_make_room(workflows, 1);
     rehearsal->worker =
         workflows__start_script(workflows, workflows->options.scripts, &watch, rehearsal, &order);
     timer_start(workflows->options.loop, &rehearsal->deadline, REHEARSE_MS, rehearsal_on_deadline);

@@ -86,8 +86,6 @@ void workflows__stop_builds(struct workflows *workflows);
 void workflows__drop_builds(struct workflows *workflows);
 
 /* worker.c */
-/* Evicts idle workers until `wanted` more may live, as far as there are any. */
-void workflows__make_room(struct workflows *workflows, size_t wanted);
 void workflows__resume_frames(struct workflows *workflows); /* Calls hold less than they did. */
 void workflows__free_json(struct workflows *workflows,
                           json_t *json); /* In the pool: it may be large. */

@@ -122,7 +122,7 @@ static void workflow_leave_reader(struct workflow *workflow) {
 
 /* --- Idle ------------------------------------------------------------------------------------- */
 
-void workflows__make_room(struct workflows *workflows, size_t wanted) {
+void workflows_make_room(struct workflows *workflows, size_t wanted) {
     for (struct link *link = workflows->idle.next, *next; link != &workflows->idle; link = next) {
         struct workflow *workflow = CONTAINER_OF(link, struct workflow, idle);
         struct scripts_stats stats;
@@ -147,7 +147,7 @@ static void workflow_maybe_idle(struct workflow *workflow) {
     if (workflow->state == WORKFLOW_LIVE && workflow->script >= WORKFLOW_QUIET &&
         workflow->worker != NULL && !link_listed(&workflow->idle)) {
         link_add_last(&workflow->workflows->idle, &workflow->idle);
-        workflows__make_room(workflow->workflows, 0);
+        workflows_make_room(workflow->workflows, 0);
     }
 }
 
@@ -447,7 +447,7 @@ void workflow__start_worker(struct workflow *workflow, struct text *order) {
     for (struct call *call = NULL; (call = workflow__next_call(workflow, call)) != NULL;) {
         call->number = 0;
     }
-    workflows__make_room(workflow->workflows, 1);
+    workflows_make_room(workflow->workflows, 1);
     workflow__computing_begin(workflow);
     workflow->worker = workflows__start_script(workflow->workflows, workflow__scripts(workflow),
                                                &watch, workflow, order);

@@ -110,6 +110,9 @@ MUST_CHECK bool workflows_get_limits(const struct workflows *workflows, struct b
  * after a restart of the daemon. At most `count_max`; how many. */
 size_t workflows_get_slots(const struct workflows *workflows, struct bytes run, size_t count_max,
                            struct step_slot *ret_slots);
+/* Evicts idle workers until `wanted` more may live, as far as there are any. Those of flows are
+ * counted, too. */
+void workflows_make_room(struct workflows *workflows, size_t wanted);
 /* Sums over all builds of the engine. */
 void workflows_get_script_stats(const struct workflows *workflows, struct scripts_stats *ret_stats);
 

@@ -91,11 +91,13 @@ struct err tx_flow_submit(struct tx *tx, const struct flow_new *what, struct run
     }
     tx_do(tx,
           "INSERT INTO flows (run, name, file, source, description, input, model, root, stage,"
-          " rewinds, rejected, failed, due_ms, report, step_timeout_ms, resumed_from) VALUES ($1,"
-          " $2, $3, $4, $5, $6, $7, $8, 'steps', 0, '', '', 0, '', $9, $10)",
+          " rewinds, rejected, failed, due_ms, report, step_timeout_ms, timeout_ms, artifact,"
+          " artifact_fault, resumed_from) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'steps', 0, '',"
+          " '', 0, '', $9, $10, '', '', $11)",
           ARGS(arg_int(ret_row->id), arg_text(what->name), arg_text(what->file),
                arg_text(what->source), arg_text(what->description), arg_text(what->input),
                arg_text(what->model), arg_text(what->root), arg_int(what->step_timeout_ms),
+               arg_int(what->timeout_ms),
                what->resume.len > 0 ? arg_text(what->resume) : arg_str("")));
     steps_insert(tx, ret_row->id, &flow, &reused);
     return tx_error(tx);
@@ -179,14 +181,15 @@ struct err tx_flow_answer(struct tx *tx, const struct flow_told *told, bool *ret
     return tx_error(tx);
 }
 
-struct err tx_flow_tick(struct tx *tx, struct bytes run, const struct run_bounds *bounds) {
+struct err tx_flow_tick(struct tx *tx, const struct flow_due *due) {
     AUTO(flows__done) struct flow_state state;
-    if (flows__load(tx, run, &state)) {
+    if (flows__load(tx, due->run, &state)) {
         if (state.stage == FLOW_IN_STEPS) {
+            flows__revive(tx, &state, due);
             flow_tick(&state.flow);
         }
         flows__advance(tx, &state);
-        flows__sweep(tx, &state, bounds);
+        flows__sweep(tx, &state, &due->bounds);
     }
     return tx_error(tx);
 }
@@ -222,6 +225,16 @@ static struct err talk_begin(struct tx *tx, const struct flow_state *state,
     return err;
 }
 
+/* A flow may name itself as a step. */
+static bool flow_is_deep(struct tx *tx, const struct flow_state *state) {
+    return tx_number(tx,
+                     "WITH RECURSIVE above (id, parent) AS (SELECT r.id, r.parent FROM runs r"
+                     " WHERE r.id = $1 UNION ALL SELECT r.id, r.parent FROM runs r JOIN above a"
+                     " ON r.id = a.parent WHERE a.parent <> 0 AND r.kind = 'flow')"
+                     " SELECT count(*) FROM above",
+                     ARGS(arg_int(state->run.id))) >= FLOW_DEPTH_MAX;
+}
+
 static struct err child_begin(struct tx *tx, const struct flow_state *state,
                               const struct flow_child *child, struct run_row *ret_row,
                               struct why *why) {
@@ -237,6 +250,9 @@ static struct err child_begin(struct tx *tx, const struct flow_state *state,
         struct workflow_new workflow = *child->workflow;
         workflow.run.parent = state->run.run;
         return tx_workflow_submit(tx, &workflow, ret_row, why);
+    }
+    if (flow_is_deep(tx, state)) {
+        return err_why(why, ERR_CONFLICT, "flows are nested deeper than %d", FLOW_DEPTH_MAX);
     }
     struct flow_new flow = *child->flow;
     flow.run.parent = state->run.run;
@@ -519,6 +535,7 @@ static void last_event(struct tx *tx, const struct run_row *run, const struct fl
     if (len < state->report.len) {
         text_add_member_bool(&data, "report_cut", true);
     }
+    flows__artifact_write(state, &data);
     text_add_char(&data, '}');
     struct append append = runs__event_of(tx, &key, "flow_run_step_updated", &data);
     append.last = true;
@@ -536,7 +553,10 @@ struct err flows__ended(struct tx *tx, const struct run_row *run, struct run_fre
 }
 
 struct err flows__closed(struct tx *tx, const struct run_row *run) {
-    const struct flow_state none = {.report = BYTES(""), .failed = BYTES("")};
+    const struct flow_state none = {.report = BYTES(""),
+                                    .failed = BYTES(""),
+                                    .artifact = BYTES(""),
+                                    .artifact_fault = BYTES("")};
     last_event(tx, run, &none);
     return tx_error(tx);
 }
@@ -550,8 +570,12 @@ static void verdict_write(const struct flow_state *state, const struct flow_over
         return;
     }
     const bool stuck = bytes_is(state->failed, FLOW_UNSATISFIABLE);
-    run->state = state->failed.len > 0 || over->note.len > 0 ? RUN_FAILED : RUN_SUCCEEDED;
-    run->cause = stuck                   ? CAUSE_UNSATISFIABLE
+    const bool expired = bytes_is(state->failed, FLOW_EXPIRED);
+    run->state = expired                                       ? RUN_TIMED_OUT
+                 : state->failed.len > 0 || over->note.len > 0 ? RUN_FAILED
+                                                               : RUN_SUCCEEDED;
+    run->cause = expired                 ? CAUSE_DEADLINE
+                 : stuck                 ? CAUSE_UNSATISFIABLE
                  : state->failed.len > 0 ? CAUSE_STEP_FAILED
                  : over->note.len > 0    ? CAUSE_SCRIPT_ERROR
                                          : CAUSE_COMPLETED;
@@ -562,6 +586,9 @@ static struct bytes note_of_end(struct tx *tx, const struct flow_state *state,
     const size_t at = flow_find(&state->flow, state->failed);
     AUTO(text_done) struct text text = text_up_to(NOTE_MAX + 400);
     if (at == FLOW_NONE) {
+        if (bytes_is(state->failed, FLOW_EXPIRED)) {
+            return BYTES("it reached its time limit");
+        }
         text_addf(&text, "%s%.*s", over->note.len > 0 ? "the report could not be made: " : "",
                   (int)over->note.len, over->note.data);
         return note_cut(tx_copy_text(tx, &text, "flows: note"));
@@ -597,8 +624,9 @@ struct err tx_flow_end(struct tx *tx, const struct flow_over *over, bool *ret_la
     const struct run_end end = {.from = run.state, .output = over->report};
     verdict_write(&state, over, &run);
     run.note = run.stop == CAUSE_NONE ? note_of_end(tx, &state, over) : BYTES("");
-    tx_do(tx, "UPDATE flows SET report = $2 WHERE run = $1",
-          ARGS(arg_int(run.id), arg_text(over->report)));
+    tx_do(tx, "UPDATE flows SET report = $2, artifact = $3, artifact_fault = $4 WHERE run = $1",
+          ARGS(arg_int(run.id), arg_text(over->report), arg_text(over->artifact),
+               arg_text(note_cut(over->artifact_fault))));
     tx_fail(tx, runs__end(tx, &end, &run, &freed));
     tx_fail(tx, runs__ask_children(tx, &run, &freed));
     tx_fail(tx, runs__admit_freed(tx, &freed, &over->bounds));
@@ -635,6 +663,18 @@ int64_t flows__talk_session(struct tx *tx, int64_t turn) {
         " WHERE t.id = $1 AND t.parent <> 0 AND t.step_key = '' AND s.parent = 0 AND NOT EXISTS"
         " (SELECT 1 FROM runs p WHERE p.id = t.parent AND p.kind <> 'flow')";
     return tx_number(tx, session, ARGS(arg_int(turn)));
+}
+
+void flows__artifact_write(const struct flow_state *state, struct text *text) {
+    text_add_name(text, "artifact");
+    if (state->artifact.len == 0 && state->artifact_fault.len == 0) {
+        text_add_str(text, "null");
+        return;
+    }
+    text_add_char(text, '{');
+    text_add_member(text, "path", state->artifact);
+    text_add_member_or_null(text, "error", state->artifact_fault);
+    text_add_char(text, '}');
 }
 
 void flows__forget(struct tx *tx, int64_t run) {

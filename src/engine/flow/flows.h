@@ -29,6 +29,7 @@ enum {
     FLOW_TEXT_MAX = 1 << 20,    /* Bytes of a prompt, of a result and of the report. */
     FLOW_INPUT_MAX = 256 << 10, /* Bytes, as JSON. */
     FLOW_NAME_MAX = 200,
+    FLOW_DEPTH_MAX = 10, /* Flows that are steps of flows. */
 };
 
 /* --- Its start -------------------------------------------------------------------------------- */
@@ -41,6 +42,7 @@ struct flow_new {
     struct bytes model;              /* For agents that name none; "": the default. */
     struct bytes root;
     int64_t step_timeout_ms; /* Time of a step without a sign of life; 0: none. */
+    int64_t timeout_ms;      /* Of the run, since it began; 0: none. */
     const bool *excluded;    /* By place: steps that the file does not want; NULL: none. */
     /* run_…, ended: steps that completed there are reused; "": none. */
     struct bytes resume;
@@ -85,6 +87,7 @@ struct flow_look {
     struct bytes name, file, source, description, input, model, root, rejected;
     int64_t due_ms; /* When tx_flow_tick is to be called; 0: never. */
     bool orphans;   /* The same, at once: children run that no step waits for. */
+    bool completed; /* IN_REPORT: nothing failed it. */
     size_t count;   /* Number of steps. */
 };
 struct flow_item {
@@ -94,6 +97,7 @@ struct flow_item {
     enum flow_status status;
     enum flow_phase phase;
     int64_t version, tries;
+    int64_t calls; /* Agents of code that have not ended. */
     bool has_child;
     struct bytes log; /* OUTPUT: "RUN.ATTEMPT" of the command. */
 };
@@ -151,11 +155,27 @@ MUST_CHECK struct err tx_flow_call_begin(struct tx *tx, const struct flow_call *
                                          const struct flow_talk *talk, bool *ret_late,
                                          struct why *why);
 
-MUST_CHECK struct err tx_flow_tick(struct tx *tx, struct bytes run,
-                                   const struct run_bounds *bounds);
+/* Jobs that run below steps whose time is over, "RUN.ATTEMPT", with the place of the step: their
+ * latest output may be a sign of life. */
+MUST_CHECK struct err tx_flow_jobs(struct tx *tx, struct bytes run,
+                                   void (*each)(void *ctx, size_t at, struct bytes log), void *ctx);
+struct flow_sign {
+    size_t at;
+    int64_t at_ms; /* By the wall clock. */
+};
+/* Something is due: steps time out whose time is over, and below which nothing has moved. */
+struct flow_due {
+    struct bytes run;
+    const struct flow_sign *signs; /* Of what tx_flow_jobs said; NULL: none. */
+    size_t count;
+    struct run_bounds bounds;
+};
+MUST_CHECK struct err tx_flow_tick(struct tx *tx, const struct flow_due *due);
 /* The report is there, or could not be made (`note` says why); or the run was asked to stop. */
 struct flow_over {
     struct bytes run, report, note;
+    /* Name of the file that holds the report; "": none. Why it does not; "": it does. */
+    struct bytes artifact, artifact_fault;
     struct run_bounds bounds;
 };
 MUST_CHECK struct err tx_flow_end(struct tx *tx, const struct flow_over *over, bool *ret_late);

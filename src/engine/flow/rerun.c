@@ -207,7 +207,8 @@ void flows__reused_insert(struct tx *tx, int64_t run, const struct flow *flow, s
         "INSERT INTO flow_steps (run, place, name, status, phase, cause, version, chosen, tries,"
         " rounds, began_ms, changed_ms, due_ms, child, latest, session, approval, note, prompt,"
         " result, cached) SELECT $1, $2, name, $5, $6, '', $7, chosen, tries, rounds, 0, $8, 0, 0,"
-        " latest, session, approval, '', prompt, result, $9 FROM flow_steps WHERE run = $3 AND place = $4",
+        " latest, session, approval, '', prompt, result, $9 FROM flow_steps WHERE run = $3 AND "
+        "place = $4",
         ARGS(arg_int(run), arg_int((int64_t)at), arg_int(reused->run),
              arg_int((int64_t)reused->from[at]), arg_str(flow_status_names[step->status]),
              arg_str(flow_phase_names[step->phase]), arg_int(step->version),

@@ -12,6 +12,8 @@
 
 /* In `failed`, in the place of a step: what is left can never start. No step has such an id. */
 #define FLOW_UNSATISFIABLE "*"
+/* The same: the time of the run is over. */
+#define FLOW_EXPIRED "!"
 
 /* A step as its row has it. */
 struct flow_had {
@@ -26,6 +28,7 @@ struct flow_state {
     struct run_row run;
     enum flow_stage stage;
     struct bytes rejected, failed, report;
+    struct bytes artifact, artifact_fault;
     json_t *description;  /* Owned. */
     struct flow flow;     /* Owned; its texts are borrowed from the description. */
     struct flow_had *had; /* In the arena, by place. */
@@ -42,6 +45,8 @@ MUST_CHECK bool flows__close(struct tx *tx, const struct run_row *run,
 void flows__catch_up(struct tx *tx, const struct run_row *run);
 /* The next round, and all that follows from it: rows, questions, events, a note. */
 void flows__advance(struct tx *tx, struct flow_state *state);
+/* Steps whose time is over, and below which something moved meanwhile, get new time. */
+void flows__revive(struct tx *tx, struct flow_state *state, const struct flow_due *due);
 /* Children that no step waits for any more are asked to end. */
 void flows__sweep(struct tx *tx, const struct flow_state *state, const struct run_bounds *bounds);
 /* Whether there are any: an end of a child, and a person, change steps without a sweep. */
@@ -68,6 +73,9 @@ MUST_CHECK struct err flows__reuse(struct tx *tx, const struct flow_new *what, s
 /* The row of a step that was taken over. */
 void flows__reused_insert(struct tx *tx, int64_t run, const struct flow *flow, size_t at,
                           const struct flow_reused *reused);
+
+/* A member "artifact": {"path", "error"}, or null: the file that holds the report. */
+void flows__artifact_write(const struct flow_state *state, struct text *text);
 
 /* Operations of the kind (engine/run/kinds.h). */
 MUST_CHECK struct err flows__ended(struct tx *tx, const struct run_row *run,

@@ -32,7 +32,7 @@ static bool name_read(struct bytes name, const char *const *names, unsigned *ret
     return names[at] != NULL;
 }
 
-static bool step_read(struct rows *rows, struct flow_state *state, size_t at, int64_t now_ms) {
+static bool step_read(struct rows *rows, struct flow_state *state, size_t at) {
     struct flow_step *step = &state->flow.steps[at];
     struct flow_had *had = &state->had[at];
     unsigned status = 0, phase = 0, cause = 0;
@@ -55,32 +55,23 @@ static bool step_read(struct rows *rows, struct flow_state *state, size_t at, in
     had->child = rows_int(rows, 11);
     had->note = rows_copy(rows, 12);
     step->dispatched = rows_int(rows, 13);
-    const int64_t alive_ms = rows_int(rows, 14) < now_ms ? rows_int(rows, 14) : now_ms;
-    had->cached = rows_copy(rows, 15);
-    step->changed_ms = alive_ms > step->changed_ms ? alive_ms : step->changed_ms;
+    had->cached = rows_copy(rows, 14);
     return true;
 }
 
-/* Time in which a child of the step waits for a person is no time of the step; and each step of a
- * child is a sign of life. */
 #define STEP_COLUMNS                                                                               \
     "s.place, s.status, s.phase, s.cause, s.version, s.chosen, s.tries, s.rounds, s.began_ms,"     \
-    " CASE WHEN s.child <> 0 AND EXISTS (SELECT 1 FROM approvals a WHERE a.run = s.child AND"      \
-    " a.answered_ms IS NULL) THEN $2 ELSE s.changed_ms END, s.due_ms, s.child, s.note,"            \
-    " (SELECT count(*) FROM flow_calls c WHERE c.run = s.run AND c.place = s.place AND"            \
-    " c.version = s.version AND c.state = ''),"                                                    \
-    " COALESCE((SELECT max(COALESCE(p.ended_ms, p.started_ms)) FROM spans p WHERE p.run = s.child" \
-    " OR p.run IN (SELECT c.child FROM flow_calls c WHERE c.run = s.run AND c.place = s.place"     \
-    " AND c.version = s.version AND c.state = '')), 0), s.cached"
+    " s.changed_ms, s.due_ms, s.child, s.note, (SELECT count(*) FROM flow_calls c"                 \
+    " WHERE c.run = s.run AND c.place = s.place AND c.version = s.version AND c.state = ''),"      \
+    " s.cached"
 
 static bool steps_read(struct tx *tx, struct flow_state *state) {
     size_t at = 0;
     AUTO(rows_release)
     struct rows *rows =
         tx_rows(tx, "SELECT " STEP_COLUMNS " FROM flow_steps s WHERE s.run = $1 ORDER BY s.place",
-                ARGS(arg_int(state->run.id), arg_int(tx_steady_ms(tx))));
-    while (rows_step(rows) && at < state->flow.count &&
-           step_read(rows, state, at, tx_steady_ms(tx))) {
+                ARGS(arg_int(state->run.id)));
+    while (rows_step(rows) && at < state->flow.count && step_read(rows, state, at)) {
         at++;
     }
     return at == state->flow.count;
@@ -104,7 +95,8 @@ bool flows__read(struct tx *tx, const struct run_row *run, struct flow_state *re
     unsigned stage = 0;
     struct rows *rows = tx_row(tx,
                                "SELECT stage, rewinds, rejected, failed, description, report,"
-                               " step_timeout_ms FROM flows WHERE run = $1",
+                               " step_timeout_ms, timeout_ms, artifact, artifact_fault"
+                               " FROM flows WHERE run = $1",
                                ARGS(arg_int(run->id)));
     if (rows == NULL) {
         return false;
@@ -115,7 +107,9 @@ bool flows__read(struct tx *tx, const struct run_row *run, struct flow_state *re
     ret_state->failed = rows_copy(rows, 3);
     const struct bytes description = rows_copy(rows, 4);
     ret_state->report = rows_copy(rows, 5);
-    const int64_t step_timeout_ms = rows_int(rows, 6);
+    const int64_t step_timeout_ms = rows_int(rows, 6), timeout_ms = rows_int(rows, 7);
+    ret_state->artifact = rows_copy(rows, 8);
+    ret_state->artifact_fault = rows_copy(rows, 9);
     rows_release(&rows);
     if (!known || !description_read(tx, description, ret_state) || !steps_read(tx, ret_state)) {
         tx_fail(tx, err_make(ERR_STORE_CORRUPT, "flows: rows"));
@@ -125,6 +119,9 @@ bool flows__read(struct tx *tx, const struct run_row *run, struct flow_state *re
     ret_state->flow.rewinds = rewinds;
     ret_state->flow.step_timeout_ms = step_timeout_ms;
     ret_state->flow.now_ms = tx_steady_ms(tx);
+    if (timeout_ms > 0) { /* Time in the queue does not count. */
+        ret_state->flow.deadline_ms = tx_steady_ms(tx) + timeout_ms - runs__took_ms(tx, run);
+    }
     return !err_failed(tx_error(tx));
 }
 
@@ -301,9 +298,10 @@ void flows__advance(struct tx *tx, struct flow_state *state) {
         const struct flow_end end = flow_round(flow);
         if (end.how != FLOW_GOES_ON) {
             state->stage = FLOW_IN_REPORT;
-            state->failed = end.how == FLOW_SUCCEEDS ? BYTES("")
-                            : end.step == FLOW_NONE  ? BYTES(FLOW_UNSATISFIABLE)
-                                                     : flow->steps[end.step].id;
+            state->failed = end.how == FLOW_SUCCEEDS  ? BYTES("")
+                            : end.how == FLOW_EXPIRES ? BYTES(FLOW_EXPIRED)
+                            : end.step == FLOW_NONE   ? BYTES(FLOW_UNSATISFIABLE)
+                                                      : flow->steps[end.step].id;
         }
     }
     steps_changed(tx, state);

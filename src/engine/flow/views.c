@@ -23,18 +23,20 @@ struct err tx_flow_look(struct tx *tx, struct bytes run, bool *ret_found,
         *ret_found = false;
         return tx_error(tx);
     }
-    *ret_look = (struct flow_look){.run = state.run,
-                                   .stage = state.stage,
-                                   .name = rows_copy(rows, 0),
-                                   .file = rows_copy(rows, 1),
-                                   .source = rows_copy(rows, 2),
-                                   .description = rows_copy(rows, 3),
-                                   .input = rows_copy(rows, 4),
-                                   .model = rows_copy(rows, 5),
-                                   .root = rows_copy(rows, 6),
-                                   .rejected = state.rejected,
-                                   .due_ms = rows_int(rows, 7),
-                                   .count = state.flow.count};
+    *ret_look =
+        (struct flow_look){.run = state.run,
+                           .stage = state.stage,
+                           .name = rows_copy(rows, 0),
+                           .file = rows_copy(rows, 1),
+                           .source = rows_copy(rows, 2),
+                           .description = rows_copy(rows, 3),
+                           .input = rows_copy(rows, 4),
+                           .model = rows_copy(rows, 5),
+                           .root = rows_copy(rows, 6),
+                           .rejected = state.rejected,
+                           .due_ms = rows_int(rows, 7),
+                           .completed = state.stage == FLOW_IN_REPORT && state.failed.len == 0,
+                           .count = state.flow.count};
     rows_release(&rows);
     ret_look->orphans = flows__has_orphans(tx, &state);
     rows = tx_rows(tx, "SELECT prompt, result FROM flow_steps WHERE run = $1 ORDER BY place",
@@ -57,6 +59,7 @@ struct err tx_flow_look(struct tx *tx, struct bytes run, bool *ret_found,
             .phase = step->phase,
             .version = step->version,
             .tries = step->tries,
+            .calls = step->dispatched,
             .has_child = state.had[i].child != 0};
         each(ctx, &item);
     }
@@ -171,11 +174,12 @@ struct err tx_flow_write(struct tx *tx, const struct run_row *run, struct bytes 
         return tx_error(tx);
     }
     struct rows *rows =
-        tx_row(tx, "SELECT name, file, input, resumed_from FROM flows WHERE run = $1",
+        tx_row(tx, "SELECT name, file, input, resumed_from, timeout_ms FROM flows WHERE run = $1",
                ARGS(arg_int(run->id)));
     if (rows == NULL) {
         return tx_error(tx);
     }
+    const int64_t timeout_ms = rows_int(rows, 3);
     text_add_member(text, "flow", rows_text(rows, 0));
     text_add_member(text, "file", rows_text(rows, 1));
     text_add_name(text, "input");
@@ -184,9 +188,12 @@ struct err tx_flow_write(struct tx *tx, const struct run_row *run, struct bytes 
     rows_release(&rows);
     text_add_member(text, "stage", bytes_of(flow_stage_names[state.stage]));
     text_add_member_or_null(text, "failed_step",
-                            bytes_is(state.failed, FLOW_UNSATISFIABLE) ? BYTES("") : state.failed);
+                            flow_find(&state.flow, state.failed) == FLOW_NONE ? BYTES("")
+                                                                              : state.failed);
     text_add_member_int(text, "rewinds", state.flow.rewinds);
+    text_add_member_int_or_null(text, "timeout_ms", timeout_ms, timeout_ms > 0);
     text_write(text, "report", state.report, REPORT_JSON_MAX);
+    flows__artifact_write(&state, text);
     text_add_name(text, "steps");
     text_add_char(text, '[');
     rows = tx_rows(tx,

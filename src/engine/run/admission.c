@@ -141,6 +141,18 @@ static const char slot_sql[] =
     "SELECT " RUN_COLUMNS " FROM runs WHERE kind = $1 AND gate = 'slot' AND ended_ms IS NULL"
     " AND id <> $2 ORDER BY priority DESC, id LIMIT 1";
 
+/* The same of one right below a run of its kind. */
+static const char nested_sql[] =
+    "SELECT " RUN_COLUMNS " FROM runs WHERE kind = $1 AND gate = 'slot' AND ended_ms IS NULL"
+    " AND id <> $2 AND parent <> 0 AND EXISTS (SELECT 1 FROM runs p WHERE p.id = runs.parent"
+    " AND p.kind = $1) ORDER BY priority DESC, id LIMIT 1";
+
+bool runs__is_nested(struct tx *tx, const struct run_row *row) {
+    return row->parent != 0 && run_kind_is(row->kind, RUN_NESTS) &&
+           tx_number(tx, "SELECT count(*) FROM runs WHERE id = $1 AND kind = $2",
+                     ARGS(arg_int(row->parent), arg_str(run_kind_name(row->kind)))) != 0;
+}
+
 static void slot_park(struct tx *tx, enum run_kind kind, struct run_freed *freed) {
     budget__park_line(tx, slot_sql, arg_str(run_kind_name(kind)), freed);
 }
@@ -168,19 +180,23 @@ static struct err slot_pass(struct tx *tx, void *ctx) {
 
 /* Hands out slots of one kind, at most `limit`. One run goes, if there is room for it, or leaves
  * the line for a budget. Nothing is counted where nobody waits. True: some may be left. */
-static bool slots_admit(struct tx *tx, enum run_kind kind, const struct run_bounds *bounds,
-                        int64_t limit, struct run_freed *freed) {
+enum slot_line { LINE_OF_ALL, LINE_NESTED };
+static bool line_admit(struct tx *tx, enum run_kind kind, enum slot_line line,
+                       const struct run_bounds *bounds, int64_t limit, struct run_freed *freed) {
+    const char *sql = line == LINE_NESTED ? nested_sql : slot_sql;
     struct run_admission admission = {.slots_free = 0};
     int64_t unwritable = 0; /* Run that is unwritable in the line (runs__try); 0: none. */
     size_t bytes = 0;
     for (int64_t i = 0; i < limit && bytes <= RUN_BYTES_TURN; i++) {
         struct candidate candidate = {.bounds = bounds};
-        if (!runs__first(tx, slot_sql, ARGS(arg_str(run_kind_name(kind)), arg_int(unwritable)),
+        if (!runs__first(tx, sql, ARGS(arg_str(run_kind_name(kind)), arg_int(unwritable)),
                          &candidate.row)) {
             return false;
         }
         if (i == 0) {
-            admission.slots_free = slots_free(tx, kind, bounds);
+            admission.slots_free = line == LINE_OF_ALL  ? slots_free(tx, kind, bounds)
+                                   : bounds->slots == 0 ? 0 /* The daemon holds. */
+                                                        : INT64_MAX;
         }
         if (run_admit(&admission) != GATE_NONE) {
             return false;
@@ -194,6 +210,13 @@ static bool slots_admit(struct tx *tx, enum run_kind kind, const struct run_boun
         }
     }
     return true;
+}
+
+static bool slots_admit(struct tx *tx, enum run_kind kind, const struct run_bounds *bounds,
+                        int64_t limit, struct run_freed *freed) {
+    const bool more =
+        run_kind_is(kind, RUN_NESTS) && line_admit(tx, kind, LINE_NESTED, bounds, limit, freed);
+    return line_admit(tx, kind, LINE_OF_ALL, bounds, limit, freed) || more;
 }
 
 /* --- What was freed --------------------------------------------------------------------------- */

@@ -225,6 +225,8 @@ void runs__progress_view(struct tx *tx, struct run_row *io_row); /* View of a wo
 
 /* How many of this kind there may be at once; INT64_MAX: any number. */
 int64_t runs__slots(enum run_kind kind, const struct run_bounds *bounds);
+/* Whether it begins without a slot (RUN_NESTS), by its kind and parent. */
+bool runs__is_nested(struct tx *tx, const struct run_row *row);
 
 /* --- Input (job/input.c) ---------------------------------------------------------------------- */
 

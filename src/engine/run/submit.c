@@ -57,6 +57,7 @@ static void gates_ask(struct tx *tx, const struct run_new *what, struct run_row 
         " AND gate IN ('', 'slot', 'budget') AND ended_ms IS NULL AND run_key <> '') THEN 0"
         " ELSE 1 END";
     int64_t slots = runs__slots(row->kind, &what->bounds);
+    slots = slots > 0 && runs__is_nested(tx, row) ? INT64_MAX : slots;
     struct run_admission admission = {.key_max = row->key_max};
     if (row->not_before_ms != 0) {
         admission.not_before_ms = row->not_before_ms;

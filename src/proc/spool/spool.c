@@ -413,6 +413,33 @@ int64_t spool_disk(const struct spool *spool, const char *name) {
     return blocks * STAT_BLOCK;
 }
 
+static bool is_output(const char *file) {
+    return strncmp(file, "out.", 4) == 0 || strncmp(file, "err.", 4) == 0 ||
+           strncmp(file, "pty.", 4) == 0;
+}
+
+int64_t spool_written_ms(const struct spool *spool, const char *name) {
+    AUTO(fd_release) int fd = -1;
+    struct err err = spool_folder(spool, name, &fd);
+    if (err_failed(err) || fd < 0) {
+        return 0;
+    }
+    struct names names;
+    names_start(&names, fd);
+    int64_t written_ms = 0;
+    const char *file = names_next(&names);
+    for (int i = 0; i < FILES_MAX && file != NULL; i++, file = names_next(&names)) {
+        struct stat about;
+        if (is_output(file) && fstatat(fd, file, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
+            about.st_size > 0) {
+            const int64_t at_ms =
+                (int64_t)about.st_mtim.tv_sec * 1000 + about.st_mtim.tv_nsec / 1000000;
+            written_ms = at_ms > written_ms ? at_ms : written_ms;
+        }
+    }
+    return written_ms;
+}
+
 struct err spool_changed_s(const struct spool *spool, const char *name, int64_t *ret_changed_s) {
     struct stat about;
     if (fstatat(spool_fd(spool), name, &about, AT_SYMLINK_NOFOLLOW) < 0) {

@@ -104,6 +104,10 @@ int64_t spool_disk_of(const struct spool_exit *exit, int64_t log_max);
 MUST_CHECK struct err spool_changed_s(const struct spool *spool, const char *name,
                                       int64_t *ret_changed_s);
 
+/* When the command of an attempt last wrote something, by the wall clock; 0: not yet, or nobody
+ * knows. */
+int64_t spool_written_ms(const struct spool *spool, const char *name);
+
 /* --- Cleaning --------------------------------------------------------------------------------- */
 
 /* Removes the folder and all in it. Absent is fine. Never of a holder that lives (ERR_BUSY). What

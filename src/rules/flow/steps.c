@@ -254,6 +254,14 @@ static size_t failed_find(const struct flow *flow) {
     return FLOW_NONE;
 }
 
+static bool has_open(const struct flow *flow) {
+    bool open = false;
+    for (size_t i = 0; i < flow->count && !open; i++) {
+        open = flow_status_is_open(flow->steps[i].status);
+    }
+    return open;
+}
+
 struct flow_end flow_round(struct flow *flow) {
     while (settle_once(flow)) {
     }
@@ -262,6 +270,10 @@ struct flow_end flow_round(struct flow *flow) {
     if (failed != FLOW_NONE && flow->failing == FLOW_FAILS_FAST) {
         flow_cancel(flow);
         return (struct flow_end){FLOW_FAILS, failed};
+    }
+    if (flow->deadline_ms > 0 && flow->deadline_ms <= flow->now_ms && has_open(flow)) {
+        flow_cancel(flow);
+        return (struct flow_end){FLOW_EXPIRES, FLOW_NONE};
     }
     for (enum class class = CLASS_WHEN; class < CLASS_COUNT; class ++) {
         class_begin(flow, class);
@@ -459,6 +471,13 @@ static int64_t batch_due_ms(const struct flow *flow, const struct flow_step *ste
     return first_ms > 0 ? first_ms + flow->batch_timeout_ms : 0;
 }
 
+bool flow_is_silent(const struct flow *flow, size_t at) {
+    const struct flow_step *step = &flow->steps[at];
+    const int64_t due_ms = step_due_ms(flow, step);
+    const bool below = step->phase == FLOW_AT_CHILD || step->phase == FLOW_AT_RUN;
+    return below && due_ms > 0 && due_ms <= flow->now_ms;
+}
+
 static void step_time_out(struct flow *flow, struct flow_step *step) {
     if (step->phase == FLOW_AT_PAUSE) {
         step_phase(flow, step, FLOW_AT_CHILD);
@@ -487,7 +506,7 @@ void flow_tick(struct flow *flow) {
 }
 
 int64_t flow_due_ms(const struct flow *flow) {
-    int64_t due_ms = 0;
+    int64_t due_ms = flow->deadline_ms;
     for (size_t i = 0; i < flow->count; i++) {
         const struct flow_step *step = &flow->steps[i];
         const bool open = flow_status_is_open(step->status);

@@ -205,6 +205,8 @@ enum run_trait {
     RUN_IS_ALIKE = 1 << 6, /* Budgets do not learn from its attempts. */
     RUN_IS_SILENT = 1 << 7, /* Nobody is notified of it. */
     RUN_TELLS_END = 1 << 8, /* The last event of its stream is one of its kind. */
+    /* One right below another of its kind takes no slot: that one has it, and waits for this. */
+    RUN_NESTS = 1 << 9,
 };
 struct run_kind_rules {
     enum run_slots slots; /* Limit of the daemon that runs of the kind share. */

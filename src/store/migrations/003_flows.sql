@@ -1,7 +1,9 @@
 -- Flows (rules/flow/flow.h), by the run that is one. description, input: JSON; description: as the
 -- worker described the file. stage: steps, report, over. rejected: words of the last rejection that
 -- led back. failed: the step because of which it fails. due_ms 0: nothing passes by time.
--- resumed_from: run_… that it began from, or ''.
+-- timeout_ms: of the whole run, since it began; 0: none. artifact: name of the file that holds the
+-- report; '': none; artifact_fault: why it was not written; ''. resumed_from: run_… that it began
+-- from, or ''.
 CREATE TABLE flows (
     run @int@ NOT NULL PRIMARY KEY,
     name TEXT NOT NULL,
@@ -18,6 +20,9 @@ CREATE TABLE flows (
     due_ms @int@ NOT NULL,
     report TEXT NOT NULL,
     step_timeout_ms @int@ NOT NULL,
+    timeout_ms @int@ NOT NULL,
+    artifact TEXT NOT NULL,
+    artifact_fault TEXT NOT NULL,
     resumed_from TEXT NOT NULL
 ) @strict@;
 -- Steps, in the order of the file. child: id of the run that it waits for; 0: none. latest: of its

@@ -1,0 +1,295 @@
+/* orders.c: what a flow has to write, in line: answers, children, times, its end. See flow_run.h.
+ *
+ * One order is at hand at a time, and each is a transaction; some need the pool before it. An order
+ * is made of rows that were read a moment ago, and names the version of its step: where somebody
+ * was first, it changes nothing.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "dispatch/flow/flow_run.h"
+#include "proc/spool/spool.h"
+
+enum { CUT_WORDS_MAX = 300 }; /* About output that is too long. */
+
+void flow_run__order_free(struct flow_order *order) {
+    if (order != NULL) {
+        link_remove(&order->link);
+        text_done(&order->text);
+        text_done(&order->agent);
+        text_done(&order->note);
+        text_done(&order->path);
+        text_done(&order->fault);
+        mem_free(order->watched);
+        mem_free(order->signs);
+        mem_free(order);
+    }
+}
+
+struct flow_order *flow_run__order_new(struct flow_run *run, enum flow_order_kind kind, size_t at) {
+    struct flow_order *order = mem_new(sizeof *order);
+    order->kind = kind;
+    order->at = at;
+    order->version = at < run->count ? run->hands[at].version : 0;
+    text_init(&order->text, FLOW_TEXT_MAX);
+    text_init(&order->agent, FLOW_NAME_MAX + 1);
+    text_init(&order->note, 600);
+    text_init(&order->path, LIMIT_PATH_MAX);
+    text_init(&order->fault, 600);
+    link_add_last(&run->orders, &order->link);
+    return order;
+}
+
+void flow_run__orders_free(struct link *orders) {
+    while (!links_empty(orders)) {
+        flow_run__order_free(CONTAINER_OF(orders->next, struct flow_order, link));
+    }
+}
+
+/* --- Orders ----------------------------------------------------------------------------------- */
+
+static struct flow_place order_place(const struct flow_run *run, const struct flow_order *order) {
+    return (struct flow_place){bytes_of(run->run), order->at, order->version};
+}
+
+void flow_run__order_done(struct flow_run *run) {
+    flow_run__order_free(run->order);
+    run->order = NULL;
+    run->state = FLOW_RUN_IDLE;
+    run->again = true;
+    flow_run__next(run);
+}
+
+static void order_written(void *ctx) {
+    flow_run__order_done(ctx);
+}
+
+static struct err order_tx(struct tx *tx, void *ctx) {
+    struct flow_run *run = ctx;
+    struct flow_order *order = run->order;
+    const struct run_bounds *bounds = &run->flows->options.bounds;
+    const struct flow_told told = {.place = order_place(run, order),
+                                   .answer = order->answer,
+                                   .text = text_bytes(&order->text),
+                                   .bounds = *bounds};
+    const struct flow_over over = {.run = bytes_of(run->run),
+                                   .report = text_bytes(&order->text),
+                                   .note = text_bytes(&order->note),
+                                   .artifact = text_bytes(&order->path),
+                                   .artifact_fault = text_bytes(&order->fault),
+                                   .bounds = *bounds};
+    const struct flow_due due = {.run = bytes_of(run->run),
+                                 .signs = order->signs,
+                                 .count = order->watched_count,
+                                 .bounds = *bounds};
+    switch (order->kind) {
+    case ORDER_TELL:
+        return tx_flow_answer(tx, &told, &order->late);
+    case ORDER_TICK:
+        return tx_flow_tick(tx, &due);
+    case ORDER_END:
+        return tx_flow_end(tx, &over, &order->late);
+    case ORDER_OUTPUT:
+    case ORDER_CHILD:
+    case ORDER_CALL:
+        break;
+    }
+    return err_make(ERR_INTERNAL, "flows: order");
+}
+
+void flow_run__order_write(struct flow_run *run) {
+    run->state = FLOW_RUN_WRITING;
+    ask_write(&run->ask, order_tx, order_written);
+}
+
+/* Whether the evaluation that asked for the agent is under way: after a crash, another worker asks
+ * for the agent again. */
+static bool call_waits(const struct flow_run *run, const struct flow_order *order) {
+    return run->evaluator != NULL && run->hands[order->at].evaluation == order->evaluation;
+}
+
+void flow_run__refuse_child(struct flow_run *run) {
+    struct flow_order *order = run->order;
+    const struct bytes why = bytes_of(run->why.text);
+    if (order->kind == ORDER_CALL) {
+        if (call_waits(run, order)) {
+            evaluator_answer(run->evaluator, order->evaluation, order->number, EVALUATOR_FAILED,
+                             why);
+        }
+        flow_run__order_done(run);
+        return;
+    }
+    order->kind = ORDER_TELL;
+    order->answer = (struct flow_answer){
+        .version = order->version, .phase = FLOW_AT_CHILD, .said = FLOW_SAID_FAILED};
+    text_clear(&order->text);
+    text_add(&order->text, why.data, why.len);
+    flow_run__order_write(run);
+}
+
+/* --- What a command wrote --------------------------------------------------------------------- */
+
+/* As a shell takes it: without the line ends at its end. What is no text is left out. Of an output
+ * that is too long, the beginning counts, and a sentence at its end says so. */
+static void output_read(struct pool_job *job) {
+    struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
+    struct flow_order *order = run->order;
+    const struct log_place place = {.name = text_bytes(&order->note).data, .stream = LOG_OUT};
+    AUTO(mem_release) char *output = mem_try(FLOW_TEXT_MAX);
+    struct log_read read = {0};
+    if (output == NULL || err_failed(spool_log_read(run->flows->options.spool, &place, output,
+                                                    FLOW_TEXT_MAX - CUT_WORDS_MAX, &read))) {
+        read.len = 0;
+    }
+    const bool cut = read.offset > 0 || read.offset + (int64_t)read.len < read.size;
+    while (read.len > 0 && output[read.len - 1] == '\n') {
+        read.len--;
+    }
+    for (size_t at = 0; at < read.len;) {
+        const size_t len = utf8_valid_len(output + at, read.len - at);
+        text_add(&order->text, output + at, len);
+        at += len + 1;
+    }
+    if (cut) {
+        text_addf(
+            &order->text,
+            "\n[… of %lld bytes of output, the rest is left out: 'drover logs %.*s' has it …]",
+            (long long)read.size, (int)strcspn(place.name, "."), place.name);
+    }
+}
+
+static void output_has_been_read(struct pool_job *job) {
+    struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
+    struct flow_order *order = run->order;
+    if (run->flows->room.asker.stopping) {
+        room_maybe_stopped(&run->flows->room);
+        return;
+    }
+    order->kind = ORDER_TELL;
+    order->answer = (struct flow_answer){
+        .version = order->version, .phase = FLOW_AT_OUTPUT, .said = FLOW_SAID_VALUE};
+    flow_run__order_write(run);
+}
+
+static void output_begin(struct flow_run *run) {
+    run->state = FLOW_RUN_SEARCHING;
+    pool_begin(&run->flows->room.pool, &run->job, POOL_QUICK, output_read, output_has_been_read);
+}
+
+/* --- Signs of life ---------------------------------------------------------------------------- */
+
+static void on_job(void *ctx, size_t at, struct bytes log) {
+    struct flow_run *run = ctx;
+    struct flow_order *order = run->order;
+    if (order->watched_count == FLOW_WATCHED_MAX) {
+        return;
+    }
+    struct flow_watched *watched = &order->watched[order->watched_count++];
+    watched->at = at;
+    (void)snprintf(watched->log, sizeof watched->log, "%.*s", (int)log.len, log.data);
+}
+
+static struct err jobs_tx(struct tx *tx, void *ctx) {
+    struct flow_run *run = ctx;
+    run->order->watched_count = 0;
+    return tx_flow_jobs(tx, bytes_of(run->run), on_job, run);
+}
+
+static void signs_look(struct pool_job *job) {
+    const struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
+    struct flow_order *order = run->order;
+    for (size_t i = 0; i < order->watched_count; i++) {
+        const struct flow_watched *watched = &order->watched[i];
+        order->signs[i] = (struct flow_sign){
+            watched->at, spool_written_ms(run->flows->options.spool, watched->log)};
+    }
+}
+
+static void signs_seen(struct pool_job *job) {
+    struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
+    if (run->flows->room.asker.stopping) {
+        room_maybe_stopped(&run->flows->room);
+    } else {
+        flow_run__order_write(run);
+    }
+}
+
+static void jobs_read(void *ctx) {
+    struct flow_run *run = ctx;
+    if (run->order->watched_count == 0) {
+        flow_run__order_write(run);
+        return;
+    }
+    run->order->signs = mem_new_array(run->order->watched_count, sizeof *run->order->signs);
+    run->state = FLOW_RUN_SEARCHING;
+    pool_begin(&run->flows->room.pool, &run->job, POOL_QUICK, signs_look, signs_seen);
+}
+
+static void tick_begin(struct flow_run *run) {
+    run->order->watched = mem_new_array(FLOW_WATCHED_MAX, sizeof *run->order->watched);
+    ask_read(&run->ask, jobs_tx, jobs_read);
+}
+
+/* --- An agent that code asks for -------------------------------------------------------------- */
+
+static struct err call_tx(struct tx *tx, void *ctx) {
+    struct flow_run *run = ctx;
+    struct flow_order *order = run->order;
+    const struct flow_call call = {.place = order_place(run, order),
+                                   .number = order->number,
+                                   .agent = text_bytes(&order->agent),
+                                   .task = text_bytes(&order->text)};
+    const struct err err = tx_flow_call(tx, &call, &order->late, &order->called);
+    if (!err_failed(err) && !order->late && order->called.ended) {
+        text_clear(&run->title); /* Room for it. */
+        text_add(&run->title, order->called.text.data, order->called.text.len);
+    }
+    return err;
+}
+
+void flow_run__call_begun(struct flow_run *run) {
+    link_add_last(&run->calls, &run->order->link);
+    run->order = NULL;
+    run->state = FLOW_RUN_IDLE;
+    flow_run__next(run);
+}
+
+static void call_asked(void *ctx) {
+    struct flow_run *run = ctx;
+    struct flow_order *order = run->order;
+    if (order->late || !call_waits(run, order)) {
+        flow_run__order_done(run);
+    } else if (order->called.ended) {
+        evaluator_answer(run->evaluator, order->evaluation, order->number,
+                         order->called.failed ? EVALUATOR_FAILED : EVALUATOR_SAID,
+                         text_bytes(&run->title));
+        flow_run__order_done(run);
+    } else if (order->called.begun) {
+        flow_run__call_begun(run);
+    } else {
+        flow_run__begin_child(run);
+    }
+}
+
+void flow_run__order_begin(struct flow_run *run) {
+    run->order = CONTAINER_OF(run->orders.next, struct flow_order, link);
+    link_remove(&run->order->link);
+    run->state = FLOW_RUN_WRITING;
+    run->why.text[0] = '\0'; /* The words of an earlier refusal would make any error one. */
+    if (run->order->kind == ORDER_OUTPUT) {
+        output_begin(run);
+    } else if (run->order->kind == ORDER_CHILD) {
+        flow_run__begin_child(run);
+    } else if (run->order->kind == ORDER_CALL) {
+        ask_write(&run->ask, call_tx, call_asked);
+    } else if (run->order->kind == ORDER_TICK) {
+        tick_begin(run);
+    } else if (run->order->path.len > 0 && run->order->fault.len == 0) {
+        flow_run__artifact_begin(run);
+    } else {
+        flow_run__order_write(run);
+    }
+}

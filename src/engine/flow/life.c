@@ -1,0 +1,108 @@
+/* life.c: signs of life of a step, below it. See flows.h.
+ *
+ * A step times out when nothing below it has moved for its time. That is looked at when the time is
+ * over, and not written when it happens: an agent says a word many times in a second. Signs of life
+ * are rows: the last event of a run or of its session, a span, a begin. Output of commands stands
+ * in no row, so who performs the flow looks for that before (tx_flow_jobs).
+ *
+ * Time in which something below waits is no time of the step: for a slot, a budget, a provider or a
+ * person. When that is over, its own event is the sign of life.
+ */
+#include "base/memory.h"
+#include "engine/flow/rows.h"
+
+enum { BELOW_MAX = 500 }; /* Runs that are looked at for one step. */
+
+/* The runs of the step ($1, $2, at its version $3) that have not ended, and all below them that
+ * have not; in the order of the tree, so that a limit cuts the deepest. */
+#define BELOW                                                                                      \
+    "WITH RECURSIVE tree (id) AS ("                                                                \
+    "SELECT r.id FROM runs r WHERE r.ended_ms IS NULL AND r.id IN ("                               \
+    "SELECT s.child FROM flow_steps s WHERE s.run = $1 AND s.place = $2 AND s.child <> 0"          \
+    " UNION ALL SELECT c.child FROM flow_calls c WHERE c.run = $1 AND c.place = $2"                \
+    " AND c.version = $3 AND c.child <> 0)"                                                        \
+    " UNION ALL SELECT b.id FROM runs b JOIN tree t ON b.parent = t.id WHERE b.parent <> 0"        \
+    " AND b.ended_ms IS NULL AND b.stop = '') "
+#define FROM_BELOW " FROM (SELECT id FROM tree LIMIT $4) t JOIN runs r ON r.id = t.id"
+#define LAST_EVENT(owner, name)                                                                    \
+    "COALESCE((SELECT e.at_ms FROM streams m JOIN events e ON e.stream = m.id AND e.seq = m.head"  \
+    " WHERE m.owner = " owner " AND m.name = " name "), 0)"
+static const char signs_sql[] = BELOW
+    "SELECT CASE WHEN r.gate <> '' OR r.lane <> 0 OR r.state = 'waiting' OR EXISTS (SELECT 1"
+    " FROM approvals a WHERE a.run = r.id AND a.answered_ms IS NULL) THEN 1 ELSE 0 END,"
+    " r.started_ms, COALESCE((SELECT max(COALESCE(p.ended_ms, p.started_ms)) FROM spans p"
+    " WHERE p.run = r.id), 0), " LAST_EVENT(
+        "r.owner",
+        "'run:' || r.run") ","
+                           " COALESCE((SELECT " LAST_EVENT(
+                               "n.owner",
+                               "'session:' || n.session") " FROM turns u"
+                                                          " JOIN sessions n ON n.id = u.session "
+                                                          "WHERE u.run = r.id), 0)" FROM_BELOW;
+static const char jobs_sql[] =
+    BELOW "SELECT r.run || '.' || CAST(r.attempt AS TEXT)" FROM_BELOW " WHERE r.kind = 'job'"
+          " AND r.gate = ''";
+
+/* Latest sign of life that rows have, by the wall clock; now, while something below waits. */
+static int64_t signs_read(struct tx *tx, const struct flow_state *state, size_t at) {
+    int64_t alive_ms = 0;
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx, signs_sql,
+                                ARGS(arg_int(state->run.id), arg_int((int64_t)at),
+                                     arg_int(state->flow.steps[at].version), arg_int(BELOW_MAX)));
+    while (alive_ms < tx_now_ms(tx) && rows_step(rows)) {
+        for (int column = 1; column <= 4; column++) {
+            const int64_t sign_ms = rows_int(rows, column);
+            alive_ms = sign_ms > alive_ms ? sign_ms : alive_ms;
+        }
+        alive_ms = rows_int(rows, 0) != 0 ? tx_now_ms(tx) : alive_ms;
+    }
+    return alive_ms;
+}
+
+/* The row keeps it: else each later round would take the time for over again. */
+static void step_revive(struct tx *tx, struct flow_state *state, size_t at, int64_t alive_ms) {
+    const int64_t age_ms = tx_now_ms(tx) - alive_ms;
+    const int64_t steady_ms = tx_steady_ms(tx) - (age_ms > 0 ? age_ms : 0);
+    struct flow_step *step = &state->flow.steps[at];
+    if (alive_ms > 0 && steady_ms > step->changed_ms) {
+        step->changed_ms = steady_ms;
+        tx_do(tx, "UPDATE flow_steps SET changed_ms = $3 WHERE run = $1 AND place = $2",
+              ARGS(arg_int(state->run.id), arg_int((int64_t)at), arg_int(steady_ms)));
+    }
+}
+
+void flows__revive(struct tx *tx, struct flow_state *state, const struct flow_due *due) {
+    for (size_t i = 0; i < state->flow.count; i++) {
+        if (!flow_is_silent(&state->flow, i)) {
+            continue;
+        }
+        int64_t alive_ms = signs_read(tx, state, i);
+        for (size_t s = 0; s < due->count; s++) {
+            const struct flow_sign *sign = &due->signs[s];
+            alive_ms = sign->at == i && sign->at_ms > alive_ms ? sign->at_ms : alive_ms;
+        }
+        step_revive(tx, state, i, alive_ms);
+    }
+}
+
+struct err tx_flow_jobs(struct tx *tx, struct bytes run,
+                        void (*each)(void *ctx, size_t at, struct bytes log), void *ctx) {
+    AUTO(flows__done) struct flow_state state;
+    if (!flows__load(tx, run, &state)) {
+        return tx_error(tx);
+    }
+    for (size_t i = 0; i < state.flow.count && state.stage == FLOW_IN_STEPS; i++) {
+        if (!flow_is_silent(&state.flow, i)) {
+            continue;
+        }
+        AUTO(rows_release)
+        struct rows *rows = tx_rows(tx, jobs_sql,
+                                    ARGS(arg_int(state.run.id), arg_int((int64_t)i),
+                                         arg_int(state.flow.steps[i].version), arg_int(BELOW_MAX)));
+        while (rows_step(rows)) {
+            each(ctx, i, rows_text(rows, 0));
+        }
+    }
+    return tx_error(tx);
+}
