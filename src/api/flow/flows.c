@@ -90,7 +90,7 @@ static const struct field start_rows[] = {
     {FIELD("model", FIELD_CHARS, AT(model)), .min = 1, .max = 200},
     {FIELD("project", FIELD_CHARS, AT(project)), .min = 1, .max = 64},
     {FIELD("label", FIELD_CHARS, AT(label)), .min = 1, .max = 200},
-    /* Of a start alone: */
+    /* Not for a check: */
     {FIELD("resumeFromRunId", FIELD_CHARS, AT(resume)), .min = 1, .max = 64},
     {FIELD("rerun", FIELD_TEXTS, AT(rerun)), .max = FLOW_STEPS_MAX},
     {FIELD("rerun_from", FIELD_TEXTS, AT(rerun_from)), .max = FLOW_STEPS_MAX},

@@ -205,6 +205,7 @@ enum run_trait {
     RUN_IS_ALIKE = 1 << 6, /* Budgets do not learn from its attempts. */
     RUN_IS_SILENT = 1 << 7, /* Nobody is notified of it. */
     RUN_TELLS_END = 1 << 8, /* The last event of its stream is one of its kind. */
+    RUN_HAS_GRAPH = 1 << 9, /* A flow: another run can reuse the results of its steps. */
 };
 struct run_kind_rules {
     enum run_slots slots; /* Limit of the daemon that runs of the kind share. */
