@@ -13,8 +13,9 @@ import { Turns } from "./turns.mjs";
 
 const LIMIT = { timeout: scaled(120_000) };
 
-/** plan -> draft (fails without the file `ok`) -> good (a person) -> which -> left | right -> end */
-const source = (root, { left = "left", more = "" } = {}) => `const note = (word) => "echo " + word + " >> ${root}/log; echo " + word;
+/** plan, draft (fails without the file `ok`), good (a person), which, left or right, end. */
+const source = (root, { left = "left", more = "" } = {}) => `
+const note = (word) => "echo " + word + " >> ${root}/log; echo " + word;
 export default {
   name: "line", description: "",
   steps: [
@@ -61,7 +62,7 @@ class Line {
 
   async ended(run) {
     let flow;
-    await until(`${run} has ended ${JSON.stringify(await this.of(run)).slice(0,6000)}`, async () => {
+    await until(`${run} has ended`, async () => {
       flow = await this.of(run);
       return flow.stage === "over";
     });
@@ -199,7 +200,8 @@ test("a start from a run that cannot be is refused with its reason, and nothing 
     const from = { resumeFromRunId: id };
     await refused({ ...from, rerun: ["plan", "paln"] }, 400, "bad_field",
       /"rerun"\[1\]: the flow has no step 'paln'/);
-    await refused({ ...from, rerun: ["which"] }, 400, "bad_field", /'which' is a switch.*rerun_from/);
+    await refused({ ...from, rerun: ["which"] }, 400, "bad_field",
+      /'which' is a switch.*rerun_from/);
     await refused({ ...from, input: "y", rerun: ["plan"] }, 400, "bad_field",
       /with another "input" .* every step runs/);
     writeFileSync(path.join(line.folder, "line.js"), `export default { name: "line",

@@ -60,7 +60,7 @@ test("a flow is described as JSON, its functions as what they are", async (t) =>
   assert.deepEqual(last, quiet(0));
 });
 
-test("a function is told from another by its text, whatever the script does", async (t) => {
+test("two functions differ by their text, whatever the script does", async (t) => {
   const digests = async (run) => {
     const [{ flow }] = await new Worker(t).flow(`Function.prototype.toString = () => "same";
       String.prototype.slice = () => "same";

@@ -94,7 +94,7 @@ static const struct field start_rows[] = {
     {FIELD("project", FIELD_CHARS, AT(project)), .min = 1, .max = 64},
     {FIELD("label", FIELD_CHARS, AT(label)), .min = 1, .max = 200},
     {FIELD("timeout_ms", FIELD_INT, AT(timeout_ms)), .min = 1, .max = WORKFLOW_TIME_MAX},
-    /* Of a start alone: */
+    /* Not for a check: */
     {FIELD("resumeFromRunId", FIELD_CHARS, AT(resume)), .min = 1, .max = 64},
     {FIELD("rerun", FIELD_TEXTS, AT(rerun)), .max = FLOW_STEPS_MAX},
     {FIELD("rerun_from", FIELD_TEXTS, AT(rerun_from)), .max = FLOW_STEPS_MAX},

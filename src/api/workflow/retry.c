@@ -21,7 +21,7 @@ struct retry_op {
     json_t *asked, *spec;        /* Owned: the request as one for a workflow; the run's spec. */
     struct flow_start flow;      /* Start of a flow; borrows from the next. */
     char id[ID_SIZE];
-    enum run_kind kind;
+    bool is_workflow, is_flow;
     struct id run, answer;
 };
 
@@ -45,8 +45,7 @@ static struct err retry_judge(const struct run_row *row, struct why *why) {
                        "of its own",
                        (int)row->parent_run.len, row->parent_run.data);
     }
-    if (!run_kind_is(row->kind, RUN_HAS_PROCESS | RUN_HAS_STEPS | RUN_IN_SESSION) &&
-        row->kind != KIND_FLOW) {
+    if (!run_kind_is(row->kind, RUN_HAS_PROCESS | RUN_HAS_STEPS | RUN_HAS_GRAPH | RUN_IN_SESSION)) {
         return err_why(why, ERR_CONFLICT, "a run of kind %s cannot be tried again",
                        run_kind_name(row->kind));
     }
@@ -62,11 +61,12 @@ static struct err retry_look(struct tx *tx, void *ctx) {
     if (err_failed(err)) {
         return err;
     }
-    retry->kind = row.kind;
+    retry->is_workflow = run_kind_is(row.kind, RUN_HAS_STEPS);
+    retry->is_flow = run_kind_is(row.kind, RUN_HAS_GRAPH);
     memcpy(retry->id, row.run.data, row.run.len < sizeof retry->id ? row.run.len : 0);
     json_decref(retry->spec);
     retry->spec = NULL;
-    return row.kind == KIND_WORKFLOW ? json_parse_wrapped(row.spec, &retry->spec, NULL) : ERR_OK;
+    return retry->is_workflow ? json_parse_wrapped(row.spec, &retry->spec, NULL) : ERR_OK;
 }
 
 /* --- A workflow is made ready ----------------------------------------------------------------- */
@@ -120,10 +120,10 @@ static void flow_prepare(struct retry_op *retry) {
 static void retry_looked(struct err result, void *ctx) {
     struct retry_op *retry = ctx;
     const bool looked = !err_failed(result);
-    result = looked && retry->kind == KIND_WORKFLOW ? workflow_prepare(retry) : result;
-    if (looked && !err_failed(result) && retry->kind == KIND_WORKFLOW) {
+    result = looked && retry->is_workflow ? workflow_prepare(retry) : result;
+    if (looked && !err_failed(result) && retry->is_workflow) {
         workflow_start_begin(&retry->start);
-    } else if (looked && retry->kind == KIND_FLOW) {
+    } else if (looked && retry->is_flow) {
         flow_prepare(retry);
     } else {
         request_go(&retry->request, result);
@@ -149,12 +149,12 @@ static struct err prepared_submit(struct tx *tx, struct retry_op *retry, const s
     struct why *why = &retry->request.op.why;
     struct workflow_new workflow = retry->start.what;
     struct flow_new flow = retry->flow.what;
-    struct run_new *run = retry->kind == KIND_FLOW ? &flow.run : &workflow.run;
+    struct run_new *run = retry->is_flow ? &flow.run : &workflow.run;
     run->bounds = retry->request.bounds;
     struct err err = tx_inside_budget(tx, inside, run);
     if (!err_failed(err)) {
-        err = retry->kind == KIND_FLOW ? tx_flow_again(tx, row, &flow, ret_row, why)
-                                       : tx_workflow_again(tx, row, &workflow, ret_row, why);
+        err = retry->is_flow ? tx_flow_again(tx, row, &flow, ret_row, why)
+                             : tx_workflow_again(tx, row, &workflow, ret_row, why);
     }
     return err_failed(err) ? err : tx_inside_mark_run(tx, inside, ret_row->id);
 }
@@ -175,7 +175,7 @@ static struct err retry_work(struct tx *tx, void *ctx) {
                                   .bounds = request->bounds};
     const struct subagent_again turn = {
         .turn = &row, .run = retry->run, .answer = retry->answer, .bounds = request->bounds};
-    const bool prepared = retry->kind == KIND_WORKFLOW || retry->kind == KIND_FLOW;
+    const bool prepared = retry->is_workflow || retry->is_flow;
     err = prepared                                 ? prepared_submit(tx, retry, &row, &again)
           : run_kind_is(row.kind, RUN_HAS_PROCESS) ? tx_job_again(tx, &job, &again, why)
                                                    : tx_subagent_again(tx, &turn, &again, why);

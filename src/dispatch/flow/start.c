@@ -286,7 +286,7 @@ static void flow_file_read(struct pool_job *job) {
     }
 }
 
-/* Something that was under way has come back. */
+/* The file, or the old run, has been read. */
 static void start_go_on(struct flow_start *start, struct err err) {
     struct flows *flows = start->flows;
     if (flows->room.asker.stopping) {

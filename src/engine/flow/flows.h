@@ -46,7 +46,7 @@ struct flow_new {
     const bool *excluded;    /* By place: steps that the file does not want; NULL: none. */
     /* run_…, ended: steps that completed there are reused; "": none. */
     struct bytes resume;
-    /* Arrays of ids: steps that run again all the same, alone or with all after them. NULL: none. */
+    /* Arrays of ids: steps that run again, alone or with all after them. NULL: none. */
     const json_t *rerun, *rerun_from;
 };
 /* ERR_BAD_FLOW: the description cannot be run. ERR_NOT_FOUND, ERR_CONFLICT, ERR_RUN_ALIVE: `resume`
@@ -54,7 +54,7 @@ struct flow_new {
  * tx_run_submit. */
 MUST_CHECK struct err tx_flow_submit(struct tx *tx, const struct flow_new *what,
                                      struct run_row *ret_row, struct why *why);
-/* What a run that begins from `run` has from it, where its start says nothing else. */
+/* A run that begins from `run` has this from it, where its start says nothing else. */
 struct flow_source {
     struct bytes run, name, file, source, input, model, root, project;
 };

@@ -73,9 +73,9 @@ struct err tx_flow_last(struct tx *tx, const struct flow_wanted *wanted, struct 
     AUTO(rows_release)
     struct rows *rows =
         tx_rows(tx,
-                "SELECT r.run, f.name, f.file, f.root FROM runs r JOIN flows f ON f.run = r.id"
-                " WHERE r.owner = $1 AND r.kind = 'flow' AND r.kind <> 'agent' AND"
-                " r.ended_ms IS NOT NULL AND r.parent = 0 ORDER BY r.id DESC LIMIT $2",
+                "SELECT r.run, f.name, f.file, f.root FROM (SELECT run, name, file, root FROM flows"
+                " ORDER BY run DESC LIMIT $2) f JOIN runs r ON r.id = f.run WHERE r.owner = $1 AND"
+                " r.ended_ms IS NOT NULL AND r.parent = 0 ORDER BY r.id DESC",
                 ARGS(arg_text(wanted->owner), arg_int(FLOW_LAST_MAX)));
     while (ret_run->len == 0 && rows_step(rows)) {
         *ret_run = is_wanted(wanted, rows) ? rows_copy(rows, 0) : *ret_run;
@@ -87,7 +87,7 @@ struct err tx_flow_last(struct tx *tx, const struct flow_wanted *wanted, struct 
 
 struct naming {
     const struct flow *before, *flow;
-    const char *member; /* Of the request. */
+    const char *member; /* Name of the list in the request. */
     const json_t *ids;
     enum flow_again again;
 };

@@ -202,9 +202,9 @@ struct flow {
 };
 
 /* The description that a worker made of a file: every function is {"function": true, "digest"}, the
- * digest that of its text. Refuses what cannot be run, and says where: a step of unknown kind, an id that stands twice, a step that waits
- * for one that there is not, a circle, two cases of one label, a step in two branches.
- * ERR_BAD_FLOW. */
+ * digest that of its text. Refuses what cannot be run, and says where: a step of unknown kind, an
+ * id that stands twice, a step that waits for one that there is not, a circle, two cases of one
+ * label, a step in two branches. ERR_BAD_FLOW. */
 MUST_CHECK struct err flow_read(const json_t *json, struct flow *ret_flow, struct why *why);
 void flow_free(struct flow *flow); /* Frees the members. Zeros are allowed. */
 size_t flow_find(const struct flow *flow, struct bytes id); /* FLOW_NONE: there is none. */
@@ -277,11 +277,11 @@ enum flow_again {
     FLOW_ALONE_AGAIN, /* Steps after it keep their results. */
     FLOW_AGAIN,       /* With all steps after it. */
 };
-/* Which steps of a new run, before its first round, have the result of a step of `before`: an ended
+/* Steps of a new run, before its first round, that have the result of a step of `before`: an ended
  * run of the same file, or of an earlier version of it. Such a step has completed there, is
  * described as it was, and so is all that it waits for. ret_from: by place, the place in `before`;
- * FLOW_NONE: the step runs. Nothing of a step that was excluded or skipped is reused: the same
- * functions are asked again. */
+ * FLOW_NONE: the step runs. Functions of a step that was excluded
+ * or skipped are asked again. */
 void flow_reuse(const struct flow *before, const struct flow *flow, const enum flow_again *again,
                 size_t ret_from[FLOW_STEPS_MAX]);
 /* The step has completed, as that one has. */

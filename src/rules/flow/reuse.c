@@ -10,7 +10,7 @@
 
 #include "rules/flow/flow.h"
 
-/* --- Whether a step is the same ---------------------------------------------------------------- */
+/* --- Whether a step is the same --------------------------------------------------------------- */
 
 static size_t members_count(const json_t *json) {
     return json_object_size(json) - (json_object_get(json, "label") != NULL ? 1 : 0);

@@ -20,7 +20,8 @@ const struct run_kind_rules run_kind_rules[RUN_KIND_COUNT] = {
                                      [AMOUNT_WALL] = BUDGET_FIRST_WALL_MS}},
                     .traits = RUN_IS_STEP},
     [KIND_WORKFLOW] = {.slots = RUN_SLOTS_WORKFLOWS, .traits = RUN_HAS_STEPS},
-    [KIND_FLOW] = {.slots = RUN_SLOTS_WORKFLOWS, .traits = RUN_TELLS_END | RUN_NESTS},
+    [KIND_FLOW] = {.slots = RUN_SLOTS_WORKFLOWS,
+                   .traits = RUN_TELLS_END | RUN_NESTS | RUN_HAS_GRAPH},
     /* A title is one short call, always alike; engine/turn/titles.c charges what it took. */
     [KIND_TITLE] =
         {.first =

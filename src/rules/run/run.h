@@ -207,6 +207,7 @@ enum run_trait {
     RUN_TELLS_END = 1 << 8, /* The last event of its stream is one of its kind. */
     /* One right below another of its kind takes no slot: that one has it, and waits for this. */
     RUN_NESTS = 1 << 9,
+    RUN_HAS_GRAPH = 1 << 10, /* A flow: another run can reuse the results of its steps. */
 };
 struct run_kind_rules {
     enum run_slots slots; /* Limit of the daemon that runs of the kind share. */
