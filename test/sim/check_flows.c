@@ -24,7 +24,7 @@
 #include "inside.h"
 #include "ops.h"
 
-enum { RESULT_MAX = 2 << 20, SHARE = 4, ORPHAN_MS = 15000, OVERDUE_MS = 60000, NESTED_STEPS = 4 };
+enum { RESULT_MAX = 2 << 20, SHARE = 4, ORPHAN_MS = 15000, OVERDUE_MS = 15000, NESTED_STEPS = 4 };
 
 #define ORPHAN_NS ((uint64_t)ORPHAN_MS * 1000 * 1000)
 
@@ -231,9 +231,9 @@ static void running_take(struct sim *sim, const struct ask_row *row, void *ctx) 
 static void live_look(struct sim *sim) {
     struct running running = {.flow = NULL};
     ask_each(sim,
-             "SELECT r.run, s.place, s.version, s.phase FROM flow_steps s JOIN runs r ON r.id = "
-             "s.run WHERE"
-             " s.status = 'running' AND r.ended_ms IS NULL ORDER BY r.id",
+             "SELECT r.run, s.place, s.version, s.phase, f.rewinds FROM flow_steps s JOIN runs r ON"
+             " r.id = s.run JOIN flows f ON f.run = r.id WHERE s.status = 'running' AND"
+             " r.ended_ms IS NULL ORDER BY r.id",
              NULL, running_take, &running);
     ask_each(sim,
              "SELECT f.run, c.id, c.run FROM runs f JOIN runs c ON c.parent = f.id WHERE"
