@@ -24,7 +24,7 @@
 #include "inside.h"
 #include "ops.h"
 
-enum { RESULT_MAX = 2 << 20, SHARE = 4, ORPHAN_MS = 15000, OVERDUE_MS = 60000, NESTED_STEPS = 4 };
+enum { RESULT_MAX = 2 << 20, SHARE = 4, ORPHAN_MS = 15000, OVERDUE_MS = 15000, NESTED_STEPS = 4 };
 
 #define ORPHAN_NS ((uint64_t)ORPHAN_MS * 1000 * 1000)
 
@@ -180,30 +180,25 @@ static void orphan_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     }
 }
 
-/* A question to a person, or a step of a batch, must not outlast its time. In a life of the daemon
- * time is what its clock counts: what was before it is left out. */
-static void overdue_check(struct sim *sim, struct sim_flow *flow, size_t at, int64_t version,
-                          bool asks) {
+/* A question to a person, and the steps of a batch, must not outlast their time. What this life of
+ * the daemon has not seen is left out: between two lives the wall clock counts, which may be set. */
+static void overdue_check(struct sim *sim, const struct sim_flow *flow, size_t at,
+                          struct sim_still *still, int64_t version, int64_t most_ms) {
     const uint64_t now_ns = sim_now_ns(sim), full_ns = disk_full_ns();
-    const struct world_plan *plan = &flow->world.plans[at];
-    struct sim_still *still = &flow->still[at];
+    const uint64_t held_ns = jobs_of(sim)->held_ns;
     if (still->version != version || still->life != sim_life(sim)->number) {
         *still = (struct sim_still){version, sim_life(sim)->number, now_ns};
     }
-    const int64_t batch_ms = plan->batch < WORLD_BATCHES ? flow->world.batch_timeout_ms : 0;
-    const int64_t own_ms = asks ? plan->timeout_ms : 0;
-    const int64_t most_ms = own_ms > 0 && (batch_ms == 0 || own_ms < batch_ms) ? own_ms : batch_ms;
-    const uint64_t since_ns = still->since_ns > full_ns ? still->since_ns : full_ns;
-    const uint64_t free_ns = jobs_of(sim)->held_ns;
-    const uint64_t from_ns = since_ns > free_ns ? since_ns : free_ns;
+    uint64_t from_ns = still->since_ns > full_ns ? still->since_ns : full_ns;
+    from_ns = from_ns > held_ns ? from_ns : held_ns;
     if (most_ms > 0 && now_ns - from_ns > (uint64_t)(most_ms + OVERDUE_MS) * 1000 * 1000 &&
         sim_life_age_ms(sim) > (uint64_t)(most_ms + OVERDUE_MS) && !jobs_held(sim)) {
-        sim_fail(sim, "s%zu of %s has a time of %lld ms, and runs since %lld ms", at, flow->run,
+        sim_fail(sim, "s%zu of %s has a time of %lld ms, and goes on after %lld ms", at, flow->run,
                  (long long)most_ms, (long long)((now_ns - from_ns) / 1000000));
     }
 }
 
-/* Columns: run, place, version, phase of the steps that run; in the order of runs. */
+/* Columns: run, place, version, phase, rewinds of the steps that run; in the order of runs. */
 struct running {
     struct sim_flow *flow;
     int64_t batched[WORLD_BATCHES + 1];
@@ -218,9 +213,16 @@ static void running_take(struct sim *sim, const struct ask_row *row, void *ctx) 
     if (flow != running->flow) {
         *running = (struct running){.flow = flow};
     }
-    overdue_check(sim, flow, (size_t)row->number[1], row->number[2],
-                  bytes_is(row->text[3], flow_phase_names[FLOW_AT_PERSON]));
-    const size_t batch = flow->world.plans[row->number[1]].batch;
+    const size_t at = (size_t)row->number[1];
+    const size_t batch = flow->world.plans[at].batch;
+    if (bytes_is(row->text[3], flow_phase_names[FLOW_AT_PERSON])) {
+        overdue_check(sim, flow, at, &flow->asked[at], row->number[2],
+                      flow->world.plans[at].timeout_ms);
+    }
+    if (batch < WORLD_BATCHES) {
+        overdue_check(sim, flow, at, &flow->batched[batch], 1 + row->number[4],
+                      flow->world.batch_timeout_ms);
+    }
     if (++running->batched[batch] > flow->world.batch_at_once && batch < WORLD_BATCHES) {
         sim_fail(sim, "too many steps of the batch b%zu of %s run at once", batch, flow->run);
     }
@@ -229,9 +231,9 @@ static void running_take(struct sim *sim, const struct ask_row *row, void *ctx) 
 static void live_look(struct sim *sim) {
     struct running running = {.flow = NULL};
     ask_each(sim,
-             "SELECT r.run, s.place, s.version, s.phase FROM flow_steps s JOIN runs r ON r.id = "
-             "s.run WHERE"
-             " s.status = 'running' AND r.ended_ms IS NULL ORDER BY r.id",
+             "SELECT r.run, s.place, s.version, s.phase, f.rewinds FROM flow_steps s JOIN runs r ON"
+             " r.id = s.run JOIN flows f ON f.run = r.id WHERE s.status = 'running' AND"
+             " r.ended_ms IS NULL ORDER BY r.id",
              NULL, running_take, &running);
     ask_each(sim,
              "SELECT f.run, c.id, c.run FROM runs f JOIN runs c ON c.parent = f.id WHERE"

@@ -20,9 +20,9 @@ struct sim_child {
     bool ended, succeeded;
     uint64_t orphan_ns; /* First time at which no step waited for it; 0: one does. */
 };
-/* How long a step is what it is, as far as this life of the daemon has seen. */
+/* Since when this life of the daemon knows a question, or the steps of a batch. */
 struct sim_still {
-    int64_t version;
+    int64_t version; /* Of the step; of a batch, rewinds of the flow and one more. */
     unsigned life;
     uint64_t since_ns;
 };
@@ -33,7 +33,7 @@ struct sim_flow {
     enum told told;
     struct sim_child children[FLOW_CHILDREN_MAX];
     size_t child_count;
-    struct sim_still still[WORLD_STEPS];
+    struct sim_still asked[WORLD_STEPS], batched[WORLD_BATCHES];
     bool deleting;        /* Somebody asked for it. */
     bool judged;          /* The end was looked at. */
     unsigned misfortunes; /* Workers of it that crashed or computed for too long. */
