@@ -7,6 +7,7 @@
 #include "tool/context_files.h"
 #include "tool/work.h"
 
+enum { SETTINGS_SHOWN_MAX = 2000 };
 enum { PACKAGE_MAX = 1 << 20, LINE_BYTES = CHECK_WORDS_MAX * (CHECK_WORD_MAX + 1) };
 
 struct err check_setting_check(const json_t *value, struct why *why) {
@@ -58,8 +59,9 @@ static const char *script_of(const char *root) {
     return NULL;
 }
 
-/* As if the model had called it. */
-static bool is_allowed(const struct tool_place *place, tool_set tools, const json_t *words) {
+/* As if the model had called it. Without that tool it is denied. */
+static struct permission_verdict judge(const struct tool_place *place, tool_set tools,
+                                       const json_t *words) {
     const struct tool *tool = tool_get(TOOL_RUN_COMMAND);
     AUTO(text_done) struct text line = text_up_to(LINE_BYTES);
     check_write_line(words, &line);
@@ -69,14 +71,16 @@ static bool is_allowed(const struct tool_place *place, tool_set tools, const jso
                                                  .subjects = &subject,
                                                  .subject_count = 1,
                                                  .otherwise = tool->permission};
-    return (tools & tool_set_of(TOOL_RUN_COMMAND)) != 0 && !text_failed(&line) &&
-           permission_judge(place->rules, &question).permission == PERMISSION_ALLOW;
+    return (tools & tool_set_of(TOOL_RUN_COMMAND)) != 0 && !text_failed(&line)
+               ? permission_judge(place->rules, &question)
+               : (struct permission_verdict){.permission = PERMISSION_DENY, .rule = 0};
 }
 
 struct err check_find(const struct tool_place *place, const json_t *settings, tool_set tools,
-                      json_t **ret_words) {
+                      json_t **ret_words, bool *ret_allowed) {
     json_t *declared = json_object_get(settings, "check");
     *ret_words = NULL;
+    *ret_allowed = true;
     if (place->root_count == 0) {
         return ERR_OK;
     }
@@ -97,7 +101,9 @@ struct err check_find(const struct tool_place *place, const json_t *settings, to
     if (words == NULL) {
         return err_make(ERR_OUT_OF_MEMORY, "tool: check");
     }
-    if (is_allowed(place, tools, words)) {
+    const struct permission_verdict verdict = judge(place, tools, words);
+    *ret_allowed = verdict.permission == PERMISSION_ALLOW;
+    if (*ret_allowed || verdict.rule < 0) { /* Somebody's rule was meant so. */
         *ret_words = words;
         words = NULL;
     }
@@ -105,6 +111,54 @@ struct err check_find(const struct tool_place *place, const json_t *settings, to
 }
 
 /* --- Telling ---------------------------------------------------------------------------------- */
+
+/* In single quotes of a shell. */
+static void add_quoted(struct text *text, struct bytes word) {
+    text_add_char(text, '\'');
+    for (size_t i = 0; i < word.len; i++) {
+        text_add_str(text, word.data[i] == '\'' ? "'\\" : "");
+        text_add_char(text, word.data[i]);
+        text_add_str(text, word.data[i] == '\'' ? "'" : "");
+    }
+    text_add_char(text, '\'');
+}
+
+/* The settings of a project are replaced as a whole, so the command has all of them. */
+static bool settings_with(const struct check_unallowed *check, struct text *text) {
+    AUTO(json_release) json_t *settings = NULL;
+    if (check->project_rules.len == 0) {
+        settings = json_object();
+    } else if (err_failed(json_parse_wrapped(check->project_rules, &settings, NULL /* no why */))) {
+        return false;
+    }
+    json_t *rules = json_object_get(settings, "permissions");
+    if (!json_is_array(rules)) {
+        rules = json_array();
+        (void)json_object_set_new(settings, "permissions", rules); /* NULL is refused. */
+    }
+    (void)json_array_append_new(rules, json_pack("{s:s,s:s,s:s}", "tool", "run_command", "subject",
+                                                 check->line, "permission", "allow"));
+    return !err_failed(json_write(settings, text)) && !text_failed(text);
+}
+
+void check_write_unallowed(const struct check_unallowed *check, struct text *text) {
+    AUTO(text_done) struct text settings = text_up_to(SETTINGS_SHOWN_MAX);
+    text_addf(text,
+              "[drover: this project has a check, %s, which did not run after these changes, "
+              "since no rule allows it. ",
+              check->line);
+    if (settings_with(check, &settings)) {
+        text_addf(text, "The user allows it by: drover project set %.*s --settings ",
+                  (int)check->project.len, check->project.data);
+        add_quoted(text, text_bytes(&settings));
+    } else {
+        text_addf(text,
+                  "The user allows it by a rule in the settings of the project: {\"tool\":"
+                  "\"run_command\",\"subject\":\"%s\",\"permission\":\"allow\"}",
+                  check->line);
+    }
+    text_add_str(text, "\nThis is said once in a session.]");
+}
 
 /* The last `count` characters. */
 static void add_end(struct text *text, struct bytes from, size_t count) {

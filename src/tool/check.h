@@ -9,7 +9,8 @@
  * and what it declares there would run without anybody's leave. For the same reason a script that
  * was found is a call of run_command like the model's own: it runs where the rules allow that
  * command line, and where they ask, review or deny it, or don't offer run_command, nothing does: a
- * check is nobody's request, so nobody is asked for it.
+ * check is nobody's request, so nobody is asked for it. Where no rule says anything, a session is
+ * told once, with the command that allows it.
  *
  * Threads  any; check_find blocks on the disk.
  */
@@ -31,11 +32,20 @@ enum {
 /* false, or a command. `why`: what it must be. */
 MUST_CHECK struct err check_setting_check(const json_t *value, struct why *why);
 
-/* What checks the project at roots[0]: an array of texts (owned), or NULL: nothing does. */
+/* What checks the project at roots[0]: an array of texts (owned), or NULL: nothing does.
+ * *ret_allowed false: it was found, and must not run, since no rule says anything about it. */
 MUST_CHECK struct err check_find(const struct tool_place *place, const json_t *settings,
-                                 tool_set tools, json_t **ret_words);
+                                 tool_set tools, json_t **ret_words, bool *ret_allowed);
 /* The words as one line, for people and rules. */
 void check_write_line(const json_t *words, struct text *text);
+
+/* The check was found, and does not run: tells so, with the command that allows it. */
+struct check_unallowed {
+    const char *line;
+    struct bytes project;       /* Its name, */
+    struct bytes project_rules; /* and its settings: JSON; "": none. */
+};
+void check_write_unallowed(const struct check_unallowed *check, struct text *text);
 
 enum check_state { CHECK_EXITED, CHECK_SIGNALED, CHECK_TIMED_OUT };
 struct check_failure {

@@ -2,6 +2,7 @@
 //
 // runs-with: release, san, postgres/8
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -144,6 +145,35 @@ for (const permission of ["ask", "deny", "review"]) {
       permissions: [npm("npm run *"), { tool: "run_command", subject: "yarn *", permission }],
     });
     assert.deepEqual([ran, notes(message).length], ["", 0]);
+  });
+}
+
+for (const [project, rules] of [["default", []], ["shop", [{ ...FILES, subject: "it's" }]]]) {
+  test(`one that no rule allows is said once, with the command that allows it: ${project}`, async (t) => {
+    const turns = await Turns.open(t, { env: { PATH: managers(t) } });
+    writeFileSync(path.join(turns.root, "package.json"), JSON.stringify({ scripts: { build: "x" } }));
+    if (rules.length > 0) {
+      const body = { name: project, settings: { permissions: rules } };
+      assert.equal((await turns.daemon.request("POST", "/api/v1/projects", { body })).status, 201);
+    }
+    const settings = { permissions: [FILES] };
+    const listen = () => turns.listen({ root: turns.root, project, settings });
+    const listener = await listen();
+    const wrote = async (file, who = listener) =>
+      notes((await turns.turn(who, steps(write(file), say("done")))).message).map(({ text }) => text);
+    const [said, ...more] = await wrote("a");
+    assert.equal(more.length, 0);
+    assert.match(said, /this project has a check, npm run build, which did not run/);
+    assert.deepEqual(await wrote("b"), []);
+    assert.equal(existsSync(path.join(turns.root, "runs.txt")), false);
+    const [, command] = /The user allows it by: drover (.*)\n/.exec(said);
+    const words = execFileSync("sh", ["-c", `printf '%s\\0' ${command}`], { encoding: "utf8" });
+    const set = await turns.daemon.cli(words.split("\0").slice(0, -1));
+    assert.equal(set.code, 0, set.stderr);
+    const { json } = await turns.daemon.request("GET", `/api/v1/projects/${project}`, {});
+    assert.deepEqual(json.settings.permissions, [...rules, npm("npm run build")]);
+    assert.match((await wrote("c"))[0], /npm run build, failed with exit code 1/);
+    assert.match((await wrote("d", await listen()))[0], /npm run build, failed with exit code 1/);
   });
 }
 

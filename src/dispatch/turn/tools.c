@@ -28,6 +28,7 @@ enum {
     PROBLEM_MAX = 256 << 10,
     OUTPUT_BYTES = 4 * COMMAND_OUTPUT_MAX, /* Limit of each stream. */
     CHECK_BYTES = 4 * CHECK_OUTPUT_MAX,
+    HINT_BYTES = 16 << 10,
     SPEC_OUTPUT_MAX = 16 << 20,
     ELSEWHERE_MAX = 400,
     NOTE_MAX = 256 << 10,
@@ -309,7 +310,8 @@ static void child_begin(struct talk_work *work) {
     talk__send(errand);
 }
 
-/* The check begins: into result.content the line of its command, into spec what a job is. */
+/* The check begins: into result.content the line of its command, into spec what a job is; without
+ * that, it is not allowed. */
 static void find_run(struct talk_work *work) {
     const struct toolplace_seat seat = {.turns = &work->talk->turns->options,
                                         .root = work->root,
@@ -320,12 +322,13 @@ static void find_run(struct talk_work *work) {
     AUTO(toolplace_close) struct toolplace place;
     AUTO(json_release) json_t *words = NULL;
     toolplace_open(&place, &seat);
-    work->err = check_find(&place.place, place.settings, place.tools, &words);
+    bool allowed = false;
+    work->err = check_find(&place.place, place.settings, place.tools, &words, &allowed);
     if (!err_failed(work->err) && words != NULL) {
         const struct child_order order = {.words = words, .timeout_ms = CHECK_TIMEOUT_MS};
         text_init(&work->result.content, LINE_BYTES);
         check_write_line(words, &work->result.content);
-        work->err = write_spec(work, &order);
+        work->err = allowed ? write_spec(work, &order) : ERR_OK;
     }
 }
 
@@ -334,6 +337,16 @@ static void find_done(struct talk_work *work) {
     struct talk_errand *errand = work__errand(work, ERRAND_CHECK_START);
     errand->check_start.key = errand->key;
     errand->check_start.none = err_failed(work->err) || work->spec.len == 0;
+    if (!err_failed(work->err) && work->spec.len == 0 && work->result.content.len > 0) {
+        const struct check_unallowed check = {.line = work->result.content.data,
+                                              .project = work->talk->plan.project,
+                                              .project_rules = bytes_of(work->project)};
+        struct text hint = text_up_to(HINT_BYTES);
+        check_write_unallowed(&check, &hint);
+        text_done(&work->result.content);
+        work->result.content = hint;
+        errand->check_start.hint = text_bytes(&work->result.content);
+    }
     if (!errand->check_start.none) {
         errand->check_start.run = new_run(work, work->result.content.data);
     }

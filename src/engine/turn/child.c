@@ -241,6 +241,15 @@ enum turn_check turns__check_find(struct tx *tx, struct turn *turn, struct run_r
     return run_state_final(ret_run->state) ? TURN_CHECK_ENDED : TURN_CHECK_RUNS;
 }
 
+/* To whom somebody talks: an agent of a workflow, or a subagent, cannot change it. */
+static void check_tell_once(struct tx *tx, const struct turn *turn, struct bytes hint) {
+    static const char sql[] = "UPDATE sessions SET check_told = 1 WHERE id = $1 AND check_told = 0";
+    if (hint.len > 0 && turn->run.parent == 0 &&
+        tx_change(tx, sql, ARGS(arg_int(turn->session.id))) > 0) {
+        turns__add_text(tx, turn, PART_NOTICE, hint);
+    }
+}
+
 struct err tx_turn_check_start(struct tx *tx, const struct turn_check_start *start,
                                struct turn_plan *plan) {
     struct turn turn;
@@ -253,6 +262,7 @@ struct err tx_turn_check_start(struct tx *tx, const struct turn_check_start *sta
     if (!start->none && turn.run.stop == CAUSE_NONE) {
         turn.row.check_run = child_submit(tx, &turn, &start->run, turn.run.run).id;
     }
+    check_tell_once(tx, &turn, start->hint);
     return turns__advance(tx, &turn, &start->key.bounds, plan);
 }
 
