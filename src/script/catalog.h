@@ -94,12 +94,13 @@ struct catalog_script {
     size_t len;
     struct script_prepared prepared; /* When entry.valid. */
 };
-/* ERR_WORKFLOW_NOT_FOUND or ERR_FLOW_NOT_FOUND: `why` has the nearest names and the places that were searched. A script
- * that is not valid is found all the same: ask entry.valid. */
+/* ERR_WORKFLOW_NOT_FOUND or ERR_FLOW_NOT_FOUND: `why` has the nearest names and the places that
+ * were searched. A script that is not valid is found all the same: ask entry.valid. */
 MUST_CHECK struct err catalog_find(const struct catalog_search *search, struct bytes name,
                                    struct catalog_script *ret_script, struct why *why);
 /* A file by its path: an absolute one as it is, else beneath the root and never out of it.
- * ERR_WORKFLOW_NOT_FOUND, ERR_FLOW_NOT_FOUND, ERR_FORBIDDEN, ERR_BAD_FIELD (not a plain file, too large). */
+ * ERR_WORKFLOW_NOT_FOUND or ERR_FLOW_NOT_FOUND, ERR_FORBIDDEN, ERR_BAD_FIELD (not a plain file, too
+ * large). */
 MUST_CHECK struct err catalog_open(const struct catalog_search *search, const char *path,
                                    struct catalog_script *ret_script, struct why *why);
 void catalog_script_done(struct catalog_script *script); /* For AUTO; zeroed is allowed. */

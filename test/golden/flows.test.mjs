@@ -53,6 +53,7 @@ golden("flows", async (record) => {
   await record.until(daemon, `run:${id}`, "flow_run_step_updated", ({ run_status: one }) => one);
   await ask("POST", "flows", body, keyed);
   await ask("GET", `runs/${id}/flow`);
+  await ask("GET", `runs/${id}/flow?step=dog`);
   await record.events(daemon, `run:${id}`);
   const { json: again } = await ask("POST", "flows", { resumeFromRunId: id, rerun: ["tell"] });
   await record.until(daemon, `run:${again.id}`, "flow_run_step_updated",
@@ -64,6 +65,18 @@ golden("flows", async (record) => {
   await ask("POST", "flows", { name: "flock", root, rerun: ["tell"] });
   await ask("POST", "flows", { resumeFromRunId: "run_none" });
   await ask("POST", `runs/${id}/retry`);
+  await ask("POST", "flows/flok/runs", { root });
+  await ask("POST", "flows/flock/runs", { root, name: "flock" });
+  const named = await ask("POST", "flows/flock/runs", { root });
+  await record.until(daemon, `run:${named.json.id}`, "flow_run_step_updated",
+    ({ run_status: one }) => one);
+  await ask("POST", "flows", { root, script: BROKEN, title: "text.js" });
+  const script = `export default { steps: [
+    { id: "ok", kind: "approval", prompt: "Well?", approvers: ["ana"] }], render: () => "" };`;
+  const text = await ask("POST", "flows", { root, script });
+  const question = await record.until(daemon, `run:${text.json.id}`, "question_asked");
+  await ask("POST", `approvals/${question.id}`, { decision: "allow" });
+  await ask("POST", `approvals/${question.id}`, { decision: "deny" });
 });
 
 golden("flow-commands", async (record) => {
@@ -83,6 +96,10 @@ golden("flow-commands", async (record) => {
     await cli("flow", "plan", "flock", ...at, ...more);
     await cli("flow", "run", "flock", ...at, "--input", "goats", ...more);
     await cli("flow", "run", "flok", ...at, ...more);
+    await cli("show", "last", ...more);
+    await cli("attach", "last", ...more);
+    await cli("retry", "last", ...more);
+    await cli("pause", "last", ...more);
   }
   await cli("flow", "show", "flock", ...at, "--source");
   await cli("flow", "run", "--resume", "last", "--rerun-from", "count", ...at);

@@ -46,6 +46,7 @@ async function objects(daemon, root) {
     tokens: (await make("POST", "tokens", { scopes: ["read"] })).id,
     streams: "notes", budgets: "project:web", attachments: `att_${NO_ID}`,
     mail: (await make("POST", "mail", letter)).id, inbox: `dlv_${NO_ID}`, workflows: "none",
+    flows: "none",
   };
 }
 
@@ -71,6 +72,8 @@ const good = (root) => ({
   // One that is not there: what is not refused for its fields begins nothing.
   "POST /api/v1/scripts/plan": { name: "none", root },
   "POST /api/v1/workflows": { name: "none", root },
+  "POST /api/v1/flows": { name: "none", root },
+  "POST /api/v1/flows/check": { name: "none", root },
   "PATCH /api/v1/messages/{id}": { text: "t" },
   "POST /api/v1/jobs/{id}/resize": { rows: 20, columns: 80 },
   "POST /api/v1/sessions/{id}/messages": { text: "say: x" },

@@ -124,7 +124,7 @@ test("a step is blocked while a person or a place in its batch is missing", asyn
   await ended(turns, run);
 });
 
-test("a report of a megabyte is given whole, and each cut is told", async (t) => {
+test("a report of a megabyte is given whole, and each cut has a mark", async (t) => {
   const turns = await Turns.open(t);
   written(turns, "long", `export default { steps: [
     { id: "much", kind: "command", command: "head -c 3000000 /dev/zero | tr '\\\\0' x" }],

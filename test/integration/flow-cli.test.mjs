@@ -109,7 +109,8 @@ test("what a flow cannot do is said in a sentence", async (t) => {
   const { id } = JSON.parse(begun.stdout);
   const paused = await drover("pause", id).ended;
   assert.equal(paused.code, 5);
-  assert.match(paused.stderr, /only workflows can be paused, and this run is of kind flow; 'drover stop' ends it/);
+  assert.match(paused.stderr,
+    /only workflows can be paused, and this run is of kind flow; 'drover stop' ends it/);
   const both = await drover("flow", "plan", "asks", "a text", "--input", "{}").ended;
   assert.match(both.stderr, /--input and a text after the flow exclude each other/);
   const absent = await drover("flow", "run", "nobody").ended;

@@ -196,7 +196,7 @@ test("a start from a run that cannot be is refused with its reason, and nothing 
     const { id } = await line.whole();
     await refused({ resumeFromRunId: "run_none" }, 404, "not_found", /there is no run 'run_none'/);
     await refused({ ...named, rerun: ["plan"] }, 400, "bad_field", /"resumeFromRunId"/);
-    await refused({}, 400, "bad_field", /"name" or "path"/);
+    await refused({}, 400, "bad_field", /"name", "path" or "script"/);
     const from = { resumeFromRunId: id };
     await refused({ ...from, rerun: ["plan", "paln"] }, 400, "bad_field",
       /"rerun"\[1\]: the flow has no step 'paln'/);

@@ -85,7 +85,7 @@ static bool has_flag(const struct args *args, const char *name) {
     return flag->name != NULL;
 }
 
-/* Those of the flags that become a member of the same name; of a check it is none. */
+/* Flags that become a member of the same name, as far as the command has them. */
 static struct err texts_set(const struct args *args, json_t *body, struct why *why) {
     static const char *const names[] = {"model", "project", "label"};
     struct err err = ERR_OK;

@@ -16,7 +16,7 @@ extern const struct flag catalog_list_flags[], catalog_show_flags[];
 struct catalog_view {
     const char *list, *one;   /* "GET /api/v1/…" */
     const char *rows;         /* Member of the list. */
-    const char *title, *none; /* Of the first column; a sentence where there is none. */
+    const char *title, *none; /* Title of the first column; a sentence where there is none. */
     const char *unknown;      /* Sentence about a name that can be none. */
     const struct column *lines;
 };

@@ -97,7 +97,8 @@ struct approval_answer {
     enum approval_scope scope;
     struct bytes subject; /* With a scope that writes a rule: its glob; "": none was named. */
 };
-/* ERR_NOT_FOUND. ERR_NOT_APPROVER: the question names who approves. ERR_OTHER_QUESTION: its digest is another. ERR_CONFLICT: somebody was first with
+/* ERR_NOT_FOUND. ERR_NOT_APPROVER: the question names who approves.
+ * ERR_OTHER_QUESTION: its digest is another. ERR_CONFLICT: somebody was first with
  * another answer, which ret_row has. ERR_BAD_FIELD: no such answer fits the question. */
 MUST_CHECK struct err tx_approval_answer(struct tx *tx, const struct approval_answer *answer,
                                          struct approval_row *ret_row, struct why *why);

@@ -642,10 +642,10 @@ struct err flows__said(struct tx *tx, const struct run_row *run, struct bytes *r
 
 size_t flows__talks(struct tx *tx, int64_t flow, struct run_talk ret_talks[RUN_TALKS_PAGE]) {
     static const char turns[] =
-        "SELECT t.id, COALESCE(u.session, 0) FROM runs t LEFT JOIN turns u ON u.run = t.id"
-        " WHERE t.parent = $1 AND t.parent <> 0 AND t.step_key = '' AND t.kind = 'turn'"
-        " AND t.ended_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM runs c WHERE c.parent = t.id"
-        " AND c.parent <> 0 AND c.step_key = '' AND c.ended_ms IS NULL) LIMIT $2";
+        "SELECT t.id, u.session FROM runs t JOIN turns u ON u.run = t.id WHERE t.parent = $1"
+        " AND t.parent <> 0 AND t.step_key = '' AND t.ended_ms IS NOT NULL AND NOT EXISTS"
+        " (SELECT 1 FROM runs c WHERE c.parent = t.id AND c.parent <> 0 AND c.step_key = ''"
+        " AND c.ended_ms IS NULL) LIMIT $2";
     size_t count = 0;
     AUTO(rows_release)
     struct rows *rows = tx_rows(tx, turns, ARGS(arg_int(flow), arg_int(RUN_TALKS_PAGE)));
@@ -661,7 +661,8 @@ int64_t flows__talk_session(struct tx *tx, int64_t turn) {
     static const char session[] =
         "SELECT s.id FROM runs t JOIN turns u ON u.run = t.id JOIN sessions s ON s.id = u.session"
         " WHERE t.id = $1 AND t.parent <> 0 AND t.step_key = '' AND s.parent = 0 AND NOT EXISTS"
-        " (SELECT 1 FROM runs p WHERE p.id = t.parent AND p.kind <> 'flow')";
+        " (SELECT 1 FROM runs p WHERE p.id = t.parent AND NOT EXISTS"
+        " (SELECT 1 FROM flows f WHERE f.run = p.id))";
     return tx_number(tx, session, ARGS(arg_int(turn)));
 }
 

@@ -39,6 +39,10 @@ struct run_kind_ops {
     struct err (*close)(struct tx *tx, const struct run_row *row, struct run_freed *freed);
     struct err (*closed)(struct tx *tx, const struct run_row *row);
 
+    /* Turns below the run that are removed with it: a page of them; how many. */
+    size_t (*talks)(struct tx *tx, int64_t run, struct run_talk ret_talks[RUN_TALKS_PAGE]);
+    /* Session that is removed with the run; 0: none. */
+    int64_t (*talk_session)(struct tx *tx, int64_t run);
     /* A row to be shown gets what only its kind knows (tx_run_waits_mark). */
     void (*view)(struct tx *tx, struct run_row *io_row);
     /* SQL: a row where the run of the id $1 is of this kind by the rows beside it. A kind without

@@ -57,8 +57,9 @@ struct name_source {
 
 static const struct name_source sources[NAME_KINDS] = {
     [NAME_RUN] = RUN_SOURCE(
-        LABELLED_TOP, RUN_NAME " WHERE id IN (" RUN_TOPS("job") " UNION ALL " RUN_TOPS(
-                          "turn") " UNION ALL " RUN_TOPS("workflow") " UNION ALL " RUN_TOPS("flow") ") ORDER BY id DESC LIMIT $2"),
+        LABELLED_TOP, RUN_NAME
+        " WHERE id IN (" RUN_TOPS("job") " UNION ALL " RUN_TOPS("turn") " UNION ALL " RUN_TOPS(
+            "workflow") " UNION ALL " RUN_TOPS("flow") ") ORDER BY id DESC LIMIT $2"),
     [NAME_JOB] = RUN_SOURCE_OF(OF_KIND("job"), LABELLED_TOP),
     [NAME_TURN] = RUN_SOURCE_OF(OF_KIND("turn"), LABELLED_TOP),
     [NAME_AGENT] = RUN_SOURCE_OF(" WHERE owner = $1 AND kind = 'agent'", LABELLED_ANY),

@@ -16,6 +16,7 @@
 #include "engine/flow/rows.h"
 #include "engine/inbox/rows.h"
 #include "engine/run/folder_removals.h"
+#include "engine/run/kinds.h"
 #include "engine/run/rows.h"
 #include "engine/session/message_rows.h"
 #include "engine/system/session_delete.h"
@@ -102,16 +103,15 @@ static bool session_remove(struct tx *tx, int64_t id) {
     return !more;
 }
 
-static bool may_be(const struct run_row *row, enum run_kind kind) {
-    return row->kind == kind || row->cause == CAUSE_HISTORY_UNREADABLE;
-}
-
-/* A page of what the agents of a workflow or a flow left; its length. */
+/* A page of what the agents of a run left; its length. */
 static size_t talks_find(struct tx *tx, const struct run_row *row,
                          struct run_talk talks[RUN_TALKS_PAGE]) {
-    size_t count = may_be_workflow(row) ? workflows__talks(tx, row->id, talks) : 0;
-    if (count == 0 && may_be(row, KIND_FLOW)) {
-        count = flows__talks(tx, row->id, talks);
+    const bool guessed = row->cause == CAUSE_HISTORY_UNREADABLE;
+    size_t count = 0;
+    for (size_t i = 0; i < COUNT_OF(run_kinds) && count == 0; i++) {
+        if (run_kinds[i].talks != NULL && (guessed || i == (size_t)row->kind)) {
+            count = run_kinds[i].talks(tx, row->id, talks);
+        }
     }
     return count;
 }
@@ -122,8 +122,8 @@ static struct removal run_remove(struct tx *tx, const struct run_row *row) {
     const size_t count = talks_find(tx, row, talks);
     struct removal removal = {.whole = false};
     bool whole = true;
-    if (count == 0 && may_be(row, KIND_TURN)) {
-        whole = session_remove(tx, flows__talk_session(tx, row->id));
+    if (count == 0 && run_kinds[row->kind].talk_session != NULL) {
+        whole = session_remove(tx, run_kinds[row->kind].talk_session(tx, row->id));
     }
     if (count == 0) {
         return whole ? row_remove(tx, row) : removal;

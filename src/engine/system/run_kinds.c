@@ -29,6 +29,7 @@ const struct run_kind_ops run_kinds[RUN_KIND_COUNT] = {
                    .output = turns__output,
                    .said = turn_said,
                    .child_ended = turns__child_ended,
+                   .talk_session = flows__talk_session,
                    .end_alone = turn_end_alone,
                    .answered = turns__answered,
                    .view = turns__view,
@@ -42,6 +43,7 @@ const struct run_kind_ops run_kinds[RUN_KIND_COUNT] = {
                        .close = workflows__close,
                        .closed = workflows__tell_closed,
                        .said = workflows__said,
+                       .talks = workflows__talks,
                        .view = runs__progress_view,
                        .found = "SELECT 1 FROM workflows WHERE run = $1"},
     [KIND_FLOW] = {.ended = flows__ended,
@@ -51,6 +53,7 @@ const struct run_kind_ops run_kinds[RUN_KIND_COUNT] = {
                    .approvers = true,
                    .child_asks = flows__child_asks,
                    .said = flows__said,
+                   .talks = flows__talks,
                    .found = "SELECT 1 FROM flows WHERE run = $1"},
     [KIND_TITLE] = {.ended = titles__ended},
 };

@@ -124,8 +124,7 @@ MUST_CHECK struct err workflows__ended(struct tx *tx, const struct run_row *row,
     " AND c.ended_ms IS NULL AND c.stop <> '')))"
 
 /* A page of the turns below steps of a workflow that is removed; how many. */
-size_t workflows__talks(struct tx *tx, int64_t workflow,
-                        struct run_talk ret_talks[RUN_TALKS_PAGE]);
+size_t workflows__talks(struct tx *tx, int64_t workflow, struct run_talk ret_talks[RUN_TALKS_PAGE]);
 
 /* Lists the scripts of a run that somebody deletes: their files go at once, while those of a run
  * that is kept no longer stay for a day after they were touched. */
