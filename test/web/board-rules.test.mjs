@@ -137,9 +137,9 @@ test("a form is a body, and a change only what is another", () => {
   assert.deepEqual(rules.mustHavesOf(`${text}\n\n`), list);
   const body = rules.bodyOf({ title: "x", priority: "8", depends_on: "T-1, T-2", must_haves: text,
     not_before: "no time" });
-  assert.deepEqual([body.title, body.type, body.lane, body.priority, body.depends_on,
-    body.max_attempts, body.not_before_ms], ["x", "general", "", 8, ["T-1", "T-2"], 5, 0]);
-  const before = { ...task("pending"), description: "", type: "general",
+  assert.deepEqual([body.title, body.type, body.plan, body.lane, body.priority, body.depends_on,
+    body.max_attempts, body.not_before_ms], ["x", "general", "none", "", 8, ["T-1", "T-2"], 5, 0]);
+  const before = { ...task("pending"), description: "", type: "general", plan: "none",
     max_attempts: 5, not_before_ms: 0, title: "x", priority: 8 };
   assert.deepEqual(rules.changeOf(before, body),
     { must_haves: list, depends_on: ["T-1", "T-2"] });

@@ -222,8 +222,8 @@ export function isMet(one: MustHave, outputs: readonly Output[]): boolean | null
   return outputs.some(({ cut }) => cut) ? null : false;
 }
 
-const NAMES = ["title", "description", "type", "capability", "assignee", "lane", "epic"];
-const DEFAULTS: Record<string, string> = { type: "general" };
+const NAMES = ["title", "description", "type", "capability", "assignee", "lane", "epic", "plan"];
+const DEFAULTS: Record<string, string> = { type: "general", plan: "none" };
 
 /** All that a form says; what it leaves empty is empty. */
 export function bodyOf(given: Readonly<Record<string, string>>): Record<string, unknown> {
