@@ -297,7 +297,7 @@ test("a plan is asked for in the form, and accepted on the page of its task", as
   const { id } = await api.show("T-2");
   await page.goto(`${desk.daemon.url}/t/${id}`);
   await page.getByText("waits for: approval of its plan").waitFor();
-  await page.getByText('Approve the plan "Copy it"?').waitFor();
+  await page.getByText('Approve the plan "Copy it"?', { exact: true }).waitFor();
   assert.equal(await page.getByRole("button", { name: "Answer and open again" }).count(), 0);
   await page.getByRole("button", { name: /^Accept/ }).click();
   await page.getByText("pending", { exact: true }).waitFor();
