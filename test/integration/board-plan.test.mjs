@@ -102,10 +102,13 @@ test("a program's plan outlives a kill; the program approves nothing, and a pers
     `${bin} task review T-1 --project shop --accept`];
     const plan = `${bin} task output --type document --title Plan </dev/null`;
     writeFileSync(file("plan.sh"), `
+      add() { ${bin} task add "$1" --project shop --for nobody >/dev/null; }
       if [ -e tried ]; then
+        add Late
         echo result | ${bin} task output --type code --title It
         exec ${bin} task status review
       fi
+      add Early
       echo "first the moon" | ${bin} task output --type document --title Plan 2>planned
       ${tries.map((one, at) => `(${one}) >try-${at} 2>&1`).join("\n")}
       touch tried`);
@@ -126,4 +129,38 @@ test("a program's plan outlives a kill; the program approves nothing, and a pers
     const done = await settled(turns, "review", 2);
     assert.equal(done.plan_state, "approved");
     assert.match(prompts(turns).flat().join("\n"), /A person approved the plan of this task/);
+    // What waits for an approval is not done by way of another task.
+    const { items } = await turns.get(AT);
+    assert.deepEqual(items.filter(({ name }) => name !== "T-1").map(({ title, plan, plan_state }) =>
+      [title, plan, plan_state]), [["Late", "none", null], ["Early", "required", "missing"]]);
+  });
+
+test("a verdict is about the plan that was seen, and a plan is as long as prompts can show", LIMIT,
+  async (t) => {
+    const turns = await Turns.open(t);
+    await made(turns, "/projects", { name: "shop", root: turns.root });
+    await made(turns, AT, { title: "Move it", plan: "required" });
+    const plan = (content) => turns.ask("POST", `${T1}/outputs`,
+      { type: "document", title: "Plan", content });
+    const claim = async () => (await made(turns, `${T1}/claim`, {})).attempt;
+    const first = await claim();
+    const long = await plan("x".repeat(16 * 1024 + 1));
+    assert.deepEqual([long.status, long.json.code, (await turns.get(T1)).status],
+      [400, "bad_field", "claimed"]);
+    assert.match(long.json.detail, /at most 16384 bytes/);
+    assert.equal((await plan("first the moon")).status, 201);
+    await made(turns, `${T1}/review`, { accept: false, reasons: ["no"], attempt: first });
+    const second = await claim();
+    assert.equal((await plan("first the sun")).status, 201);
+    for (const accept of [true, false]) {
+      const late = await turns.ask("POST", `${T1}/review`,
+        { accept, reasons: ["x"], attempt: first });
+      assert.deepEqual([late.status, late.json.code], [409, "conflict"]);
+      assert.match(late.json.detail, new RegExp(`another attempt by now, ${second}`));
+    }
+    assert.equal((await turns.get(T1)).plan_state, "waiting");
+    // Without the demand there is nothing to approve, and the task goes on.
+    await made(turns, T1, { plan: "none" }, "PATCH");
+    const free = await made(turns, `${T1}/review`, { accept: true, attempt: second });
+    assert.deepEqual([free.status, free.plan_state, free.question], ["pending", null, null]);
   });

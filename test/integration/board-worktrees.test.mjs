@@ -221,8 +221,10 @@ test("commits outlive their tree on its branch, and the next attempt goes on fro
     trees.git("branch", "-qD", branch);
     await trees.change("T-1", { description: work(sh("cat file > copy")) });
     await trees.post("/T-1/status", { status: "pending" });
-    await until("it is at its third review", async () =>
-      (await trees.show("T-1")).attempt_count === 1 && (await trees.show("T-1")).status === "review");
+    await until("it is at its third review", async () => {
+      const { status: now, attempt_count: count } = await trees.show("T-1");
+      return now === "review" && count === 1;
+    });
     places(trees, await trees.show("T-1"));
     assert.equal(read(tree, "copy"), "elsewhere\n");
   });

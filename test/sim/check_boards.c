@@ -236,7 +236,7 @@ static void claimed(struct sim *sim, struct model_task *task, const struct event
     }
 }
 
-/* Its run names the time at which its provider is to be asked. Events of an earlier life are not
+/* The run names the time at which the provider is to be asked. Events of an earlier life are not
  * looked at, as by cool_check. */
 static void refusal_check(struct sim *sim, const struct model_task *task, int64_t made_ms) {
     struct ask_number then = ask_number(made_ms);

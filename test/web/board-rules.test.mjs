@@ -102,17 +102,19 @@ test("a column is a status; what must be said, or ends somebody's work, is asked
 });
 
 test("a move is a request", () => {
-  const one = (status) => ({ ...task(status), name: "T-3" });
+  const one = (status) => ({ ...task(status), name: "T-3", attempt: "try_1" });
   const move = (status, to, said = "") => rules.moveOf(one(status), to, said);
   const planned = { ...one("blocked"), reason: "plan" };
-  assert.deepEqual(rules.moveOf(planned, "done", "").body, { accept: true });
+  assert.deepEqual(rules.moveOf(planned, "done", "").body, { attempt: "try_1", accept: true });
   assert.deepEqual(rules.moveOf(planned, "pending", "no").body,
-    { accept: false, reasons: ["no"] });
+    { attempt: "try_1", accept: false, reasons: ["no"] });
   const at = "/projects/p%20q/tasks/T-3";
   assert.deepEqual(move("pending", "claimed"), { path: `${at}/claim`, body: {} });
-  assert.deepEqual(move("review", "done"), { path: `${at}/review`, body: { accept: true } });
+  assert.deepEqual(move("review", "done"),
+    { path: `${at}/review`, body: { attempt: "try_1", accept: true } });
   assert.deepEqual(move("review", "pending", " no tests \n\n wrong name"),
-    { path: `${at}/review`, body: { accept: false, reasons: ["no tests", "wrong name"] } });
+    { path: `${at}/review`,
+      body: { attempt: "try_1", accept: false, reasons: ["no tests", "wrong name"] } });
   assert.deepEqual(move("working", "blocked", "which?"),
     { path: `${at}/status`, body: { status: "blocked", question: "which?" } });
   assert.deepEqual([move("blocked", "pending").body, move("blocked", "pending", "this").body,
@@ -137,9 +139,9 @@ test("a form is a body, and a change only what is another", () => {
   assert.deepEqual(rules.mustHavesOf(`${text}\n\n`), list);
   const body = rules.bodyOf({ title: "x", priority: "8", depends_on: "T-1, T-2", must_haves: text,
     not_before: "no time" });
-  assert.deepEqual([body.title, body.type, body.lane, body.priority, body.depends_on,
-    body.max_attempts, body.not_before_ms], ["x", "general", "", 8, ["T-1", "T-2"], 5, 0]);
-  const before = { ...task("pending"), description: "", type: "general",
+  assert.deepEqual([body.title, body.type, body.plan, body.lane, body.priority, body.depends_on,
+    body.max_attempts, body.not_before_ms], ["x", "general", "none", "", 8, ["T-1", "T-2"], 5, 0]);
+  const before = { ...task("pending"), description: "", type: "general", plan: "none",
     max_attempts: 5, not_before_ms: 0, title: "x", priority: 8 };
   assert.deepEqual(rules.changeOf(before, body),
     { must_haves: list, depends_on: ["T-1", "T-2"] });

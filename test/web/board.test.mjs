@@ -281,6 +281,30 @@ test("a task: outputs whole on demand, answered, waived, edited, opened again, c
     page.clean();
   });
 
+test("a plan is asked for in the form, and accepted on the page of its task", async (t) => {
+  const desk = await serving(t), api = bench(desk);
+  await api.add("First");
+  const page = await opened(browser, desk, { target: "/board/engine" });
+  await card(page, "T-1").waitFor();
+  await page.getByRole("button", { name: /^New task/ }).click();
+  await dialog(page).getByLabel("Title").fill("Move the shop");
+  await dialog(page).getByText("More", { exact: true }).click();
+  await dialog(page).getByLabel(/^A plan first/).selectOption("required");
+  await dialog(page).getByRole("button", { name: "Add the task" }).click();
+  await inColumn(page, "pending", "T-2");
+  await api.work("T-2");
+  await api.output("T-2", { type: "document", title: "Copy it" });
+  const { id } = await api.show("T-2");
+  await page.goto(`${desk.daemon.url}/t/${id}`);
+  await page.getByText("waits for: approval of its plan").waitFor();
+  await page.getByText('Approve the plan "Copy it"?', { exact: true }).waitFor();
+  assert.equal(await page.getByRole("button", { name: "Answer and open again" }).count(), 0);
+  await page.getByRole("button", { name: /^Accept/ }).click();
+  await page.getByText("pending", { exact: true }).waitFor();
+  assert.equal((await api.show("T-2")).plan_state, "approved");
+  page.clean();
+});
+
 test("found by the palette and from settings; an address of nothing says why; a key that reads " +
   "moves nothing", async (t) => {
   const desk = await boarded(t, "read"), { id } = await desk.api.show("T-1");

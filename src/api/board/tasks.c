@@ -202,7 +202,9 @@ static struct err inside_check(struct tx *tx, struct task_op *op, struct why *wh
     if (bytes_equal(own, op->task.project) || err_failed(tx_error(tx))) {
         struct board_who who;
         const struct err err = tx_board_who(tx, &op->board.key, client, &op->task, &who, why);
-        op->task.depth = err_failed(err) ? 0 : tx_board_depth(tx, &who) + 1;
+        if (!err_failed(err)) {
+            tx_task_from_agent(tx, &who, &op->task);
+        }
         return err;
     }
     return err_why(why, ERR_NOT_YOUR_TASK,
@@ -345,6 +347,7 @@ static const struct field_set claim_fields = {FIELD_ROWS(claim_rows), .use = FIE
 
 static const struct field review_rows[] = {
     {FIELD("accept", FIELD_BOOL, AT(accept)), .required = true},
+    {FIELD("attempt", FIELD_TEXT, AT(move.judged)), .max = TASK_WORD_MAX},
     {FIELD("reasons", FIELD_TEXTS, AT(reasons)), .max = TASK_MUST_HAVES_MAX},
     {FIELD("agent", FIELD_TEXT, AT(agent)), .max = TASK_WORD_MAX},
 };

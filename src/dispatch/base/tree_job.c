@@ -35,7 +35,7 @@ void tree_texts_write(char *const texts[static TREE_TEXTS], struct text *text) {
 #define SCRIPT "p=$1 b=$2 c=$3 a=$4; shift 4; "
 #define HAS_BRANCH "\"$@\" show-ref --verify --quiet \"refs/heads/$b\""
 
-/* Work on a branch goes on; one on which no attempt was, or that is gone, begins anew. */
+/* Work on a branch goes on. A branch that is gone, or on which no attempt was, begins at HEAD. */
 static const char head_script[] = SCRIPT "if [ -n \"$a\" ] && " HAS_BRANCH "; then echo \"$c\";"
                                          " else exec \"$@\" rev-parse --verify 'HEAD^{commit}'; fi";
 /* Twice --force, so that what the repository still has of a tree that is gone is in nobody's way.

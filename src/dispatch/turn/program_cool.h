@@ -1,8 +1,9 @@
 /* program_cool.h: agents that cool down, since their providers refused or failed (the rule is
  * rules/agent/cool.h). An agent is known by its name.
  *
- * A provider may name a wait of hours. The row has all of it, and boards begin nothing before; turns
- * of people wait for AGENT_WAIT_MAX_MS, then one of them tries, and its success ends the whole.
+ * A provider may name a wait of hours. The row has all of it, and boards begin nothing before;
+ * turns of people wait for AGENT_WAIT_MAX_MS, then one of them tries, and its success ends the
+ * whole.
  *
  * Decided in memory, by a clock that only goes on, and stored as rows (engine/agent/cools.h), from
  * which the next daemon begins. A failure is written after it counts, and an end is removed:

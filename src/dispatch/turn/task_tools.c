@@ -195,10 +195,10 @@ static struct err task_add(struct tx *tx, const struct task_call *own, struct wh
     }
     task.owner = from.owner;
     task.project = from.project;
-    task.depth = tx_board_depth(tx, &who) + 1;
     task.links = text_bytes(&links);
     task.depends_on = text_bytes(&needs);
     task_complete(&task);
+    tx_task_from_agent(tx, &who, &task);
     err = tx_task_add(tx, &task, why);
     if (!err_failed(err)) {
         text_add_char(text, '{');

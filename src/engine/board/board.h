@@ -64,6 +64,10 @@ MUST_CHECK struct err tx_task_find(struct tx *tx, const struct task_key *key,
  * it adds is one deeper, so that agents that make work for each other come to an end. */
 int64_t tx_board_depth(struct tx *tx, const struct board_who *who);
 
+/* For a task that an agent adds: its depth. While the plan of its own task is not approved, the new
+ * one needs a plan, too: what waits for an approval is not done by way of another task. */
+void tx_task_from_agent(struct tx *tx, const struct board_who *who, struct task *io_task);
+
 /* Gives it its number, and checks what it waits for: ERR_TASK_CYCLE shows the path. ERR_TASK_DEPTH:
  * its depth is over TASK_DEPTH_MAX; 0 is that of a person's. Of a source that a task of the project
  * has already, it is that task, as it is. */
@@ -80,6 +84,7 @@ struct task_move {
     struct bytes detail, question; /* "": none. */
     struct bytes answer;           /* By a person, to the question; for the next attempt. */
     struct bytes reasons;          /* JSON list; no data: none. */
+    struct bytes judged;           /* try_… that the verdict is about; "": the last one. */
     struct id attempt, review;     /* Names for the rows that the move makes. */
     struct run_bounds bounds;
     const struct task_checked *checked; /* must.h; NULL: nothing was checked. */

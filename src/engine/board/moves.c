@@ -519,8 +519,20 @@ struct err tasks__move_look(struct tx *tx, const struct task_move *move, struct 
 
 /* --- Plans ------------------------------------------------------------------------------------ */
 
+/* Also one that is no longer required, so that its task goes on. */
 static bool judges_plan(const struct task_move *move, const struct task *task) {
-    return move->judges && task->status == TASK_BLOCKED && task->plan_state == TASK_PLAN_WAITING;
+    return move->judges && task->status == TASK_BLOCKED && task->reason == BOARD_BECAUSE_PLAN;
+}
+
+/* A verdict on what has been replaced since, which its judge has not seen. */
+static struct err verdict_check(const struct task_move *move, const struct task *task,
+                                struct why *why) {
+    return move->judged.len == 0 || bytes_equal(move->judged, task->attempt)
+               ? ERR_OK
+               : err_why(why, ERR_CONFLICT,
+                         "%.*s has another attempt by now, %.*s: look at it, then judge that",
+                         (int)task->name.len, task->name.data, (int)task->attempt.len,
+                         task->attempt.data);
 }
 
 /* Only a person approves a plan or rejects it: the project's reviewer judges results alone. Both
@@ -547,7 +559,9 @@ static struct err plan_judge(struct tx *tx, const struct task_move *move,
                               .accept = accept,
                               .reasons = move->reasons.len > 0 ? move->reasons : BYTES("[]")};
     tx_fail(tx, tx_resource_insert(tx, &task_review_resource, &row));
-    io_task->plan_state = accept ? TASK_PLAN_APPROVED : TASK_PLAN_MISSING;
+    io_task->plan_state = io_task->plan_state == TASK_PLAN_NONE ? TASK_PLAN_NONE
+                          : accept                              ? TASK_PLAN_APPROVED
+                                                                : TASK_PLAN_MISSING;
     io_task->question = io_task->answer = BYTES("");
     io_task->retry_count = 0;
     io_task->not_before_ms = 0;
@@ -568,6 +582,10 @@ struct err tx_task_move(struct tx *tx, const struct task_move *move, struct task
     *ret_more = false;
     struct err err = mover_find(tx, move, ret_task, &who, why);
     if (err_failed(err) || (ret_task->status == move->to && who.actor == BOARD_HOLDER)) {
+        return err;
+    }
+    err = verdict_check(move, ret_task, why);
+    if (err_failed(err)) {
         return err;
     }
     if (judges_plan(move, ret_task)) {

@@ -80,6 +80,12 @@ struct err tx_task_output_add(struct tx *tx, const struct task_key *key,
     row->agent = who.name;
     row->plan = who.actor == BOARD_HOLDER && task_is_held(task.status) &&
                 task.plan_state == TASK_PLAN_MISSING;
+    if (row->plan && row->content.len > TASK_PLAN_MAX) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "\"content\": this is the plan of %.*s, which has at most %d bytes, since "
+                       "later prompts show all of it: write a shorter one",
+                       (int)task.name.len, task.name.data, TASK_PLAN_MAX);
+    }
     tx_fail(tx, tx_resource_insert(tx, &task_output_resource, row));
     works(tx, &task, &who);
     if (who.actor == BOARD_HOLDER && task.retry_count > 0) { /* The agent has got further. */

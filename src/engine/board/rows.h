@@ -80,7 +80,7 @@ struct prompt_ask {
     enum board_prompt which;
     const struct task *task;
     struct bytes agent;
-    int64_t attempt; /* Its number among those that count for max_attempts. */
+    int64_t attempt; /* Number among those that count for max_attempts. */
     enum board_reach reach;
     const char *setting;
     struct bytes diff, diff_since; /* Changes in its working tree; no data: none. */

@@ -57,9 +57,7 @@ static void plan_add(struct tx *tx, const struct task *task, struct text *text) 
         return;
     }
     const struct bytes plan = rows_text(rows, 0), words = rows_text(rows, 1);
-    const size_t len = utf8_cut(plan, BOARD_CONTEXT_MAX / 2);
-    text_addf(text, "The plan, which a person approved:\n%.*s%s\n", (int)len, plan.data,
-              len < plan.len ? " …" : "");
+    text_addf(text, "The plan, which a person approved:\n%.*s\n", (int)plan.len, plan.data);
     piece_add(text,
               "Words of the person who approved it:", bytes_is(words, "[]") ? BYTES("") : words);
 }

@@ -260,6 +260,17 @@ int64_t tx_board_depth(struct tx *tx, const struct board_who *who) {
     return own > who->depth ? own : who->depth;
 }
 
+void tx_task_from_agent(struct tx *tx, const struct board_who *who, struct task *io_task) {
+    io_task->depth = tx_board_depth(tx, who) + 1;
+    if (tx_number(tx,
+                  "SELECT count(*) FROM tasks WHERE task = $1 AND plan_state IN ('missing',"
+                  " 'waiting')",
+                  ARGS(arg_text(who->task))) > 0) {
+        io_task->plan = BYTES("required");
+        io_task->plan_state = TASK_PLAN_MISSING;
+    }
+}
+
 struct err tx_task_add(struct tx *tx, struct task *io_task, struct why *why) {
     char name[TASK_NUMBER_SIZE];
     if (imported(tx, io_task)) {

@@ -23,6 +23,7 @@ enum {
     TASK_LISTS_MAX = 32 << 10, /* and bytes of such a list, as compact JSON. */
     TASK_NUMBER_SIZE = 24,     /* "T-31" */
     TASK_OUTPUT_MAX = 1 << 20,
+    TASK_PLAN_MAX = 16 << 10, /* A plan: later prompts show all of what was approved. */
     TASK_COMMENT_MAX = 32 << 10,
     TASK_PRIORITY_DEFAULT = 5,
     TASKS_MAX = 100000, /* Tasks of an owner. */

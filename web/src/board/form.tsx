@@ -56,6 +56,12 @@ export function TaskForm({ project, task, close, done }: {
         <summary>{words.more}</summary>
         {REST.map(field)}
         <label>
+          <span>{words.fields.plan?.[0]}</span>
+          <select name="plan" defaultValue={valueOf(task, "plan") || "none"}>
+            {["none", "required"].map((one) => <option key={one}>{one}</option>)}
+          </select>
+        </label>
+        <label>
           <span>{words.fields.not_before?.[0]}</span>
           <input type="datetime-local" name="not_before"
             defaultValue={localTime(task?.not_before_ms ?? 0)} />

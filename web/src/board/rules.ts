@@ -9,7 +9,7 @@ export interface Task {
   status: Status; reason: string | null; detail: string | null; question: string | null;
   answer: string | null; agent: string | null; assignee: string | null; capability: string | null;
   lane: string | null; epic: string | null; depends_on: string[]; must_haves: MustHave[];
-  retry_count: number; attempt_count: number; max_attempts: number;
+  retry_count: number; attempt_count: number; max_attempts: number; attempt: string | null;
   rejections: number; session: string | null; run: string | null; not_before_ms: number;
   archived?: boolean; made_ms: number; changed_ms: number; completed_ms: number | null;
 }
@@ -171,8 +171,8 @@ export function moveOf(task: Task, to: Status, said: string): { path: string; bo
     edge.to === to && edge.from.includes(task.status))?.words ?? null;
   if (to === "claimed") return { path: `${path}/claim`, body: {} };
   if (isJudged(task) && (to === "done" || to === "pending")) {
-    return { path: `${path}/review`, body: to === "done" ? { accept: true }
-      : { accept: false, reasons: linesOf(said) } };
+    return { path: `${path}/review`, body: { attempt: task.attempt, accept: to === "done",
+      ...(to === "pending" && { reasons: linesOf(said) }) } };
   }
   return { path: `${path}/status`,
     body: { status: to, ...(words !== null && said !== "" && { [words]: said }) } };
@@ -222,8 +222,8 @@ export function isMet(one: MustHave, outputs: readonly Output[]): boolean | null
   return outputs.some(({ cut }) => cut) ? null : false;
 }
 
-const NAMES = ["title", "description", "type", "capability", "assignee", "lane", "epic"];
-const DEFAULTS: Record<string, string> = { type: "general" };
+const NAMES = ["title", "description", "type", "capability", "assignee", "lane", "epic", "plan"];
+const DEFAULTS: Record<string, string> = { type: "general", plan: "none" };
 
 /** All that a form says; what it leaves empty is empty. */
 export function bodyOf(given: Readonly<Record<string, string>>): Record<string, unknown> {

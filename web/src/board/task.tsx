@@ -47,7 +47,7 @@ function Why({ task }: { task: WholeTask }) {
   const lines = [
     not_before_ms > now.value && status === "pending"
       ? words.notBefore(timeTo(not_before_ms, now.value)) : waits,
-    status === "failed" || status === "blocked" || status === "pending"
+    status === "failed" || status === "pending" || (status === "blocked" && !isJudged(task))
       ? [reason, detail].filter((one) => one !== null).join(": ") || null : null,
     rejections > 0 ? words.sentBack(rejections) : null,
   ].filter((one) => one !== null);
@@ -181,7 +181,7 @@ function Whole({ task, page, talk }: WholeProps) {
       <p class="hidden" role="status">{said}</p>
       <Trouble problem={problem} />
       {status !== "blocked" || task.question === null ? null
-        : <Question task={task} may={person} />}
+        : <Question task={task} may={person && !isJudged(task)} />}
       <Part title={words.description}>
         {task.description === "" ? <p class="muted">{words.noDescription}</p>
           : <Markdown text={task.description} done />}

@@ -146,6 +146,7 @@ export const words = {
     lane: ["Lane", "two tasks of one lane never run side by side"],
     epic: ["Part of", "what it is a part of"],
     max_attempts: ["Attempts", "at most"],
+    plan: ["A plan first, for your approval", ""],
     not_before: ["Not before", ""],
   } as Record<string, [name: string, about: string]>,
   more: "More",

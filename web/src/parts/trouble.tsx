@@ -8,16 +8,16 @@ interface TroubleProps { problem: Problem | null; retry?: (() => void) | undefin
 
 export function Trouble({ problem, retry }: TroubleProps) {
   if (problem === null) return null;
-  const text = words.problem(problem), unmet = problem.unmet ?? [];
+  const unmet = problem.unmet ?? []; // Its detail is the first of them.
+  const text = unmet.length > 0 ? problem.title : words.problem(problem);
   return (
     <div class="trouble" role="alert">
       <span class="tone-fail" aria-hidden="true">✕</span>
-      <span dir="auto">{visible(text)} <code>{problem.code}</code>
-        {unmet.length === 0 ? null
-          : <ul>{unmet.map((line) => <li key={line} dir="auto">{visible(line)}</li>)}</ul>}
-      </span>
+      <span dir="auto">{visible(text)} <code>{problem.code}</code></span>
       <Copy text={[`${text} (${problem.code})`, ...unmet].join("\n")} />
       {retry === undefined ? null : <button onClick={retry}>{words.retry}</button>}
+      {unmet.length === 0 ? null
+        : <ul>{unmet.map((line) => <li key={line} dir="auto">{visible(line)}</li>)}</ul>}
     </div>
   );
 }
