@@ -218,6 +218,20 @@ static struct err read_meta(const struct script_source *source, const struct tok
     return err_failed(err) ? err : add_absent(*ret_meta, "description", BYTES(""));
 }
 
+/* --- Timers ----------------------------------------------------------------------------------- */
+
+bool script_is_of_boocode(struct bytes file) {
+    static const char folder[] = ".boocode/workflows/";
+    const size_t len = sizeof folder - 1;
+    const char *at = file.len < len ? NULL : memmem(file.data, file.len, folder, len);
+    return at != NULL && (at == file.data || at[-1] == '/');
+}
+
+bool script_has_timers(struct bytes file, const json_t *meta) {
+    const json_t *timers = json_object_get(meta, "timers");
+    return json_is_boolean(timers) ? json_is_true(timers) : script_is_of_boocode(file);
+}
+
 /* --- A file ----------------------------------------------------------------------------------- */
 
 struct err script_prepare(const struct script_source *source, struct script_prepared *ret_prepared,
@@ -257,6 +271,8 @@ struct err script_prepare(const struct script_source *source, struct script_prep
     }
     prepared.text = text_take(&text, &prepared.len);
     prepared.form = forms.form;
+    prepared.timers =
+        source->kind == SCRIPT_WORKFLOW && script_has_timers(source->file, prepared.meta);
     script_note_context(&tokens, &context, &prepared);
     script_note_risks(&tokens, &context, &prepared);
     script_note_absent(&tokens, &prepared);
