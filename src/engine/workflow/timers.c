@@ -192,11 +192,8 @@ struct err tx_timers_each(struct tx *tx, const struct timer_page *page,
     AUTO(rows_release)
     struct rows *rows =
         tx_rows(tx,
-                TIMER_COLUMNS " WHERE run = $1 AND number > $2"
-                              " AND (ended_ms IS NULL OR ended_ms >= $4)"
-                              " ORDER BY number LIMIT $3",
-                ARGS(arg_int(page->workflow), arg_int(page->after), arg_int(page->limit),
-                     arg_int(page->changed_since)));
+                TIMER_COLUMNS " WHERE run = $1 AND number > $2 ORDER BY number LIMIT $3",
+                ARGS(arg_int(page->workflow), arg_int(page->after), arg_int(page->limit)));
     return timers_walk(tx, rows, each, ctx);
 }
 

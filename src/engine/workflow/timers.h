@@ -63,7 +63,6 @@ MUST_CHECK struct err tx_timers_open(struct tx *tx, int64_t workflow,
 /* Rows after the number `after`, in the order in which they were made. */
 struct timer_page {
     int64_t workflow, after, limit;
-    int64_t changed_since; /* Only those that are pending, or ended then or later; 0: all. */
 };
 MUST_CHECK struct err tx_timers_each(struct tx *tx, const struct timer_page *page,
                                      struct err (*each)(void *ctx, const struct timer_row *row),
