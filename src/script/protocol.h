@@ -43,6 +43,9 @@
  *      "total":N|null         budget.total
  *      "spent":N              budget.spent() before anything was settled
  *      "limits":{"agents","items","lines","line_bytes","cpu_ms","unanswered","memory_mb",…}
+ *      "timers":true          the script has setTimeout(), clearTimeout(), sleep(), and a
+ *                             setInterval() that throws; absent: none of them. A worker of an
+ *                             earlier build has none anyway.
  *      "history":[{"k":KEY,"n":OCC,OUTCOME,"spent":N}…]   what was settled, in that order
  *   {"t":"check","script","form","file","meta"}
  *                             instead of "start": it is read, nothing runs, and an "end" says how
@@ -56,20 +59,24 @@
  *      "o":"null","why":s     the promise fulfils with null; why: in place of it, for results that
  *                             are objects
  *      "o":"throw","name":s,"message":s
- *      "o":"script","script","form","file","meta","results"?   its args and path are those of the
- *                             call of a workflow() alone: the child, run inline; how it ends, settles
- *                             it
+ *      "o":"script","script","form","file","meta","results"?,"timers"?   its args and path are those
+ *                             of the call of a workflow() alone: the child, run inline; how it ends,
+ *                             settles it
  *      and of an agent "used":{"prompt":N,"completion":N}?, its tokens, and "cached":true?, for
  *      results that are objects
  *
  * worker → daemon
  *   {"t":"call","id":N,"k":KEY,"n":OCC,"prompt":s,"opts":{…},"label":s?,"phase":s?,"line":N?,
  *    "column":N?,"file":s?}
- *      id: 1, 2, 3, … in the order made, together with "workflow". opts: canonical (keys sorted,
+ *      id: 1, 2, 3, … in the order made, together with "workflow" and "timer". opts: canonical (keys sorted,
  *      label and phase left out). A call that the history answers is not sent.
  *      line, column: of the call in the user's file; file: of a script within workflow(). A worker
  *      of an earlier build sends none of the three.
  *   {"t":"workflow","id":N,"k":KEY,"n":OCC,"name":s or "path":s,"args":any?}
+ *   {"t":"timer","id":N,"k":KEY,"n":OCC,"ms":N,"kind":"sleep" or "timeout","line":N?,"column":N?,
+ *    "file":s?}               only where "timers" was given. Settled when it is over, or was cleared:
+ *                             with null or any value, which counts for nothing.
+ *   {"t":"clear","k":KEY,"n":OCC}   of a timer that may be over by now. It is settled all the same.
  *   {"t":"phase","no":N,"title":s}
  *   {"t":"log","no":N,"text":s,"error":true?}   no: 1, 2, 3, … over both. error: the line is about
  *                                               an error that made items null
@@ -142,6 +149,7 @@
  * KEY  SHA-256 in lower hexadecimal over
  *        agent LF path LF canonical JSON of opts LF prompt
  *        workflow LF path LF canonical JSON of {"args", "name" or "path"}
+ *        timer LF path LF canonical JSON of {"ms"}
  *      path: empty at the top, the child's path within workflow().
  * OCC  1, 2, 3, … for each KEY of the run.
  */

@@ -4,13 +4,15 @@
  *            replay, with the sum that is stored up to each as budget.spent()
  *            a step that has ended is not asked again, whatever crashed meanwhile
  *            where the script was told that its total is spent, nobody is asked who had not begun
- *            no step outlives its workflow
+ *            no step and no pending timer outlives its workflow
+ *            a timer is made once, and does not fire before it is due
  *            what workflow() found is stored before the script hears of it (children.c)
  *   end      of each run: its program, played once more over its journal, returns or throws what
  *            the run has stored; no unchanged program diverges
  *            three equal calls have three answers: none counts twice
  *            a resume asks nothing again that the run before it had answered, and nothing at all
  *            where that run had all answers and neither its script nor a child was edited
+ *            no timer fired while the run was paused
  *            the budget of a run was charged at least what its journal says that its steps took
  */
 #include <stdio.h>
@@ -22,12 +24,16 @@
 #include "children.h"
 #include "flow_player.h"
 #include "flows.h"
+#include "inside.h"
 #include "known.h"
 #include "ops.h"
 #include "provider.h"
 #include "workflows.h"
 
 enum { ORDER_MAX = 64 << 20 };
+
+/* Sum of the steps by which the wall clock was set back: a timer goes by the time that passed. */
+static int64_t workflows_set_back_ms;
 
 struct workflows *workflows_of(struct sim *sim) {
     static struct workflows all;
@@ -148,6 +154,22 @@ static void told_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     }
 }
 
+static void timer_settled(struct sim *sim, const struct workflow *workflow,
+                          const struct player_call *call, int64_t number) {
+    const struct ask_number as = ask_number(number), occurrence = ask_number(call->occurrence);
+    const bool gone = workflow->deleting || workflow->final; /* Its rows may be removed. */
+    const int64_t stored = rows_number(
+        sim,
+        "SELECT count(*) FROM workflow_timers t JOIN runs w ON w.id = t.run WHERE w.run = $1"
+        " AND t.done_no = CAST($2 AS INTEGER) AND t.step_key = $3"
+        " AND t.occurrence = CAST($4 AS INTEGER) AND t.state IN ('fired', 'cleared')",
+        TEXTS(workflow->run, as.text, call->key, occurrence.text), 0);
+    if (stored != 1 && !gone) {
+        sim_fail(sim, "%s is told outcome %lld, a timer's, which is not stored", workflow->run,
+                 (long long)number);
+    }
+}
+
 void workflows_settled(struct sim *sim, int64_t family, const struct player_call *call,
                        int64_t number, const json_t *outcome) {
     struct workflow *workflow = workflows_last(sim, family);
@@ -157,11 +179,15 @@ void workflows_settled(struct sim *sim, int64_t family, const struct player_call
         return;
     }
     workflow->spent = json_integer_value(json_object_get(outcome, "spent"));
+    const struct ask_number as = ask_number(number);
+    if (call->prompt == NULL && call->name == NULL) {
+        timer_settled(sim, workflow, call, number);
+        return;
+    }
     if (call->prompt == NULL) {
         children_settled(sim, workflow, call, number, outcome);
         return;
     }
-    const struct ask_number as = ask_number(number);
     ask_each(sim,
              "SELECT a.step_key, a.occurrence, a.state, a.cause, a.result,"
              " (SELECT sum(b.output_tokens) FROM runs b WHERE b.parent = a.parent"
@@ -306,7 +332,9 @@ static void order_write(struct sim *sim, struct replay *replay) {
              " CASE r.script WHEN '' THEN 'refused' ELSE 'script' END, '',"
              " coalesce(s.source, ''), r.note, 0, r.done_no FROM workflow_refs r"
              " JOIN runs w ON w.id = r.run LEFT JOIN scripts s ON s.hash = r.script"
-             " WHERE w.run = $1 ORDER BY 8",
+             " WHERE w.run = $1 UNION ALL SELECT t.step_key, t.occurrence, 'succeeded', '', 'null',"
+             " '', 0, t.done_no FROM workflow_timers t JOIN runs w ON w.id = t.run"
+             " WHERE w.run = $1 AND t.done_no > 0 ORDER BY 8",
              TEXTS(replay->workflow->run), history_take, replay);
     text_add_str(&replay->order, "]}]");
 }
@@ -518,6 +546,33 @@ static void charged_take(struct sim *sim, const struct ask_row *row, void *ctx) 
     }
 }
 
+/* Columns: run, number of the timer. */
+static void paused_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    (void)ctx;
+    sim_fail(sim, "a timer of %s fired while that was paused: %s", row->text[0].data,
+             row->text[1].data);
+}
+
+static void twice_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    (void)ctx;
+    sim_fail(sim, "%s made its timer %s several times", row->text[0].data, row->text[1].data);
+}
+
+static void timers_check_end(struct sim *sim, const struct workflow *workflow) {
+    ask_each(sim,
+             "SELECT w.run, t.step_key FROM workflow_timers t JOIN runs w ON w.id = t.run"
+             " WHERE w.run = $1 GROUP BY w.run, t.step_key, t.occurrence HAVING count(*) > 1",
+             TEXTS(workflow->run), twice_take, NULL);
+    ask_each(sim,
+             "SELECT w.run, e.data FROM runs w JOIN streams s ON s.name = 'run:' || w.run"
+             " JOIN events e ON e.stream = s.id WHERE w.run = $1 AND e.type = 'timer_finished'"
+             " AND e.data LIKE '%\"state\":\"fired\",\"cached\":false%' AND EXISTS (SELECT 1"
+             " FROM events p WHERE p.stream = s.id AND p.type = 'workflow_paused' AND p.seq < e.seq"
+             " AND NOT EXISTS (SELECT 1 FROM events r WHERE r.stream = s.id"
+             " AND r.type = 'workflow_resumed' AND r.seq > p.seq AND r.seq < e.seq))",
+             TEXTS(workflow->run), paused_take, NULL);
+}
+
 static void steps_check(struct sim *sim, struct workflow *workflow) {
     ask_each(sim,
              "SELECT b.output_tokens_spent, (SELECT coalesce(sum(a.output_tokens), 0) FROM runs a"
@@ -557,6 +612,32 @@ static void outlived_take(struct sim *sim, const struct ask_row *row, void *ctx)
              row->text[1].data, row->text[2].data);
 }
 
+/* Columns: run, state, ms by which it fired too early. */
+static void timer_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    (void)ctx;
+    if (strcmp(row->text[1].data, "pending") == 0) {
+        sim_fail(sim, "a timer of %s is pending, and the run has ended", row->text[0].data);
+    }
+    if (row->number[2] > workflows_set_back_ms) {
+        sim_fail(sim, "a timer of %s fired %lld ms before it was due", row->text[0].data,
+                 (long long)row->number[2]);
+    }
+}
+
+static void timers_check(struct sim *sim) {
+    static int64_t offset_ms;
+    if (sim->wall_offset_ms < offset_ms) {
+        workflows_set_back_ms += offset_ms - sim->wall_offset_ms;
+    }
+    offset_ms = sim->wall_offset_ms;
+    ask_each(sim,
+             "SELECT w.run, t.state, t.due_ms - coalesce(t.ended_ms, t.due_ms)"
+             " FROM workflow_timers t JOIN runs w ON w.id = t.run WHERE"
+             " (t.state = 'pending' AND w.ended_ms IS NOT NULL)"
+             " OR (t.state = 'fired' AND t.ended_ms < t.due_ms)",
+             NULL, timer_take, NULL);
+}
+
 static void workflow_check(struct sim *sim, struct workflow *workflow) {
     struct row_state row;
     if (workflow->run[0] == '\0' || !row_state_read(sim, workflow->run, &row)) {
@@ -584,6 +665,7 @@ static void workflow_check(struct sim *sim, struct workflow *workflow) {
         if (!workflow->deleting) { /* Else its steps may be gone already: the run goes last. */
             replay_check(sim, workflow);
             steps_check(sim, workflow);
+            timers_check_end(sim, workflow);
         }
     }
 }
@@ -600,6 +682,7 @@ static void workflows_check(struct sim *sim) {
              " WHERE a.kind = 'agent' AND a.ended_ms IS NULL AND w.kind = 'workflow'"
              " AND w.ended_ms IS NOT NULL",
              NULL, outlived_take, NULL);
+    timers_check(sim);
 }
 
 static void workflows_crashed(struct sim *sim) {

@@ -48,7 +48,7 @@ void player__log(struct player *player, const char *words) {
 }
 
 static void tell_unanswered(struct player *player) {
-    int64_t left = player->made - player->settled;
+    int64_t left = player->made - player->settled - player->timers;
     char words[200];
     if (left == 0 || player->lines >= player->lines_max) {
         return;
@@ -241,6 +241,44 @@ struct promise *player__workflow(struct player *player, const struct scope *scop
     return promise;
 }
 
+struct open_call *player__timer(struct player *player, const struct scope *scope,
+                                const struct node *node, const char *kind, struct promise *promise,
+                                json_t *late) {
+    struct open_call *call = player__alloc(player, sizeof *call);
+    char options[64];
+    (void)snprintf(options, sizeof options, "{\"ms\":%lld}", (long long)program_delay(node));
+    const char *const lines[] = {"timer", scope->path, options, NULL};
+    *call = (struct open_call){.promise = promise,
+                               .is_timer = true,
+                               .late = late,
+                               .call = {.key = key_of(player, lines)}};
+    player->timers++;
+    call->recorded = !call_note(player, call);
+    if (!call->recorded) {
+        speech_open(&player->speech);
+        text_addf(&player->speech.out, "{\"t\":\"timer\",\"id\":%lld", (long long)call->call.id);
+        speech_member(&player->speech, ",\"k\":", call->call.key);
+        text_addf(&player->speech.out, ",\"n\":%lld,\"ms\":%lld,\"kind\":\"%s\"",
+                  (long long)call->call.occurrence, (long long)program_delay(node), kind);
+        speech_close(&player->speech);
+    }
+    return call;
+}
+
+void player__clear(struct player *player, struct open_call *timer) {
+    if (timer->settled || timer->cleared) {
+        return;
+    }
+    timer->cleared = true;
+    if (!timer->recorded) {
+        speech_open(&player->speech);
+        text_add_str(&player->speech.out, "{\"t\":\"clear\"");
+        speech_member(&player->speech, ",\"k\":", timer->call.key);
+        text_addf(&player->speech.out, ",\"n\":%lld", (long long)timer->call.occurrence);
+        speech_close(&player->speech);
+    }
+}
+
 /* --- Ends ------------------------------------------------------------------------------------- */
 
 static void ends(struct player *player) {
@@ -302,6 +340,13 @@ static void settle(struct player *player, struct open_call *call, const json_t *
     player->spent = json_is_integer(spent) ? json_integer_value(spent) : player->spent;
     if (player->watch.settled != NULL) {
         player->watch.settled(player->watch.ctx, &call->call, player->settled, answer);
+    }
+    if (call->is_timer) {
+        player->timers--;
+        if (!call->cleared) {
+            promise__fulfil(player, call->promise, call->late);
+        }
+        return;
     }
     if (json_is_true(json_object_get(answer, "cut"))) {
         tell_cut(player, call);

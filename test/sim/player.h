@@ -20,12 +20,12 @@
 
 enum player_state { PLAYER_STARTING, PLAYER_WAITING, PLAYER_ENDED, PLAYER_NONSENSE };
 
-/* One call of agent() or workflow(), as the script made it. */
+/* One call of agent() or workflow(), or a timer, as the script made it. */
 struct player_call {
     int64_t id, occurrence;
     const char *key;
-    const char *prompt; /* NULL: of workflow(). */
-    const char *name;   /* Of workflow(): the child, or its path. NULL: of agent(). */
+    const char *prompt; /* NULL: not of agent(). */
+    const char *name;   /* Of workflow(): the child, or its path. NULL: not of workflow(). */
     bool has_args;      /* Of workflow(). */
 };
 struct player_watch {

@@ -333,6 +333,46 @@ static void gathering_run(struct player *player, struct async *async) {
     }
 }
 
+static void sleep_run(struct player *player, struct async *async) {
+    if (async->at == 0) {
+        struct promise *over = promise__new(player);
+        (void)player__timer(player, async->scope, async->node, "sleep", over, json_null());
+        await(player, async, over, 1);
+    } else if (async->at == 1) {
+        await(player, async, node_call(player, async->scope, async->node->parts[0], async->x), 2);
+    } else {
+        returns(player, async, async->awaited->value);
+    }
+}
+
+static void race_node_run(struct player *player, struct async *async) {
+    if (async->at > 0) {
+        returns(player, async, async->awaited->value);
+        return;
+    }
+    struct promise *first = promise__new(player);
+    struct async *race = async_new(player, ASYNC_RACE, async->scope);
+    race->outcome = first;
+    race->timer = player__timer(player, async->scope, async->node, "timeout", first,
+                                words_new(player, "late", async->node->number));
+    await(player, race,
+          node_call(player, async->scope, async->node->parts[0], async->x), 1);
+    await(player, async, first, 1);
+}
+
+/* The part has ended; the timer may have been first. */
+static void race_run(struct player *player, struct async *race) {
+    player__clear(player, race->timer);
+    if (race->outcome->state != PROMISE_PENDING) {
+        return;
+    }
+    if (race->awaited->state == PROMISE_REJECTED) {
+        promise__reject(player, race->outcome, race->awaited->message);
+    } else {
+        promise__fulfil(player, race->outcome, race->awaited->value);
+    }
+}
+
 static void node_run(struct player *player, struct async *async) {
     const struct node *node = async->node;
     char words[64];
@@ -377,6 +417,12 @@ static void node_run(struct player *player, struct async *async) {
     case NODE_PHASE:
     case NODE_LOG:
         around_run(player, async);
+        return;
+    case NODE_SLEEP:
+        sleep_run(player, async);
+        return;
+    case NODE_RACE:
+        race_node_run(player, async);
         return;
     case NODE_LEAVE:
         (void)node_call(player, async->scope, node->parts[0], async->x);
@@ -431,6 +477,7 @@ static void async_run(struct player *player, struct async *async) {
     static void (*const run[])(struct player *, struct async *) = {
         [ASYNC_NODE] = node_run,   [ASYNC_BODY] = body_run, [ASYNC_MODULE] = module_run,
         [ASYNC_CHILD] = child_run, [ASYNC_ONE] = one_run,   [ASYNC_STAGES] = stages_run,
+        [ASYNC_RACE] = race_run,
     };
     run[async->kind](player, async);
 }

@@ -20,7 +20,8 @@ enum async_kind {
     ASYNC_MODULE, /* What calls the main function, once the module is there. */
     ASYNC_CHILD,  /* What hands the end of a child to the call of workflow(). */
     ASYNC_ONE,
-    ASYNC_STAGES
+    ASYNC_STAGES,
+    ASYNC_RACE /* What settles the promise of a race with the end of its part. */
 };
 
 /* A script under way: the run's own, or a child within. */
@@ -49,7 +50,8 @@ struct async {
     json_t *x, *all;
     unsigned index;
     struct gather *gather;   /* ONE, STAGES. */
-    struct promise *outcome; /* CHILD: of the call of workflow(). */
+    struct promise *outcome; /* CHILD: of the call of workflow(); RACE: of the race. */
+    struct open_call *timer; /* RACE. */
     struct promise *promise;
     struct promise *awaited;
     struct async *next; /* In a line. */
@@ -63,6 +65,9 @@ struct open_call {
     json_t *x;    /* Of workflow(): args.x; NULL: none. */
     int64_t op;   /* Of workflow(): args.op. */
     bool settled; /* A child may still be under way. */
+    /* Of a timer: */
+    bool is_timer, recorded, cleared; /* recorded: the history has its end. */
+    json_t *late;                     /* What its end fulfils the promise with. */
 };
 
 /* An answer of the history, and who asked for it. */
@@ -91,7 +96,7 @@ struct player {
     json_t *inbox; /* Borrowed from kept; NULL: none. */
     size_t taken;
     int64_t total, spent, agents_max, lines_max, line_bytes;
-    int64_t made, agents, settled, lines;
+    int64_t made, agents, settled, lines, timers; /* timers: that are not settled. */
     struct speech speech;
 };
 
@@ -105,6 +110,11 @@ struct promise *player__agent(struct player *player, const struct scope *scope,
                               const struct node *node, const json_t *x);
 struct promise *player__workflow(struct player *player, const struct scope *scope,
                                  const struct node *node, const json_t *x);
+/* `kind`: "sleep", "timeout". Its end fulfils `promise` with `late`, unless it is cleared. */
+struct open_call *player__timer(struct player *player, const struct scope *scope,
+                                const struct node *node, const char *kind, struct promise *promise,
+                                json_t *late);
+void player__clear(struct player *player, struct open_call *timer);
 
 /* playing.c */
 struct promise *promise__new(struct player *player);

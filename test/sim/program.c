@@ -52,6 +52,8 @@ static unsigned parts_wanted(enum node_kind kind, uint64_t pick) {
     case NODE_PHASE:
     case NODE_LOG:
     case NODE_LEAVE:
+    case NODE_SLEEP:
+    case NODE_RACE:
         return 1;
     default:
         return 0;
@@ -71,10 +73,19 @@ static bool is_nested(const struct program_id *id, unsigned index) {
     return choose(id->number, index, "workflow") % (id->child > 0 ? 5 : 2) == 0;
 }
 
+/* Some nodes wait for a timer instead; the others are what they would be without any. */
+static enum node_kind timer_choose(uint64_t number, unsigned index, enum node_kind kind) {
+    const uint64_t pick = choose(number, index, "timer") >> 8;
+    if (index < 2 || pick % 5 > 0) {
+        return kind;
+    }
+    return pick % 2 == 0 ? NODE_SLEEP : NODE_RACE;
+}
+
 static struct node node_make(const struct program_id *id, unsigned index) {
     const uint64_t number = id->number;
     uint64_t pick = choose(number, index, "node");
-    struct node node = {.kind = kind_choose(number, index),
+    struct node node = {.kind = timer_choose(number, index, kind_choose(number, index)),
                         .number = (unsigned)(pick % 5),
                         .options = (unsigned)(pick >> 8) % 12,
                         .test = (unsigned)(pick >> 16) % PROGRAM_QUESTIONS,
@@ -185,6 +196,11 @@ struct program_options program_options(const struct node *node) {
         {"{}", "again", NULL},
     };
     return all[node->options % COUNT_OF(all)];
+}
+
+int64_t program_delay(const struct node *node) {
+    static const int64_t delays[PROGRAM_QUESTIONS] = {0, 30, 1500, 20000};
+    return delays[node->test % PROGRAM_QUESTIONS];
 }
 
 struct program_call program_call(const struct node *node) {
@@ -362,6 +378,18 @@ static void node_print(const struct node *node, struct text *text) {
     case NODE_WORKFLOW:
         workflow_print(node, text);
         return;
+    case NODE_SLEEP:
+        text_addf(text, "  await sleep(%lld);\n  return await n%u(x);\n",
+                  (long long)program_delay(node), part);
+        return;
+    case NODE_RACE:
+        text_addf(text,
+                  "  return await new Promise((resolve, reject) => {\n"
+                  "    const timer = setTimeout(resolve, %lld, \"late %u\");\n"
+                  "    n%u(x).then((v) => { clearTimeout(timer); resolve(v); },\n"
+                  "      (error) => { clearTimeout(timer); reject(error); });\n  });\n",
+                  (long long)program_delay(node), node->number, part);
+        return;
     case NODE_LEAVE:
         text_addf(text, "  n%u(x);\n  return \"left %u\";\n", part, node->number);
         return;
@@ -382,7 +410,7 @@ static void meta_print(const struct program *program, struct text *text) {
     } else {
         text_add_str(text, "generated");
     }
-    text_add_str(text, "\", description: \"a program of the simulator\"");
+    text_add_str(text, "\", description: \"a program of the simulator\", timers: true");
     if (program->id.child == PROGRAM_CHILD_HOME) {
         text_add_str(text, ", args: { type: \"object\", required: [\"op\"] }");
     }

@@ -36,6 +36,8 @@ enum node_kind {
     NODE_LOG,
     NODE_LEAVE,    /* calls its part, and does not wait for it */
     NODE_WORKFLOW, /* return await workflow(child, args) */
+    NODE_SLEEP,    /* sleeps before it calls its part */
+    NODE_RACE,     /* its part against a timer, which is cleared if it is late */
     NODE_KINDS
 };
 
@@ -55,7 +57,8 @@ struct node {
     unsigned parts[PROGRAM_PARTS_MAX], part_count;
     unsigned number;     /* Of a prompt, a title, a text; WORKFLOW: of the child, from 0. */
     unsigned options;    /* AGENT: which ones; see program_options. */
-    unsigned test;       /* BRANCH: which question; WORKFLOW: how it is called. */
+    unsigned test;       /* BRANCH: which question; WORKFLOW: how it is called; SLEEP, RACE: how
+                          * long: program_delay. */
     unsigned count;      /* REPEAT; POOR: tokens. */
     bool is_long, looks; /* AGENT: the prompt is long; it tells the value. WORKFLOW: args do. */
 };
@@ -84,6 +87,7 @@ struct program_options {
 };
 struct program_options program_options(const struct node *node);
 enum { PROGRAM_QUESTIONS = 4 };
+int64_t program_delay(const struct node *node); /* Milliseconds. */
 
 /* How a node of kind WORKFLOW names the child, and the args that it gives. */
 struct program_call {

@@ -125,7 +125,7 @@ static char *worker_frame(const struct worker_process *worker) {
 struct made_call {
     int64_t id, occurrence;
     char *key; /* Owned. */
-    bool schema, settled;
+    bool schema, settled, timer;
     unsigned child; /* Of workflow(): its number; 0: of agent(). */
     bool has_args;  /* Of workflow(). */
 };
@@ -141,6 +141,7 @@ struct play {
     bool ended;
     bool threw;                        /* A function of parallel() or pipeline() failed. */
     size_t children, children_refused; /* Calls of workflow() that were settled. */
+    size_t timers;                     /* The same. */
 };
 
 static uint64_t choose(const struct play *play, const char *purpose, uint64_t index) {
@@ -180,7 +181,8 @@ static void script_write(const struct program_id id, struct text *order) {
     }
     text_add_str(order, "\"script\":");
     text_add_json(order, prepared.text, prepared.len);
-    text_addf(order, ",\"form\":\"%s\",\"file\":\"p.js\"", script_form_name(prepared.form));
+    text_addf(order, ",\"form\":\"%s\",\"file\":\"p.js\",\"timers\":%s",
+              script_form_name(prepared.form), prepared.timers ? "true" : "false");
 }
 
 /* Children are others in each program, and always the same ones within it. */
@@ -203,6 +205,11 @@ static void outcome_add(struct play *play, const struct made_call *call, struct 
     uint64_t pick = choose(play, call->key, (uint64_t)call->occurrence);
     if (call->child > 0) {
         child_add(play, call, text);
+        return;
+    }
+    if (call->timer) {
+        text_addf(text, "\"o\":\"value\",\"v\":null,\"spent\":%lld", (long long)play->spent);
+        play->timers++;
         return;
     }
     play->spent += (int64_t)(pick >> 16) % 30;
@@ -281,14 +288,15 @@ static void message_take(struct play *play, const json_t *message) {
     const char *key = json_string_value(json_object_get(message, "k"));
     assert_non_null(type);
     play->ended = play->ended || strcmp(type, "end") == 0;
-    const bool nested = strcmp(type, "workflow") == 0;
-    if (nested || strcmp(type, "call") == 0) {
+    const bool nested = strcmp(type, "workflow") == 0, timer = strcmp(type, "timer") == 0;
+    if (nested || timer || strcmp(type, "call") == 0) {
         assert_true(play->call_count < CALLS_MAX);
         play->calls[play->call_count++] = (struct made_call){
             .id = json_integer_value(json_object_get(message, "id")),
             .occurrence = json_integer_value(json_object_get(message, "n")),
             .key = mem_copy(key, strlen(key)),
             .child = nested ? child_of(message) : 0,
+            .timer = timer,
             .has_args = json_object_get(message, "args") != NULL,
             .schema = json_object_get(json_object_get(message, "opts"), "schema") != NULL};
     }
@@ -320,7 +328,8 @@ static bool place_remove(json_t *messages) {
     json_array_foreach(messages, at, message) {
         const char *type = json_string_value(json_object_get(message, "t"));
         const bool failed = json_is_false(json_object_get(message, "ok"));
-        const bool placed = failed || (type != NULL && strcmp(type, "call") == 0);
+        const bool placed = failed || (type != NULL && (strcmp(type, "call") == 0 ||
+                                                        strcmp(type, "timer") == 0));
         for (size_t i = 0; placed && i < COUNT_OF(names); i++) {
             (void)json_object_del(message, names[i]); /* It may not be there. */
         }
@@ -434,17 +443,18 @@ static void play_whole(struct play *play, const struct play *before, size_t repl
 
 static void stand_in_sends_what_a_worker_sends(void **state) {
     (void)state;
-    size_t outcomes = 0, children = 0, refused = 0;
+    size_t outcomes = 0, children = 0, refused = 0, timers = 0;
     for (uint64_t number = 1; number <= PROGRAMS; number++) {
         struct play live = {.number = number};
         play_whole(&live, NULL, 0);
         outcomes += live.history_count;
         children += live.children;
         refused += live.children_refused;
+        timers += live.timers;
         play_done(&live);
     }
     assert_true(outcomes > PROGRAMS); /* They do something. */
-    assert_true(children > PROGRAMS / 4 && refused > 0);
+    assert_true(children > PROGRAMS / 4 && refused > 0 && timers > PROGRAMS / 4);
 }
 
 static void stand_in_replays_as_a_worker_does(void **state) {

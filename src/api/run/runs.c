@@ -187,7 +187,7 @@ static const struct query_param spans_query[] = {
     PAGE_PARAMS_UP_TO(60, SPANS_LIMIT_MAX),
     OP_OWNER_PARAM("Another owner's run"),
     {QUERY("below", QUERY_FLAG, "With the runs below it, each before its spans, and sums of all.")},
-    SPANS_FILTERS(SPAN_KINDS ",workflow,agent,turn,job,flow,title"),
+    SPANS_FILTERS(SPAN_KINDS ",timer,workflow,agent,turn,job,flow,title"),
     {.name = NULL},
 };
 
@@ -223,12 +223,12 @@ static const char spans_answer[] = PAGE_SCHEMA_WITH(
     ",\"label\":" TEXT_OR_NULL ",\"phase\":" TEXT_OR_NULL ",\"turn\":" INT_SCHEMA
     ",\"run\":" TEXT_SCHEMA ",\"message\":" TEXT_SCHEMA
     ",\"prompt\":{\"type\":[\"object\",\"null\"]},\"attempt\":" INT_SCHEMA ",\"step\":" INT_OR_NULL
-    ",\"kind\":{\"enum\":[\"process\",\"model\",\"tool\",\"review\",\"compaction\",\"workflow\","
-    "\"agent\",\"turn\",\"job\",\"flow\",\"title\"]},\"name\":" TEXT_SCHEMA
+    ",\"kind\":{\"enum\":[\"process\",\"model\",\"tool\",\"review\",\"compaction\",\"timer\","
+    "\"workflow\",\"agent\",\"turn\",\"job\",\"flow\",\"title\"]},\"name\":" TEXT_SCHEMA
     ",\"state\":{\"enum\":[\"queued\",\"running\",\"waiting\",\"succeeded\",\"degraded\","
     "\"failed\",\"cancelled\",\"timed_out\",\"lost\",\"denied\",\"outcome_unknown\"]},"
     "\"cause\":" TEXT_OR_NULL ",\"rule\":" TEXT_OR_NULL ",\"error\":" TEXT_OR_NULL
-    ",\"started_ms\":" INT_SCHEMA ",\"ended_ms\":" INT_OR_NULL
+    ",\"started_ms\":" INT_SCHEMA ",\"ended_ms\":" INT_OR_NULL ",\"due_ms\":" INT_SCHEMA
     ",\"tokens\":{\"type\":[\"object\",\"null\"],\"properties\":{\"fresh\":" INT_OR_NULL
     ",\"cache_read\":" INT_OR_NULL ",\"cache_write\":" INT_OR_NULL ",\"output\":" INT_OR_NULL
     ",\"reasoning\":" INT_OR_NULL "}},\"cost_micros\":" INT_OR_NULL ",\"estimated\":" BOOL_SCHEMA

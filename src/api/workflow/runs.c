@@ -17,6 +17,7 @@
 #include "engine/run/inside.h"
 #include "engine/workflow/spec.h"
 #include "engine/workflow/steps.h"
+#include "engine/workflow/timers.h"
 #include "engine/workflow/workflows.h"
 #include "rules/workflow/spec.h"
 
@@ -229,6 +230,30 @@ static const struct page_kind agents = {.request = {.size = sizeof(struct agents
                                                     .end = agents_end},
                                         .rows = agents_rows};
 
+/* --- Timers ----------------------------------------------------------------------------------- */
+
+static struct err timer_row(void *ctx, const struct timer_row *row) {
+    struct page *page = ctx;
+    const bool fits = page_is(page, "state", bytes_of(timer_state_names[row->state]));
+    if (page_row_number(page, row->number, fits)) {
+        timer_write_json(row, &page->request.op.answer);
+    }
+    return ERR_OK;
+}
+
+static struct err timers_rows(struct tx *tx, struct page *page, const struct page_part *part) {
+    struct run_row row = {0};
+    struct err err = request_run(tx, &page->request, &row);
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct timer_page timers = {
+        .workflow = row.id, .after = part->from, .limit = part->limit};
+    return tx_timers_each(tx, &timers, timer_row, page);
+}
+
+static const struct page_kind timers = {.request = {.one = &runs__one}, .rows = timers_rows};
+
 /* --- Limits ----------------------------------------------------------------------------------- */
 
 /* The answer as far as the loop knows it; the transaction adds what the rows know. */
@@ -383,6 +408,13 @@ static const struct query_param agents_query[] = {
     {.name = NULL},
 };
 
+static const struct query_param timers_query[] = {
+    PAGE_PARAMS(PAGE_NUMBER),
+    OP_OWNER_PARAM("Another owner's run"),
+    PAGE_STATE_PARAM("pending,fired,cleared,cancelled"),
+    {.name = NULL},
+};
+
 static const char start_answer[] =
     "{\"type\":\"object\",\"required\":[\"status\"],\"properties\":{\"status\":{\"enum\":[\"async_"
     "launched\"]},\"taskId\":" TEXT_SCHEMA
@@ -407,6 +439,15 @@ static const char agents_answer[] = PAGE_SCHEMA(
     ",\"last_ms\":" INT_OR_NULL ",\"line\":" INT_OR_NULL ",\"column\":" INT_OR_NULL
     ",\"file\":" TEXT_SCHEMA ",\"type\":" TEXT_OR_NULL ",\"isolation\":" TEXT_OR_NULL
     ",\"waiting\":{\"type\":[\"object\",\"null\"]},\"result\":{}}}");
+
+static const char timers_answer[] = PAGE_SCHEMA(
+    "{\"type\":\"object\",\"required\":[\"timer\",\"kind\",\"name\",\"state\",\"due_ms\"],"
+    "\"properties\":{\"key\":" TEXT_OR_NULL ",\"timer\":" INT_SCHEMA
+    ",\"kind\":{\"enum\":[\"timer\"]},\"name\":{\"enum\":[\"sleep\",\"timeout\"]},\"due_ms\":"
+    INT_SCHEMA ",\"state\":{\"enum\":[\"pending\",\"fired\",\"cleared\",\"cancelled\"]},"
+    "\"cached\":" BOOL_SCHEMA ",\"done_no\":" INT_SCHEMA ",\"made_ms\":" INT_SCHEMA
+    ",\"ended_ms\":" INT_OR_NULL ",\"line\":" INT_OR_NULL ",\"column\":" INT_OR_NULL
+    ",\"file\":" TEXT_SCHEMA "}}");
 
 static const char limits_answer[] =
     "{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{\"items\":{\"type\":\"array\","
@@ -469,6 +510,9 @@ const struct route workflow_runs_routes[] = {
     {ROUTE("GET", "/api/v1/runs/{id}/agents", SCOPE_READ,
            "List the agents of a workflow, in the order of their start"),
      .query = agents_query, .answer_schema = agents_answer, .page = &agents},
+    {ROUTE("GET", "/api/v1/runs/{id}/timers", SCOPE_READ,
+           "List the timers of a workflow's script, in the order of their making"),
+     .query = timers_query, .answer_schema = timers_answer, .page = &timers},
     {ROUTE("GET", "/api/v1/runs/{id}/limits", SCOPE_READ,
            "List the limits that agents of a workflow wait for now"),
      .query = RUN_QUERY, .answer_schema = limits_answer, .request = &limits},

@@ -199,6 +199,28 @@ static void limits_print(struct talk *talk, json_t *run) {
     }
 }
 
+/* A line for the timers that its script waits for. Left out where they cannot be read. */
+static void timers_print(struct talk *talk, const json_t *run, int64_t now_ms) {
+    AUTO(json_release) json_t *rows = NULL;
+    AUTO(text_done) struct text target = {0};
+    const json_t *row = NULL;
+    int64_t next_ms = 0;
+    size_t at = 0;
+    if (!talk_target(&target, "/api/v1/runs/", talk_text(run, "id"), "/timers?state=pending") ||
+        err_failed(action_rows(talk, target.data, &rows, NULL /* no why */))) {
+        return;
+    }
+    json_array_foreach(rows, at, row) {
+        const int64_t due_ms = talk_int(row, "due_ms");
+        next_ms = next_ms == 0 || due_ms < next_ms ? due_ms : next_ms;
+    }
+    if (json_array_size(rows) > 0) {
+        const size_t count = json_array_size(rows);
+        printf("%-10s  %zu timer%s of the script; the next one is due in %s\n", "waits", count,
+               count == 1 ? "" : "s", run_span(next_ms > now_ms ? next_ms - now_ms : 0).text);
+    }
+}
+
 struct err workflow_show(struct invocation *invocation, struct talk *talk, json_t *run) {
     const json_t *result = json_object_get(run, "result");
     const json_t *error = json_object_get(result, "error");
@@ -240,6 +262,7 @@ struct err workflow_show(struct invocation *invocation, struct talk *talk, json_
     }
     if (!run_has_ended(run)) {
         limits_print(talk, run);
+        timers_print(talk, run, view.now_ms);
     }
     text_clear(&text);
     workflow_error_add(error, &text);

@@ -12,7 +12,7 @@
  * they were written in the pool, as this member. */
 #define CALL_WRITTEN " written"
 void call__write_request(const json_t *message, struct text *text);
-struct step_call_place call__place(const json_t *message); /* Place of the call of agent(). */
+struct step_call_place call__place(const json_t *message); /* Place of the call. */
 void call__tidy(json_t *message); /* Texts that become columns: a NUL becomes a blank. */
 const json_t *call__option(const struct call *call, const char *name);
 struct bytes call__name(const json_t *message, const char *member); /* A name, cut; or "". */

@@ -70,7 +70,7 @@ static void turn_pulse_of(struct call *call, struct agent_pulse *pulse) {
 /* False: the call does not work. */
 static bool call_pulse(struct call *call, struct agent_pulse *ret_pulse) {
     *ret_pulse = (struct agent_pulse){.step = call->calls, .alive_ms = -1, .cost_micros = -1};
-    if (call->nested || call->run.text[0] == '\0') {
+    if (call->kind != CALL_OF_AGENT || call->run.text[0] == '\0') {
         return false;
     }
     if (call->state == CALL_ASKING || call->state == CALL_CHECKING) {

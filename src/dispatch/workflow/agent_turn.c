@@ -49,9 +49,9 @@ static struct agent_tools call_tools(const struct call *call) {
 bool call__has_tools(const struct call *call) {
     const struct agent_tools tools = call_tools(call);
     if (call->program.len > 0) {
-        return !call->nested;
+        return call->kind == CALL_OF_AGENT;
     }
-    return !call->nested && call->workflow->root[0] != '\0' && tools.asked != 0 &&
+    return call->kind == CALL_OF_AGENT && call->workflow->root[0] != '\0' && tools.asked != 0 &&
            tools.type != 0 && call_limit(call, "max_tool_calls") != 0 &&
            call_limit(call, "max_tool_iters") != 0;
 }

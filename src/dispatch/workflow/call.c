@@ -44,10 +44,11 @@ void call__enter(struct call *call, enum call_state state) {
     };
     static const unsigned edges[CALL_STATES] = {
         [CALL_NEW] = BIT(CALL_IN_LINE) | BIT(CALL_CACHED) | BIT(CALL_SEARCHING) | BUDGET |
-                     BIT(CALL_DEFERRED) | BIT(CALL_DONE),
+                     BIT(CALL_TIMER) | BIT(CALL_DEFERRED) | BIT(CALL_DONE),
         [CALL_IN_LINE] = BIT(CALL_BEGUN) | ENDS,
         [CALL_CACHED] = BIT(CALL_SEARCHING) | BIT(CALL_STORING) | BIT(CALL_ENDED),
         [CALL_SEARCHING] = BIT(CALL_CACHED) | BIT(CALL_DEFERRED) | BIT(CALL_ENDED),
+        [CALL_TIMER] = BIT(CALL_ENDED),
         [CALL_BEGUN] = WORK | BUDGET | ENDS | BIT(CALL_STORING),
         [CALL_UNADMITTED] = BIT(CALL_BEGUN) | ENDS,
         [CALL_ASKING] = WORK | ENDS,
@@ -57,7 +58,8 @@ void call__enter(struct call *call, enum call_state state) {
         [CALL_TREE_REMOVING] = WORK | ENDS,
         [CALL_ENDED] = WORK | BIT(CALL_SEARCHING) | BIT(CALL_DEFERRED) | BIT(CALL_STORING),
         [CALL_DEFERRED] = WORK | BIT(CALL_ENDED),
-        [CALL_STORING] = WORK | BIT(CALL_IN_LINE) | BIT(CALL_ENDED) | BIT(CALL_DONE),
+        [CALL_STORING] =
+            WORK | BIT(CALL_IN_LINE) | BIT(CALL_TIMER) | BIT(CALL_ENDED) | BIT(CALL_DONE),
     };
     assert((edges[call->state] & BIT(state)) != 0);
     link_remove(&call->link);
@@ -532,7 +534,7 @@ static void call_begin_agent(struct call *call) {
 }
 
 /* A call that outlived its worker is found again, with its outcome. */
-void workflow__on_call(struct workflow *workflow, json_t *message, bool nested) {
+void workflow__on_call(struct workflow *workflow, json_t *message, enum call_kind kind) {
     const char *key = json_str(message, "k", "");
     int64_t occurrence = json_int(message, "n", 0), number = json_int(message, "id", 0);
     char name[CALL_NAME];
@@ -547,8 +549,11 @@ void workflow__on_call(struct workflow *workflow, json_t *message, bool nested) 
     }
     /* The worker counts, too, and lets no bad option pass; one that is hijacked does not. */
     struct budget_limits budget = {.limits = amounts_unlimited()};
-    if (good && nested) {
+    if (good && kind == CALL_OF_WORKFLOW) {
         good = ++workflow->nested <= WORKFLOW_NESTED_MAX;
+    } else if (good && kind == CALL_OF_TIMER) {
+        good = ++workflow->timers <= WORKFLOW_TIMERS_MAX && json_int(message, "ms", -1) >= 0 &&
+               json_int(message, "ms", -1) <= WORKFLOW_TIMER_MS_MAX;
     } else if (good) {
         const json_t *opts = json_object_get(message, "opts");
         const json_t *limits = json_object_get(opts, "budget");
@@ -569,11 +574,14 @@ void workflow__on_call(struct workflow *workflow, json_t *message, bool nested) 
     }
     call = call__new(workflow, key, occurrence);
     call->number = number;
-    call->nested = nested;
+    call->kind = kind;
     call->message = message;
     call->limits = budget.limits;
-    if (nested) {
+    if (kind == CALL_OF_WORKFLOW) {
         call__begin_nested(call, call_find_prior(call, &workflow->reusable));
+    } else if (kind == CALL_OF_TIMER) {
+        call__begin_timer(call, call_find_prior(call, &workflow->open),
+                          call_find_prior(call, &workflow->reusable));
     } else {
         call_begin_agent(call);
     }
@@ -809,6 +817,7 @@ void workflow__on_pause(struct workflow *workflow, const struct run_row *row) {
             }
         }
     }
+    workflow__look_at_timers(workflow);
     workflow__pump(workflow);
 }
 

@@ -1,11 +1,13 @@
-/* call.h: a request of a script, by agent() or workflow(), until the script has the outcome.
+/* call.h: a request of a script, by agent(), workflow() or for a timer, until the script has the
+ * outcome.
  *
  *   IN_LINE ──a slot──> BEGUN ──row──> ASKING <──> CHECKING (a schema)
  *     │ │                 │ └─ a budget: UNADMITTED ─┘   │
  *     │ │                 ├ tools: TURN ─────────────────┤
  *     │ │                 └ TREE_MAKING ──> TURN ──> TREE_REMOVING (worktree.c)
  *     │ └ cached: CACHED  └──────────────────────────────┴─> ENDED ──> STORING ──commit──> DONE
- *     └ workflow(): SEARCHING ───────────────────────────────^ └─ DEFERRED (settle.c) ─^
+ *     ├ workflow(): SEARCHING ───────────────────────────────^ └─ DEFERRED (settle.c) ─^
+ *     └ sleep(), setTimeout(): TIMER (timer.c) ──────────────^
  *
  * ENDED waits for the row of the call. A restart leads from each state after BEGUN, but DONE, back
  * to work. DONE calls stand in the order of their commits, and are delivered to the script in that
@@ -26,11 +28,21 @@
 
 enum { CALL_NAME = 2 * 64 + 2 };
 
+enum call_kind { CALL_OF_AGENT, CALL_OF_WORKFLOW, CALL_OF_TIMER };
+
+struct call_timing {
+    int64_t number;          /* Number of its row; 0: it is not written yet. */
+    int64_t made_ms, due_ms; /* By the wall clock, as its row has them. */
+    int64_t rings_ms;        /* End of its wait, by workflows__mono_ms. */
+    bool cleared;            /* Its script did so. */
+};
+
 enum call_state {
     CALL_NEW,
     CALL_IN_LINE,       /* For a slot of workflow->at_once, for a resume, or for earlier results. */
     CALL_CACHED,        /* The run that this one resumes has its result, which is read. */
     CALL_SEARCHING,     /* The script of workflow() is looked for. */
+    CALL_TIMER,         /* Its row is being written, or its time has not come. */
     CALL_BEGUN,         /* A slot is taken, and the row is written. */
     CALL_UNADMITTED,    /* For a budget. */
     CALL_ASKING,        /* A model is asked; its connection may have a line, its provider a wait. */
@@ -78,7 +90,7 @@ struct call {
     int64_t attempt,
         began_ms; /* began_ms: by workflows__mono_ms, as the next two; 0: it has not. */
     int64_t waited_ms, waits_since_ms; /* Parked, or for a person: until now, and just now; or 0. */
-    bool nested;                       /* By workflow(), not agent(). */
+    enum call_kind kind;
     bool stop;                         /* A user skipped it. */
     bool is_cached;                    /* Its outcome is another run's. */
     bool reuse_looked;                 /* No other run has one that it may take. */
@@ -121,6 +133,7 @@ struct call {
     enum model_stop answer_stop;  /* How the last answer ended; */
     int64_t output_max;           /* tokens of the next one; 0: the model's own limit. */
     struct script_search *search; /* Owned: of workflow(), until it is stored. */
+    struct call_timing timing;    /* Of a timer. */
     /* The outcome: */
     enum run_cause cause;
     int64_t resume_at_ms; /* For a failure: when asking may help; 0: nobody knows. */
@@ -146,7 +159,7 @@ struct call *workflow__find_call(const struct workflow *workflow, struct bytes n
 /* Leaves the list of its state, and enters that of the next one. Asserts that the edge is legal. */
 void call__enter(struct call *call, enum call_state state);
 void workflow__on_call(struct workflow *workflow, json_t *message,
-                       bool nested);            /* Takes the message over. */
+                       enum call_kind kind);    /* Takes the message over. */
 void workflow__pump(struct workflow *workflow); /* Begins the calls that have a slot. */
 void workflow__on_pause(struct workflow *workflow, const struct run_row *row);
 void workflow__announce_queued(struct workflow *workflow); /* Calls that have come since. */

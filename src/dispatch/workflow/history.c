@@ -74,6 +74,7 @@ void workflow__add_script(const struct script_prepared *prepared, struct bytes f
         text_add_member(text, "results", BYTES("object"));
     }
     workflow__add_json(text, "meta", prepared->meta);
+    text_add_str(text, prepared->timers ? ",\"timers\":true" : "");
 }
 
 /* Members of a script that a row has. false: it is none. */
@@ -128,7 +129,7 @@ static struct err add_outcome(struct tx *tx, const struct step_row *row, struct 
                               struct why *fault) {
     struct bytes source;
     bool found = false;
-    if (!row->is_ref) {
+    if (row->kind != STEP_SCRIPT) {
         workflow__add_result(row, text);
     } else if (row->script.len == 0) {
         workflow__add_throw(text, row->note);
@@ -148,10 +149,11 @@ void workflow__add_limits(const struct workflows_limits *limits, int64_t total, 
     workflow__add_limit(text, "total", total < 0 ? -1 : total, -1);
     text_addf(text,
               ",\"spent\":0,\"limits\":{\"agents\":%d,\"items\":%d,\"lines\":%d,"
-              "\"line_bytes\":%d,\"unanswered\":%d,\"cpu_ms\":%lld,\"memory_mb\":%lld},"
-              "\"history\":[",
+              "\"line_bytes\":%d,\"unanswered\":%d,\"cpu_ms\":%lld,\"memory_mb\":%lld,"
+              "\"timers\":%d,\"timers_open\":%d,\"timer_ms\":%lld},\"history\":[",
               WORKFLOW_AGENTS_MAX, WORKFLOW_ITEMS_MAX, WORKFLOW_LINES_MAX, WORKFLOW_LINE_MAX,
-              WORKFLOW_UNANSWERED_MAX, (long long)limits->cpu_ms, (long long)limits->memory_mb);
+              WORKFLOW_UNANSWERED_MAX, (long long)limits->cpu_ms, (long long)limits->memory_mb,
+              WORKFLOW_TIMERS_MAX, WORKFLOW_TIMERS_OPEN_MAX, (long long)WORKFLOW_TIMER_MS_MAX);
 }
 
 /* --- The first message ------------------------------------------------------------------------ */
@@ -160,7 +162,7 @@ void workflow__add_limits(const struct workflows_limits *limits, int64_t total, 
 struct unloaded {
     char key[WORKFLOW_HASH + 1];
     int64_t occurrence;
-    bool nested;
+    enum call_kind kind;
 };
 
 /* Progress of the read: a page that failed is read again from here. */
@@ -170,7 +172,7 @@ struct load_mark {
     int64_t after;           /* done_no of the last row that was read, */
     int64_t loaded, settled; /* done_no of the last in the order, and their number. */
     int64_t spent, stored;   /* Output tokens of those in the order, and of all. */
-    int64_t nested;
+    int64_t nested, timers;
 };
 
 struct workflow_load {
@@ -262,8 +264,27 @@ static struct err load_add_reusable(void *ctx, const struct step_row *row) {
     return workflow_reuses(&step, reading->reuse_max) ? load_add_prior(ctx, row) : ERR_OK;
 }
 
+static struct err load_add_timer(void *ctx, const struct timer_row *row) {
+    const struct history_reading *reading = ctx;
+    struct prior *prior = mem_new(sizeof *prior);
+    call__name_of(prior->name, row->key.hash, row->key.occurrence);
+    prior->node.name = bytes_of(prior->name);
+    prior->state = RUN_RUNNING;
+    prior->timing = (struct call_timing){
+        .number = row->number, .made_ms = row->made_ms, .due_ms = row->due_ms};
+    prior->model = mem_copy("", 0);
+    table_add(reading->priors, &prior->node);
+    return ERR_OK;
+}
+
 static bool load_is_full(const struct workflow_load *load) {
     return load->order.len - load->history >= HISTORY_MAX;
+}
+
+static enum call_kind call_kind_of(const struct step_row *row) {
+    return row->kind == STEP_SCRIPT  ? CALL_OF_WORKFLOW
+           : row->kind == STEP_TIMER ? CALL_OF_TIMER
+                                     : CALL_OF_AGENT;
 }
 
 /* The key is enough of what the order has no room for: the result is read later. */
@@ -277,7 +298,7 @@ static struct err load_add_step(void *ctx, const struct step_row *row) {
         load->unloaded =
             mem_grow(load->unloaded, (at->unloaded_count + 1) * sizeof *load->unloaded);
         struct unloaded *unloaded = &load->unloaded[at->unloaded_count++];
-        *unloaded = (struct unloaded){.occurrence = row->occurrence, .nested = row->is_ref};
+        *unloaded = (struct unloaded){.occurrence = row->occurrence, .kind = call_kind_of(row)};
         memcpy(unloaded->key, row->key.data,
                row->key.len < WORKFLOW_HASH ? row->key.len : WORKFLOW_HASH);
         return ERR_OK;
@@ -288,7 +309,8 @@ static struct err load_add_step(void *ctx, const struct step_row *row) {
     struct err err = add_outcome(reading->tx, row, text, &load->fault);
     at->spent += row->output_tokens;
     at->settled++;
-    at->nested += row->is_ref;
+    at->nested += row->kind == STEP_SCRIPT;
+    at->timers += row->kind == STEP_TIMER;
     at->loaded = row->done_no;
     text_addf(text, ",\"spent\":%lld}", (long long)at->spent);
     return err;
@@ -335,6 +357,9 @@ static struct err load_begin(struct tx *tx, struct workflow_load *load) {
                                            json_int(load->spec, "reuse_max", WORKFLOW_REUSE_ANY)};
     if (!err_failed(err)) {
         err = tx_step_open(tx, run->id, load_add_prior, &open);
+    }
+    if (!err_failed(err)) {
+        err = tx_timers_open(tx, run->id, load_add_timer, &open);
     }
     if (!err_failed(err) && load->row.resumed_from != 0) {
         err = tx_step_successes(tx, load->row.resumed_from, load_add_reusable, &reusable);
@@ -441,7 +466,7 @@ static void workflow_take_load(struct workflow *workflow, struct workflow_load *
             continue;
         }
         struct call *call = call__new(workflow, unloaded->key, unloaded->occurrence);
-        call->nested = unloaded->nested;
+        call->kind = unloaded->kind;
         call__unload(call);
         call__enter(call, CALL_DONE);
     }
@@ -450,11 +475,13 @@ static void workflow_take_load(struct workflow *workflow, struct workflow_load *
     workflow->spent = load->at.spent;
     workflow->stored = load->at.stored;
     workflow->nested = load->at.nested;
-    workflow->agents = load->at.settled - load->at.nested;
+    workflow->timers = load->at.timers;
+    workflow->agents = load->at.settled - load->at.nested - load->at.timers;
     /* Calls of an earlier worker go on beside the history. */
     for (const struct call *call = NULL; (call = workflow__next_call(workflow, call)) != NULL;) {
-        workflow->nested += call->nested;
-        workflow->agents += !call->nested;
+        workflow->nested += call->kind == CALL_OF_WORKFLOW;
+        workflow->timers += call->kind == CALL_OF_TIMER;
+        workflow->agents += call->kind == CALL_OF_AGENT;
     }
     int64_t left_ms = load->deadline_ms - workflows__now_ms(workflow->workflows);
     if (load->deadline_ms > 0 && !timer_runs(&workflow->deadline)) { /* A new worker moves none. */

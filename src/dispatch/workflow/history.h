@@ -13,6 +13,7 @@
 #define DROVER_DISPATCH_WORKFLOW_HISTORY_H
 
 #include "dispatch/workflow/workflow.h"
+#include "engine/workflow/timers.h"
 #include "script/catalog.h"
 
 enum {
@@ -72,6 +73,7 @@ struct prior {
     bool stop;
     bool parked;      /* A budget admitted it while its run was paused: nobody was asked. */
     struct id turn;   /* Turn of the agent; "": it was one call. */
+    struct call_timing timing; /* Of a timer. */
     char *model;      /* Owned: that was asked; "": none. */
     json_t *worktree; /* Owned: as its row has it; NULL: none. */
 };
@@ -111,5 +113,18 @@ void workflow__deliver(struct workflow *workflow);
 void workflow__store_deferred(struct workflow *workflow); /* The ones that had no worker. */
 MUST_CHECK bool workflow__must_wait(
     const struct workflow *workflow); /* Cached results come first. */
+void call__stored(struct call *call); /* Its outcome is committed: delivered soon. */
+void call__send_stored(struct call *call, struct workflow_op *op); /* The op stores the outcome. */
+void call__release_cached(struct call *call);
+
+/* --- timer.c ---------------------------------------------------------------------------------- */
+
+/* open: the timer that an earlier worker made; old: as `cached`. NULL: none. */
+void call__begin_timer(struct call *call, struct prior *open, struct prior *old);
+void call__store_timer(struct call *call); /* It is over, or was cleared. */
+void call__store_cached_timer(struct call *call);
+void workflow__on_clear(struct workflow *workflow, const json_t *message);
+/* Timers whose time has come meanwhile fire: the run goes on, or the machine woke. */
+void workflow__look_at_timers(struct workflow *workflow);
 
 #endif

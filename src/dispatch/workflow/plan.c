@@ -51,7 +51,7 @@ struct rehearsal_request {
     json_t *message;     /* Owned; without its prompt. */
     const json_t *prior; /* Borrowed: what answered it in the run that is resumed; NULL: none. */
     unsigned wave;
-    bool nested;
+    enum call_kind kind;
 };
 
 /* Agents that differ in nothing that is shown. */
@@ -161,7 +161,7 @@ static struct err prior_add(void *ctx, const struct step_row *row) {
                                            .done_no = row->done_no,
                                            .named =
                                                json_has_text(reading->start->spec.rerun, row->run)};
-    if (!row->is_ref && workflow_reuses(&step, reading->start->reuse_max)) {
+    if (row->kind != STEP_SCRIPT && workflow_reuses(&step, reading->start->reuse_max)) {
         char name[PRIOR_NAME];
         prior_name(row->key, row->occurrence, name);
         json_t *result =
@@ -177,7 +177,8 @@ struct err workflow_start__read_priors(struct tx *tx, int64_t workflow,
                                        struct workflow_start *start) {
     struct priors_reading reading = {.start = start};
     struct step_page page = {.workflow = workflow,
-                             .limit = WORKFLOW_AGENTS_MAX + WORKFLOW_NESTED_MAX,
+                             .limit = WORKFLOW_AGENTS_MAX + WORKFLOW_NESTED_MAX +
+                                      WORKFLOW_TIMERS_MAX,
                              .bytes_max = PRIORS_BYTES};
     bool whole = false;
     json_decref(start->priors); /* A read may run twice. */
@@ -275,7 +276,9 @@ static void rehearsal_on_quiet(struct rehearsal *rehearsal) {
     const json_t *opts = json_object_get(request->message, "opts");
     text_addf(reply, "[{\"t\":\"settle\",\"id\":%lld",
               (long long)json_int(request->message, "id", 0));
-    if (request->nested) {
+    if (request->kind == CALL_OF_TIMER) { /* Nobody waits in a rehearsal. */
+        text_add_str(reply, ",\"o\":\"null\"");
+    } else if (request->kind == CALL_OF_WORKFLOW) {
         struct script_search search;
         script_search_init(&search, &rehearsal->search, request->message);
         if (rehearsal->scripts++ < REHEARSAL_SCRIPTS) {
@@ -320,21 +323,25 @@ static void rehearsal_on_quiet(struct rehearsal *rehearsal) {
 }
 
 static void rehearsal_take(struct rehearsal *rehearsal, json_t *message) {
-    bool nested = workflow__message_is(message, "workflow");
-    if (nested || workflow__message_is(message, "call")) {
+    const enum call_kind kind = workflow__message_is(message, "workflow") ? CALL_OF_WORKFLOW
+                                : workflow__message_is(message, "timer")  ? CALL_OF_TIMER
+                                                                          : CALL_OF_AGENT;
+    if (kind != CALL_OF_AGENT || workflow__message_is(message, "call")) {
         /* A worker that somebody took over asks for more than a script may. */
-        if (rehearsal->asked++ >= WORKFLOW_AGENTS_MAX + WORKFLOW_NESTED_MAX) {
+        if (rehearsal->asked++ >= WORKFLOW_AGENTS_MAX + WORKFLOW_NESTED_MAX + WORKFLOW_TIMERS_MAX) {
             return;
         }
         struct rehearsal_request *request = mem_new(sizeof *request);
         *request = (struct rehearsal_request){
-            .message = json_incref(message), .wave = rehearsal->wave + 1, .nested = nested};
+            .message = json_incref(message), .wave = rehearsal->wave + 1, .kind = kind};
         *rehearsal->end = request;
         rehearsal->end = &request->next;
-        if (!nested) {
+        if (kind != CALL_OF_WORKFLOW) {
             char name[PRIOR_NAME];
             prior_name(json_bytes(message, "k"), json_int(message, "n", 0), name);
             request->prior = json_object_get(rehearsal->start->priors, name);
+        }
+        if (kind == CALL_OF_AGENT) {
             rehearsal_count_agent(rehearsal, message, request->wave, request->prior != NULL);
             (void)json_object_del(message, "prompt"); /* Long, and not needed any more. */
             if (++rehearsal->pending > rehearsal->most_pending) {

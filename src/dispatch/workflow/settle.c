@@ -41,7 +41,7 @@ static void call_add_settle(struct call *call, struct text *text) {
                                  .output_tokens = call->usage.output,
                                  .cached = call->is_cached};
     text_addf(text, "{\"t\":\"settle\",\"id\":%lld", (long long)call->number);
-    if (call->form == RESULT_PLAIN && !call->nested) {
+    if (call->form == RESULT_PLAIN && call->kind != CALL_OF_WORKFLOW) {
         workflow__add_result(&row, text);
     } else if (call->form == RESULT_PLAIN && call->cause != CAUSE_COMPLETED) {
         workflow__add_throw(text, row.note);
@@ -106,7 +106,7 @@ static void workflow_deliver_soon(struct loop_task *task) {
 
 /* Agents that ran side by side end side by side: their outcomes travel together, where the store
  * answers for several in this turn of the loop. */
-static void call_stored(struct call *call) {
+void call__stored(struct call *call) {
     struct workflow *workflow = call->workflow;
     if (workflow->state == WORKFLOW_ENDING) {
         return;
@@ -122,7 +122,7 @@ static void call_stored(struct call *call) {
     workflow__pump(workflow);
 }
 
-static void call_send_stored(struct call *call, struct workflow_op *op) {
+void call__send_stored(struct call *call, struct workflow_op *op) {
     call__enter(call, CALL_STORING);
     workflow__op_stores(op);
     workflow__op_send(op);
@@ -149,7 +149,7 @@ static void end_done(struct workflow_op *op) {
     } else if (op->late && call->row == ROW_RETRYING) {
         call__enter(call, CALL_ENDED);
     } else {
-        call_stored(call);
+        call__stored(call);
     }
 }
 
@@ -190,7 +190,7 @@ static void call_store_end(struct call *call) {
         op->end.spec = text_bytes(&op->bytes);
     }
     op->ends = true;
-    call_send_stored(call, op);
+    call__send_stored(call, op);
 }
 
 static void call_defer(struct call *call);
@@ -212,10 +212,12 @@ void call__store(struct call *call) {
     }
     if (call->workflow->state != WORKFLOW_LIVE) {
         call_defer(call);
-    } else if (call->nested && call->search == NULL) {
+    } else if (call->kind == CALL_OF_WORKFLOW && call->search == NULL) {
         call_find_script(call);
-    } else if (call->nested) {
+    } else if (call->kind == CALL_OF_WORKFLOW) {
         call_store_script(call);
+    } else if (call->kind == CALL_OF_TIMER) {
+        call__store_timer(call);
     } else {
         call_store_end(call);
     }
@@ -264,7 +266,7 @@ void workflow__store_deferred(struct workflow *workflow) {
 
 /* --- Taken over from the run that is resumed -------------------------------------------------- */
 
-static void call_release_cached(struct call *call) {
+void call__release_cached(struct call *call) {
     call->workflow->cached -= call->cached != NULL;
     call->cached = NULL;
 }
@@ -299,7 +301,7 @@ static bool call_take_cached(struct call *call, const struct workflow_op *op) {
 static void cached_done(struct workflow_op *op) {
     struct call *call = op->call;
     struct workflow *workflow = op->workflow;
-    call_release_cached(call);
+    call__release_cached(call);
     if (call_take_cached(call, op)) {
         return;
     }
@@ -362,16 +364,18 @@ void workflow__settle_quiet(struct workflow *workflow) {
             lowest = call;
         }
     }
-    if (lowest != NULL && lowest->nested) {
+    if (lowest != NULL && lowest->kind == CALL_OF_WORKFLOW) {
         call__enter(lowest, CALL_ENDED);
         call__store(lowest);
+    } else if (lowest != NULL && lowest->kind == CALL_OF_TIMER) {
+        call__store_cached_timer(lowest);
     } else if (lowest != NULL) {
         struct workflow_op *op = call__op(lowest, cached_tx, cached_done);
         lowest->run = workflows__new_id(workflow->workflows, "run");
         text_init(&op->bytes, 2 * (size_t)WORKFLOW_RESULT_MAX);
         op->cached = (struct step_cached){.step = call__step(lowest, op),
                                           .from = bytes_of(lowest->cached->run.text)};
-        call_send_stored(lowest, op);
+        call__send_stored(lowest, op);
     } else if (workflow__first(workflow, CALL_DEFERRED) != NULL) {
         workflow_store_first_deferred(workflow);
     }
@@ -399,8 +403,8 @@ static struct err ref_tx(struct tx *tx, void *ctx) {
 }
 
 static void ref_done(struct workflow_op *op) {
-    call_release_cached(op->call);
-    call_stored(op->call);
+    call__release_cached(op->call);
+    call__stored(op->call);
 }
 
 /* The op takes the search over, and borrows from it. */
@@ -420,7 +424,7 @@ static void call_store_script(struct call *call) {
         op->ref.hash = bytes_of(script->entry.hash.text);
         op->ref.file = bytes_of(script->entry.file);
     }
-    call_send_stored(call, op);
+    call__send_stored(call, op);
 }
 
 /* --- workflow(): searched --------------------------------------------------------------------- */

@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "dispatch/base/ask.h"
 #include "engine/workflow/steps.h"
+#include "engine/workflow/timers.h"
 #include "engine/workflow/workflows.h"
 #include "loop/loop.h"
 #include "store/store.h"
@@ -68,6 +69,10 @@ struct workflow_op {
     struct run_new new_job;
     struct step_job job;
     struct workflow_ref ref;
+    struct timer_new timer_new;
+    struct timer_made timer_made;
+    struct timer_end timer_end;
+    enum timer_ended timer_ended;
     struct script_search *search; /* Owned: `ref` borrows from it. */
     struct provider_wait wait;
     struct step_spent spent; /* When it began. */

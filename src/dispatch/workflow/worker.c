@@ -209,14 +209,18 @@ static void workflow_add_line(struct workflow *workflow, enum workflow_line_kind
 /* All that a hijacked worker makes up harms its own run, and no other. */
 static void workflow_take_message(struct workflow *workflow, json_t *message) {
     const struct frame_reader *reader = workflow->reader;
-    const bool nested = workflow__message_is(message, "workflow");
+    const enum call_kind kind = workflow__message_is(message, "workflow") ? CALL_OF_WORKFLOW
+                                : workflow__message_is(message, "timer")  ? CALL_OF_TIMER
+                                                                          : CALL_OF_AGENT;
     if (workflow__message_is(message, "phase")) {
         workflow_add_line(workflow, LINE_PHASE, message, "title");
     } else if (workflow__message_is(message, "log")) {
         workflow_add_line(workflow, LINE_LOG, message, "text");
-    } else if (nested || workflow__message_is(message, "call")) {
+    } else if (kind != CALL_OF_AGENT || workflow__message_is(message, "call")) {
         workflow_flush_lines(workflow);
-        workflow__on_call(workflow, json_incref(message), nested);
+        workflow__on_call(workflow, json_incref(message), kind);
+    } else if (workflow__message_is(message, "clear")) {
+        workflow__on_clear(workflow, message);
     } else if (workflow__message_is(message, "quiet")) {
         workflow_flush_lines(workflow);
         if (json_int(message, "settled", 0) ==

@@ -66,10 +66,10 @@ struct call *workflow__next_call(const struct workflow *workflow, const struct c
     return node == NULL ? NULL : CONTAINER_OF(node, struct call, node);
 }
 
-/* Thousands of calls of workflow() are only passed over: no model is asked for them. */
+/* Thousands of calls of workflow(), and timers, are only passed over: no model is asked for them. */
 static struct call *workflow_next_agent(const struct workflow *workflow, const struct call *after) {
     struct call *call = workflow__next_call(workflow, after);
-    while (call != NULL && call->nested) {
+    while (call != NULL && call->kind != CALL_OF_AGENT) {
         call = workflow__next_call(workflow, call);
     }
     return call;
@@ -535,11 +535,12 @@ void workflows_listen(struct workflows *workflows, struct turns *turns) {
 void workflows_woke(struct workflows *workflows) {
     for (struct table_node *node = NULL;
          (node = table_next(&workflows->workflows, node)) != NULL;) {
-        const struct workflow *workflow = CONTAINER_OF(node, struct workflow, node);
+        struct workflow *workflow = CONTAINER_OF(node, struct workflow, node);
         for (struct call *call = workflow__first(workflow, CALL_ASKING); call != NULL;
              call = call__next(call)) {
             call__woke(call);
         }
+        workflow__look_at_timers(workflow);
     }
 }
 

@@ -18,6 +18,7 @@
 #include "engine/workflow/rows.h"
 #include "journal/journal.h"
 #include "rules/turn/card.h"
+#include "rules/workflow/timer.h"
 #include "store/mapper.h"
 
 enum {
@@ -205,6 +206,9 @@ static const struct damage_table tables[] = {
                  TEXT("phase"), TEXT("tool")}},
     {BY_NUMBERS("workflow_refs", 200, "run", "done_no"),
      .columns = {HASH("step_key"), HASH_OR_NONE("script"), TEXT("file"), TEXT("note")}},
+    {BY_NUMBERS("workflow_timers", 200, "run", "number"),
+     .columns = {HASH("step_key"), ENUM("kind", timer_kind_names),
+                 ENUM("state", timer_state_names), TEXT("file")}},
     {BY_NUMBER("workflows", "run"), .columns = {HASH("script")}},
 };
 

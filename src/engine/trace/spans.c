@@ -369,6 +369,9 @@ void span_write_json(const struct span_row *row, struct text *text) {
     text_add_member_or_null(text, "error", row->error);
     add_number(text, "started_ms", row->started_ms);
     add_number(text, "ended_ms", row->ended_ms == 0 ? SPAN_UNKNOWN : row->ended_ms);
+    if (row->due_ms > 0) {
+        text_add_member_int(text, "due_ms", row->due_ms);
+    }
     add_tokens(&row->tokens, text);
     add_parts(row, text);
     add_number(text, "cost_micros", row->cost);

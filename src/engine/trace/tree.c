@@ -90,6 +90,50 @@ struct err tx_span_of_agent(struct tx *tx, const struct span_page *page,
     return err_failed(tx_error(tx)) ? tx_error(tx) : each(ctx, &row);
 }
 
+/* --- Timers ----------------------------------------------------------------------------------- */
+
+struct err tx_span_of_timers(struct tx *tx, const struct span_page *page,
+                             struct err (*each)(void *ctx, const struct span_row *row), void *ctx) {
+    enum { ATTEMPT = 1 };
+    static const char sql[] = "SELECT number, kind, state, made_ms, ended_ms, due_ms"
+                              " FROM workflow_timers WHERE run = $1 AND number > $2"
+                              " AND (ended_ms IS NULL OR ended_ms >= $4) ORDER BY number LIMIT $3";
+    struct err err = ERR_OK;
+    if (page->attempt > ATTEMPT) {
+        return ERR_OK;
+    }
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx, sql,
+                                ARGS(arg_int(page->run),
+                                     arg_int(page->attempt == ATTEMPT ? page->step : 0),
+                                     arg_int(page->limit), arg_int(page->changed_since)));
+    while (!err_failed(err) && rows_step(rows)) {
+        const struct bytes state = rows_text(rows, 2);
+        const struct span_row row = {.run_id = page->run,
+                                     .run = page->name,
+                                     .attempt = ATTEMPT,
+                                     .step = rows_int(rows, 0),
+                                     .kind = BYTES("timer"),
+                                     .name = rows_text(rows, 1),
+                                     .state = bytes_is(state, "pending") ? BYTES("waiting")
+                                              : bytes_is(state, "fired") ? BYTES("succeeded")
+                                                                         : BYTES("cancelled"),
+                                     .cause = BYTES(""),
+                                     .error = BYTES(""),
+                                     .started_ms = rows_int(rows, 3),
+                                     .ended_ms = rows_null(rows, 4) ? 0 : rows_int(rows, 4),
+                                     .due_ms = rows_int(rows, 5),
+                                     .tokens = SPAN_TOKENS_UNKNOWN,
+                                     .cost = SPAN_UNKNOWN,
+                                     SPAN_NO_PROCESS,
+                                     .prompt = {SPAN_UNKNOWN, SPAN_UNKNOWN, SPAN_UNKNOWN},
+                                     .input = BYTES(""),
+                                     .output = BYTES("")};
+        err = each(ctx, &row);
+    }
+    return err_failed(err) ? err : tx_error(tx);
+}
+
 /* --- Where a run stands ----------------------------------------------------------------------- */
 
 /* A run of the tree. Texts are in the arena. */
@@ -99,12 +143,13 @@ struct node {
     int64_t depth;
     bool below;    /* The run was asked for, or is below the one that was. */
     bool of_agent; /* The turn of a workflow's agent: no row. */
+    bool is_workflow;
 };
 
 struct step_up {
     struct bytes run, label, phase;
     int64_t parent;
-    bool is_agent, of_agent;
+    bool is_agent, of_agent, is_workflow;
 };
 
 static bool step_up_load(struct tx *tx, int64_t id, struct step_up *ret_step) {
@@ -120,6 +165,7 @@ static bool step_up_load(struct tx *tx, int64_t id, struct step_up *ret_step) {
                                  .phase = rows_copy(rows, 2),
                                  .parent = rows_int(rows, 3),
                                  .is_agent = bytes_is(rows_text(rows, 4), "agent"),
+                                 .is_workflow = bytes_is(rows_text(rows, 4), "workflow"),
                                  .of_agent = bytes_is(rows_text(rows, 4), "turn") &&
                                              rows_text(rows, 5).len > 0};
     return true;
@@ -139,6 +185,7 @@ static struct node node_load(struct tx *tx, int64_t top, int64_t id) {
             node.run = step.run;
             node.label = step.label;
             node.of_agent = step.of_agent && at != top;
+            node.is_workflow = step.is_workflow;
         } else if (!step.of_agent || at == top) {
             node.parent = node.parent.len == 0 ? step.run : node.parent;
             node.depth++;
@@ -233,6 +280,9 @@ static struct err node_each(struct tx *tx, const struct trace_page *page, struct
     if (!begun && !node->of_agent) {
         err = run_place(tx, walk);
         spans.limit = walk->left;
+    }
+    if (!err_failed(err) && walk->left > 0 && node->is_workflow) {
+        return tx_span_of_timers(tx, &spans, span_place, walk);
     }
     if (!err_failed(err) && walk->left > 0) {
         err = tx_span_of_agent(tx, &spans, span_place, walk);

@@ -3,7 +3,8 @@
  * Promise    a row for each run, followed by its spans; runs come in the order in which they began,
  *            so a parent comes before its children. The turn of a workflow's agent is no row: its
  *            spans are those of the agent. An agent that is one call of a model has a span that is
- *            read from its run's row, where its usage, prompt and answer are.
+ *            read from its run's row, where its usage, prompt and answer are. A timer of a
+ *            workflow's script is a span of that workflow.
  * Bounds     a page looks at TRACE_RUNS_MAX runs at most, also where few of them are below the run.
  * Ownership  texts of a row are borrowed until the next one.
  * Threads    inside a store function. Failure: as store.h.
@@ -33,6 +34,12 @@ MUST_CHECK struct err tx_trace_each(struct tx *tx, const struct trace_page *page
 MUST_CHECK struct err tx_span_of_agent(struct tx *tx, const struct span_page *page,
                                        struct err (*each)(void *ctx, const struct span_row *row),
                                        void *ctx);
+
+/* The timers that the script of a workflow made, each as a span: attempt 1, its number as the step,
+ * the kind `timer`. */
+MUST_CHECK struct err tx_span_of_timers(struct tx *tx, const struct span_page *page,
+                                        struct err (*each)(void *ctx, const struct span_row *row),
+                                        void *ctx);
 
 /* Texts of a span, whole where drover keeps them whole: the prompt and the answer of an agent that
  * is one call, the arguments and the result of a tool, the answer of a model; else the text of the

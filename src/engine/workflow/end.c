@@ -209,6 +209,7 @@ static void agents_end(struct tx *tx, const struct workflow_end *end, int64_t wo
 struct err workflows__close(struct tx *tx, const struct run_row *workflow,
                             struct run_freed *freed) {
     agents_end(tx, /* end */ NULL, workflow->id, freed);
+    timers__cancel(tx, workflow->id);
     return tx_error(tx);
 }
 
@@ -275,6 +276,7 @@ struct err tx_workflow_end(struct tx *tx, const struct workflow_end *end, bool *
         return tx_error(tx);
     }
     agents_end(tx, end, row.id, &freed);
+    timers__cancel(tx, row.id);
     workflow_finish(tx, end, &row, &freed);
     tx_fail(tx, runs__ask_children(tx, &row, &freed));
     tx_fail(tx, runs__admit_freed(tx, &freed, &end->bounds));

@@ -6,13 +6,14 @@
 #include "base/utf8.h"
 #include "engine/workflow/rows.h"
 #include "journal/journal.h"
+#include "rules/workflow/timer.h"
 #include "rules/workflow/waiting.h"
 #include "store/mapper.h"
 
 /* --- The journal ------------------------------------------------------------------------------ */
 
-/* Columns after `done_no`. Answers of workflow() stand between the steps, by their numbers, and
- * have no run. The long columns are left out where nobody reads them. */
+/* Columns after `done_no`. Answers of workflow() and timers stand between the steps, by their
+ * numbers, and have no run. The long columns are left out where nobody reads them. */
 #define STEP_COLUMN(member, kind)                                                                  \
     { #member, kind, MAP_READ, offsetof(struct step_row, member) }
 static const struct map_column step_columns[] = {
@@ -28,6 +29,7 @@ static const struct map_column step_columns[] = {
     STEP_COLUMN(spec, MAP_TEXT),      STEP_COLUMN(script, MAP_TEXT),
     STEP_COLUMN(file, MAP_TEXT),
 };
+enum { KIND_COLUMN = 1 + COUNT_OF(step_columns) };
 /* More columns, of a step that has not ended. */
 #define OPEN_SPENT                                                                                 \
     ", waited_fresh, waited_cache_read, waited_cache_write, waited_output, waited_reasoning,"      \
@@ -45,10 +47,13 @@ static void spent_read(const struct rows *rows, int first, struct step_spent *re
 #define OF_RUN(result, spec, more)                                                                 \
     "SELECT done_no, run, step_key, occurrence, state, cause, stop, label, attempt, started_ms,"   \
     " steady_ms, epoch, not_before_ms, parked_ms, output_tokens, tokens, cached, note, " result    \
-    ", " spec ", '', ''" more " FROM runs WHERE parent = $1 AND step_key <> ''"
+    ", " spec ", '', '', 0" more " FROM runs WHERE parent = $1 AND step_key <> ''"
 #define OF_REF                                                                                     \
     " UNION ALL SELECT done_no, '', step_key, occurrence, 'succeeded', 'completed', '', '', 0, 0," \
-    " 0, 0, 0, 0, 0, 0, 0, note, '', '', script, file FROM workflow_refs WHERE run = $1"
+    " 0, 0, 0, 0, 0, 0, 0, note, '', '', script, file, 1 FROM workflow_refs WHERE run = $1"
+#define OF_TIMER                                                                                   \
+    " UNION ALL SELECT done_no, '', step_key, occurrence, 'succeeded', 'completed', '', '', 0, 0," \
+    " 0, 0, 0, 0, 0, 0, 0, '', '', '', '', '', 2 FROM workflow_timers WHERE run = $1"
 
 static const struct map step_map = {MAP_OF(NULL, step_columns, NULL, struct step_row, done_no),
                                     .names = runs__names};
@@ -77,9 +82,9 @@ static struct err steps_walk(struct tx *tx, const char *sql, const struct arg *a
             return err_make(ERR_STORE_CORRUPT, "steps: a word of a row");
         }
         if (walk->open) {
-            spent_read(rows, 1 + COUNT_OF(step_columns), &row.spent);
+            spent_read(rows, KIND_COLUMN + 1, &row.spent);
         }
-        row.is_ref = row.run.len == 0;
+        row.kind = (enum step_kind)rows_int(rows, KIND_COLUMN);
         row.resume_at_ms = row.state == RUN_WAITING ? row.resume_at_ms : 0;
         err = walk->each(walk->ctx, &row);
         walk->last = row.done_no;
@@ -90,7 +95,8 @@ static struct err steps_walk(struct tx *tx, const char *sql, const struct arg *a
 
 #define HISTORY(result)                                                                            \
     OF_RUN(result, "''", "")                                                                       \
-    " AND done_no > $2" OF_REF " AND done_no > $2 ORDER BY done_no LIMIT $3"
+    " AND done_no > $2" OF_REF " AND done_no > $2" OF_TIMER                                        \
+    " AND done_no > $2 ORDER BY done_no LIMIT $3"
 
 struct err tx_step_history(struct tx *tx, const struct step_page *page,
                            struct err (*each)(void *ctx, const struct step_row *row), void *ctx,
@@ -107,7 +113,7 @@ struct err tx_step_history(struct tx *tx, const struct step_page *page,
     return err;
 }
 
-enum { STEPS_MAX = WORKFLOW_AGENTS_MAX + WORKFLOW_NESTED_MAX };
+enum { STEPS_MAX = WORKFLOW_AGENTS_MAX + WORKFLOW_NESTED_MAX + WORKFLOW_TIMERS_MAX };
 
 void steps__spent(struct tx *tx, int64_t id, struct step_spent *ret_spent) {
     static const char sql[] = "SELECT id" OPEN_SPENT " FROM runs WHERE id = $1";
@@ -131,7 +137,8 @@ struct err tx_step_successes(struct tx *tx, int64_t workflow,
                              struct err (*each)(void *ctx, const struct step_row *row), void *ctx) {
     static const char sql[] =
         OF_RUN("''", "''", "") " AND done_no > 0 AND state IN ('succeeded', 'degraded')"
-                               " AND cause <> 'truncated'" OF_REF " ORDER BY done_no LIMIT $2";
+                               " AND cause <> 'truncated'" OF_REF OF_TIMER
+                               " AND state = 'fired' ORDER BY done_no LIMIT $2";
     struct walk walk = {.each = each, .ctx = ctx, .bytes_max = SIZE_MAX};
     return steps_walk(tx, sql, ARGS(arg_int(workflow), arg_int(STEPS_MAX)), &walk);
 }
@@ -149,14 +156,20 @@ struct settled_walk {
 static struct err settled_look(void *ctx, const struct event *event) {
     static const char sql[] =
         "SELECT done_no FROM runs WHERE run = $1 AND parent = $2 AND step_key <> ''";
+    static const char of_timer[] =
+        "SELECT done_no FROM workflow_timers WHERE run = $1 AND number = $2";
     struct settled_walk *walk = ctx;
     AUTO(json_release) json_t *data = NULL;
+    const bool timer = bytes_is(event->type, "timer_finished");
     walk->last = event->seq;
-    if (walk->next != 0 || !bytes_is(event->type, "agent_finished")) {
+    if (walk->next != 0 || (!timer && !bytes_is(event->type, "agent_finished"))) {
         return ERR_OK;
     }
     struct err err = json_parse_wrapped(event->data, &data, NULL /* no why */);
-    if (!err_failed(err)) {
+    if (!err_failed(err) && timer) {
+        walk->next = tx_number(walk->tx, of_timer,
+                               ARGS(arg_int(walk->workflow), arg_int(json_int(data, "timer", 0))));
+    } else if (!err_failed(err)) {
         const struct bytes run = json_bytes(data, "run");
         walk->next = tx_number(walk->tx, sql, ARGS(arg_text(run), arg_int(walk->workflow)));
     }
@@ -187,8 +200,9 @@ struct err tx_step_settled_at(struct tx *tx, const struct run_row *workflow, int
     }
     const int64_t settled = /* By now; a run that goes on has more of them later. */
         tx_number(tx,
-                  "SELECT CAST(COALESCE(max(done_no), 0) AS BIGINT) FROM runs"
-                  " WHERE parent = $1 AND step_key <> ''",
+                  "SELECT CAST(COALESCE(max(n), 0) AS BIGINT) FROM (SELECT max(done_no) AS n"
+                  " FROM runs WHERE parent = $1 AND step_key <> '' UNION ALL"
+                  " SELECT max(done_no) FROM workflow_timers WHERE run = $1) settled",
                   ARGS(arg_int(workflow->id)));
     int64_t before = -1; /* A damaged stream may lack its last events. */
     while (!err_failed(err) && walk.next == 0 && walk.last < stream.head && walk.last > before) {

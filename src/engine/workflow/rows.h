@@ -15,7 +15,7 @@
 #define WORKFLOW_NEXT_DONE(id)                                                                     \
     "(SELECT COALESCE(max(n), 0) + 1 FROM (SELECT max(done_no) AS n FROM runs WHERE parent = " id  \
     " AND step_key <> '' UNION ALL SELECT max(done_no) FROM workflow_refs WHERE run = " id         \
-    ") settled)"
+    " UNION ALL SELECT max(done_no) FROM workflow_timers WHERE run = " id ") settled)"
 
 /* The turn of a step has this for a key. So it is found below its step, and goes with the workflow,
  * not before: steps and their turns are its journal. */
@@ -125,6 +125,11 @@ MUST_CHECK struct err workflows__ended(struct tx *tx, const struct run_row *row,
 
 /* A page of the turns below steps of a workflow that is removed; how many. */
 size_t workflows__talks(struct tx *tx, int64_t workflow, struct run_talk ret_talks[RUN_TALKS_PAGE]);
+
+/* The run ends: its pending timers end with it, without events. */
+void timers__cancel(struct tx *tx, int64_t workflow);
+/* At most `limit`, the newest ones first; returns how many. */
+int64_t timers__forget(struct tx *tx, int64_t workflow, int64_t limit);
 
 /* Lists the scripts of a run that somebody deletes: their files go at once, while those of a run
  * that is kept no longer stay for a day after they were touched. */

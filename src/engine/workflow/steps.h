@@ -206,15 +206,19 @@ static inline int64_t steps__parked_ms(int64_t stored_ms, int64_t now_ms) {
 
 /* --- What has happened ------------------------------------------------------------------------ */
 
+enum step_kind {
+    STEP_AGENT,
+    STEP_SCRIPT, /* An answer of workflow(). */
+    STEP_TIMER,  /* Fired or cleared: its outcome is null. */
+};
 struct step_row {
+    enum step_kind kind;
     struct bytes run, key, label;
     int64_t occurrence, done_no;
     enum run_state state;
     enum run_cause cause, stop;
     struct bytes result, note;
-    /* Of an answer of workflow(): */
-    bool is_ref;
-    struct bytes script, file;
+    struct bytes script, file; /* Of STEP_SCRIPT. */
     int64_t output_tokens, tokens, attempt;
     bool cached;                          /* Its outcome is another run's. */
     int64_t started_ms, steady_ms, epoch; /* As of struct run_row. */
@@ -238,8 +242,8 @@ MUST_CHECK struct err tx_step_history(struct tx *tx, const struct step_page *pag
 MUST_CHECK struct err tx_step_open(struct tx *tx, int64_t workflow,
                                    struct err (*each)(void *ctx, const struct step_row *row),
                                    void *ctx);
-/* Keys of agents that succeeded and of answers of workflow(), for a run that takes them over: in
- * their order, without results and without scripts. */
+/* Keys of agents that succeeded, of answers of workflow() and of timers that fired, for a run that
+ * takes them over: in their order, without results and without scripts. */
 MUST_CHECK struct err tx_step_successes(struct tx *tx, int64_t workflow,
                                         struct err (*each)(void *ctx, const struct step_row *row),
                                         void *ctx);

@@ -410,8 +410,9 @@ int64_t workflows__forget_agents(struct tx *tx, int64_t run) {
     tx_do(tx, "DELETE FROM budgets WHERE run <> 0 AND run IN " ITS_AGENTS, args, COUNT_OF(args));
     const int64_t count =
         tx_change(tx, "DELETE FROM runs WHERE id IN " ITS_AGENTS, args, COUNT_OF(args));
-    const bool more =
-        count == WORKFLOW_FORGET_PAGE || tx_usage_forget_run(tx, run, WORKFLOW_FORGET_PAGE);
+    const bool more = count == WORKFLOW_FORGET_PAGE ||
+                      timers__forget(tx, run, WORKFLOW_FORGET_PAGE) == WORKFLOW_FORGET_PAGE ||
+                      tx_usage_forget_run(tx, run, WORKFLOW_FORGET_PAGE);
     return more ? WORKFLOW_FORGET_PAGE : count;
 }
 

@@ -26,9 +26,11 @@ static const struct absent {
     {WORD_REQUIRE, "require", "import",
      "require: a workflow script is one file, and what needs a module is work for an agent"},
     {WORD_SET_TIMEOUT, "setTimeout", "timer",
-     "setTimeout: a workflow script has no timers, since a replay could not repeat them"},
+     "setTimeout: this script has no timers; `timers: true` in its meta gives it setTimeout, "
+     "clearTimeout and sleep"},
     {WORD_SET_INTERVAL, "setInterval", "timer",
-     "setInterval: a workflow script has no timers, since a replay could not repeat them"},
+     "setInterval: no workflow script has it: use sleep() in a loop, in a script with `timers: "
+     "true` in its meta"},
     {WORD_SET_IMMEDIATE, "setImmediate", "timer",
      "setImmediate: a workflow script has no timers, since a replay could not repeat them"},
     {WORD_PROCESS, "process", "host",
@@ -262,6 +264,9 @@ static bool is_installed(const struct tokens *tokens, const struct absent *one) 
 
 void script_note_absent(const struct tokens *tokens, struct script_prepared *prepared) {
     for (size_t i = 0; i < COUNT_OF(absent); i++) {
+        if (prepared->timers && absent[i].word == WORD_SET_TIMEOUT) {
+            continue;
+        }
         struct guards guards = {.tokens = tokens, .word = absent[i].word};
         uint32_t noted = TOKEN_NOWHERE;
         bool guarded = true, declared = false;

@@ -133,15 +133,6 @@ struct bytes script_stem(struct bytes file) {
     return stem.len == 0 ? BYTES("workflow") : stem;
 }
 
-bool script_has_objects(const json_t *meta, struct bytes file) {
-    static const char place[] = "/.boocode/workflows/";
-    const size_t len = sizeof place - 1;
-    const char *said = json_str(meta, "results", NULL);
-    const bool starts = file.len >= len - 1 && memcmp(file.data, place + 1, len - 1) == 0;
-    return said != NULL ? strcmp(said, "object") == 0
-                        : starts || memmem(file.data, file.len, place, len) != NULL;
-}
-
 static struct err add_absent(json_t *meta, const char *key, struct bytes text) {
     AUTO(mem_release) char *plain = mem_copy(text.data, text.len);
     if (!utf8_valid(plain, text.len)) { /* It may be of the name of a file. */
@@ -231,6 +222,25 @@ static struct err read_meta(const struct script_source *source, const struct tok
     return err_failed(err) ? err : add_absent(*ret_meta, "description", BYTES(""));
 }
 
+/* --- The form that authors expect ------------------------------------------------------------- */
+
+bool script_is_of_boocode(struct bytes file) {
+    static const char folder[] = "/.boocode/workflows/";
+    const size_t len = sizeof folder - 1;
+    const bool starts = file.len >= len - 1 && memcmp(file.data, folder + 1, len - 1) == 0;
+    return starts || memmem(file.data, file.len, folder, len) != NULL;
+}
+
+bool script_has_objects(const json_t *meta, struct bytes file) {
+    const char *said = json_str(meta, "results", NULL);
+    return said != NULL ? strcmp(said, "object") == 0 : script_is_of_boocode(file);
+}
+
+bool script_has_timers(const json_t *meta, struct bytes file) {
+    const json_t *timers = json_object_get(meta, "timers");
+    return json_is_boolean(timers) ? json_is_true(timers) : script_is_of_boocode(file);
+}
+
 /* --- A file ----------------------------------------------------------------------------------- */
 
 struct err script_prepare(const struct script_source *source, struct script_prepared *ret_prepared,
@@ -272,6 +282,8 @@ struct err script_prepare(const struct script_source *source, struct script_prep
     prepared.form = forms.form;
     prepared.objects =
         source->kind == SCRIPT_WORKFLOW && script_has_objects(prepared.meta, source->file);
+    prepared.timers =
+        source->kind == SCRIPT_WORKFLOW && script_has_timers(prepared.meta, source->file);
     script_note_context(&tokens, &context, &prepared);
     script_note_risks(&tokens, &context, &prepared);
     script_note_absent(&tokens, &prepared);

@@ -104,6 +104,7 @@ struct names {
     const struct tokens *tokens;
     struct bytes *declared; /* Owned; sorted before the second pass. */
     size_t count, size;
+    bool timers;       /* The script has some: their functions are known. */
     uint8_t *is_class; /* Owned: of each token, whether it is the "{" of a class's body. */
 };
 
@@ -242,6 +243,12 @@ static int name_compare(const void *a, const void *b) {
 }
 
 static bool is_known(const struct names *names, struct bytes name) {
+    static const char *const of_timers[] = {"clearTimeout", "sleep"};
+    for (size_t i = 0; names->timers && i < COUNT_OF(of_timers); i++) {
+        if (bytes_is(name, of_timers[i])) {
+            return true;
+        }
+    }
     for (size_t i = 0; i < COUNT_OF(globals); i++) {
         if (bytes_is(name, globals[i])) {
             return true;
@@ -338,7 +345,7 @@ static void uses_note(struct names *names, struct script_prepared *prepared) {
 }
 
 void script_note_names(const struct tokens *tokens, struct script_prepared *prepared) {
-    struct names names = {.tokens = tokens};
+    struct names names = {.tokens = tokens, .timers = prepared->timers};
     for (uint32_t at = 0; at < tokens->count; at++) {
         if (bytes_is(token_text(tokens, at), "globalThis")) {
             return; /* The script may add globals there. */

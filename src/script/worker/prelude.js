@@ -7,7 +7,7 @@
 // `format` is that of format.js, `makeFlow` that of flow.js.
 (function (native, format, makeFlow) {
   "use strict";
-  const { keyOf, sizeOf, call, line, emit, end, fail, compile, limit, leave, placeOf } = native;
+  const { keyOf, sizeOf, call, line, emit, emitAt, end, fail, compile, limit, leave, placeOf } = native;
   const { Error, TypeError, RangeError, SyntaxError, EvalError } = globalThis;
   const { Array, Object, Promise, String } = globalThis;
   const { parse, stringify } = JSON;
@@ -17,7 +17,7 @@
   const { sort } = Array.prototype;
   const { charCodeAt, slice } = String.prototype;
   const { isInteger } = Number;
-  const { max } = Math;
+  const { max, floor } = Math;
   const { add: addTo, has: isIn } = WeakSet.prototype;
   const globalObject = globalThis;
   const promised = Promise.withResolvers.bind(Promise);
@@ -221,6 +221,8 @@
   // Texts of no more units than these cannot be too long.
   const PROMPT_SURE = PROMPT_MAX / 3, OPTIONS_SURE = OPTIONS_MAX / 3;
   let limits, total = null, spent = 0;
+  let timersMade = 0, timersOpen = 0, timersUnsettled = 0; // Open: neither settled nor cleared.
+  const timers = { __proto__: null }; // What setTimeout() returned → the timer, while it is open.
   let made = 0, agents = 0, settled = 0, lines = 0; // Calls made so far, and so on.
   const told = { __proto__: null }; // Warnings that were logged.
   let toldCount = 0;
@@ -364,6 +366,74 @@
     }
     return promise;
   };
+
+  // --- Timers ------------------------------------------------------------------------------------
+
+  // A timer is a call like that of an agent: the host says when it is over. One that was cleared is
+  // settled, too, and nothing comes of it.
+  const makeTimer = (scope, kind, name, ms, act) => {
+    let delay = +ms;
+    if (delay > limits.timer_ms) {
+      const most = limits.timer_ms;
+      throw new RangeError(name + "(): at most 30 days (" + most + " ms), not " + delay);
+    }
+    delay = delay >= 1 ? floor(delay) : 0; // What is no number is 0, too.
+    if (timersOpen >= limits.timers_open) {
+      throw new RangeError(
+        name + "(): at most " + limits.timers_open + " timers of one run wait at once");
+    }
+    if (timersMade >= limits.timers) {
+      throw new RangeError(name + "(): at most " + limits.timers + " timers in one run");
+    }
+    const id = ++timersMade;
+    timersOpen++;
+    timersUnsettled++;
+    const key = keyOf("timer\n", scope.path, '{"ms":' + delay + "}", undefined);
+    const timer = { __proto__: null, key, n: 0, cleared: false };
+    const n = note(key, () => {
+      timersUnsettled--;
+      if (timer.cleared) return;
+      timersOpen--;
+      delete timers[id];
+      act();
+    });
+    timer.n = n;
+    if (n > 0) {
+      const head = '{"t":"timer","id":' + made + ',"k":"' + key + '","n":' + n + ',"ms":' + delay;
+      emitAt(head + ',"kind":"' + kind + '"', placed(open[made].place) ?? "");
+    }
+    timers[id] = timer;
+    return id;
+  };
+  const setTimeoutIn = (scope) => function setTimeout(callback, ms, ...values) {
+    if (typeof callback !== "function") {
+      throw new TypeError("setTimeout(): the first argument must be a function");
+    }
+    // What it throws, nobody catches: the run fails.
+    return makeTimer(scope, "timeout", "setTimeout", ms, () => apply(callback, undefined, values));
+  };
+  const sleepIn = (scope) => function sleep(ms) {
+    const { promise, resolve, reject } = promised();
+    try {
+      makeTimer(scope, "sleep", "sleep", ms, () => resolve());
+    } catch (error) {
+      reject(error);
+    }
+    return promise;
+  };
+  // An outcome that the history has needs no word to the host.
+  function clearTimeout(id) {
+    const timer = typeof id === "number" ? timers[id] : undefined;
+    if (timer === undefined) return;
+    timer.cleared = true;
+    timersOpen--;
+    delete timers[id];
+    if (timer.n > 0) emit('{"t":"clear","k":"' + timer.key + '","n":' + timer.n + "}");
+  }
+  function setInterval() {
+    throw new Error("setInterval() is not available: use sleep() in a loop, as in " +
+      "while (more) { await work(); await sleep(1000); }");
+  }
 
   // --- Errors that make an item null -------------------------------------------------------------
 
@@ -513,7 +583,7 @@
   // A forgotten await is the commonest mistake, and a run that did nothing looks well. Which calls
   // were settled follows from the journal, so a replay says the same under the same number.
   const tellUnanswered = () => {
-    const left = made - settled;
+    const left = made - settled - timersUnsettled;
     if (left === 0 || lines >= limits.lines) return;
     const calls = left === 1 ? "1 call" : left + " calls";
     const text = calls + " of agent() or workflow() had no answer when the script returned, and ";
@@ -590,11 +660,16 @@
 
   // --- A script, and the one within --------------------------------------------------------------
 
+  // The names of timers are a script's own where there are any timers: one that has none must not
+  // find those of the script that runs it.
+  let anyTimers = false;
   const begin = (surface, source) => {
-    const enter = compile(own(source, "script"), own(source, "file"));
+    anyTimers ||= surface.sleep !== undefined;
+    const enter = compile(own(source, "script"), own(source, "file"), anyTimers);
     const { agent, parallel, pipeline, phase, args, budget, workflow, meta } = surface;
     const body =
-      enter(agent, parallel, pipeline, phase, log, args, budget, workflow, console, meta);
+      enter(agent, parallel, pipeline, phase, log, args, budget, workflow, console, meta,
+        surface.setTimeout, surface.clearTimeout, surface.sleep, surface.setInterval);
     return own(source, "form") === "main" ? callMain(body, args) : body();
   };
   const callMain = async (body, args) => {
@@ -614,10 +689,15 @@
     scope.agent = agentIn(scope);
     scope.workflow = workflowIn(scope);
     scope.phase = phaseIn(scope);
+    scope.timers = own(source, "timers") === true
+      ? { __proto__: null, setTimeout: setTimeoutIn(scope), clearTimeout, sleep: sleepIn(scope),
+          setInterval }
+      : undefined;
     return scope;
   };
-  const surfaceOf = ({ agent, phase, args, workflow, meta }) => ({
+  const surfaceOf = ({ agent, phase, args, workflow, meta, timers }) => ({
     __proto__: null, agent, parallel, pipeline, phase, log, args, budget, workflow, console, meta,
+    ...timers,
   });
   // The first script's are global, too.
   const beginFirst = (surface, source) => {
@@ -699,6 +779,8 @@
       __proto__: null,
       agents: given.agents ?? 1000, items: given.items ?? 4096, lines: given.lines ?? 10000,
       line_bytes: given.line_bytes ?? 4096, unanswered: given.unanswered ?? 8192,
+      timers: given.timers ?? 10000, timers_open: given.timers_open ?? 1000,
+      timer_ms: given.timer_ms ?? 2592000000,
     };
     total = order.total ?? null;
     spent = order.spent ?? 0;

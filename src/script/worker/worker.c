@@ -30,9 +30,11 @@ enum {
 
 /* A script's text stands between these. The first is a line of its own, so that lines and columns
  * are the user's. Its names are parameters of an outer function: a script may declare its own. */
-static const char WRAP_HEAD[] =
-    "(function(agent,parallel,pipeline,phase,log,args,budget,workflow,console,meta){"
-    "return async function(){\"use strict\";\n\n";
+#define WRAP_NAMES "agent,parallel,pipeline,phase,log,args,budget,workflow,console,meta"
+#define WRAP_BEGIN "return async function(){\"use strict\";\n\n"
+static const char WRAP_HEAD[] = "(function(" WRAP_NAMES "){" WRAP_BEGIN;
+static const char WRAP_HEAD_TIMERS[] =
+    "(function(" WRAP_NAMES ",setTimeout,clearTimeout,sleep,setInterval){" WRAP_BEGIN;
 static const char WRAP_TAIL[] = "\n}})";
 
 /* Our own JavaScript, carried in the program: scripts/image.sh. world: what a script may not find;
@@ -366,17 +368,20 @@ static uint64_t fail_as_told(struct vm *vm, const uint64_t *arguments) {
     fail(of_vm(vm), &(struct fault){told[0], told[1], told[2], told[3], {0, 0}});
 }
 
-/* compile(script, file): the outer function of the script's. */
+/* compile(script, file, timers): the outer function of the script's. timers: the names of timers are
+ * its own, too. */
 static uint64_t compile(struct vm *vm, const uint64_t *arguments) {
     struct worker *worker = of_vm(vm);
     struct vm_text text = vm_text(vm, arguments[0]);
     if (text.text.data == NULL) {
         return vm_throw_out_of_memory(vm);
     }
-    size_t head = sizeof WRAP_HEAD - 1, body = text.text.len, tail = sizeof WRAP_TAIL - 1;
+    const bool timers = arguments[2] == VM_TRUE;
+    const char *begin = timers ? WRAP_HEAD_TIMERS : WRAP_HEAD;
+    size_t head = (timers ? sizeof WRAP_HEAD_TIMERS : sizeof WRAP_HEAD) - 1, body = text.text.len, tail = sizeof WRAP_TAIL - 1;
     struct script_text *script = mem_new(sizeof *script);
     script->code = mem_new(head + body + tail + 1);
-    memcpy(script->code, WRAP_HEAD, head);
+    memcpy(script->code, begin, head);
     memcpy(script->code + head, text.text.data, body);
     memcpy(script->code + head + body, WRAP_TAIL, tail);
     script->body = (struct bytes){script->code + head, body};

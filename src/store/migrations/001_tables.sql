@@ -847,6 +847,27 @@ CREATE TABLE workflow_refs (
 ) @strict@;
 CREATE INDEX workflow_refs_script ON workflow_refs (script);
 
+-- Timers of a run's script, numbered as they were made. done_no 0: pending, or the run ended first
+-- (cancelled). cached: taken over from the run that this one resumes.
+CREATE TABLE workflow_timers (
+    run @int@ NOT NULL,
+    number @int@ NOT NULL,
+    step_key TEXT NOT NULL,
+    occurrence @int@ NOT NULL,
+    done_no @int@ NOT NULL,
+    kind TEXT NOT NULL,
+    state TEXT NOT NULL,
+    cached @int@ NOT NULL,
+    made_ms @int@ NOT NULL,
+    due_ms @int@ NOT NULL,
+    ended_ms @int@,
+    line @int@ NOT NULL,
+    place_column @int@ NOT NULL,
+    file TEXT NOT NULL,
+    PRIMARY KEY (run, number)
+) @strict@;
+CREATE INDEX workflow_timers_done ON workflow_timers (run, done_no);
+
 -- Usage of models by day (since 1970, UTC) and hour of that day, session (ses_…, or ''), model,
 -- category (turn, follow_up, subagent, review, …), project, agent, workflow and phase: agents of
 -- workflows that are one call are of no session, so that without the others two projects of an
