@@ -1,12 +1,14 @@
 /* flows.c: the catalog of flows, their starts, and their steps. See flows.h. */
 #include "api/flow/flows.h"
 
+#include "api/run/receivers.h"
 #include "api/run/runs.h"
 #include "base/json/json.h"
 #include "base/limits.h"
 #include "base/memory.h"
 #include "dispatch/flow/start.h"
 #include "engine/flow/flows.h"
+#include "engine/job/spec.h"
 #include "engine/run/inside.h"
 
 /* --- The catalog ------------------------------------------------------------------------------ */
@@ -90,6 +92,7 @@ static const struct field start_rows[] = {
     {FIELD("model", FIELD_CHARS, AT(model)), .min = 1, .max = 200},
     {FIELD("project", FIELD_CHARS, AT(project)), .min = 1, .max = 64},
     {FIELD("label", FIELD_CHARS, AT(label)), .min = 1, .max = 200},
+    {FIELD("notify", FIELD_JSON, AT(notify))},
 };
 static const struct field_set start_fields = {FIELD_ROWS(start_rows), .use = FIELD_GIVEN};
 
@@ -102,7 +105,19 @@ static struct err start_read(void *ctx) {
     if (op->asked.root != NULL && op->asked.root[0] != '/') {
         return err_why(why, ERR_BAD_FIELD, "\"root\" must be an absolute path");
     }
-    return ERR_OK;
+    const json_t *notify = op->asked.notify;
+    const struct err err = notify == NULL ? ERR_OK : job_spec_notify(notify, why);
+    return err_failed(err) ? err : receivers_check(op->request.dispatch, notify, why);
+}
+
+/* A notice is a message to its session. */
+static struct err receivers_inside(struct tx *tx, struct start_op *op) {
+    struct err err = ERR_OK;
+    for (size_t i = 0; i < json_array_size(op->asked.notify) && !err_failed(err); i++) {
+        const struct bytes session = json_bytes(json_array_get(op->asked.notify, i), "session");
+        err = session.len == 0 ? ERR_OK : request_inside(tx, &op->request, session);
+    }
+    return err;
 }
 
 static struct err start_begin_as(struct start_op *op,
@@ -140,7 +155,8 @@ static struct err start_work(struct tx *tx, void *ctx) {
     struct flow_new what = op->start.what;
     struct text *answer = &op->request.op.answer;
     struct run_row row;
-    struct err err = tx_inside_budget(tx, inside, &what.run);
+    struct err err = receivers_inside(tx, op);
+    err = err_failed(err) ? err : tx_inside_budget(tx, inside, &what.run);
     err = err_failed(err) ? err : tx_flow_submit(tx, &what, &row, &op->request.op.why);
     err = err_failed(err) ? err : tx_inside_mark_run(tx, inside, row.id);
     if (err_failed(err)) {

@@ -157,9 +157,8 @@ struct err tx_flow_write(struct tx *tx, const struct run_row *run, struct text *
     text_add_name(text, "steps");
     text_add_char(text, '[');
     rows = tx_rows(tx,
-                   "SELECT COALESCE(r.run, ''), s.session, s.approval, s.prompt, s.result FROM"
-                   " flow_steps s LEFT JOIN runs r ON r.id = s.child WHERE s.run = $1"
-                   " ORDER BY s.place",
+                   "SELECT latest, session, approval, prompt, result FROM flow_steps WHERE run = $1"
+                   " ORDER BY place",
                    ARGS(arg_int(run->id)));
     for (size_t i = 0; i < state.flow.count && rows_step(rows); i++) {
         step_write(&state, i, rows, text);

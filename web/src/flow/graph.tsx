@@ -1,18 +1,18 @@
 /** The graph of a flow: each step a button, and behind them one line for each dependency. In a
  *  narrow place the same buttons are a list, which says in words what each comes after. */
-import { useMemo, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 
 import { tookText } from "../parts/text.ts";
 import { beginning, visible } from "../parts/visible.ts";
 import { useNamed } from "../router/router.ts";
 import { useKeys } from "../shell/keys.ts";
 import {
-  byIdOf, chosenOf, isChosen, isFailed, isOut, isSettled, layoutOf, markOf, NODE, stepFrom, tookOf,
+  byIdOf, chosenOf, isChosen, isFailed, isOut, isSettled, isWaiting, layoutOf, markOf, NODE, stepFrom, tookOf,
   toneOf, type Layout, type Placed, type Step, type Tone,
 } from "./rules.ts";
 import { words } from "./words.ts";
 
-const ID_MAX = 100, AFTER_MAX = 5;
+const ID_MAX = 100, AFTER_MAX = 5, BATCH_TEXT = { x: 8, y: 14, max: 28 };
 const TONES: readonly Tone[] = ["out", "open", "done", "chosen"];
 const ARROWS: Record<string, "up" | "down" | "left" | "right"> =
   { ArrowUp: "up", ArrowDown: "down", ArrowLeft: "left", ArrowRight: "right" };
@@ -25,8 +25,10 @@ export function stateText(step: Step, asks: boolean): string {
   const phase = isSettled(step) ? undefined : words.phases[step.phase ?? ""];
   return phase ?? words.statuses[step.status] ?? visible(step.status);
 }
-export const causeText = ({ cause }: Step): string =>
-  (cause == null || cause === "" ? "" : words.causes[cause] ?? visible(cause));
+/** That another branch was chosen is said where the branch is. */
+export const causeText = ({ cause, branch }: Step): string =>
+  (cause == null || cause === "" || (cause === "not_chosen" && branch !== null) ? ""
+    : words.causes[cause] ?? visible(cause));
 
 function factsOf(step: Step, now_ms: number): string[] {
   const { tries = 0, rounds = 0 } = step, took = tookOf(step, now_ms), chosen = chosenOf(step);
@@ -58,7 +60,12 @@ function Lines({ layout, steps, selected }: {
   return (
     <svg class="flow-lines" width={layout.width} height={layout.height} aria-hidden="true">
       {layout.groups.map(({ batch, ...box }, at) => (
-        <rect key={`${batch} ${at}`} class="flow-batch" rx="6" {...box} />
+        <g key={`${batch} ${at}`} class="flow-batch">
+          <rect rx="6" {...box} />
+          <text x={box.x + BATCH_TEXT.x} y={box.y + BATCH_TEXT.y}>
+            {visible(beginning(words.batch(batch), BATCH_TEXT.max))}
+          </text>
+        </g>
       ))}
       {TONES.map((tone) => (paths[tone] === "" ? null
         : <path key={tone} class={`flow-line is-${tone}`} d={paths[tone]} />))}
@@ -101,12 +108,13 @@ function Node({ step, place, byId, asks, now_ms, selected, select }: {
         <span class="flow-step-more muted clip">
           {step.branch === null ? null : (
             <span class={chosen === true ? "flow-chosen" : ""}>
-              <span aria-hidden="true">{chosen === true ? "➔ " : "⑂ "}</span>
+              <span aria-hidden="true">↳ </span>
               <bdi>{visible(words.branchOf(step.branch.label))}</bdi>
               {chosen === null ? "" : ` ${chosen ? words.chosen : words.notChosen}`}{" "}
             </span>
           )}
-          {step.batch === null ? null : <bdi>{visible(words.batch(step.batch))} </bdi>}
+          {step.batch === null ? null
+            : <bdi class="flow-in-batch">{visible(words.batch(step.batch))} </bdi>}
           <bdi class="flow-after">{afterText(step)}</bdi>
         </span>
       </button>
@@ -121,6 +129,7 @@ export function Graph({ steps, now_ms, asking, selected, select }: GraphProps) {
     [step_id, deps, batch, branch?.switch]));
   const layout = useMemo(() => layoutOf(steps), [shape]), byId = byIdOf(steps);
   const ids = layout.nodes.map(({ at }) => steps[at]?.step_id);
+  const isWaitingHere = (one: Step): boolean => asking.has(one.step_id) || isWaiting(one);
   const buttons = () => [...list.current?.querySelectorAll<HTMLElement>(".flow-step") ?? []];
   const here = (): number => buttons().findIndex((one) => one === document.activeElement);
   const to = (at: number): void => {
@@ -128,6 +137,16 @@ export function Graph({ steps, now_ms, asking, selected, select }: GraphProps) {
     button?.focus();
     button?.scrollIntoView({ block: "nearest", inline: "nearest" });
   };
+  useEffect(() => { // At first: what is chosen, else what waits, failed or runs.
+    const first = [(one: Step) => one.step_id === selected, isWaitingHere, isFailed,
+      ({ status }: Step) => status === "running"].map((is) =>
+      ids.findIndex((id) => is(byId.get(id ?? "") as Step))).find((at) => at >= 0);
+    buttons()[first ?? -1]?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, []);
+  useEffect(() => {
+    buttons()[ids.indexOf(selected ?? undefined)]
+      ?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [selected]);
   const step = (by: 1 | -1): void => {
     const now = here(), known = now < 0 ? ids.indexOf(selected ?? undefined) : now;
     to(Math.min(ids.length - 1, Math.max(0, known < 0 ? 0 : known + by)));
@@ -144,8 +163,7 @@ export function Graph({ steps, now_ms, asking, selected, select }: GraphProps) {
   useKeys([
     { name: "next", run: () => step(1) },
     { name: "previous", run: () => step(-1) },
-    { name: "waiting", run: () => nextOf((one) =>
-      asking.has(one.step_id) || markOf(one)[1] === "wait") },
+    { name: "waiting", run: () => nextOf(isWaitingHere) },
     { name: "nextHit", run: () => nextOf(isFailed) },
   ]);
   const pressed = (event: KeyboardEvent): void => {

@@ -112,8 +112,10 @@ export function layersOf(sources: readonly number[][]): number[] {
 
 /* --- Where it is drawn ------------------------------------------------------------------------ */
 
-export const NODE = { width: 196, height: 68 };
-const GAP_X = 52, GAP_Y = 14, LANE = 8, EDGE = 16, BATCH_PAD = 6;
+export const NODE = { width: 208, height: 68 };
+const GAP_X = 44, GAP_Y = 14, LANE = 8, EDGE = 16;
+/** Around the members of a batch, and above them for its name. */
+const BATCH_PAD = 6, BATCH_HEAD = 20;
 /** Beyond these, long edges have no lanes; and no edges are drawn. */
 const LANES_MAX = 2_000, EDGES_MAX = 6_000;
 /** Layers up to this height stand in the middle; of higher ones nobody would find it. */
@@ -203,15 +205,15 @@ const xOf = (layer: number): number => EDGE + layer * (NODE.width + GAP_X);
 
 function groupsOf(columns: readonly Item[][]): Group[] {
   return columns.flatMap((column, layer) => {
-    const found: Group[] = [];
+    const found: Group[] = []; // Each begins with the first of its members in a row.
     column.forEach((item, at) => {
       if (item.batch === null) return;
       const bottom = item.y + NODE.height + BATCH_PAD, above = found.at(-1);
       if (column[at - 1]?.batch === item.batch && above !== undefined) {
         above.height = bottom - above.y;
       } else {
-        found.push({ batch: item.batch, x: xOf(layer) - BATCH_PAD, y: item.y - BATCH_PAD,
-          width: NODE.width + 2 * BATCH_PAD, height: bottom - item.y + BATCH_PAD });
+        found.push({ batch: item.batch, x: xOf(layer) - BATCH_PAD, y: item.y - BATCH_HEAD,
+          width: NODE.width + 2 * BATCH_PAD, height: bottom - item.y + BATCH_HEAD });
       }
     });
     return found;
@@ -234,15 +236,19 @@ export function layoutOf(steps: readonly Step[]): Layout {
       ...(targets[step] ?? []).filter((to) => layers[to] === layer + 1)
         .flatMap((to) => known(own[to]))]);
 
-  const tall = columns.map((column) => column.reduce((sum, item) =>
-    sum + heightOf(item) + GAP_Y, -GAP_Y));
+  const above = (column: readonly Item[], at: number): number => {
+    const batch = column[at]?.batch ?? null;
+    return batch === null || column[at - 1]?.batch === batch ? 0 : BATCH_HEAD;
+  };
+  const tall = columns.map((column) => column.reduce((sum, item, at) =>
+    sum + heightOf(item) + GAP_Y + above(column, at), -GAP_Y));
   const height = Math.max(0, ...tall);
   columns.forEach((column, layer) => {
     let y = EDGE + (height <= CENTRED_MAX ? Math.round((height - (tall[layer] ?? 0)) / 2) : 0);
-    for (const item of column) {
-      item.y = y;
-      y += heightOf(item) + GAP_Y;
-    }
+    column.forEach((item, at) => {
+      item.y = y + above(column, at);
+      y = item.y + heightOf(item) + GAP_Y;
+    });
   });
 
   const edges: Edge[] = [], count = sources.reduce((sum, { length }) => sum + length, 0);
