@@ -77,7 +77,7 @@ function Lines({ layout, steps, selected }: {
 /** What it comes after, for a list that draws no lines. */
 function afterText({ deps, branch }: Step): string {
   const names = [...new Set([...deps, ...(branch === null ? [] : [branch.switch])])];
-  const shown = names.slice(0, AFTER_MAX).map(nameOf);
+  const shown = names.slice(0, AFTER_MAX).map((name) => nameOf(name.replace(/^batch:/, "batch ")));
   if (names.length > AFTER_MAX) shown.push("…");
   return names.length === 0 ? "" : words.after(shown.join(", "));
 }
@@ -110,12 +110,12 @@ function Node({ step, place, byId, asks, now_ms, selected, select }: {
             <span class={chosen === true ? "flow-chosen" : ""}>
               <span aria-hidden="true">↳ </span>
               <bdi>{visible(words.branchOf(step.branch.label))}</bdi>
-              {chosen === null ? "" : ` ${chosen ? words.chosen : words.notChosen}`}{" "}
+              {chosen === null ? "" : ` ${chosen ? words.chosen : words.notChosen}`}
             </span>
           )}
           {step.batch === null ? null
-            : <bdi class="flow-in-batch">{visible(words.batch(step.batch))} </bdi>}
-          <bdi class="flow-after">{afterText(step)}</bdi>
+            : <bdi class="flow-in-batch">{visible(words.batch(step.batch))}</bdi>}
+          {afterText(step) === "" ? null : <bdi class="flow-after">{afterText(step)}</bdi>}
         </span>
       </button>
     </li>

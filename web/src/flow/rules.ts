@@ -312,8 +312,7 @@ export function stepFrom(
 
 /* --- A start ---------------------------------------------------------------------------------- */
 
-/** The input of a start: a question, members of JSON, or both. A text that is no JSON object counts
- *  as no input; null: it is wrong. */
+/** The input of a start: a question, members of JSON, or both. null: the JSON is no object. */
 export function inputOf(question: string, json: string): { input: unknown } | null {
   const words = question.trim(), given = json.trim();
   if (given === "") return { input: words === "" ? undefined : words };
@@ -324,10 +323,4 @@ export function inputOf(question: string, json: string): { input: unknown } | nu
   } catch {
     return null;
   }
-}
-
-/** `/NAME words` of a chat; null: it is a message like any other. */
-export function commandOf(text: string): { name: string; question: string } | null {
-  const found = /^\/([A-Za-z0-9][\w.-]*)(?:\s+([\s\S]*))?$/.exec(text.trim());
-  return found === null ? null : { name: found[1] ?? "", question: (found[2] ?? "").trim() };
 }
