@@ -7,7 +7,7 @@ import { State } from "../parts/state.tsx";
 import { visible } from "../parts/visible.ts";
 import { useNamed } from "../router/router.ts";
 import { followOwner } from "../state/owner.ts";
-import { startedOf, startedSet, type Offer, type Started as Row } from "./command.ts";
+import { startedOf, startedSet, type Offer, type Started as Row } from "./flows.ts";
 import { words } from "./words.ts";
 
 /** Its state; "": not known yet. */
