@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { serving } from "./browser.mjs";
 import { filesOf } from "./files.mjs";
 
-const FIRST_VIEW_MAX = 60_000, ALL_MAX = 390_000;
+const FIRST_VIEW_MAX = 60_000, ALL_MAX = 406_000;
 /** Most bytes of a file, by the name that it has without its hash. A file that is not named here
  *  fails: it gets a row. `chunk` is what several files share. */
 const FILES_MAX = {
@@ -15,7 +15,9 @@ const FILES_MAX = {
   patch: 8_000, // Diffs.
   agents: 8_000, compare: 6_000, choose: 1_000, // Two runs.
   trace: 14_000, run: 20_000, runs: 8_000, usage: 8_000,
-  workflows: 8_000, workflow: 8_000,
+  workflows: 8_000, workflow: 8_000, flow: 4_000,
+  steps: 8_000, // A flow's run.
+  form: 2_000, // Of a question.
   jobs: 8_000, job: 16_000, terminals: 6_000,
   screen: 110_000, // The terminal.
   several: 4_000, // Panes side by side.
@@ -26,7 +28,7 @@ const FILES_MAX = {
 
 const sumOf = (sizes) => sizes.reduce((sum, size) => sum + size, 0);
 
-test("what the first view loads fits into 60 kB, all into 390, and each file into its limit",
+test("what the first view loads fits into 60 kB, all into 406, and each file into its limit",
   async (t) => {
     const { daemon } = await serving(t);
     const { files, first } = await filesOf(daemon);

@@ -121,14 +121,18 @@ test("waves are in order, with the agents of each", () => {
 });
 
 test("the catalog is by origin, and the last run of a name is its newest", () => {
-  const flow = (name, origin, description = "") => ({ name, origin, description });
+  const flow = (name, origin, description = "", kind = "workflow") =>
+    ({ kind, flow: { name, origin, description } });
   const all = [flow("b", "built-in"), flow("a", "project", "Looks"), flow("h", "home")];
   assert.deepEqual(rules.grouped(all, "").map(([origin, list]) =>
-    [origin, list.map(({ name }) => name).join()]),
+    [origin, list.map((one) => one.flow.name).join()]),
   [["project", "a"], ["home", "h"], ["built-in", "b"]]);
   assert.equal(rules.grouped(all, "LOOK").flatMap(([, list]) => list).length, 1);
-  const last = rules.lastRuns([{ id: 1, label: "a", made_ms: 1 }, { id: 2, label: "a", made_ms: 3 },
-    { id: 3, label: "a", made_ms: 2 }, { id: 4, label: null, made_ms: 9 }]);
-  assert.deepEqual([...last].map(([name, { id }]) => [name, id]), [["a", 2]]);
-  assert.equal(rules.placeOf("a/b c", "/p q"), "/workflows/a%2Fb%20c?root=%2Fp+q");
+  const run = (id, label, made_ms, kind = "workflow") => ({ id, label, made_ms, kind });
+  const last = rules.lastRuns([run(1, "a", 1), run(2, "a", 3), run(3, "a", 2), run(4, null, 9),
+    run(5, "a", 4, "flow")]);
+  assert.deepEqual([...last].map(([name, { id }]) => [name, id]), [["workflow a", 2], ["flow a", 5]]);
+  const at = (kind) => rules.placeOf(flow("a/b c", "home", "", kind), "/p q");
+  assert.deepEqual(["workflow", "flow"].map(at),
+    ["/workflows/a%2Fb%20c?root=%2Fp+q", "/flows/a%2Fb%20c?root=%2Fp+q"]);
 });

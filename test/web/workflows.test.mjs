@@ -78,7 +78,7 @@ test("by mouse: from the catalog to a form, its plan, the run, and back to its p
   await page.getByRole("button", { name: "Look there" }).click();
   await page.waitForURL(`**/workflows?root=**`);
   await row(page, "sweep").getByText("no run yet").waitFor();
-  await page.getByText("Where workflows are looked for").click();
+  await page.getByText("Where they are looked for").click();
   await page.getByText(`${root}/.drover/workflows`).waitFor();
   await row(page, "sweep").getByRole("link", { name: "sweep" }).click();
   await page.waitForURL(`**/workflows/sweep?root=**`);

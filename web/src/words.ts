@@ -104,6 +104,6 @@ export const words = {
     cancelled: "cancelled", timed_out: "timed out", lost: "lost",
   } as Record<string, string>,
   kinds: {
-    job: "job", turn: "turn", agent: "agent", workflow: "workflow",
+    job: "job", turn: "turn", agent: "agent", workflow: "workflow", flow: "flow",
   } as Record<string, string>,
 };

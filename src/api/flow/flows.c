@@ -1,12 +1,14 @@
 /* flows.c: the catalog of flows, their starts, and their steps. See flows.h. */
 #include "api/flow/flows.h"
 
+#include "api/run/receivers.h"
 #include "api/run/runs.h"
 #include "base/json/json.h"
 #include "base/limits.h"
 #include "base/memory.h"
 #include "dispatch/flow/start.h"
 #include "engine/flow/flows.h"
+#include "engine/job/spec.h"
 #include "engine/run/inside.h"
 
 /* --- The catalog ------------------------------------------------------------------------------ */
@@ -94,6 +96,7 @@ static const struct field start_rows[] = {
     {FIELD("project", FIELD_CHARS, AT(project)), .min = 1, .max = 64},
     {FIELD("label", FIELD_CHARS, AT(label)), .min = 1, .max = 200},
     {FIELD("timeout_ms", FIELD_INT, AT(timeout_ms)), .min = 1, .max = WORKFLOW_TIME_MAX},
+    {FIELD("notify", FIELD_JSON, AT(notify))},
     /* Not for a check: */
     {FIELD("resumeFromRunId", FIELD_CHARS, AT(resume)), .min = 1, .max = 64},
     {FIELD("rerun", FIELD_TEXTS, AT(rerun)), .max = FLOW_STEPS_MAX},
@@ -115,7 +118,19 @@ static struct err start_check(struct start_op *op) {
     if (op->asked.root != NULL && op->asked.root[0] != '/') {
         return err_why(why, ERR_BAD_FIELD, "\"root\" must be an absolute path");
     }
-    return ERR_OK;
+    const json_t *notify = op->asked.notify;
+    const struct err err = notify == NULL ? ERR_OK : job_spec_notify(notify, why);
+    return err_failed(err) ? err : receivers_check(op->request.dispatch, notify, why);
+}
+
+/* A notice is a message to its session. */
+static struct err receivers_inside(struct tx *tx, struct start_op *op) {
+    struct err err = ERR_OK;
+    for (size_t i = 0; i < json_array_size(op->asked.notify) && !err_failed(err); i++) {
+        const struct bytes session = json_bytes(json_array_get(op->asked.notify, i), "session");
+        err = session.len == 0 ? ERR_OK : request_inside(tx, &op->request, session);
+    }
+    return err;
 }
 
 static struct err start_read(void *ctx) {
@@ -173,7 +188,8 @@ static struct err start_work(struct tx *tx, void *ctx) {
     struct flow_new what = op->start.what;
     struct text *answer = &op->request.op.answer;
     struct run_row row;
-    struct err err = tx_inside_budget(tx, inside, &what.run);
+    struct err err = receivers_inside(tx, op);
+    err = err_failed(err) ? err : tx_inside_budget(tx, inside, &what.run);
     err = err_failed(err) ? err : tx_flow_submit(tx, &what, &row, &op->request.op.why);
     err = err_failed(err) ? err : tx_inside_mark_run(tx, inside, row.id);
     if (err_failed(err)) {

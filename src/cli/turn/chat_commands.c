@@ -19,6 +19,8 @@ enum {
     BODY_MAX = LINES_LINE_MAX * 6 + 100,
     WAYS_MAX = 200, /* Completions that are looked at. */
     WAYS_SHOWN = 40,
+    HTTP_NOT_FOUND = 404,
+    FLOW_NAME_SHOWN = 250,
 };
 
 /* --- Commands about what was said ------------------------------------------------------------- */
@@ -287,7 +289,42 @@ static struct err do_help(struct chat *chat, const char *rest) {
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
         chat_say(chat, "/%-8s %s", commands[i].name, commands[i].about);
     }
+    chat_say(chat, "/%-8s %s", "FLOW", "[QUESTION]: start this flow; drover flow ls lists them");
     return ERR_OK;
+}
+
+/* --- Flows ------------------------------------------------------------------------------------ */
+
+/* The session is notified of its end. ERR_NOT_FOUND: there is no flow of that name. */
+static struct err flow_start(struct chat *chat, const char *name, const char *question) {
+    AUTO(json_release) json_t *row = NULL, *agent = NULL, *run = NULL;
+    AUTO(text_done) struct text body = text_up_to(BODY_MAX);
+    struct err err = chat_ask(chat, "GET", "", NULL, &row);
+    if (err_failed(err)) {
+        return err;
+    }
+    const char *model = chat->model != NULL ? chat->model : talk_text(row, "model");
+    const bool has_model = model[0] != '\0' && !session_has_program(chat->talk, row, &agent);
+    const char *root = talk_text(row, "root");
+    text_add_char(&body, '{');
+    api_member(&body, "name", name);
+    api_member(&body, "root", root[0] != '\0' ? root : NULL);
+    api_member(&body, "input", question[0] != '\0' ? question : NULL);
+    api_member(&body, "model", has_model ? model : NULL);
+    text_add_str(&body, ",\"notify\":[{");
+    api_member(&body, "session", chat->session);
+    text_add_str(&body, "}]}");
+    const struct api_request start = {.method = "POST", .base = "/api/v1/flows", .body = &body};
+    err = api_ask(chat->talk, &start, &run, &chat->invocation->why);
+    if (err_failed(err) && err_http_status(err.code) == HTTP_NOT_FOUND) {
+        chat->invocation->why.text[0] = '\0';
+        return err_make(ERR_NOT_FOUND, "chat: flow");
+    }
+    if (!err_failed(err)) {
+        chat_say(chat, "[flow %s: %s; its end is told here, drover attach shows its steps]", name,
+                 talk_text(run, "id"));
+    }
+    return err;
 }
 
 struct err chat_command(struct chat *chat, const char *text) {
@@ -298,7 +335,14 @@ struct err chat_command(struct chat *chat, const char *text) {
             return commands[i].run(chat, line + len + strspn(line + len, " "));
         }
     }
-    chat_say(chat, "[there is no /%.*s; /help lists the commands]", (int)len, line);
+    AUTO(mem_release) char *name = mem_copy(line, len);
+    const struct err err =
+        len == 0 ? err_make(ERR_NOT_FOUND, "chat: flow")
+                 : flow_start(chat, name, line + len + strspn(line + len, " "));
+    if (err.code != ERR_NOT_FOUND) {
+        return err;
+    }
+    chat_say(chat, "[there is no /%s; /help lists the commands]", name);
     return ERR_OK;
 }
 
@@ -320,6 +364,30 @@ static void commands_find(struct ways *ways) {
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
         AUTO(text_done) struct text name = text_up_to(32);
         text_addf(&name, "/%s ", commands[i].name);
+        way_add(ways, text_bytes(&name).data);
+    }
+}
+
+/* Nothing where the flows cannot be listed. */
+static void flows_find(struct chat *chat, struct ways *ways) {
+    AUTO(json_release) json_t *row = NULL, *catalog = NULL;
+    AUTO(text_done) struct text path = text_up_to(PATH_MAX * 3 + 40);
+    const json_t *flow = NULL;
+    size_t at = 0;
+    if (err_failed(chat_ask(chat, "GET", "", NULL, &row))) {
+        return;
+    }
+    text_add_str(&path, "/api/v1/flows");
+    if (talk_text(row, "root")[0] != '\0') {
+        text_add_str(&path, "?root=");
+        client_add_escaped(&path, talk_text(row, "root"));
+    }
+    if (err_failed(talk_get(chat->talk, text_bytes(&path).data, &catalog, NULL /* no why */))) {
+        return;
+    }
+    json_array_foreach(json_object_get(catalog, "flows"), at, flow) {
+        AUTO(text_done) struct text name = text_up_to(FLOW_NAME_SHOWN);
+        text_addf(&name, "/%s ", talk_text(flow, "name"));
         way_add(ways, text_bytes(&name).data);
     }
 }
@@ -404,6 +472,7 @@ void chat_complete(struct chat *chat, struct edit_line *edit) {
     if (from == 0 && before.len > 0 && before.data[0] == '/' &&
         memchr(before.data + 1, '/', before.len - 1) == NULL) {
         commands_find(&ways);
+        flows_find(chat, &ways);
     } else if (bytes_begin(before, BYTES("/model "))) {
         models_find(chat, &ways);
     } else if (bytes_begin(before, BYTES("/agent "))) {

@@ -83,7 +83,7 @@ static struct bytes text_or(const char *text, struct bytes otherwise) {
     return text != NULL && text[0] != '\0' ? bytes_of(text) : otherwise;
 }
 
-static void spec_write(struct flow_start *start, struct bytes name) {
+MUST_CHECK static struct err spec_write(struct flow_start *start, struct bytes name) {
     struct text *text = &start->row_spec;
     text_clear(text);
     text_add_char(text, '{');
@@ -93,7 +93,13 @@ static void spec_write(struct flow_start *start, struct bytes name) {
     text_add_member_or_null(text, "resumed_from", text_bytes(&start->old.run));
     text_add_name(text, "input");
     text_add(text, text_bytes(&start->input).data, start->input.len);
+    struct err err = ERR_OK;
+    if (start->spec.notify != NULL) {
+        text_add_name(text, "notify");
+        err = json_write(start->spec.notify, text);
+    }
     text_add_char(text, '}');
+    return err_failed(err) ? err : text_failed(text) ? text_error(text, "flows: spec") : ERR_OK;
 }
 
 static void start_succeed(struct flow_start *start) {
@@ -102,7 +108,7 @@ static void start_succeed(struct flow_start *start) {
     const struct bytes name = described.len > 0 && described.len <= FLOW_NAME_MAX
                                   ? described
                                   : bytes_of(start->script.entry.name);
-    spec_write(start, name);
+    const struct err err = spec_write(start, name);
     start->what = (struct flow_new){
         .run = {.run = world_new_id(loop_world(start->flows->options.loop), "run"),
                 .owner = bytes_of(start->owner),
@@ -125,7 +131,7 @@ static void start_succeed(struct flow_start *start) {
         .resume = text_bytes(&start->old.run),
         .rerun = spec->rerun,
         .rerun_from = spec->rerun_from};
-    start_conclude(start, ERR_OK);
+    start_conclude(start, err);
 }
 
 /* --- The worker ------------------------------------------------------------------------------- */

@@ -28,9 +28,9 @@ static void steps_insert(struct tx *tx, int64_t run, const struct flow *flow,
         }
         tx_do(tx,
               "INSERT INTO flow_steps (run, place, name, status, phase, cause, version, chosen,"
-              " tries, rounds, began_ms, changed_ms, due_ms, child, session, approval, note,"
+              " tries, rounds, began_ms, changed_ms, due_ms, child, latest, session, approval, note,"
               " prompt, result, cached) VALUES ($1, $2, $3, $4, $5, $6, $7, -1, 0, 0, 0, $8, 0, 0,"
-              " '', '', '', '', '', '')",
+              " 0, '', '', '', '', '', '')",
               ARGS(arg_int(run), arg_int((int64_t)i), arg_text(step->id),
                    arg_str(flow_status_names[step->status]), arg_str(flow_phase_names[step->phase]),
                    arg_str(flow_cause_names[step->cause]), arg_int(step->version),
@@ -220,7 +220,7 @@ static struct err talk_begin(struct tx *tx, const struct flow_state *state,
     err = tx_turn_submit(tx, &message, &accepted, why);
     if (!err_failed(err)) {
         *ret_row = accepted.run;
-        ret_row->session = session.session;
+        ret_row->session = session.session; /* A turn's row has none of its own. */
     }
     return err;
 }

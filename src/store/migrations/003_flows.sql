@@ -43,7 +43,7 @@ CREATE TABLE flow_steps (
     changed_ms @int@ NOT NULL,
     due_ms @int@ NOT NULL,
     child @int@ NOT NULL,
-    latest @int@ NOT NULL DEFAULT 0,
+    latest @int@ NOT NULL,
     session TEXT NOT NULL,
     approval TEXT NOT NULL,
     note TEXT NOT NULL,

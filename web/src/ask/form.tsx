@@ -7,6 +7,7 @@ import { words } from "./words.ts";
 
 interface Property {
   type?: unknown; enum?: unknown; title?: unknown; description?: unknown; default?: unknown;
+  minimum?: unknown; maximum?: unknown; minLength?: unknown; maxLength?: unknown;
 }
 type Value = { ok: true; value: unknown } | { ok: false };
 
@@ -47,6 +48,16 @@ function startOf({ type, enum: options, default: given }: Property): string {
   return type === "string" && typeof given === "string" ? given : JSON.stringify(given);
 }
 
+const LONG = 200;
+const isLong = ({ type, maxLength }: Property): boolean =>
+  type === "string" && typeof maxLength === "number" && maxLength > LONG;
+
+/** What the browser checks before anything is sent; the daemon checks all of it. */
+function limitsOf({ minimum: min, maximum: max, minLength, maxLength }: Property) {
+  const given = { min, max, minLength, maxLength };
+  return Object.fromEntries(Object.entries(given).filter(([, one]) => typeof one === "number"));
+}
+
 interface FieldProps {
   name: string; property: Property; text: string; needed: boolean; wrong: boolean;
   set(text: string): void;
@@ -57,13 +68,25 @@ function Field({ name, property, text, needed, wrong, set }: FieldProps) {
   const label = visible(typeof property.title === "string" ? property.title : name);
   const about = typeof property.description === "string" ? visible(property.description) : "";
   const plain = type === "string" || type === "number" || type === "integer";
-  const shared = { id, value: text, required: needed, "aria-invalid": wrong };
+  const shared = { id, value: text, required: needed, "aria-invalid": wrong, ...limitsOf(property) };
+  if (type === "boolean" && !Array.isArray(options)) {
+    return (
+      <div class="field">
+        <label class="check">
+          <input type="checkbox" checked={text === "true"}
+            onChange={(event) => set(String(event.currentTarget.checked))} />
+          <span dir="auto">{label}</span>
+        </label>
+        {about === "" ? null : <span class="muted small" dir="auto">{about}</span>}
+      </div>
+    );
+  }
   return (
     <div class="field">
       <label for={id}>
         <span dir="auto">{label}</span>
         {needed ? ` ${words.needed}` : null}
-        {plain || Array.isArray(options) || type === "boolean" ? null : ` ${words.json}`}
+        {plain || Array.isArray(options) ? null : ` ${words.json}`}
       </label>
       {about === "" ? null : <span class="muted small" dir="auto">{about}</span>}
       {Array.isArray(options) ? (
@@ -71,11 +94,12 @@ function Field({ name, property, text, needed, wrong, set }: FieldProps) {
           <option value="" />
           {options.map((one, at) => <option key={at} value={at}>{visible(String(one))}</option>)}
         </select>
-      ) : type === "boolean" ? (
-        <input id={id} type="checkbox" checked={text === "true"}
-          onChange={(event) => set(String(event.currentTarget.checked))} />
+      ) : isLong(property) ? (
+        <textarea {...shared} rows={4} dir="auto"
+          onInput={(event) => set(event.currentTarget.value)} />
       ) : plain ? (
-        <input {...shared} type={type === "string" ? "text" : "number"} dir="auto" step="any"
+        <input {...shared} type={type === "string" ? "text" : "number"} dir="auto"
+          step={type === "integer" ? 1 : "any"}
           onInput={(event) => set(event.currentTarget.value)} />
       ) : (
         <textarea {...shared} rows={3} class="mono"

@@ -4,13 +4,14 @@ import { useEffect, useId, useState } from "preact/hooks";
 import { Diff } from "../diff/index.ts";
 import { Brand } from "../parts/brand.tsx";
 import { visible } from "../parts/visible.ts";
-import { askRead, isOpen, type Ask } from "../state/asks.ts";
+import { askRead, isOpen, type Ask, type Reply } from "../state/asks.ts";
 import { may } from "../state/me.ts";
-import { Form } from "./form.tsx";
+import type { Form } from "./form.tsx";
 import { Origin, Subject } from "./head.tsx";
 import { Outcome } from "./outcome.tsx";
 import { useReply, type Replying } from "./reply.ts";
 import { bodyOf, choicesOf, headline, isYesNo, optionsOf } from "./text.ts";
+import { words as all } from "../words.ts";
 import { words } from "./words.ts";
 
 type Scope = "once" | "session" | "project";
@@ -49,13 +50,11 @@ function YesNo({ ask, answering }: { ask: Ask; answering: Replying }) {
   const allow = (event: Event): void => reply(event, {
     decision: "allow", ...(always && { scope }), ...(always && subject !== "" && { subject }),
   });
-  const deny = (event: Event): void =>
-    reply(event, { decision: "deny", ...(reason !== "" && { reason }) });
   return (
     <div class="form">
       <div class="acts">
         <button class="main" disabled={off} onClick={allow}>{words.allow}</button>
-        <button disabled={off} onClick={deny}>{words.deny}</button>
+        <button disabled={off} onClick={(event) => reply(event, no(reason))}>{words.deny}</button>
       </div>
       {mayAlways ? <Scopes ask={ask} scope={scope} set={scopeSet} /> : null}
       {mayAlways && always && !folder ? (
@@ -65,19 +64,42 @@ function YesNo({ ask, answering }: { ask: Ask; answering: Replying }) {
             onInput={(event) => subjectSet(event.currentTarget.value)} />
         </label>
       ) : null}
-      <label class="field">{words.reason}
-        <input type="text" dir="auto" maxLength={2000} value={reason}
-          onInput={(event) => reasonSet(event.currentTarget.value)} />
-      </label>
+      <Reason text={reason} set={reasonSet} />
     </div>
   );
 }
 
-/** A no, where nothing else is to be said. */
-function Deny({ off, reply }: Replying) {
+function Reason({ text, set }: { text: string; set(text: string): void }) {
   return (
-    <button type="button" disabled={off}
-      onClick={(event) => reply(event, { decision: "deny" })}>{words.deny}</button>
+    <label class="field">{words.reason}
+      <input type="text" dir="auto" maxLength={2000} value={text}
+        onInput={(event) => set(event.currentTarget.value)} />
+    </label>
+  );
+}
+
+const no = (reason: string): Reply => ({ decision: "deny", ...(reason !== "" && { reason }) });
+
+/** A no, where nothing else is to be said; with its reason where somebody reads that. */
+function Deny({ off, reply, reasons = false }: Replying & { reasons?: boolean }) {
+  const [reason, reasonSet] = useState("");
+  return (
+    <>
+      {reasons ? <Reason text={reason} set={reasonSet} /> : null}
+      <button type="button" disabled={off}
+        onClick={(event) => reply(event, no(reason))}>{words.deny}</button>
+    </>
+  );
+}
+
+/** Forms are rare: what draws them is loaded with the first one. */
+function Fields({ ask, answering }: { ask: Ask; answering: Replying }) {
+  const [one, oneSet] = useState<{ Form: typeof Form } | "failed" | null>(null);
+  useEffect(() => void import("./form.tsx").then(oneSet, () => oneSet("failed")), []);
+  if (one === "failed") return <p role="alert">{all.otherBuild}</p>;
+  return one === null ? null : (
+    <one.Form schema={ask.arguments?.schema} disabled={answering.off}
+      send={(fields) => answering.reply(new Event("submit"), { fields })} />
   );
 }
 
@@ -135,11 +157,9 @@ function Answers({ ask }: { ask: Ask }) {
   if (ask.kind === "answer") return <Free ask={ask} answering={answering} />;
   return (
     <>
-      {ask.kind === "choice" ? <Choices ask={ask} answering={answering} /> : (
-        <Form schema={ask.arguments?.schema} disabled={answering.off}
-          send={(fields) => answering.reply(new Event("submit"), { fields })} />
-      )}
-      <div class="acts"><Deny {...answering} /></div>
+      {ask.kind === "choice" ? <Choices ask={ask} answering={answering} />
+        : <Fields ask={ask} answering={answering} />}
+      <div class="form"><Deny {...answering} reasons={ask.kind === "form"} /></div>
     </>
   );
 }

@@ -13,11 +13,11 @@ import { words } from "./words.ts";
 const nameOf = (run: { label: string | null; kind: string; command?: string }): string =>
   visible(run.label ?? run.command ?? all.kinds[run.kind] ?? run.kind);
 
-/** A job and a workflow have a page; an agent is shown in its workflow, a turn in its session. */
+/** A job, a workflow and a flow have a page; an agent is shown in its workflow, a turn in its session. */
 export function placeOf(run: { id: string; kind: string; session?: string | null;
   stream?: string }): string | null {
   if (run.kind === "job") return `/j/${run.id}`;
-  if (run.kind === "workflow" || run.kind === "agent") return `/r/${run.id}`;
+  if (["workflow", "flow", "agent"].includes(run.kind)) return `/r/${run.id}`;
   const session = run.session ?? /^session:(ses_\w+)$/.exec(run.stream ?? "")?.[1];
   return run.kind === "turn" && session ? `/s/${session}` : null;
 }

@@ -10,11 +10,13 @@ import { asks, type Ask } from "../state/asks.ts";
 import { Result } from "./result.tsx";
 import { words } from "./words.ts";
 
-/** A job has a page, and a call its session. */
+/** A call has its session; the page of a run leads on to that of a job, and shows the step of a
+ *  flow. */
 function Places({ ask }: { ask: Ask }) {
   return ask.session !== null
     ? <a class="button quiet" href={`/s/${ask.session}`}>{words.session}</a>
-    : <a class="button quiet" href={`/j/${ask.run}`}>{words.job}</a>;
+    : <a class="button quiet" href={`/r/${ask.run}?${new URLSearchParams({ step: ask.step })}`}>
+        {words.run}</a>;
 }
 
 export function Detail({ id }: { id: string }) {

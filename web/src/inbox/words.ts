@@ -29,7 +29,7 @@ export const words = {
   back: "All that waits",
   close: "Close",
   call: "the call",
-  session: "Session", job: "Job",
+  session: "Session", run: "Run",
   notify: "Notify me in this browser",
   notifyOn: "This browser notifies you of questions while the page is not looked at.",
   notifyOff: "Stop", notifyStart: "Notify again",

@@ -12,6 +12,7 @@ import type { Params } from "../router/routes.ts";
 import { useKeys } from "../shell/keys.ts";
 import { isPlace } from "../shell/places.ts";
 import type { Run as Row } from "../state/types.ts";
+import type { FlowView } from "../flow/steps.tsx";
 import { Head } from "./head.tsx";
 import { Inspector } from "./inspector.tsx";
 import { List } from "./list.tsx";
@@ -94,6 +95,17 @@ function Other({ row }: { row: Row }) {
   );
 }
 
+/** A flow: its view is loaded when the first one is shown. */
+function Flow({ opened }: { opened: Opened }) {
+  const [One, oneSet] = useState<typeof FlowView | null>(null), [failed, failedSet] = useState(false);
+  useEffect(() => {
+    import("../flow/steps.tsx").then(({ FlowView }) => oneSet(() => FlowView),
+      () => failedSet(true));
+  }, []);
+  if (failed) return <p class="page" role="alert">{words.otherBuild}</p>;
+  return One === null ? <Loading /> : <One opened={opened} />;
+}
+
 function View() {
   const view = viewOf(useSeat());
   if (view === "script") return <ScriptView />;
@@ -112,6 +124,7 @@ function One({ id }: { id: string }) {
   useEffect(() => {
     if (isTrace && isPlace(trace)) seat.replace(trace);
   }, [isTrace]);
+  if (row !== null && row.kind === "flow") return <Flow opened={opened} />;
   if (row !== null && row.kind !== "workflow") return <Other row={row} />;
   if (row === null) {
     return problem === null ? <Loading /> : (

@@ -15,6 +15,7 @@ export const words = {
   trace: "Trace",
   elsewhere: "This run has no page of its own: it belongs to another run.",
   toParent: "To that run",
+  otherBuild: "The daemon has another version of this page: load it again.",
   linkCopied: "The link was copied.", linkNotCopied: "The link could not be copied.",
   actions: "Actions",
   exported: { html: "Export as a page", json: "Export as JSON" },

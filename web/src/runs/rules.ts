@@ -8,7 +8,7 @@ export interface RunRow extends JobRow {
   cost_unknown?: number;
 }
 
-export const KINDS = ["workflow", "turn", "job", "agent"] as const;
+export const KINDS = ["workflow", "flow", "turn", "job", "agent"] as const;
 
 /** Values of the filter `state` of the address: the states of the API that each has. */
 export const STATES: Record<string, readonly string[]> = {
@@ -86,10 +86,10 @@ export function fits(
   return [row.label, row.command, row.id].some((text) => lower(text ?? "").includes(lower(q)));
 }
 
-/** Where a row leads: a workflow to its run, an agent into that of its workflow, a job to its page,
+/** Where a row leads: a workflow and a flow to their run, an agent into that of its workflow, a job to its page,
  *  a turn to its session. */
 export function placeOf(row: RunRow): string | null {
-  if (row.kind === "workflow") return `/r/${row.id}`;
+  if (row.kind === "workflow" || row.kind === "flow") return `/r/${row.id}`;
   if (row.kind === "agent") return row.parent ? `/r/${row.parent}?agent=${row.id}` : null;
   if (row.kind === "job") return `/j/${row.id}`;
   const session = row.session ?? /^session:(ses_\w+)$/.exec(row.stream ?? "")?.[1];

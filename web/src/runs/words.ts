@@ -10,7 +10,7 @@ export const words = {
   filter: "Filter",
   filterAbout: "label, command or id",
   kind: "Kind",
-  kinds: { "": "all kinds", workflow: "workflows", turn: "turns", job: "jobs",
+  kinds: { "": "all kinds", workflow: "workflows", flow: "flows", turn: "turns", job: "jobs",
     agent: "agents" } as Record<string, string>,
   state: "State",
   states: {

@@ -11,12 +11,15 @@ import { isPressed, useKeys } from "../shell/keys.ts";
 import { lastIndexOf } from "../state/arrays.ts";
 import type { Message } from "../state/message.ts";
 import { words as shared } from "../words.ts";
+import { commandOf, nameBegun } from "./command.ts";
+import { flowStart, offersOf, startedSet, type Offer } from "./flows.ts";
 import { ACCEPTS, imagesOf, type Images } from "./images.ts";
 import type { Opened } from "./open.ts";
 import { draftKeep, draftOf, type Letter, type Outbox } from "./outbox.ts";
 import { Pickers } from "./pickers.tsx";
 import { Queue } from "./queue.tsx";
 import { isSheet, panelNow } from "./side/panel.tsx";
+import { Offers, Started } from "./started.tsx";
 import { answerer, plain } from "./text.ts";
 import { words } from "./words.ts";
 
@@ -47,6 +50,15 @@ function Thumbs({ images }: { images: Images }) {
       )}
     </div>
   );
+}
+
+/** Flows that may be started here, read once a name is begun. */
+function useOffers(root: string | null, isDue: boolean): Offer[] {
+  const offers = useSignal<Offer[]>([]);
+  useEffect(() => {
+    if (isDue) void offersOf(root).then((found) => void (offers.value = found));
+  }, [isDue, root]);
+  return offers.value;
 }
 
 /** As high as its text, up to the limit of the style. */
@@ -100,8 +112,23 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
   const isUploading = images.images.value.some(({ id }) => id === null);
   const isEmpty = text.trim() === "" && images.images.value.length === 0;
 
-  const send = (): void => {
-    if (isEmpty || isUploading) return;
+  const begun = editing === null ? nameBegun(draft.value) : null;
+  const offers = useOffers(session?.root ?? null, begun !== null);
+  const starting = useRef(false);
+  /** False: there is no flow of that name. */
+  const start = async (): Promise<boolean> => {
+    const command = commandOf(draft.value), of = draft.value;
+    if (command === null || session === null || images.images.value.length > 0) return false;
+    const answer = await flowStart(session, command.name, command.question);
+    if (answer === null) return false;
+    if ("code" in answer) say(shared.problem(answer)); // What was typed stays.
+    else {
+      startedSet(opened.id, (list) => [...list, answer]);
+      if (draft.value === of) draftSet("");
+    }
+    return true;
+  };
+  const sendText = (): void => {
     const isTaken = outbox.send({
       text, policy: isBusy ? policy.value : "enqueue",
       attachments: images.images.value.flatMap(({ id }) => id ?? []),
@@ -110,6 +137,15 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
     draftSet("");
     images.clear();
     field.current?.focus();
+  };
+  const send = (): void => {
+    if (isEmpty || isUploading || starting.current) return;
+    if (commandOf(draft.value) === null) return sendText();
+    starting.current = true;
+    void start().then((isFlow) => {
+      starting.current = false;
+      if (!isFlow) sendText();
+    });
   };
   const save = async (resend: boolean): Promise<void> => {
     if (editing === null || change.value.trim() === "") return;
@@ -165,6 +201,13 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
   return (
     <div class="composer" onDragOver={(event) => event.preventDefault()}
       onDrop={(event) => filesOf(event.dataTransfer?.files, event)}>
+      <Started session={opened.id} />
+      {begun === null ? null : (
+        <Offers offers={offers} begun={begun} take={(name) => {
+          draftSet(`/${name} `);
+          field.current?.focus();
+        }} />
+      )}
       <Queue opened={opened} outbox={outbox} edit={edit} write={back} say={say} />
       <div class={editing === null ? "box" : "box changing"}>
         {editing === null ? null : (

@@ -10,6 +10,9 @@ import { words } from "./words.ts";
 
 interface Ended { run?: string; kind?: string; label?: string; state?: string; cause?: string }
 
+/** Where a run of that kind has a page. */
+const PLACES: Record<string, string> = { job: "j", workflow: "r", flow: "r" };
+
 /** The text has a sentence, and then each run as JSON in a line of its own. */
 export function endedOf(text: string): Ended[] {
   return text.split("\n").flatMap((line) => {
@@ -35,8 +38,9 @@ export function Notice({ message }: { message: Message }) {
           <li key={at}>
             <State state={state} {...(cause && cause !== "completed" ? { about: cause } : {})} />
             <span class="mono clip" dir="auto">{visible(String(label ?? kind ?? ""))}</span>
-            {kind === "job" && typeof run === "string"
-              ? <a href={`/j/${encodeURIComponent(run)}`}>{words.openIt}</a> : null}
+            {typeof run === "string" && PLACES[kind ?? ""] !== undefined
+              ? <a href={`/${PLACES[kind ?? ""]}/${encodeURIComponent(run)}`}>{words.openIt}</a>
+              : null}
           </li>
         ))}
       </ul>

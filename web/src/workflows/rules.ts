@@ -18,34 +18,40 @@ export interface Workflow {
 
 const lower = (text: string): string => text.toLowerCase();
 
+/** What stands in the catalog: a script, or a graph of steps. */
+export type Kind = "workflow" | "flow";
+export interface Listed { kind: Kind; flow: Workflow }
+
 /** Those that fit a search, by origin, in the order in which they are looked for. */
-export function grouped(all: readonly Workflow[], q: string): [string, Workflow[]][] {
-  const fits = ({ name, description }: Workflow): boolean =>
+export function grouped(all: readonly Listed[], q: string): [string, Listed[]][] {
+  const fits = ({ flow: { name, description } }: Listed): boolean =>
     lower(`${name}\n${description}`).includes(lower(q));
   return ORIGINS.map((origin) =>
-    [origin, all.filter((one) => one.origin === origin && fits(one))]);
+    [origin, all.filter((one) => one.flow.origin === origin && fits(one))]);
 }
 
-/** The newest run of each name. A run that was given another label is not found by it. */
+/** The newest run of each name, `KIND NAME`. A run that was given another label is not found by it.
+ */
 export function lastRuns(rows: readonly RunRow[]): Map<string, RunRow> {
   const last = new Map<string, RunRow>();
   for (const row of rows) {
-    const before = last.get(row.label ?? "");
+    const name = `${row.kind} ${row.label}`, before = last.get(name);
     if (row.label !== null && (before === undefined || before.made_ms < row.made_ms)) {
-      last.set(row.label, row);
+      last.set(name, row);
     }
   }
   return last;
 }
 
-export const placeOf = (name: string, root: string): string =>
-  `/workflows/${encodeURIComponent(name)}${root === "" ? "" : `?${new URLSearchParams({ root })}`}`;
+export const placeOf = ({ kind, flow: { name } }: { kind: Kind; flow: { name: string } },
+  root: string): string => `/${kind}s/${encodeURIComponent(name)}${
+  root === "" ? "" : `?${new URLSearchParams({ root })}`}`;
 
 /** --- The form --- */
 
-export type Kind = "text" | "long" | "integer" | "number" | "flag" | "choice" | "texts" | "json";
+export type FieldKind = "text" | "long" | "integer" | "number" | "flag" | "choice" | "texts" | "json";
 export interface ArgField {
-  name: string; kind: Kind; required: boolean; about: string;
+  name: string; kind: FieldKind; required: boolean; about: string;
   /** What the script takes where nothing is given, as far as the schema says so. */
   fallback: string | null;
   choices: readonly unknown[];
@@ -63,7 +69,7 @@ const FIELDS_MAX = 40;
 export const written = (value: unknown): string =>
   (typeof value === "string" ? value : JSON.stringify(value) ?? "");
 
-function kindOf(schema: Member): Kind {
+function kindOf(schema: Member): FieldKind {
   if (DEEP.some((word) => word in schema)) return "json";
   const { type, items, maxLength, default: fallback } = schema;
   if (Array.isArray(schema.enum) && schema.enum.length > 0) return "choice";

@@ -1,4 +1,4 @@
-/** The catalog of workflows: those of a project, of the home, and built in. */
+/** The catalog of workflows and flows: those of a project, of the home, and built in. */
 import { useEffect, useId, useMemo, useRef } from "preact/hooks";
 
 import { Brand } from "../parts/brand.tsx";
@@ -17,32 +17,34 @@ import { now } from "../state/clock.ts";
 import { followRows } from "../state/rows.ts";
 import { Folder } from "./folder.tsx";
 import { queryOf, useRead } from "./open.ts";
-import { grouped, lastRuns, placeOf, type Workflow } from "./rules.ts";
+import { grouped, lastRuns, placeOf, type Kind, type Listed, type Workflow } from "./rules.ts";
 import { words } from "./words.ts";
 
 const ABOUT_MAX = 300, UNCHECKED_TRIES = 20;
 
 interface Place { path: string; origin: string; found: boolean; files: number; truncated: boolean;
   problem?: string }
-interface Catalog { workflows: Workflow[]; places: Place[]; unchecked: number }
+interface Catalog { workflows?: Workflow[]; flows?: Workflow[]; places: Place[];
+  unchecked?: number }
 
 /** The newest runs tell the last one of each name. */
-function useLast(): Map<string, RunRow> {
+function useRuns(of: Kind): readonly RunRow[] {
   const list = useMemo(() => followRows<RunRow>({
-    path: "/runs?kind=workflow&limit=200", type: "run_changed",
-    fits: ({ kind }) => kind === "workflow", newest: ({ made_ms }) => made_ms,
+    path: `/runs?kind=${of}&limit=200`, type: "run_changed",
+    fits: ({ kind }) => kind === of, newest: ({ made_ms }) => made_ms,
   }), []);
   useEffect(() => list.end, [list]);
-  return lastRuns(list.rows.value.items);
+  return list.rows.value.items;
 }
 
-function useCatalog(root: string) {
-  const read = useRead<Catalog>(`/workflows${queryOf(root)}`);
+function useCatalog(kind: Kind, root: string) {
+  const read = useRead<Catalog>(`/${kind}s${queryOf(root)}`);
   const tries = useRef(0);
   useEffect(() => { // A list checks some; the next one has others.
     if ((read.value?.unchecked ?? 0) > 0 && tries.current++ < UNCHECKED_TRIES) read.again();
   }, [read.value]);
-  return read;
+  const found = read.value?.[`${kind}s`] ?? [];
+  return { ...read, listed: found.map((flow): Listed => ({ kind, flow })) };
 }
 
 function Price({ cost_micros: cost = null, cost_unknown: unknown = 0 }: RunRow) {
@@ -67,15 +69,19 @@ function Last({ run, name }: { run: RunRow | undefined; name: string }) {
   );
 }
 
-function Row({ flow, id, root, run, selected }: {
-  flow: Workflow; id: string; root: string; run: RunRow | undefined; selected: boolean;
+function Row({ one, id, root, run, selected }: {
+  one: Listed; id: string; root: string; run: RunRow | undefined; selected: boolean;
 }) {
-  const { error, shadowed, description } = flow, name = visible(flow.name);
+  const { error, shadowed, description, name: given } = one.flow, name = visible(given);
+  const by = one.flow.shadowed_by ?? "";
   return (
     <div class={`row flow${selected ? " sel" : ""}`} data-row={id} tabIndex={-1}
       aria-current={selected}>
-      {shadowed ? <span class="name mono clip muted" dir="auto">{name}</span>
-        : <a class="name mono clip" href={placeOf(flow.name, root)} dir="auto">{name}</a>}
+      <span class="flow-name">
+        {shadowed ? <span class="name mono clip muted" dir="auto">{name}</span>
+          : <a class="name mono clip" href={placeOf(one, root)} dir="auto">{name}</a>}
+        {one.kind === "flow" ? <span class="muted small">{words.flow}</span> : null}
+      </span>
       {error !== undefined ? (
         <span class="clip tone-fail" dir="auto">
           <span aria-hidden="true">✕ </span>
@@ -83,7 +89,7 @@ function Row({ flow, id, root, run, selected }: {
         </span>
       ) : shadowed ? (
         <span class="clip muted" dir="auto">⊘ {words.shadowed}. {
-          words.shadowedBy(visible(flow.shadowed_by ?? ""))}</span>
+          words.shadowedBy(visible(by))}</span>
       ) : (
         <span class="clip muted" dir="auto">{visible(beginning(description, ABOUT_MAX))}</span>
       )}
@@ -125,14 +131,19 @@ function Places({ places }: { places: Place[] }) {
 export function Workflows() {
   const { query, go, setQuery } = useSeat(), base = useId();
   const root = query.value.get("root") ?? "", q = query.value.get("q") ?? "";
-  const { value, problem, again } = useCatalog(root), last = useLast();
-  const groups = grouped(value?.workflows ?? [], q);
-  const rows = groups.flatMap(([origin, flows]) =>
-    flows.map((flow) => ({ id: `${base}${origin}${flow.file}`, flow })));
+  const scripts = useCatalog("workflow", root), graphs = useCatalog("flow", root);
+  const last = lastRuns([...useRuns("workflow"), ...useRuns("flow")]);
+  const groups = grouped([...scripts.listed, ...graphs.listed], q);
+  const value = scripts.value === null || graphs.value === null ? null
+    : [...scripts.value.places, ...graphs.value.places];
+  const problem = scripts.problem ?? graphs.problem;
+  const again = (): void => [scripts, graphs].forEach((one) => one.again());
+  const idOf = ({ kind, flow }: Listed): string => `${base}${kind}${flow.origin}${flow.file}`;
+  const rows = groups.flatMap(([, flows]) => flows.map((one) => ({ id: idOf(one), one })));
   const select = useSelection(rows.map(({ id }) => id));
   const open = (): void => {
-    const one = rows.find(({ id }) => id === select.id)?.flow;
-    if (one !== undefined && !one.shadowed) go(placeOf(one.name, root));
+    const found = rows.find(({ id }) => id === select.id)?.one;
+    if (found !== undefined && !found.flow.shadowed) go(placeOf(found, root));
   };
   useKeys([
     { name: "next", run: () => select.step(1) },
@@ -160,16 +171,16 @@ export function Workflows() {
           q !== "" && flows.length === 0 ? null : (
             <Section key={origin} title={words.origins[origin] ?? origin} count={flows.length}>
               {flows.length === 0 ? <None origin={origin} root={root} /> : null}
-              {flows.map((flow) => {
-                const id = `${base}${origin}${flow.file}`;
-                return <Row key={id} flow={flow} id={id} root={root} run={last.get(flow.name)}
-                  selected={id === select.id} />;
+              {flows.map((one) => {
+                const id = idOf(one);
+                return <Row key={id} one={one} id={id} root={root} selected={id === select.id}
+                  run={last.get(`${one.kind} ${one.flow.name}`)} />;
               })}
             </Section>
           )
         ))}
       </div>
-      {value === null ? null : <Places places={value.places} />}
+      {value === null ? null : <Places places={value} />}
     </div>
   );
 }

@@ -66,7 +66,7 @@ function nameOf({ label, title, command, kind }: Work): string {
 /** Where it has a place of its own. */
 function placeOf({ id, kind, subagent }: Work): string | null {
   if (subagent !== null) return `/s/${subagent}`;
-  return kind === "job" ? `/j/${id}` : null;
+  return kind === "job" ? `/j/${id}` : kind === "flow" || kind === "workflow" ? `/r/${id}` : null;
 }
 
 function WorkRow({ work, again }: { work: Work; again(): void }) {

@@ -44,7 +44,8 @@ export const words = {
   pinAbout: "keeps the message at hand",
 
   noBackground: "Nothing in the background.",
-  kinds: { job: "job", turn: "subagent", workflow: "workflow" } as Record<string, string>,
+  kinds: { job: "job", turn: "subagent", workflow: "workflow",
+    flow: "flow" } as Record<string, string>,
   delivery: {
     pending: "result pending", delivered: "result delivered", dropped: "result dropped",
   } as Record<string, string>,

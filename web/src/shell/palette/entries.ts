@@ -41,7 +41,7 @@ async function runOpen(id: string, go: Go): Promise<string | undefined> {
   if (!run.ok) return failed(run.problem);
   const { kind, session } = run.value;
   if (kind === "job") go(`/j/${id}`);
-  else if (kind === "workflow" || kind === "agent") go(`/r/${id}`);
+  else if (["workflow", "flow", "agent"].includes(kind)) go(`/r/${id}`);
   else if (session != null) go(`/s/${session}`);
   else return words.noPage(kind);
   return undefined;
@@ -138,9 +138,9 @@ export async function found(query: string): Promise<{ entries: Entry[]; problem:
   const list = async <T>(page: string, path: string, only = ""): Promise<Answer<Page<T>>> =>
     (hasPage(page) ? get<Page<T>>(`${path}?${only}limit=${FOUND_MAX}${q}`)
     : { ok: true, value: { items: [], next: null } });
-  const [sessions, jobs, workflows, boards] = await Promise.all([
+  const [sessions, jobs, workflows, flows, boards] = await Promise.all([
     list<FoundSession>("/s/ses_0", "/sessions"), list<Run>("/j/run_0", "/jobs"),
-    list<Run>("/r/run_0", "/runs", "kind=workflow&"),
+    list<Run>("/r/run_0", "/runs", "kind=workflow&"), list<Run>("/r/run_0", "/runs", "kind=flow&"),
     list<{ name: string }>("/board/x", "/projects")]);
   const entries: Entry[] = [];
   if (sessions.ok) {
@@ -155,12 +155,13 @@ export async function found(query: string): Promise<{ entries: Entry[]; problem:
       run: (go) => go(`${below}${id}`) })));
   };
   runs(workflows, "runs", "/r/");
+  runs(flows, "runs", "/r/");
   runs(jobs, "jobs", "/j/");
   if (boards.ok) {
     entries.push(...boards.value.items.map(({ name }): Entry => ({
       id: `board ${name}`, group: "boards", name, given: true,
       run: (go) => go(`/board/${encodeURIComponent(name)}`) })));
   }
-  const problem = [sessions, workflows, jobs, boards].find((one) => !one.ok);
+  const problem = [sessions, workflows, flows, jobs, boards].find((one) => !one.ok);
   return { entries, problem: problem === undefined || problem.ok ? null : failed(problem.problem) };
 }

@@ -1,0 +1,246 @@
+/** A run of a flow: the graph of its steps, the one that is chosen beside it, its report. */
+import { signal, useComputed } from "@preact/signals";
+import { useEffect, useMemo, useState } from "preact/hooks";
+
+import { get, post, type Problem } from "../api/api.ts";
+import { Markdown } from "../markdown/index.ts";
+import { Boundary } from "../parts/boundary.tsx";
+import { Bounded } from "../parts/bounded.tsx";
+import { Brand } from "../parts/brand.tsx";
+import { Copy } from "../parts/copy.tsx";
+import { Loading } from "../parts/loading.tsx";
+import { State } from "../parts/state.tsx";
+import { elapsed, money, tookText } from "../parts/text.ts";
+import { Trouble } from "../parts/trouble.tsx";
+import { beginning, visible } from "../parts/visible.ts";
+import { useSeat } from "../router/router.ts";
+import { daemonNow, type Opened } from "../run/open.ts";
+import { Hint } from "../shell/kbd.tsx";
+import { useKeys } from "../shell/keys.ts";
+import { isOpen, useAsks, type Ask } from "../state/asks.ts";
+import { may } from "../state/me.ts";
+import { Graph, nameOf } from "./graph.tsx";
+import { byIdOf, isFailed, isWaiting, sumsOf, type FlowRun, type Step } from "./rules.ts";
+import { StepDetails } from "./step.tsx";
+import { words } from "./words.ts";
+
+const VIEWS = ["graph", "report", "input"] as const;
+type ViewName = (typeof VIEWS)[number];
+const REPORT_MAX = 32 << 10;
+
+/** Reading takes at most a part of the time: pauses grow with what an answer costs. */
+const PAUSE_MS = 120, SHARE = 3, PAUSE_MAX_MS = 5_000, RETRY_MS = 3_000;
+
+/** The steps as they are now, read again after each event of the run: `news` changes with those,
+ *  also after a cut. What comes while it is read is read once more. */
+function flowOf(id: string) {
+  const flow = signal<FlowRun | null>(null), problem = signal<Problem | null>(null);
+  let busy = false, isDue = false, ended = false;
+  const pause = (ms: number) => new Promise((resolve) => void setTimeout(resolve, ms));
+  const read = async (): Promise<void> => {
+    isDue = true;
+    if (busy) return;
+    busy = true;
+    while (isDue && !ended) {
+      isDue = false;
+      const began = performance.now(), answer = await get<FlowRun>(`/runs/${id}/flow`);
+      if (ended) return;
+      if (answer.ok) flow.value = answer.value;
+      problem.value = answer.ok ? null : answer.problem;
+      const cost = performance.now() - began;
+      await pause(answer.ok ? Math.min(PAUSE_MAX_MS, PAUSE_MS + SHARE * cost) : RETRY_MS);
+      isDue ||= !answer.ok && answer.problem.code === "unreachable";
+    }
+    busy = false;
+  };
+  return { flow, problem, read: () => void read(), end: () => void (ended = true) };
+}
+
+function useFlow({ id, history, row }: Opened) {
+  const one = useMemo(() => flowOf(id), [id]);
+  useEffect(() => one.end, [one]);
+  useEffect(() => one.read(), [one, history.value, row.value?.state]);
+  return one;
+}
+
+/** Questions of a step, and of the run that it began. */
+const asksOf = (asks: readonly Ask[], run: string, { step_id, run: child, approval }: Step): Ask[] =>
+  asks.filter((ask) => ask.id === approval || (ask.run === run && ask.step === step_id) ||
+    (child != null && child !== "" && ask.run === child));
+
+function Sums({ flow, opened }: { flow: FlowRun; opened: Opened }) {
+  const row = opened.row.value, { done, total, waits, failed, out } = sumsOf(flow.steps);
+  const { cost_micros = null, started_ms = null, ended_ms = null } = row ?? {};
+  const unknown = (row as { cost_unknown?: number } | null)?.cost_unknown ?? 0;
+  const live = ended_ms === null, took = started_ms === null ? null
+    : (live ? daemonNow() : ended_ms) - started_ms;
+  return (
+    <div class="run-sums">
+      <span class="run-done">{words.of(done, total)}</span>
+      {waits === 0 ? null : <span class="tone-wait">◆ {words.waits(waits)}</span>}
+      {failed === 0 ? null : <span class="tone-fail">✕ {words.failed(failed)}</span>}
+      {out === 0 ? null : <span>– {words.out(out)}</span>}
+      {took === null ? null : <b data-clock>{live ? elapsed(took) : tookText(took)}</b>}
+      {cost_micros === null ? null : <b>{money(cost_micros)}</b>}
+      {unknown === 0 ? null : <span>{words.unpriced(unknown)}</span>}
+      {flow.rewinds === 0 ? null : <span>{words.rewinds(flow.rewinds)}</span>}
+      <Tabs id={opened.id} />
+    </div>
+  );
+}
+
+const viewOf = (query: URLSearchParams): ViewName =>
+  VIEWS.find((one) => one === query.get("view")) ?? "graph";
+
+function Tabs({ id }: { id: string }) {
+  const seat = useSeat(), now = viewOf(seat.query.value);
+  return (
+    <nav class="run-tabs" aria-label={words.views}>
+      {VIEWS.map((view) => (
+        <button key={view} class="tab" aria-current={view === now ? "page" : undefined}
+          onClick={() => seat.setQuery("view", view === "graph" ? null : view)}>
+          {words.tabs[view]}
+        </button>
+      ))}
+      <a class="tab" href={`/r/${id}/trace`}>{words.trace}<Hint of="trace" /></a>
+    </nav>
+  );
+}
+
+/** One sentence: where it waits, or failed. */
+function Why({ flow, asking, select }: {
+  flow: FlowRun; asking: ReadonlySet<string>; select(id: string): void;
+}) {
+  const failed = flow.steps.find(({ step_id }) => step_id === flow.failed_step) ??
+    flow.steps.find(isFailed);
+  const waits = flow.steps.find((step) => isWaiting(step) || asking.has(step.step_id));
+  const live = flow.stage !== "over", step = live ? waits ?? failed : failed;
+  if (step === undefined) return null;
+  const isWait = step !== failed;
+  return (
+    <p class={`run-why tone-${isWait ? "wait" : "fail"}`}>
+      <span aria-hidden="true">{isWait ? "◆" : "✕"} </span>
+      {isWait ? words.waitsAt : words.failedStep}{" "}
+      <button class="bare" onClick={() => select(step.step_id)}>
+        <bdi class="mono">{nameOf(step.step_id)}</bdi>
+      </button>
+      {isWait || step.note == null || step.note === "" ? null
+        : <bdi class="muted"> {visible(beginning(step.note, 400))}</bdi>}
+    </p>
+  );
+}
+
+function Head({ flow, opened, asking, select }: {
+  flow: FlowRun; opened: Opened; asking: ReadonlySet<string>; select(id: string): void;
+}) {
+  const seat = useSeat(), row = opened.row.value, [problem, problemSet] = useState<Problem | null>(null);
+  const live = flow.stage !== "over" && row?.ended_ms == null, root = row?.spec.root ?? "";
+  const stop = async (): Promise<void> => {
+    const answer = await post(`/runs/${opened.id}/stop`, {});
+    problemSet(answer.ok ? null : answer.problem);
+  };
+  useKeys([
+    ...(live && may("run") ? [{ name: "stopJob" as const, once: true, run: () => void stop() }] : []),
+    { name: "trace", run: () => seat.go(`/r/${opened.id}/trace`) },
+  ]);
+  const cause = row?.cause ?? null, about = `/flows/${encodeURIComponent(flow.flow)}${
+    root === "" ? "" : `?${new URLSearchParams({ root })}`}`;
+  return (
+    <header class="run-head">
+      <div class="run-title">
+        <Brand id={opened.id} />
+        <h1 class="mono clip" dir="auto">{visible(row?.label ?? flow.flow)}</h1>
+        <State state={live && sumsOf(flow.steps).waits > 0 ? "waiting" : flow.state}
+          {...(!live && cause !== null && cause !== "completed" &&
+            { about: visible(cause.replaceAll("_", " ")) })} />
+        <span class="muted clip run-about" dir="auto">{visible(words.ofFlow(flow.flow))}</span>
+        <span class="end run-buttons">
+          {live && may("run") ? (
+            <button class="quiet" onClick={() => void stop()}>{words.stop}<Hint of="stopJob" /></button>
+          ) : null}
+          {may("run") ? <a class="button" href={about}>{words.startAgain}</a> : null}
+        </span>
+      </div>
+      <Sums flow={flow} opened={opened} />
+      <Why flow={flow} asking={asking} select={select} />
+      <Trouble problem={problem} />
+      <Trouble problem={opened.problem.value} retry={opened.again} />
+    </header>
+  );
+}
+
+function Report({ flow }: { flow: FlowRun }) {
+  if (flow.report === "") {
+    return <p class="run-none muted">{flow.stage === "over" ? words.noReportEnded : words.noReport}</p>;
+  }
+  return (
+    <div class="run-result flow-report" tabIndex={0}>
+      <section>
+        <div class="head">
+          <h2>{words.tabs.report}</h2><span class="end"><Copy text={flow.report} /></span>
+        </div>
+        <Markdown text={flow.report} done />
+        {new TextEncoder().encode(flow.report).length >= REPORT_MAX - 4
+          ? <p class="muted">{words.cut}</p> : null}
+      </section>
+    </div>
+  );
+}
+
+function Input({ flow }: { flow: FlowRun }) {
+  const text = JSON.stringify(flow.input, null, 2) ?? "";
+  return (
+    <div class="run-result" tabIndex={0}>
+      <section>
+        <div class="head"><h2>{words.input}</h2><span class="end"><Copy text={text} /></span></div>
+        <pre dir="auto"><Bounded text={text} /></pre>
+      </section>
+      <section><h2>{words.file}</h2><p class="mono" dir="auto">{visible(flow.file)}</p></section>
+    </div>
+  );
+}
+
+export function FlowView({ opened }: { opened: Opened }) {
+  const seat = useSeat(), { flow: read, problem, read: again } = useFlow(opened);
+  const { items } = useAsks(), flow = read.value;
+  const chosen = seat.query.value.get("step"), view = viewOf(seat.query.value);
+  const select = (id: string | null): void => {
+    const before = seat.query.peek().get("step");
+    if (id === before || (id === null && before === null)) return;
+    if (id === null || before !== null || seat.width.value > 700) return seat.setQuery("step", id);
+    const query = new URLSearchParams(seat.query.peek()); // On a phone Back leaves it.
+    query.set("step", id);
+    seat.go(`${seat.path.peek()}?${query}`);
+  };
+  const open = useComputed(() => (read.value?.steps ?? []).map(({ step_id }) => step_id).length);
+  const asking = new Set((flow?.steps ?? []).filter((step) => asksOf(items, opened.id, step).some(isOpen))
+    .map(({ step_id }) => step_id));
+  useEffect(() => {
+    seat.waits.value = asking.size;
+    return () => void (seat.waits.value = null);
+  }, [asking.size, open.value]);
+  if (flow === null) {
+    return problem.value === null ? <Loading />
+      : <div class="page"><Trouble problem={problem.value} retry={again} /></div>;
+  }
+  const step = chosen === null ? undefined : byIdOf(flow.steps).get(chosen);
+  return (
+    <div class={step === undefined ? "run-page" : "run-page inspected"}>
+      <div class="run-middle">
+        <Head flow={flow} opened={opened} asking={asking} select={select} />
+        <Boundary of={view}>
+          {view === "report" ? <Report flow={flow} /> : view === "input" ? <Input flow={flow} /> : (
+            <Graph steps={flow.steps} now_ms={daemonNow()} asking={asking} selected={chosen}
+              select={select} />
+          )}
+        </Boundary>
+      </div>
+      {step === undefined ? null : (
+        <Boundary of={step.step_id}>
+          <StepDetails key={step.step_id} step={step} steps={flow.steps} now_ms={daemonNow()}
+            asks={asksOf(items, opened.id, step)} select={select} />
+        </Boundary>
+      )}
+    </div>
+  );
+}
