@@ -355,8 +355,7 @@ static void race_node_run(struct player *player, struct async *async) {
     race->outcome = first;
     race->timer = player__timer(player, async->scope, async->node, "timeout", first,
                                 words_new(player, "late", async->node->number));
-    await(player, race,
-          node_call(player, async->scope, async->node->parts[0], async->x), 1);
+    await(player, race, node_call(player, async->scope, async->node->parts[0], async->x), 1);
     await(player, async, first, 1);
 }
 

@@ -336,9 +336,8 @@ struct err chat_command(struct chat *chat, const char *text) {
         }
     }
     AUTO(mem_release) char *name = mem_copy(line, len);
-    const struct err err =
-        len == 0 ? err_make(ERR_NOT_FOUND, "chat: flow")
-                 : flow_start(chat, name, line + len + strspn(line + len, " "));
+    const struct err err = len == 0 ? err_make(ERR_NOT_FOUND, "chat: flow")
+                                    : flow_start(chat, name, line + len + strspn(line + len, " "));
     if (err.code != ERR_NOT_FOUND) {
         return err;
     }

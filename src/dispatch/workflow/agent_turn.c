@@ -80,7 +80,7 @@ json_t *workflow__tools(const json_t *allowed, tool_set asked) {
 
 bool call__only_reads(const struct call *call) {
     const json_t *settings = json_object_get(call->workflow->spec, "settings");
-    if (call->nested || call->tree != NULL || call->program.len > 0) {
+    if (call->kind != CALL_OF_AGENT || call->tree != NULL || call->program.len > 0) {
         return false;
     }
     if (!call__has_tools(call)) {

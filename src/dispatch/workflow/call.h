@@ -91,9 +91,9 @@ struct call {
         began_ms; /* began_ms: by workflows__mono_ms, as the next two; 0: it has not. */
     int64_t waited_ms, waits_since_ms; /* Parked, or for a person: until now, and just now; or 0. */
     enum call_kind kind;
-    bool stop;                         /* A user skipped it. */
-    bool is_cached;                    /* Its outcome is another run's. */
-    bool reuse_looked;                 /* No other run has one that it may take. */
+    bool stop;              /* A user skipped it. */
+    bool is_cached;         /* Its outcome is another run's. */
+    bool reuse_looked;      /* No other run has one that it may take. */
     bool restarted;         /* The earlier attempt is still in the pool or in the store. */
     int64_t slots;          /* Slots of workflow->working that the call holds: 0 or 1. */
     struct id turn;         /* Turn of an agent with tools; "": none. */

@@ -71,11 +71,11 @@ struct prior {
     int64_t resume_at_ms;    /* End of the wait for its provider that a restart cut off; 0: none. */
     enum run_state state;
     bool stop;
-    bool parked;      /* A budget admitted it while its run was paused: nobody was asked. */
-    struct id turn;   /* Turn of the agent; "": it was one call. */
+    bool parked;    /* A budget admitted it while its run was paused: nobody was asked. */
+    struct id turn; /* Turn of the agent; "": it was one call. */
     struct call_timing timing; /* Of a timer. */
-    char *model;      /* Owned: that was asked; "": none. */
-    json_t *worktree; /* Owned: as its row has it; NULL: none. */
+    char *model;               /* Owned: that was asked; "": none. */
+    json_t *worktree;          /* Owned: as its row has it; NULL: none. */
 };
 void prior__free(struct prior *prior);
 /* Time of the agent that has passed. */

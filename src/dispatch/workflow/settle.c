@@ -293,7 +293,7 @@ static bool call_take_cached(struct call *call, const struct workflow_op *op) {
     call->workflow->workflows->stats.cached++;
     call->is_cached = true;
     call->cause = CAUSE_COMPLETED;
-    call_stored(call);
+    call__stored(call);
     return true;
 }
 
@@ -341,7 +341,7 @@ bool call__reuse(struct call *call) {
                                       .from = BYTES(""),
                                       .since_ms = workflows__now_ms(workflow->workflows) -
                                                   workflow->reuse_ms};
-    call_send_stored(call, op);
+    call__send_stored(call, op);
     return true;
 }
 

@@ -26,15 +26,16 @@ static void steps_insert(struct tx *tx, int64_t run, const struct flow *flow,
             flows__reused_insert(tx, run, flow, i, reused);
             continue;
         }
-        tx_do(tx,
-              "INSERT INTO flow_steps (run, place, name, status, phase, cause, version, chosen,"
-              " tries, rounds, began_ms, changed_ms, due_ms, child, latest, session, approval, note,"
-              " prompt, result, cached) VALUES ($1, $2, $3, $4, $5, $6, $7, -1, 0, 0, 0, $8, 0, 0,"
-              " 0, '', '', '', '', '', '')",
-              ARGS(arg_int(run), arg_int((int64_t)i), arg_text(step->id),
-                   arg_str(flow_status_names[step->status]), arg_str(flow_phase_names[step->phase]),
-                   arg_str(flow_cause_names[step->cause]), arg_int(step->version),
-                   arg_int(tx_steady_ms(tx))));
+        tx_do(
+            tx,
+            "INSERT INTO flow_steps (run, place, name, status, phase, cause, version, chosen,"
+            " tries, rounds, began_ms, changed_ms, due_ms, child, latest, session, approval, note,"
+            " prompt, result, cached) VALUES ($1, $2, $3, $4, $5, $6, $7, -1, 0, 0, 0, $8, 0, 0,"
+            " 0, '', '', '', '', '', '')",
+            ARGS(arg_int(run), arg_int((int64_t)i), arg_text(step->id),
+                 arg_str(flow_status_names[step->status]), arg_str(flow_phase_names[step->phase]),
+                 arg_str(flow_cause_names[step->cause]), arg_int(step->version),
+                 arg_int(tx_steady_ms(tx))));
     }
 }
 
