@@ -37,8 +37,8 @@
  *             "main"          such a body that returns the main function, to be called with args
  *      "file":s               the name in error texts
  *      "meta":{…}             what the file says of itself; absent: `meta` is undefined
- *      "results":"object"?    agent() and workflow() of this script resolve to {ok, output, …}, and
- *                             do not reject; absent: as the contract has it
+ *      "results":"object"?    agent() and workflow() of this script resolve to {ok, output, …},
+ *                             and do not reject; absent: as the outcome says
  *      "args":any             absent: undefined
  *      "total":N|null         budget.total
  *      "spent":N              budget.spent() before anything was settled
@@ -56,9 +56,9 @@
  *      "o":"null","why":s     the promise fulfils with null; why: in place of it, for results that
  *                             are objects
  *      "o":"throw","name":s,"message":s
- *      "o":"script","script","form","file","meta","results"?   its args and path are those of the
- *                             call of a workflow() alone: the child, run inline; how it ends, settles
- *                             it
+ *      "o":"script","script","form","file","meta","results"?  its args and path are those of the
+ *                             call of a workflow() alone: the child, run inline; how it ends,
+ *                             settles it
  *      and of an agent "used":{"prompt":N,"completion":N}?, its tokens, and "cached":true?, for
  *      results that are objects
  *
