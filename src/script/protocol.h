@@ -37,8 +37,8 @@
  *             "main"          such a body that returns the main function, to be called with args
  *      "file":s               the name in error texts
  *      "meta":{…}             what the file says of itself; absent: `meta` is undefined
- *      "results":"object"?    agent() and workflow() of this script resolve to {ok, output, …}, and
- *                             do not reject; absent: as the contract has it
+ *      "results":"object"?    agent() and workflow() of this script resolve to {ok, output, …},
+ *                             and do not reject; absent: as the outcome says
  *      "args":any             absent: undefined
  *      "total":N|null         budget.total
  *      "spent":N              budget.spent() before anything was settled

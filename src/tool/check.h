@@ -9,8 +9,8 @@
  * and what it declares there would run without anybody's leave. For the same reason a script that
  * was found is a call of run_command like the model's own: it runs where the rules allow that
  * command line, and where they ask, review or deny it, or don't offer run_command, nothing does: a
- * check is nobody's request, so nobody is asked for it. Where no rule says anything, a session is
- * told once, with the command that allows it.
+ * check is nobody's request, so nobody is asked for it. Where no rule says anything, a session
+ * gets one notice, with the command that allows it.
  *
  * Threads  any; check_find blocks on the disk.
  */
@@ -42,8 +42,8 @@ void check_write_line(const json_t *words, struct text *text);
 /* The check was found, and does not run: tells so, with the command that allows it. */
 struct check_unallowed {
     const char *line;
-    struct bytes project;       /* Its name, */
-    struct bytes project_rules; /* and its settings: JSON; "": none. */
+    struct bytes project;       /* Name of the session's project, */
+    struct bytes project_rules; /* and the settings of that: JSON; "": none. */
 };
 void check_write_unallowed(const struct check_unallowed *check, struct text *text);
 

@@ -123,6 +123,7 @@ golden("workflows", async (record) => {
   await flow.ended(await flow.start(half));
   await flow.ask("POST", "workflows", { ...half, from_seq: 9999 });
   await flow.ask("POST", "workflows", { script: PHASED, from_seq: 6 });
+  await flow.ask("POST", "workflows", { resumeFromRunId: run, reuse_ms: 60000 });
   record.say("refused, broken, thrown");
   await flow.ask("POST", "workflows", {});
   await flow.ask("POST", "workflows", { script: "return (;" });

@@ -53,7 +53,7 @@ test("those that take a target take it as path, too, and one of the two", async 
     const both = await flows.ask("POST", "/workflows", { name, args: { path: "a", target: "b" } });
     assert.deepEqual([both.status, both.json.code], [400, "bad_field"]);
   }
-  const { stdout, stderr } = await flows.daemon.cli(["run", "--model", "scripted/demo", "--root", flows.root,
-    "--json", "review-code", "src/here"]);
+  const { stdout, stderr } = await flows.daemon.cli(
+    ["run", "--model", "scripted/demo", "--root", flows.root, "--json", "review-code", "src/here"]);
   assert.match(stdout, /"target":"src\/here"/, stderr);
 });

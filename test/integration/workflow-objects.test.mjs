@@ -49,17 +49,20 @@ describe("results that are objects", { concurrency: 8 }, () => {
   it("the stages of a pipeline() get them", async () => {
     const word = byWord.word((prompt) => (prompt.endsWith("draft b") ? REFUSED : undefined));
     const [a, b, c] = await resultOf("stages", { word, files: ["a", "b", "c"] });
-    assert.deepEqual(a, { file: "a", ok: true, text: `heard ${word} check 0 heard ${word} draft a` });
+    const text = `heard ${word} check 0 heard ${word} draft a`;
+    assert.deepEqual(a, { file: "a", ok: true, text });
     assert.deepEqual([b.file, b.ok], ["b", false]);
     assert.match(b.text, /the test says so/);
     assert.equal(c.text, `heard ${word} check 2 heard ${word} draft c`);
   });
 
   it("no failure throws: of a provider, a type, a size, an ability, a total", async () => {
-    const word = byWord.word((prompt) => (prompt.endsWith("refused") ? REFUSED : { text: "well", tokens: 50 }));
+    const word = byWord.word((prompt) =>
+      (prompt.endsWith("refused") ? REFUSED : { text: "well", tokens: 50 }));
     const result = await resultOf("failures", { word }, { total: 50 });
     const { paid, ...failed } = result;
-    assert.deepEqual(paid, { ok: true, output: "well", token_usage: { prompt: 1, completion: 50 } });
+    const token_usage = { prompt: 1, completion: 50 };
+    assert.deepEqual(paid, { ok: true, output: "well", token_usage });
     for (const one of Object.values(failed)) assert.deepEqual([one.ok, one.output], [false, ""]);
     assert.match(failed.refused.error, /the test says so/);
     assert.match(failed.unknown.error, /nobody-of-that-name/);
@@ -92,7 +95,9 @@ describe("results that are objects", { concurrency: 8 }, () => {
     assert.deepEqual(result, {
       good: { ok: true, output: `heard ${word} inner` },
       bad: { ok: false, output: "", error: "the inner one gives up" },
-      deep: { ok: true, output: "workflow() is one level deep: a nested workflow cannot start another" },
+      deep: {
+        ok: true, output: "workflow() is one level deep: a nested workflow cannot start another",
+      },
       missing: { ok: false, output: "", error: result.missing.error },
       value: { ok: true, output: `heard ${word} plain` },
     });
@@ -112,7 +117,9 @@ describe("results that are objects", { concurrency: 8 }, () => {
     const again = { resumeFromRunId: first.run };
     const result = await resultOf("cached", { word, names: ["a", "new", "b"] }, again);
     assert.deepEqual(result, [
-      [true, `heard ${word} a`, true], [true, `heard ${word} new`, false], [true, `heard ${word} b`, true],
+      [true, `heard ${word} a`, true],
+      [true, `heard ${word} new`, false],
+      [true, `heard ${word} b`, true],
     ]);
   });
 
@@ -124,9 +131,11 @@ return r.ok ? r.output : error ?? "the path of failures";`;
     assert.equal(end.result, "the path of failures");
     const types = events.map(({ type }) => type);
     assert.ok(types.indexOf("log") < types.indexOf("agent_started"));
-    assert.deepEqual(logs(events), ['warning: line 4: agent() resolves to the answer itself, a text, ' +
-      'or null: it has no member "ok", and this is undefined; meta.results: "object" gives ' +
-      '{ok, output, error} (and 1 more: drover workflow check)']);
+    assert.deepEqual(logs(events), [
+      'warning: line 4: agent() resolves to the answer itself, a text, or null: it ' +
+      'has no member "ok", and this is undefined; meta.results: "object" gives ' +
+      '{ok, output, error} (and 1 more: drover workflow check)',
+    ]);
     const check = (file) => flows.daemon.cli(["workflow", "check", file]);
     const found = await check(flows.write("elsewhere.js", whole(body)));
     assert.match(found.stdout, /elsewhere.js:4:10: .*meta.results: "object"/);
@@ -139,10 +148,12 @@ return r.ok ? r.output : error ?? "the path of failures";`;
 
   it("meta.results decides before the place", async () => {
     const word = byWord.word();
-    const meta = (results) => `export const meta = {name: "m", description: "d", results: "${results}"};`;
+    const meta = (results) =>
+      `export const meta = {name: "m", description: "d", results: "${results}"};`;
     const body = `return await agent("${word} it");`;
     const anywhere = await flows.run({ script: meta("object") + body, model });
-    assert.deepEqual(anywhere.end.result, { ok: true, output: `heard ${word} it`, token_usage: USED });
+    const output = `heard ${word} it`;
+    assert.deepEqual(anywhere.end.result, { ok: true, output, token_usage: USED });
     flows.write(".boocode/workflows/as-value.js",
       `export const meta = {name: "as-value", description: "d", results: "value"};\n${body}`);
     assert.equal(await resultOf("as-value"), `heard ${word} it`);

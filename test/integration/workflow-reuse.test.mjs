@@ -1,6 +1,6 @@
-// workflow-reuse.test.mjs: a run that reuses results names no other run: it takes the newest success
-// of the same call, of the same owner, project, root and model. Each prompt is counted at a provider
-// of the test's own.
+// workflow-reuse.test.mjs: a run that reuses results names no other run: it takes the newest
+// success of the same call, of the same owner, project, root and model. Each prompt is counted at a
+// provider of the test's own.
 //
 // runs-with: release, postgres/8
 import assert from "node:assert/strict";
@@ -22,10 +22,11 @@ const numbered = () => {
   let times = 0;
   return () => ({ text: `answer ${++times}` });
 };
-const ask = (word, ...names) =>
-  whole(`return [${names.map((name) => `await agent('${word} ${name}', {tools: []})`).join(", ")}]`);
-const run = (script, more = {}, headers = undefined) => flows.start({ script, model, ...more }, headers)
-  .then((id) => flows.outcome(id));
+const ask = (word, ...names) => {
+  const calls = names.map((name) => `await agent('${word} ${name}', {tools: []})`);
+  return whole(`return [${calls.join(", ")}]`);
+};
+const run = (script, more = {}) => flows.run({ script, model, ...more });
 const reuse = (script, more = {}) => run(script, { reuse_ms: HOUR_MS, ...more });
 const asked = (word) => byWord.asked(word).length;
 
@@ -34,7 +35,8 @@ describe("a run that reuses results", { concurrency: 8 }, () => {
     const word = byWord.word(numbered());
     const first = await run(ask(word, "a", "b"));
     const second = await run(ask(word, "a"));
-    assert.deepEqual([first.end.result, second.end.result], [["answer 1", "answer 2"], ["answer 3"]]);
+    assert.deepEqual(first.end.result, ["answer 1", "answer 2"]);
+    assert.deepEqual(second.end.result, ["answer 3"]);
     const third = await reuse(ask(word, "b", "new", "a"));
     assert.deepEqual(third.end.result, ["answer 2", "answer 4", "answer 3"]);
     assert.deepEqual(third.end.agents, { succeeded: 1, cached: 2, failed: 0, skipped: 0 });
@@ -45,7 +47,8 @@ describe("a run that reuses results", { concurrency: 8 }, () => {
     assert.deepEqual(rows.map((row) => row.cached), [true, false, true]);
     const ends = third.events.filter(({ type }) => type === "agent_finished");
     assert.deepEqual(ends.map(({ data }) => data.cached_from ?? null), from);
-    const fourth = await reuse(ask(word, "b")); // What is taken over is no source: it would never age.
+    // What is taken over is no source: it would never age.
+    const fourth = await reuse(ask(word, "b"));
     assert.equal((await flows.agents(fourth.run))[0].cached_from, from[0]);
     const shown = await flows.daemon.cli(["show", third.run]);
     assert.ok(shown.stdout.includes(from[0]), shown.stdout);
@@ -53,7 +56,8 @@ describe("a run that reuses results", { concurrency: 8 }, () => {
 
   it("keeps the answers of equal calls apart", async () => {
     const word = byWord.word(numbered());
-    const script = whole(`return await parallel([1, 2, 3].map(() => () => agent('${word} judge', {tools: []})))`);
+    const script = whole(`const judge = () => agent('${word} judge', {tools: []});
+return await parallel([judge, judge, judge])`);
     const first = await run(script);
     assert.equal(new Set(first.end.result).size, 3);
     const second = await reuse(script);
@@ -69,8 +73,8 @@ describe("a run that reuses results", { concurrency: 8 }, () => {
       const other = model.replace("small", "large");
       await run(script);
       let count = asked(word);
-      const asksAgain = async (more, headers) => {
-        const { end } = await run(script, { reuse_ms: HOUR_MS, ...more }, headers);
+      const asksAgain = async (more) => {
+        const { end } = await reuse(script, more);
         assert.equal(end.agents.cached, 0, JSON.stringify(more));
         assert.equal(asked(word), ++count);
       };
@@ -88,19 +92,25 @@ describe("a run that reuses results", { concurrency: 8 }, () => {
 
   it("asks agents again that may write or run commands, and not those that read", async () => {
     const word = byWord.word();
-    const script = whole(`return [await agent('${word} all'), await agent('${word} writes', {tools: ['Read', 'Edit']}),
-  await agent('${word} runs', {tools: ['Bash']}), await agent('${word} reads', {tools: ['Read', 'Grep']})]`);
+    const script = whole(`return [
+  await agent('${word} all'),
+  await agent('${word} writes', {tools: ['Read', 'Edit']}),
+  await agent('${word} runs', {tools: ['Bash']}),
+  await agent('${word} reads', {tools: ['Read', 'Grep']}),
+]`);
     await run(script);
     const second = await reuse(script);
-    assert.deepEqual((await flows.agents(second.run)).map(({ cached }) => cached), [false, false, false, true]);
+    const rows = await flows.agents(second.run);
+    assert.deepEqual(rows.map(({ cached }) => cached), [false, false, false, true]);
     assert.equal(asked(word), 7);
   });
 
-  it("resumes none besides, and takes no age that is none", async () => {
+  it("resumes no other run besides, and takes no age of 0", async () => {
     const word = byWord.word();
     const { run: id } = await run(ask(word, "a"));
     const refusal = async (body) => {
-      const answer = await flows.ask("POST", "/workflows", { script: ask(word, "a"), model, ...body });
+      const script = ask(word, "a");
+      const answer = await flows.ask("POST", "/workflows", { script, model, ...body });
       return [answer.status, answer.json.code, answer.json.detail];
     };
     const both = await refusal({ reuse_ms: 1, resumeFromRunId: id });
@@ -112,7 +122,8 @@ describe("a run that reuses results", { concurrency: 8 }, () => {
   it("from a terminal, for half an hour or for as long as is said", async () => {
     const word = byWord.word();
     const file = flows.write("again.js", ask(word, "a"));
-    const cli = (...flags) => flows.daemon.cli(["run", file, "--model", model, "--root", flows.root, ...flags]);
+    const cli = (...flags) =>
+      flows.daemon.cli(["run", file, "--model", model, "--root", flows.root, ...flags]);
     for (const flags of [[], ["--reuse"], ["--reuse=2h"]]) {
       const { code, stdout, stderr } = await cli(...flags);
       assert.deepEqual([code, stdout.includes(`heard ${word} a`)], [0, true], stderr);
@@ -122,7 +133,7 @@ describe("a run that reuses results", { concurrency: 8 }, () => {
   });
 });
 
-it("a run that is killed while it reuses results goes on with those that it took", async () => {
+it("a run that is killed while it reuses results keeps those that it took", async () => {
   const word = byWord.word(numbered());
   const names = Array.from({ length: 6 }, (_, i) => `item${i}`);
   await run(ask(word, ...names));
@@ -130,17 +141,20 @@ it("a run that is killed while it reuses results goes on with those that it took
   const gate = new Promise((resolve) => (open = resolve));
   const mine = numbered();
   const script = whole(`const first = [];
-for (const name of ${JSON.stringify(names)}) first.push(await agent('${word} ' + name, {tools: []}));
+for (const name of ${JSON.stringify(names)})
+  first.push(await agent('${word} ' + name, {tools: []}));
 first.push(await agent('${word} waits ' + first.join(), {tools: []}));
 return first`);
-  byWord.say(word, (prompt) => (prompt.includes("waits") ? gate.then(() => ({ text: "let go" })) : mine()));
+  const waits = (prompt) => prompt.includes("waits");
+  byWord.say(word, (prompt) =>
+    (waits(prompt) ? gate.then(() => ({ text: "open" })) : mine()));
   const id = await flows.start({ script, model, reuse_ms: HOUR_MS });
   await byWord.provider.untilAsked(new RegExp(`^${word} waits`), 1);
   await flows.daemon.kill();
   open();
   await flows.daemon.start();
   const { end } = await flows.outcome(id);
-  assert.deepEqual(end.result, [...names.map((_, i) => `answer ${i + 1}`), "let go"]);
-  assert.equal(byWord.asked(word).filter((prompt) => !prompt.includes("waits")).length, names.length);
+  assert.deepEqual(end.result, [...names.map((_, i) => `answer ${i + 1}`), "open"]);
+  assert.equal(byWord.asked(word).filter((prompt) => !waits(prompt)).length, names.length);
   assert.equal(end.agents.cached, names.length);
 });

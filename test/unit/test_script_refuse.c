@@ -705,27 +705,6 @@ static void results_of_another_host_are_noted(void **state) {
                 "has a member \"ok\" only if that script gives it one; meta.results: \"object\" "
                 "gives {ok, output, error}",
                 false);
-    static const char body[] = "const r = await agent('a'); log(r.ok)";
-    static const struct {
-        const char *meta, *file;
-        bool objects;
-    } places[] = {
-        {"", "f.js", false},
-        {"", "/home/me/.boocode/workflows/f.js", true},
-        {"", ".boocode/workflows/mine/f.js", true},
-        {"", "/home/me/.boocode/flows/f.js", false},
-        {"", "/home/me/a.boocode/workflows/f.js", false},
-        {", results: 'object'", "f.js", true},
-        {", results: 'value'", "/home/me/.boocode/workflows/f.js", false},
-    };
-    for (size_t i = 0; i < COUNT_OF(places); i++) {
-        AUTO(text_done) struct text script = text_up_to(1000);
-        text_addf(&script, "export const meta = {name: 'x', description: 'd'%s};\n%s",
-                  places[i].meta, body);
-        AUTO(tried_done) struct tried tried = prepare_script(script.data, places[i].file);
-        assert_int_equal(tried.prepared.objects, places[i].objects);
-        assert_int_equal(tried.prepared.note_count, places[i].objects ? 0 : 1);
-    }
     assert_note(LIST "log(rs[0].ok)", "3:11 " MEMBER("ok"), false);
     assert_note(LIST "for (const { output } of rs) log(output)", "3:14 " MEMBER("output"), false);
     assert_note(LIST "log(rs.map(({ output }) => output))", "3:15 " MEMBER("output"), false);
@@ -746,6 +725,31 @@ static void results_of_another_host_are_noted(void **state) {
     assert_note("const rs = await pipeline(args, (n) => ({ n }), ({ n }) => agent(`${n}`))\n"
                 "return rs[0].output",
                 "3:14 " MEMBER("output"), false);
+}
+
+static void results_that_are_objects_are_read_as_such(void **state) {
+    (void)state;
+    static const char body[] = "const r = await agent('a'); log(r.ok)";
+    static const struct {
+        const char *meta, *file;
+        bool objects;
+    } places[] = {
+        {"", "f.js", false},
+        {"", "/p/.boocode/workflows/f.js", true},
+        {"", ".boocode/workflows/mine/f.js", true},
+        {"", "/p/.boocode/flows/f.js", false},
+        {"", "/p/a.boocode/workflows/f.js", false},
+        {", results: 'object'", "f.js", true},
+        {", results: 'value'", "/p/.boocode/workflows/f.js", false},
+    };
+    for (size_t i = 0; i < COUNT_OF(places); i++) {
+        AUTO(text_done) struct text script = text_up_to(1000);
+        text_addf(&script, "export const meta = {name: 'x', description: 'd'%s};\n%s",
+                  places[i].meta, body);
+        AUTO(tried_done) struct tried tried = prepare_script(script.data, places[i].file);
+        assert_int_equal(tried.prepared.objects, places[i].objects);
+        assert_int_equal(tried.prepared.note_count, places[i].objects ? 0 : 1);
+    }
 }
 
 static void options_that_a_run_would_refuse_are_noted(void **state) {
@@ -798,6 +802,7 @@ int main(void) {
         cmocka_unit_test(risks_are_noted_and_not_refused),
         cmocka_unit_test(a_promise_that_nothing_awaits_is_noted),
         cmocka_unit_test(results_of_another_host_are_noted),
+        cmocka_unit_test(results_that_are_objects_are_read_as_such),
         cmocka_unit_test(options_that_a_run_would_refuse_are_noted),
         cmocka_unit_test(what_a_main_function_will_not_get_is_noted),
         cmocka_unit_test(notes_of_models_that_are_known_are_dropped),

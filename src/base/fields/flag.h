@@ -19,7 +19,7 @@ struct flag {
     enum flag_kind kind;
     const char *value; /* Placeholder of the value in help: "DIR". */
     const char *about; /* Help, in a line. */
-    /* Value where the flag stands alone; another one is given after "=" only. NULL: it needs one. */
+    /* Value where the flag stands alone; another one comes after "=" only. NULL: it needs one. */
     const char *alone;
     const char *choices; /* TEXT, or each word of a LIST: "sse|ws|poll"; NULL: free. */
     int64_t min, max;    /* INT, DURATION (in ms), SIZE (in bytes). In a field's row 0 and 0: the

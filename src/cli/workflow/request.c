@@ -100,8 +100,8 @@ static struct err whole_args_read(const char *whole, json_t **ret_all, struct wh
     return *ret_all != NULL ? ERR_OK : err_why(why, ERR_USAGE, "--args is not UTF-8 text");
 }
 
-/* The one required member of the args; NULL: there are none or several. Of one that has several names
- * the first. */
+/* The one required member of the args, by the first of its names; NULL: there are none or
+ * several. */
 static const char *required_one(const json_t *schema) {
     const json_t *names = json_array_get(json_object_get(schema, "oneOf"), 0);
     const json_t *required = json_object_get(schema, "required");

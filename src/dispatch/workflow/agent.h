@@ -44,7 +44,7 @@ void call__free_missed(struct call *call);
 /* --- agent_turn.c: a turn of a session of its own --------------------------------------------- */
 
 MUST_CHECK bool call__has_tools(const struct call *call);
-/* What it does changes nothing, so that its result may stand for that of another call. */
+/* The agent can write no file and run no command, so its result may stand for an equal call's. */
 MUST_CHECK bool call__only_reads(const struct call *call);
 /* Names of tools that are `asked` for, and `allowed`; NULL: all are. */
 json_t *workflow__tools(const json_t *allowed, tool_set asked);

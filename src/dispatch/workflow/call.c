@@ -320,8 +320,8 @@ void call__write_spec(const struct call *call, struct text *spec) {
     }
 }
 
-/* The call's own key has the prompt and the options; this one has besides who asks, where, and which
- * model. */
+/* The call's own key has the prompt and the options; this one adds the owner, the place
+ * and the model. */
 static struct bytes call_reuse_key(const struct call *call, struct workflow_op *op) {
     const struct workflow *workflow = call->workflow;
     AUTO(text_done) struct text all = text_up_to(64 << 10);
@@ -705,7 +705,7 @@ static void call_insert(struct call *call, enum run_cause refused) {
 void call__begin(struct call *call, enum run_cause refused) {
     bool fresh = call->row == ROW_NONE;
     if (fresh && refused == CAUSE_NONE && call__reuse(call)) {
-        return; /* It comes again, if there is nothing. */
+        return; /* The call begins again if there is none. */
     }
     if (fresh) {
         call_insert(call, refused);

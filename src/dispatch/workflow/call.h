@@ -69,6 +69,13 @@ enum call_row {
 /* The event of its wait for a slot. */
 enum call_announced { CALL_QUEUED_UNSENT, CALL_QUEUED_SENT };
 
+/* Results of other runs that the call may take over. */
+enum call_taken {
+    TAKEN_UNKNOWN,
+    TAKEN_NONE, /* There was none. */
+    TAKEN_ONE,  /* The outcome is another run's. */
+};
+
 enum result_form {
     RESULT_PLAIN,    /* JSON; empty: none. */
     RESULT_UNLOADED, /* Only in the store; read for its delivery. */
@@ -91,9 +98,8 @@ struct call {
         began_ms; /* began_ms: by workflows__mono_ms, as the next two; 0: it has not. */
     int64_t waited_ms, waits_since_ms; /* Parked, or for a person: until now, and just now; or 0. */
     enum call_kind kind;
-    bool stop;              /* A user skipped it. */
-    bool is_cached;         /* Its outcome is another run's. */
-    bool reuse_looked;      /* No other run has one that it may take. */
+    bool stop; /* A user skipped it. */
+    enum call_taken taken;
     bool restarted;         /* The earlier attempt is still in the pool or in the store. */
     int64_t slots;          /* Slots of workflow->working that the call holds: 0 or 1. */
     struct id turn;         /* Turn of an agent with tools; "": none. */
@@ -168,7 +174,8 @@ void call__set_slots(struct call *call, int64_t slots);
 void call__set_note(struct call *call, struct bytes note); /* May be the one that it has. */
 void call__release_bytes(struct call *call); /* Holds its message, but none waits for it. */
 void call__forget_message(struct call *call);
-void call__begin(struct call *call, enum run_cause refused); /* BEGUN; NONE: it goes on. */
+void call__begin(struct call *call,
+                 enum run_cause refused);  /* BEGUN: performs it; refused: ends it. */
 void call__start_again(struct call *call); /* Restarted: what it did so far is dropped. */
 void call__start_turn(struct call *call);  /* Under its row, which has no turn. */
 void call__fail(struct call *call, enum run_cause cause, const char *note);

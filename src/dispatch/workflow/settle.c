@@ -39,7 +39,7 @@ static void call_add_settle(struct call *call, struct text *text) {
                                  .note = bytes_of(call->note),
                                  .tokens = usage_total(&call->usage),
                                  .output_tokens = call->usage.output,
-                                 .cached = call->is_cached};
+                                 .cached = call->taken == TAKEN_ONE};
     text_addf(text, "{\"t\":\"settle\",\"id\":%lld", (long long)call->number);
     if (call->form == RESULT_PLAIN && call->kind != CALL_OF_WORKFLOW) {
         workflow__add_result(&row, text);
@@ -287,11 +287,12 @@ static struct err cached_tx(struct tx *tx, void *ctx) {
 static bool call_take_cached(struct call *call, const struct workflow_op *op) {
     text_clear(&call->result);
     if (op->late) {
+        call->taken = TAKEN_NONE;
         return false;
     }
     text_add(&call->result, op->bytes.data, op->bytes.len);
     call->workflow->workflows->stats.cached++;
-    call->is_cached = true;
+    call->taken = TAKEN_ONE;
     call->cause = CAUSE_COMPLETED;
     call__stored(call);
     return true;
@@ -314,7 +315,6 @@ static void cached_done(struct workflow_op *op) {
  * commit that makes the step: a restart finds the step there, and asks nobody. */
 static void reused_done(struct workflow_op *op) {
     struct call *call = op->call;
-    call->reuse_looked = true;
     if (call_take_cached(call, op) || call->workflow->state == WORKFLOW_ENDING) {
         return;
     }
@@ -329,7 +329,7 @@ static void reused_done(struct workflow_op *op) {
 
 bool call__reuse(struct call *call) {
     const struct workflow *workflow = call->workflow;
-    if (workflow->reuse_ms == 0 || call->reuse_looked || !call__only_reads(call)) {
+    if (workflow->reuse_ms == 0 || call->taken != TAKEN_UNKNOWN || !call__only_reads(call)) {
         return false;
     }
     struct workflow_op *op = call__op(call, cached_tx, reused_done);

@@ -53,7 +53,7 @@ struct workflow_start {
     struct why model_warning;       /* Alias that model_aliases does not have; "": none. */
     struct catalog_script script;
     struct text row_spec, started; /* Owned: of the row, and of the first event. */
-    struct why results_warning;    /* What reads results as if they were objects; "": nothing. */
+    struct why results_warning;    /* A result is read as if it were an object; "": none. */
     struct why misfit;             /* In a plan: why its args do not fit, */
     struct why unfit;              /* and why what it resumes cannot be. */
     json_t *priors;                /* Owned: in a plan, of the run that is resumed (plan.c). */

@@ -82,7 +82,7 @@ struct workflow_op {
     size_t line_count;
     struct steps_queued queued; /* The steps are owned, and borrow from `bytes`. */
     struct text spec;           /* Owned: of the row that it writes. */
-    struct sha256_hex reuse;    /* Of that row: step_new.reuse_key. */
+    struct sha256_hex reuse;    /* Room for step_new.reuse_key of that row. */
     struct text bytes;          /* Owned: what the others borrow from, or what was read. */
 };
 

@@ -110,7 +110,7 @@ enum { TURN_CHECK_PART = 0 };
 struct turn_check_start {
     struct turn_key key;
     bool none;          /* There is nothing that checks this project. */
-    struct bytes hint;  /* To be told once in a session: why there is not; "": nothing. */
+    struct bytes hint;  /* Notice for a session, once: why there is not; "": none. */
     struct run_new run; /* owner and parent are filled in here. */
 };
 MUST_CHECK struct err tx_turn_check_start(struct tx *tx, const struct turn_check_start *start,

@@ -327,7 +327,7 @@ struct err tx_step_begin(struct tx *tx, const struct step_new *step, enum step_b
     return tx_error(tx);
 }
 
-/* What the newest one took over in turn counts for no other: else a result would never be too old. */
+/* A step that took its result over has no reuse key: else a result would never be too old. */
 static struct rows *cached_find(struct tx *tx, const struct step_cached *cached) {
     static const char named[] = "SELECT run, result FROM runs WHERE run = $1 AND owner = $2";
     static const char newest[] =

@@ -59,7 +59,7 @@ struct step_new {
     struct id run;
     struct bytes key;       /* What was asked, as a hash. */
     int64_t occurrence;     /* Number of times that this key was asked, with this one. */
-    struct bytes reuse_key; /* Its success is found by this (tx_step_cached); "": never. */
+    struct bytes reuse_key; /* Key by which its success is found (tx_step_cached); "": never. */
     struct bytes label, phase, model, prompt;
     struct bytes agent;       /* Type of its agent; "": none. */
     struct bytes model_asked; /* By its script, where that is none of ours; no data: it is. */
@@ -138,8 +138,8 @@ struct step_talked {
 MUST_CHECK struct err tx_step_talked(struct tx *tx, struct bytes turn,
                                      struct step_talked *ret_talked);
 
-/* Takes over what a step of another run came to: of the one that is named, or, where none is, of the
- * newest one of the same owner that succeeded with the same reuse key, and not before a time.
+/* Takes over what a step of another run came to: of the one that is named, or, where none is, of
+ * the newest one of the same owner that succeeded with the same reuse key, and not before a time.
  * *ret_value: JSON, in the arena. *ret_late: there is none, or the workflow has ended. */
 struct step_cached {
     struct step_new step;
@@ -220,7 +220,7 @@ struct step_row {
     struct bytes result, note;
     struct bytes script, file; /* Of STEP_SCRIPT. */
     int64_t output_tokens, tokens, attempt;
-    bool cached;                          /* Its outcome is another run's. */
+    bool cached;                          /* The outcome is another run's. */
     int64_t started_ms, steady_ms, epoch; /* As of struct run_row. */
     int64_t resume_at_ms;                 /* End of its wait for the provider; 0: none. */
     int64_t parked_ms;                    /* In the form of the column: steps__parked_ms. */

@@ -375,7 +375,7 @@ static uint32_t bound_find(const struct tokens *tokens, const struct expression 
     return binds ? key_find(tokens, tokens->list[close].mate) : TOKEN_NOWHERE;
 }
 
-/* What workflow() resolves to is the other script's business, which may have any member; but who
+/* A result of workflow() is the other script's business, and may have any member; but a script that
  * reads both `ok` and what goes with it means the result of another host. */
 static void nested_note(const struct tokens *tokens, struct script_prepared *prepared,
                         const struct expression *call) {

@@ -245,8 +245,8 @@
 
   // --- Results that are objects ------------------------------------------------------------------
 
-  // Of scripts that were written for a host whose calls resolve to these, and never reject. `facts`:
-  // members of the answer, which the journal has, so that a replay gives equal objects.
+  // Of scripts that were written for a host whose calls resolve to these, and never reject.
+  // `facts`: members of the answer, which the journal has, so that a replay gives equal objects.
   const withFacts = (result, facts) => {
     if (facts.used !== undefined) result.token_usage = facts.used;
     if (facts.cached === true) result.cached = true;

@@ -454,7 +454,7 @@ CREATE TABLE sessions (
     program TEXT NOT NULL DEFAULT '',
     -- PATH of the terminal that the last message came from; empty: that of the daemon.
     path TEXT NOT NULL DEFAULT '',
-    -- 1: it was told that its project has a check that the rules do not allow.
+    -- 1: a notice said that its project has a check that the rules do not allow.
     check_told @int@ NOT NULL DEFAULT 0,
     -- CLAUDE_CONFIG_DIR of that terminal; empty: that of the daemon.
     config_dir TEXT NOT NULL DEFAULT '',

@@ -1,4 +1,4 @@
-// Tells which answers are of before.
+// Tells which answers are those of an earlier run.
 export const meta = { name: "cached", description: "Counts answers of an earlier run." };
 
 export default async function main({ word, names }) {

@@ -2,7 +2,8 @@
 export const meta = { name: "fan-out", description: "Asks one reviewer for each topic." };
 
 export default async function main({ word, topics }) {
-  const results = await parallel(topics.map((topic) => () => agent(`${word} review ${topic}`, { label: topic })));
+  const ask = (topic) => agent(`${word} review ${topic}`, { label: topic });
+  const results = await parallel(topics.map((topic) => () => ask(topic)));
   const good = results.filter((r) => r.ok);
   return {
     texts: good.map((r) => r.output),

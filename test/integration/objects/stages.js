@@ -6,6 +6,6 @@ export default async function main({ word, files }) {
     files,
     (file) => agent(`${word} draft ${file}`),
     (draft, file, index) => (draft.ok ? agent(`${word} check ${index} ${draft.output}`) : draft),
-    (checked, file) => ({ file, ok: checked.ok, text: checked.ok ? checked.output : checked.error }),
+    ({ ok, output, error }, file) => ({ file, ok, text: ok ? output : error }),
   );
 }
