@@ -400,6 +400,11 @@ static struct err claim_read(void *ctx) {
 
 static struct err review_read(void *ctx) {
     struct move_op *op = ctx;
+    const struct bytes judged = op->move.judged;
+    if (judged.data != NULL && !id_valid(judged.data, judged.len, "try")) {
+        return err_why(&op->board.request.op.why, ERR_BAD_FIELD,
+                       "\"attempt\" must be the id of an attempt: try_…");
+    }
     op->move.to = op->accept ? TASK_DONE : TASK_PENDING;
     op->move.judges = true;
     return move_read(op);

@@ -51,8 +51,8 @@ struct agent_cool_clocks {
     int64_t wall_ms;   /* Now, by the wall clock, */
     int64_t steady_ms; /* and by the one that only goes on. */
 };
-/* The rest of a cool-down. A clock that was set back makes no agent wait for longer than its whole wait, nor
- * than AGENT_WAIT_NAMED_MS. */
+/* The rest of a cool-down. A clock that was set back makes no agent wait for longer than its whole
+ * wait, nor than AGENT_WAIT_NAMED_MS. */
 int64_t agent_cool_left_ms(const struct agent_cool_stored *stored, int64_t wall_ms);
 /* The state that a new daemon begins with: at most AGENT_WAIT_MAX_MS of the rest. A time that is
  * over leaves one process that tries; OPEN: over for so long that nobody waits for it. */
