@@ -105,10 +105,11 @@ async function answer(turns, run) {
   assert.ok(said.status < 300, said.text);
 }
 
-/** Follows the flow to its end, and kills the daemon at these points: after so many of its events,
- *  and so many requests later, since much happens between two events. Gives the number of events. */
+/** Follows the flow to its end, and kills the daemon at these points: after a number of its events,
+ *  and a number of requests later, since much happens between two events. Gives the number of its
+ *  events. */
 async function followed(turns, run, points) {
-  const left = points.toSorted((a, b) => a.events - b.events);
+  const left = [...points].sort((a, b) => a.events - b.events);
   for (let after = 0, count = 0; ; ) {
     const page = await turns.get(`/streams/run:${run}/events?after=${after}&wait=20`);
     after = page.events.at(-1)?.seq ?? after;
@@ -146,7 +147,7 @@ async function played(turns, name, points) {
   assert.equal(flow.report, REPORT);
   assert.deepEqual([flow.state, flow.rewinds], ["succeeded", 1]);
   const lines = readFileSync(path.join(turns.root, `log-${name}`), "utf8").trim().split("\n");
-  assert.deepEqual(lines.toSorted(), LINES.toSorted());
+  assert.deepEqual(lines.sort(), [...LINES].sort());
   assert.deepEqual(await below(turns, run), BELOW);
   return events;
 }
