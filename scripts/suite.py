@@ -267,7 +267,7 @@ def fixed_seeds(kind, count, every, turn, *options):
 def flow_seeds(every, turn):
     """Fails, too, when fewer flows were judged than there should be."""
     share = SEEDS_FLOWS if every else SEEDS_FLOWS // shares.PARTS
-    return fixed_seeds("flows", SEEDS_FLOWS, every, turn, "--world", "flows", "--judged",
+    return fixed_seeds("fixed flows", SEEDS_FLOWS, every, turn, "--world", "flows", "--judged",
                        str(share * FLOWS_A_SEED))
 
 

@@ -372,6 +372,9 @@ class Seeds(unittest.TestCase):
                  ["build/release/test/sim/sim", "--seeds", "15", "--from", "1", "--hosts", "2"],
              "simulator, fixed three-host seeds":
                  ["build/release/test/sim/sim", "--seeds", "15", "--from", "1", "--hosts", "3"],
+             "simulator, fixed flows seeds":
+                 ["build/release/test/sim/sim", "--seeds", "100", "--from", "1", "--world", "flows",
+                  "--judged", "2500"],
              "simulator, sanitized seeds":
                  ["build/san/test/sim/sim", "--seeds", "40", "--from", "5100"]})
 
@@ -379,13 +382,14 @@ class Seeds(unittest.TestCase):
         def fixed(every, turn):
             commands = [stage.command for stage in suite.all_stages(every, turn, 5000)[1]
                         if stage.name.startswith("simulator, fixed")]
-            return [(command[5:], seed) for command in commands
+            return [(command[5:8], seed) for command in commands
                     for seed in range(int(command[4]), int(command[4]) + int(command[2]))]
 
+        flows = ["--world", "flows", "--judged"]
         taken = sorted(sum((fixed(False, turn) for turn in range(shares.PARTS)), []))
         self.assertEqual(taken, sorted(fixed(True, 0)))
         wanted = [([], suite.SEEDS_FIXED), (["--hosts", "2"], suite.SEEDS_HOSTS),
-                  (["--hosts", "3"], suite.SEEDS_HOSTS)]
+                  (["--hosts", "3"], suite.SEEDS_HOSTS), (flows, suite.SEEDS_FLOWS)]
         self.assertEqual(taken, [(hosts, seed) for hosts, count in wanted
                                  for seed in range(1, count + 1)])
 

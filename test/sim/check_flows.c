@@ -180,8 +180,8 @@ static void orphan_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     }
 }
 
-/* A question to a person, and the steps of a batch, must not outlast their time. What this life of
- * the daemon has not seen is left out: between two lives the wall clock counts, which may be set. */
+/* A question to a person, and the steps of a batch, must not outlast their time. Time before this
+ * life of the daemon is left out: between two lives the wall clock counts, which may be set. */
 static void overdue_check(struct sim *sim, const struct sim_flow *flow, size_t at,
                           struct sim_still *still, int64_t version, int64_t most_ms) {
     const uint64_t now_ns = sim_now_ns(sim), full_ns = disk_full_ns();
@@ -725,7 +725,7 @@ static void flow_check(struct sim *sim, struct sim_flow *flow) {
     if (flow->told == TOLD_DELETED && row.found) {
         sim_fail(sim, "%s was deleted, and is stored", flow->run);
     }
-    if (flow->deleting) { /* Its rows go one by one. */
+    if (flow->deleting) { /* Rows go one by one. */
         return;
     }
     if (!row.found && flow->told == TOLD_ACCEPTED) {

@@ -22,7 +22,7 @@ struct sim_child {
 };
 /* Since when this life of the daemon knows a question, or the steps of a batch. */
 struct sim_still {
-    int64_t version; /* Of the step; of a batch, rewinds of the flow and one more. */
+    int64_t version; /* Number of the question; for a batch, rewinds of the flow and one more. */
     unsigned life;
     uint64_t since_ns;
 };
@@ -34,7 +34,7 @@ struct sim_flow {
     struct sim_child children[FLOW_CHILDREN_MAX];
     size_t child_count;
     struct sim_still asked[WORLD_STEPS], batched[WORLD_BATCHES];
-    bool deleting;        /* Somebody asked for it. */
+    bool deleting;        /* A delete was sent. */
     bool judged;          /* The end was looked at. */
     unsigned misfortunes; /* Workers of it that crashed or computed for too long. */
 };
@@ -52,7 +52,7 @@ struct sim_flow *flows_by_op(struct sim *sim, int64_t op); /* The last one; NULL
 struct sim_flow *flows_add(struct sim *sim, int64_t op, struct bytes source);
 
 /* ops_flows.c */
-/* Lets go on the workflows of steps that are paused; false: none is. */
+/* Resumes the workflows of steps that are paused; false: none is. */
 bool flows_unpause(struct sim *sim);
 extern const struct sim_op flows_ops[];
 /* flow_player.c asks: rounds of the loop of a step that are over. */

@@ -190,7 +190,7 @@ static void remove_done(struct err err, void *ctx) {
         return;
     }
     sim_trace(order->sim, "a delete of the flow %s: %s", order->flow->run, err_name(err.code));
-    if (err_failed(err)) { /* It has not ended yet. */
+    if (err_failed(err)) { /* The flow has not ended yet. */
         order->flow->deleting = false;
     } else {
         order->flow->told = TOLD_DELETED;
@@ -228,7 +228,7 @@ static struct err pause_tx(struct tx *tx, void *ctx) {
 }
 
 static void pause_done(struct err err, void *ctx) {
-    (void)err; /* It may have ended. */
+    (void)err; /* The workflow may have ended. */
     mem_free(ctx);
 }
 
