@@ -939,8 +939,10 @@ struct workflow_runs_api work_workflows_api(struct work *work) {
 }
 
 struct flows_api work_flows_api(struct work *work) {
-    return (struct flows_api){
-        .host = host_of(work), .flows = work->flows, .search = catalog_places()};
+    return (struct flows_api){.host = host_of(work),
+                              .flows = work->flows,
+                              .workflows = work->workflows,
+                              .search = catalog_places()};
 }
 
 struct providers_api *work_providers_api(struct work *work) {

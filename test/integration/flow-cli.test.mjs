@@ -93,7 +93,7 @@ test("show has each step with its run, the question of its agent, and a report o
     await run.seen("drover approve apr_");
     const { id } = await last(drover, "flow");
     const shown = await drover("show", id).ended;
-    assert.match(shown.stdout, /^ {2}one {2}command {2}completed, began .* run_\w+$/m);
+    assert.match(shown.stdout, /^ {2}one {2}command {2}completed {2}run_\w+$/m);
     assert.match(shown.stdout, /^ {2}two {2}agent {2}blocked, began .* run_\w+$/m);
     assert.equal((await drover("approve", "last").ended).code, 0);
     const end = await run.ended;

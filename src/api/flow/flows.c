@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/memory.h"
 #include "dispatch/flow/start.h"
+#include "dispatch/workflow/check.h"
 #include "engine/flow/flows.h"
 #include "engine/job/spec.h"
 #include "engine/run/inside.h"
@@ -38,25 +39,45 @@ static struct err catalog_query(struct err err) {
     return err.code == ERR_BAD_FIELD ? err_make(ERR_BAD_QUERY, "flows: root") : err;
 }
 
-static struct err list_pool(void *ctx) {
-    struct catalog_op *op = ctx;
-    const struct err err =
-        catalog_query(catalog_read(&op->search, &op->catalog, &op->request.op.why));
-    if (!err_failed(err)) {
-        catalog_write(&op->catalog, &op->request.op.answer);
-    }
-    return err;
+static void catalog_judged(void *op) {
+    request_after(op);
 }
 
-static struct err show_pool(void *ctx) {
+static struct err list_read(void *ctx) {
+    struct catalog_op *op = ctx;
+    return catalog_query(catalog_read(&op->search, &op->catalog, &op->request.op.why));
+}
+
+static enum request_next list_judge(void *ctx, struct err *io_result) {
+    struct catalog_op *op = ctx;
+    const struct flows_api *api = op->request.api;
+    workflows_judge(api->workflows, &op->catalog, (struct script_judge_done){catalog_judged, op});
+    return REQUEST_LATER;
+}
+
+static struct err list_write(void *ctx) {
+    struct catalog_op *op = ctx;
+    catalog_write(&op->catalog, &op->request.op.answer);
+    return ERR_OK;
+}
+
+static struct err show_read(void *ctx) {
     struct catalog_op *op = ctx;
     const struct bytes name = exchange_param(op->request.op.exchange, 0);
-    const struct err err =
-        catalog_query(catalog_find(&op->search, name, &op->one, &op->request.op.why));
-    if (!err_failed(err)) {
-        catalog_script_write(&op->one, &op->request.op.answer);
-    }
-    return err;
+    return catalog_query(catalog_find(&op->search, name, &op->one, &op->request.op.why));
+}
+
+static enum request_next show_judge(void *ctx, struct err *io_result) {
+    struct catalog_op *op = ctx;
+    const struct flows_api *api = op->request.api;
+    workflows_judge_one(api->workflows, &op->one, (struct script_judge_done){catalog_judged, op});
+    return REQUEST_LATER;
+}
+
+static struct err show_write(void *ctx) {
+    struct catalog_op *op = ctx;
+    catalog_script_write(&op->one, &op->request.op.answer);
+    return ERR_OK;
 }
 
 static void catalog_end(void *ctx, struct err result) {
@@ -66,14 +87,12 @@ static void catalog_end(void *ctx, struct err result) {
     mem_free(op->root);
 }
 
-static const struct request_kind list = {.size = sizeof(struct catalog_op),
-                                         .start = catalog_start,
-                                         .pool = list_pool,
-                                         .end = catalog_end};
-static const struct request_kind show = {.size = sizeof(struct catalog_op),
-                                         .start = catalog_start,
-                                         .pool = show_pool,
-                                         .end = catalog_end};
+/* Files are read in the pool, then the engine judges them, then the pool writes. */
+#define CATALOG .size = sizeof(struct catalog_op), .start = catalog_start, .end = catalog_end
+static const struct request_kind list = {CATALOG, .pool = list_read, .done = list_judge,
+                                         .after = list_write};
+static const struct request_kind show = {CATALOG, .pool = show_read, .done = show_judge,
+                                         .after = show_write};
 
 /* --- A start ---------------------------------------------------------------------------------- */
 

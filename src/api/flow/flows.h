@@ -24,6 +24,7 @@
 struct flows_api {
     struct request_host host; /* First. */
     struct flows *flows;
+    struct workflows *workflows;  /* Judges the files of a list. */
     struct catalog_search search; /* Without the root. */
 };
 extern const struct route flows_routes[];

@@ -1,5 +1,6 @@
 /* show.c: `drover show` of a flow: what every run has, its steps, and how its report begins. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/utf8.h"
 #include "cli/base/api_request.h"
@@ -21,7 +22,8 @@ static void step_print(const json_t *step, int64_t now_ms) {
     plain_add(&line, talk_text(step, "step_id"));
     text_addf(&line, "  %s  %s", talk_text(step, "kind"), talk_text(step, "status"));
     text_addf(&line, cause[0] != '\0' ? " (%s)" : "%s", cause);
-    if (json_is_integer(json_object_get(step, "began_ms"))) {
+    if (talk_text(step, "phase")[0] != '\0' && strcmp(talk_text(step, "phase"), "over") != 0 &&
+        json_is_integer(json_object_get(step, "began_ms"))) {
         text_addf(&line, ", began %s", talk_ago(talk_int(step, "began_ms"), now_ms).text);
     }
     if (tries > 0) {

@@ -233,7 +233,7 @@ static void judge_ask(struct script_judge *judge) {
  * is another by now, has another hash, and waits for the next list. */
 static void judge_read_run(struct pool_job *job) {
     struct script_judge *judge = CONTAINER_OF(job, struct script_judge, job);
-    const struct catalog_search nowhere = {.root = NULL};
+    const struct catalog_search nowhere = {.kind = judge->entry->kind};
     struct why why = {""};
     struct err err = catalog_open(&nowhere, judge->entry->file, &judge->read, &why);
     (void)err; /* Then there is no source, and it stays unchecked. */
