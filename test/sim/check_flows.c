@@ -8,6 +8,7 @@
  *   end      of each flow: given how children, people and the clock decided, each step and the run
  *            have ended as the plain model says (test/flow_world.h), tries and rounds are those of
  *            the plan, and functions knew the results that are stored
+ *            a flow that began from an ended one ran exactly the steps that had to run
  *   rest     all flows end: one that does not says what its steps wait for
  */
 #include <inttypes.h>
@@ -272,6 +273,7 @@ struct seen_step {
     int64_t questions, denials;
     char letters[WORLD_CALLS + 1]; /* Answers of the agents of its last evaluation. */
     int64_t calls;                 /* Agents that it began. */
+    bool cached;                   /* Its result is that of an earlier run. */
     struct told_step told;
 };
 struct seen_flow {
@@ -309,7 +311,8 @@ static void step_take(struct sim *sim, const struct ask_row *row, void *ctx) {
                                .rounds = row->number[4],
                                .note = kept(row->text[5]),
                                .prompt = kept(row->text[6]),
-                               .result = kept(row->text[7])};
+                               .result = kept(row->text[7]),
+                               .cached = row->text[8].len > 0};
     seen->count++;
 }
 
@@ -420,10 +423,11 @@ static bool seen_read(struct sim *sim, struct sim_flow *flow, struct seen_flow *
     if (seen->report == NULL) {
         return false;
     }
-    ask_each(sim,
-             "SELECT s.status, s.cause, s.chosen, s.tries, s.rounds, s.note, s.prompt, s.result"
-             " FROM flow_steps s JOIN runs r ON r.id = s.run WHERE r.run = $1 ORDER BY s.place",
-             TEXTS(flow->run), step_take, seen);
+    ask_each(
+        sim,
+        "SELECT s.status, s.cause, s.chosen, s.tries, s.rounds, s.note, s.prompt, s.result,"
+        " s.cached FROM flow_steps s JOIN runs r ON r.id = s.run WHERE r.run = $1 ORDER BY s.place",
+        TEXTS(flow->run), step_take, seen);
     for (size_t i = 0; i < flow->child_count; i++) {
         struct seen_step *step = &seen->steps[flow->children[i].at];
         step->children++;
@@ -580,13 +584,81 @@ static void completed_check(struct sim *sim, const struct seen_flow *seen, size_
     }
 }
 
+/* --- What an earlier run had ------------------------------------------------------------------ */
+
+static bool waits_for_stale(const struct flow_world *world, const bool *stale, size_t at) {
+    const struct world_plan *plan = &world->plans[at];
+    bool waits = plan->switched < WORLD_STEPS && stale[plan->switched];
+    for (size_t i = 0; i < world->count && !waits; i++) {
+        const size_t batch = world->plans[i].batch;
+        waits = stale[i] && (plan->deps[i] || (batch < WORLD_BATCHES && plan->batch_deps[batch]));
+    }
+    return waits;
+}
+
+/* Steps of a flow that began from another one, and need not run. */
+static void reused_find(const struct sim_flow *flow, bool ret_reused[WORLD_STEPS]) {
+    const struct flow_world *world = &flow->world;
+    bool stale[WORLD_STEPS] = {false};
+    for (size_t i = 0; i < world->count; i++) {
+        stale[i] = flow->again[i] == FLOW_AGAIN || !flow->before->settled[i];
+    }
+    for (size_t pass = 0; pass < world->count; pass++) {
+        for (size_t i = 0; i < world->count; i++) {
+            stale[i] = stale[i] || waits_for_stale(world, stale, i);
+        }
+    }
+    for (size_t i = 0; i < world->count; i++) {
+        ret_reused[i] = !stale[i] && flow->before->completed[i] && flow->again[i] == FLOW_NOT_AGAIN;
+    }
+}
+
+static void reused_check(struct sim *sim, const struct seen_flow *seen) {
+    bool reused[WORLD_STEPS] = {false};
+    if (seen->flow->before != NULL) {
+        reused_find(seen->flow, reused);
+    }
+    for (size_t i = 0; i < seen->count; i++) {
+        const struct seen_step *step = &seen->steps[i];
+        if (step->cached && (!reused[i] || step->status != FLOW_COMPLETED)) {
+            step_fail(sim, seen, i, "it has to run, and has an old result");
+        }
+        if (!step->cached && reused[i] && seen->rewinds == 0) {
+            step_fail(sim, seen, i, "it need not run again");
+        }
+        if (step->cached && (step->children > 0 || step->told.needs > 0 || step->questions > 0)) {
+            step_fail(sim, seen, i, "it ran, and has an old result");
+        }
+    }
+    if (rows_number(sim,
+                    "SELECT count(*) FROM flow_steps s JOIN runs r ON r.id = s.run JOIN runs o ON"
+                    " o.run = s.cached JOIN flow_steps b ON b.run = o.id AND b.name = s.name WHERE"
+                    " r.run = $1 AND (b.result <> s.result OR b.chosen <> s.chosen)",
+                    TEXTS(seen->flow->run), 0) > 0) {
+        sim_fail(sim, "a step of %s has another result than the run in which it ran",
+                 seen->flow->run);
+    }
+}
+
+static void ends_keep(const struct seen_flow *seen, struct sim_flow *flow) {
+    flow->ends_known = true;
+    for (size_t i = 0; i < seen->count; i++) {
+        const struct seen_step *step = &seen->steps[i];
+        flow->completed[i] = step->status == FLOW_COMPLETED;
+        flow->settled[i] = flow->completed[i] || step->status == FLOW_EXCLUDED ||
+                           (step->status == FLOW_SKIPPED && step->cause == FLOW_BECAUSE_WHEN);
+    }
+}
+
 /* The plans become those of what happened. */
 static void world_decide(struct sim *sim, const struct seen_flow *seen, struct flow_world *world) {
     for (size_t i = 0; i < world->count; i++) {
         const struct seen_step *step = &seen->steps[i];
         struct world_plan *plan = &world->plans[i];
-        children_check(sim, seen, i);
-        if (step->status == FLOW_COMPLETED) {
+        if (!step->cached) {
+            children_check(sim, seen, i);
+        }
+        if (step->status == FLOW_COMPLETED && !step->cached) {
             completed_check(sim, seen, i);
         }
         const enum world_fault fault = fault_of(sim, seen, i);
@@ -608,7 +680,8 @@ static void texts_check(struct sim *sim, const struct seen_flow *seen, size_t at
     const struct seen_step *step = &seen->steps[at];
     const struct world_plan *plan = &seen->flow->world.plans[at];
     AUTO(text_done) struct text text = text_up_to(RESULT_MAX);
-    if (step->status != FLOW_COMPLETED) {
+    if (step->status != FLOW_COMPLETED ||
+        (step->cached && plan->kind != FLOW_KIND_SWITCH)) { /* Results before it may be new. */
         return;
     }
     if (plan->kind == FLOW_KIND_SWITCH) {
@@ -702,6 +775,8 @@ static void flow_judge(struct sim *sim, struct sim_flow *flow) {
             step_fail(sim, &seen, i, "it is open, and its flow has ended");
         }
     }
+    reused_check(sim, &seen);
+    ends_keep(&seen, flow);
     world_decide(sim, &seen, &world);
     rewinds_check(sim, &seen);
     sim_trace(sim, "flow %lld is judged: %s, %s", (long long)flow->op, run_state_name(seen.state),

@@ -37,6 +37,12 @@ struct sim_flow {
     bool deleting;        /* A delete was sent. */
     bool judged;          /* The end was looked at. */
     unsigned misfortunes; /* Workers of it that crashed or computed for too long. */
+    bool rooted;
+    /* The ended flow from whose results it began; NULL: none. */
+    const struct sim_flow *before;
+    enum flow_again again[WORLD_STEPS];
+    /* Ends of its steps, once it was judged; settled: a new run ends the step in the same way. */
+    bool ends_known, completed[WORLD_STEPS], settled[WORLD_STEPS];
 };
 struct sim_flows {
     struct sim_flow list[FLOWS_MAX];

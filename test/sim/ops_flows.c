@@ -1,6 +1,6 @@
 /* ops_flows.c: requests of clients for flows, as the handlers of api/ ask the daemon: they are
- * submitted, stopped and deleted, workflows of their steps are paused; and answers come that nobody
- * waits for. */
+ * submitted, also from an ended one, stopped and deleted, workflows of their steps are paused; and
+ * answers come that nobody waits for. */
 #include <stdio.h>
 #include <string.h>
 
@@ -34,6 +34,7 @@ struct submission {
     struct id run;
     bool excluded[WORLD_STEPS];
     struct text source, description, input; /* Owned. */
+    json_t *rerun, *rerun_from;             /* Owned; NULL: none. */
     struct why why;
 };
 
@@ -62,7 +63,8 @@ static void submit_done(struct err err, void *ctx) {
     if (!sim_life(sim)->dead) {
         submission->flow->told = err_failed(err) ? TOLD_REFUSED : TOLD_ACCEPTED;
         sim_trace(sim, "flow %s: %s", submission->flow->run, err_name(err.code));
-        if (err_failed(err) && !may_refuse(err)) {
+        const bool removed = submission->flow->before != NULL && err.code == ERR_NOT_FOUND;
+        if (err_failed(err) && !removed && !may_refuse(err)) {
             sim_fail(sim, "a flow is refused: %s (%s) %s", err_name(err.code), err.step,
                      submission->why.text);
         }
@@ -70,6 +72,8 @@ static void submit_done(struct err err, void *ctx) {
     text_done(&submission->source);
     text_done(&submission->description);
     text_done(&submission->input);
+    json_release(&submission->rerun);
+    json_release(&submission->rerun_from);
     mem_free(submission);
 }
 
@@ -106,18 +110,17 @@ static void what_write(struct sim *sim, struct submission *submission, const cha
         .excluded = submission->excluded};
 }
 
-static void flow_submit(struct sim *sim) {
-    const bool rooted = sim_chance(sim, "root", 40);
+/* NULL: there are too many flows. */
+static struct submission *submission_new(struct sim *sim, int64_t op, uint64_t seed, bool rooted) {
     struct submission *submission = mem_new(sizeof *submission);
     text_init(&submission->source, TEXT_BYTES_MAX);
-    flow_source_write(sim_hash(sim_seed(sim), sim_operation(sim), "demo", 0), FLOW_WORLD_STEPS,
-                      WORLD_TIMES | (rooted ? WORLD_NESTS : 0), &submission->source);
-    struct sim_flow *flow =
-        flows_add(sim, (int64_t)sim_operation(sim), text_bytes(&submission->source));
+    flow_source_write(seed, FLOW_WORLD_STEPS, WORLD_TIMES | (rooted ? WORLD_NESTS : 0),
+                      &submission->source);
+    struct sim_flow *flow = flows_add(sim, op, text_bytes(&submission->source));
     if (flow == NULL) {
         text_done(&submission->source);
         mem_free(submission);
-        return;
+        return NULL;
     }
     submission->sim = sim;
     submission->flow = flow;
@@ -125,7 +128,51 @@ static void flow_submit(struct sim *sim) {
     text_init(&submission->input, TEXT_BYTES_MAX);
     submission->run = known_id(sim, "run", "flow");
     memcpy(flow->run, submission->run.text, ID_SIZE);
+    flow->rooted = rooted;
     what_write(sim, submission, rooted ? sim_project_dir(sim) : "");
+    return submission;
+}
+
+static void flow_submit(struct sim *sim) {
+    const bool rooted = sim_chance(sim, "root", 40);
+    const uint64_t seed = sim_hash(sim_seed(sim), sim_operation(sim), "demo", 0);
+    struct submission *submission = submission_new(sim, (int64_t)sim_operation(sim), seed, rooted);
+    if (submission != NULL) {
+        store_write(sim_life(sim)->store, submit_tx, submit_done, submission);
+    }
+}
+
+/* --- From an ended one ------------------------------------------------------------------------ */
+
+/* A step runs again: alone, but for a switch, or with all after it. */
+static void again_choose(struct sim *sim, struct submission *submission) {
+    struct sim_flow *flow = submission->flow;
+    const size_t at = (size_t)sim_choose(sim, "again", flow->world.count);
+    const bool alone =
+        flow->world.plans[at].kind != FLOW_KIND_SWITCH && sim_chance(sim, "alone", 50);
+    flow->again[at] = alone ? FLOW_ALONE_AGAIN : FLOW_AGAIN;
+    *(alone ? &submission->rerun : &submission->rerun_from) =
+        json_pack("[o]", json_sprintf("s%zu", at));
+    submission->what.rerun = submission->rerun;
+    submission->what.rerun_from = submission->rerun_from;
+}
+
+/* One at a time of those with one number: workers of both would know the same steps. */
+static void flow_resume(struct sim *sim) {
+    const struct sim_flow *picked = flow_pick(sim);
+    const struct sim_flow *old = picked == NULL ? NULL : flows_by_op(sim, picked->op);
+    if (old == NULL || !old->ends_known || flow_parent_op(old->op) != 0) {
+        return;
+    }
+    struct submission *submission = submission_new(sim, old->op, old->world.seed, old->rooted);
+    if (submission == NULL) {
+        return;
+    }
+    submission->flow->before = old;
+    submission->what.resume = known_bytes(old->run);
+    if (sim_chance(sim, "again?", 60)) {
+        again_choose(sim, submission);
+    }
     store_write(sim_life(sim)->store, submit_tx, submit_done, submission);
 }
 
@@ -338,7 +385,8 @@ static void flow_late(struct sim *sim) {
 }
 
 const struct sim_op flows_ops[] = {
-    {"flow_submit", 430, flow_submit}, {"flow_stop", 15, flow_stop},
-    {"flow_delete", 8, flow_delete},   {"flow_pause", 20, flow_pause},
-    {"flow_late", 60, flow_late},      {NULL, 0, NULL},
+    {"flow_submit", 430, flow_submit}, {"flow_resume", 100, flow_resume},
+    {"flow_stop", 15, flow_stop},      {"flow_delete", 8, flow_delete},
+    {"flow_pause", 20, flow_pause},    {"flow_late", 60, flow_late},
+    {NULL, 0, NULL},
 };
