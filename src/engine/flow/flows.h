@@ -71,7 +71,7 @@ struct flow_item {
     enum flow_status status;
     enum flow_phase phase;
     int64_t version, tries;
-    int64_t calls; /* Agents of code that have not ended. */
+    int64_t calls; /* Agents of code that have begun, and not ended. */
     bool has_child;
     struct bytes log; /* OUTPUT: "RUN.ATTEMPT" of the command. */
 };

@@ -5,6 +5,17 @@
 
 /* --- For the daemon --------------------------------------------------------------------------- */
 
+static int64_t calls_count(struct tx *tx, const struct flow_state *state, size_t at) {
+    const struct flow_step *step = &state->flow.steps[at];
+    return step->dispatched == 0
+               ? 0
+               : tx_number(
+                     tx,
+                     "SELECT count(*) FROM flow_calls WHERE run = $1 AND place = $2 AND"
+                     " version = $3 AND child <> 0 AND state = ''",
+                     ARGS(arg_int(state->run.id), arg_int((int64_t)at), arg_int(step->version)));
+}
+
 struct err tx_flow_look(struct tx *tx, struct bytes run, bool *ret_found,
                         struct flow_look *ret_look,
                         void (*each)(void *ctx, const struct flow_item *item), void *ctx) {
@@ -57,7 +68,7 @@ struct err tx_flow_look(struct tx *tx, struct bytes run, bool *ret_found,
             .phase = step->phase,
             .version = step->version,
             .tries = step->tries,
-            .calls = step->dispatched,
+            .calls = calls_count(tx, &state, i),
             .has_child = state.had[i].child != 0};
         each(ctx, &item);
     }
