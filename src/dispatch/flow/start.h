@@ -22,7 +22,7 @@ struct flow_spec {
     const char *name, *path;                    /* Either of them. */
     const char *root, *model, *project, *label; /* NULL: none. */
     const json_t *input;                        /* Any value; NULL: {}. A text is the question. */
-    int64_t timeout_ms;                         /* Of the run; 0: none. */
+    int64_t timeout_ms;                         /* Time of the run; 0: none. */
 };
 struct flow_start {
     /* Set by the caller: */

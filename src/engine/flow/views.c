@@ -32,20 +32,19 @@ struct err tx_flow_look(struct tx *tx, struct bytes run, bool *ret_found,
         *ret_found = false;
         return tx_error(tx);
     }
-    *ret_look =
-        (struct flow_look){.run = state.run,
-                           .stage = state.stage,
-                           .name = rows_copy(rows, 0),
-                           .file = rows_copy(rows, 1),
-                           .source = rows_copy(rows, 2),
-                           .description = rows_copy(rows, 3),
-                           .input = rows_copy(rows, 4),
-                           .model = rows_copy(rows, 5),
-                           .root = rows_copy(rows, 6),
-                           .rejected = state.rejected,
-                           .due_ms = rows_int(rows, 7),
-                           .completed = state.stage == FLOW_IN_REPORT && state.failed.len == 0,
-                           .count = state.flow.count};
+    *ret_look = (struct flow_look){.run = state.run,
+                                   .stage = state.stage,
+                                   .name = rows_copy(rows, 0),
+                                   .file = rows_copy(rows, 1),
+                                   .source = rows_copy(rows, 2),
+                                   .description = rows_copy(rows, 3),
+                                   .input = rows_copy(rows, 4),
+                                   .model = rows_copy(rows, 5),
+                                   .root = rows_copy(rows, 6),
+                                   .rejected = state.rejected,
+                                   .due_ms = rows_int(rows, 7),
+                                   .how = flows__how(&state),
+                                   .count = state.flow.count};
     rows_release(&rows);
     ret_look->orphans = flows__has_orphans(tx, &state);
     rows = tx_rows(tx, "SELECT prompt, result FROM flow_steps WHERE run = $1 ORDER BY place",
