@@ -1,5 +1,6 @@
 // The file of a flow's report: the daemon is killed at each call that makes it, and after the last
-// one before the end of the run is stored. The next daemon ends the run, once, and the file is whole.
+// one before the end of the run is stored. The next daemon ends the run, once, and the file is
+// whole.
 //
 // runs-with: release
 //
@@ -20,7 +21,8 @@ const faulty = process.env.DROVER_FAULTY ??
 const REPORT = `${"a line of a report\n".repeat(20_000)}the end\n`;
 const FLOW = `export default { name: "named", description: "",
   steps: [{ id: "a", kind: "code", run: () => "" }],
-  render: () => "a line of a report\\n".repeat(20000) + "the end\\n", output: () => "out/R.md" };\n`;
+  render: () => "a line of a report\\n".repeat(20000) + "the end\\n",
+  output: () => "out/R.md" };\n`;
 const FAULTS = ["open-done", "write-kill", "write-torn", "sync-kill", "sync-done", "rename-kill",
   "rename-done"];
 

@@ -70,7 +70,8 @@ const reports = (name, output) => flow(name, '{ id: "a", kind: "code", run: (ctx
 test("the report becomes the file that output names, below the root", LIMIT, async (t) => {
   const turns = await Turns.open(t);
   const file = path.join(turns.root, "out/new/REPORT-1.md");
-  written(turns, "named", reports("named", '(ctx) => "./out//new/REPORT-" + ctx.results.a + ".md"'));
+  written(turns, "named",
+    reports("named", '(ctx) => "./out//new/REPORT-" + ctx.results.a + ".md"'));
   for (const round of [1, 2]) { // The second one replaces it.
     const over = await ended(turns, await started(turns, "named", { n: 1 }));
     assert.deepEqual([over.state, over.artifact],
@@ -102,7 +103,8 @@ test("a name that is refused is said, and the run succeeds", LIMIT, async (t) =>
   symlinkSync(outside, path.join(turns.root, "out"));
   symlinkSync(".git/hooks", path.join(turns.root, "hooks"));
   const project = await turns.ask("POST", "/projects", { name: "web", root: turns.root,
-    settings: { permissions: [{ tool: "write_file", subject: "secret/**", permission: "deny" }] } });
+    settings: { permissions: [
+      { tool: "write_file", subject: "secret/**", permission: "deny" }] } });
   assert.equal(project.status, 201, project.text);
   const refused = {
     up: ['"../up.md"', "../up.md", /leads out of the folder/],
@@ -139,12 +141,15 @@ test("a step lives as long as something below it moves, and times out after that
     written(turns, "inner", flow("inner", `
       { id: "one", kind: "command", command: "sleep 1.5" },
       { id: "two", kind: "command", command: "sleep 1.5", deps: ["one"] },
-      { id: "three", kind: "command", command: "sleep 1.5", deps: ["two"] }`, 'render: () => "in"'));
+      { id: "three", kind: "command", command: "sleep 1.5", deps: ["two"] }`,
+    'render: () => "in"'));
     written(turns, "outer", flow("outer", '{ id: "deep", kind: "flow", flow: "inner" }',
       "render: (ctx) => ctx.results.deep"));
     written(turns, "talks", flow("talks", `{ id: "a", kind: "command",
-      command: "for i in 1 2 3 4 5 6; do echo $i; sleep 1; done" }`, "render: (ctx) => ctx.results.a"));
-    written(turns, "still", flow("still", '{ id: "a", kind: "command", command: "echo 1; sleep 600" }',
+      command: "for i in 1 2 3 4 5 6; do echo $i; sleep 1; done" }`,
+    "render: (ctx) => ctx.results.a"));
+    written(turns, "still", flow("still",
+      '{ id: "a", kind: "command", command: "echo 1; sleep 600" }',
       'render: () => ""'));
     assert.ok(existsSync(inner));
     const runs = await Promise.all(["outer", "talks", "still"].map((name) =>

@@ -1,4 +1,4 @@
-/* room.h: what a dispatcher opens, stops and closes with: its way to the store, and to the pool.
+/* room.h: a dispatcher's way to the store and to the pool: opened, stopped and closed as one.
  *
  *   room_init ──> (asks, jobs of the pool) ──> room_stop ──jobs are back──> `stopped` ──> room_done
  *

@@ -39,7 +39,7 @@ struct flow_hand {
     int64_t evaluation; /* Under way; 0: none. */
     size_t number;      /* The case that is asked. */
     int64_t known;      /* The version whose result the worker has; -1: none. */
-    int64_t evicted;    /* Its worker was, while it waited for so many agents; 0: it was not. */
+    int64_t evicted; /* Number of agents that it waited for when its worker was evicted; 0: none. */
 };
 /* A step as the rows had it. */
 struct flow_seen {
@@ -71,7 +71,7 @@ struct flow_order {
     struct text path, fault;
     bool late;
     struct flow_called called;    /* CALL: its text is in `text`. */
-    struct flow_watched *watched; /* Owned: TICK: jobs below steps whose time is over. */
+    struct flow_watched *watched; /* Owned: TICK: jobs below steps whose time has passed. */
     struct flow_sign *signs;      /* Owned: what their output says, in the same order. */
     size_t watched_count;
 };
@@ -90,8 +90,8 @@ struct flow_run {
     enum flow_stage stage;
     enum run_cause stop;
     int64_t due_ms;
-    bool orphans;   /* Children run that no step waits for: a tick ends them. */
-    bool completed; /* IN_REPORT: no step failed it, and its time was enough. */
+    bool orphans;      /* Children run that no step waits for: a tick ends them. */
+    enum flow_how how; /* IN_REPORT. */
     struct text name, file, source, input, model, root, owner, project, rejected,
         rules;           /* Owned. rules: settings of the project. */
     json_t *description; /* Owned. */

@@ -141,7 +141,7 @@ static struct err look_tx(struct tx *tx, void *ctx) {
     run->stop = look.run.stop;
     run->due_ms = look.due_ms;
     run->orphans = look.orphans;
-    run->completed = look.completed;
+    run->how = look.how;
     text_set(&run->rules, tx_project_settings(tx, look.run.owner, look.run.project));
     text_set(&run->rejected, look.rejected);
     if (run->description == NULL) {
@@ -240,7 +240,7 @@ static void report_value(struct flow_run *run, const json_t *value) {
         (void)end_order(run, BYTES(""), BYTES("the report is longer than 1 MB"));
         return;
     }
-    if (!run->completed || !has_function(run, "output")) {
+    if (run->how != FLOW_SUCCEEDS || !has_function(run, "output")) {
         (void)end_order(run, text_bytes(&run->rendered), BYTES(""));
         return;
     }
@@ -383,7 +383,7 @@ static void evaluator_evict(struct flow_run *run) {
     run->evaluator = NULL;
 }
 
-/* One of the agents of a step has ended: its function goes on. */
+/* An agent of a step has ended: the function of that goes on. */
 static void evicted_ask(struct flow_run *run) {
     for (size_t i = 0; i < run->count; i++) {
         if (run->hands[i].evicted > run->seen[i].calls) {

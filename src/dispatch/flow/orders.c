@@ -1,8 +1,8 @@
-/* orders.c: what a flow has to write, in line: answers, children, times, its end. See flow_run.h.
+/* orders.c: the orders of a flow, in line: answers, children, times, its end. See flow_run.h.
  *
  * One order is at hand at a time, and each is a transaction; some need the pool before it. An order
  * is made of rows that were read a moment ago, and names the version of its step: where somebody
- * was first, it changes nothing.
+ * was first, it has no effect.
  */
 #include <stdio.h>
 #include <string.h>

@@ -571,15 +571,15 @@ static void verdict_write(const struct flow_state *state, const struct flow_over
         return;
     }
     const bool stuck = bytes_is(state->failed, FLOW_UNSATISFIABLE);
-    const bool expired = bytes_is(state->failed, FLOW_EXPIRED);
-    run->state = expired                                       ? RUN_TIMED_OUT
-                 : state->failed.len > 0 || over->note.len > 0 ? RUN_FAILED
-                                                               : RUN_SUCCEEDED;
-    run->cause = expired                 ? CAUSE_DEADLINE
-                 : stuck                 ? CAUSE_UNSATISFIABLE
-                 : state->failed.len > 0 ? CAUSE_STEP_FAILED
-                 : over->note.len > 0    ? CAUSE_SCRIPT_ERROR
-                                         : CAUSE_COMPLETED;
+    const enum flow_how how = flows__how(state);
+    run->state = how == FLOW_EXPIRES                          ? RUN_TIMED_OUT
+                 : how != FLOW_SUCCEEDS || over->note.len > 0 ? RUN_FAILED
+                                                              : RUN_SUCCEEDED;
+    run->cause = how == FLOW_EXPIRES    ? CAUSE_DEADLINE
+                 : stuck                ? CAUSE_UNSATISFIABLE
+                 : how != FLOW_SUCCEEDS ? CAUSE_STEP_FAILED
+                 : over->note.len > 0   ? CAUSE_SCRIPT_ERROR
+                                        : CAUSE_COMPLETED;
 }
 
 static struct bytes note_of_end(struct tx *tx, const struct flow_state *state,
@@ -587,7 +587,7 @@ static struct bytes note_of_end(struct tx *tx, const struct flow_state *state,
     const size_t at = flow_find(&state->flow, state->failed);
     AUTO(text_done) struct text text = text_up_to(NOTE_MAX + 400);
     if (at == FLOW_NONE) {
-        if (bytes_is(state->failed, FLOW_EXPIRED)) {
+        if (flows__how(state) == FLOW_EXPIRES) {
             return BYTES("it reached its time limit");
         }
         text_addf(&text, "%s%.*s", over->note.len > 0 ? "the report could not be made: " : "",

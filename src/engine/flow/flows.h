@@ -42,7 +42,7 @@ struct flow_new {
     struct bytes model;              /* For agents that name none; "": the default. */
     struct bytes root;
     int64_t step_timeout_ms; /* Time of a step without a sign of life; 0: none. */
-    int64_t timeout_ms;      /* Of the run, since it began; 0: none. */
+    int64_t timeout_ms;      /* Time of the run, since it began; 0: none. */
     const bool *excluded;    /* By place: steps that the file does not want; NULL: none. */
     /* run_…, ended: steps that completed there are reused; "": none. */
     struct bytes resume;
@@ -85,10 +85,10 @@ struct flow_look {
     struct run_row run;
     enum flow_stage stage;
     struct bytes name, file, source, description, input, model, root, rejected;
-    int64_t due_ms; /* When tx_flow_tick is to be called; 0: never. */
-    bool orphans;   /* The same, at once: children run that no step waits for. */
-    bool completed; /* IN_REPORT: nothing failed it. */
-    size_t count;   /* Number of steps. */
+    int64_t due_ms;    /* When tx_flow_tick is to be called; 0: never. */
+    bool orphans;      /* The same, at once: children run that no step waits for. */
+    enum flow_how how; /* IN_REPORT: whether it succeeds, or fails, or has expired. */
+    size_t count;      /* Number of steps. */
 };
 struct flow_item {
     size_t place;
@@ -97,7 +97,7 @@ struct flow_item {
     enum flow_status status;
     enum flow_phase phase;
     int64_t version, tries;
-    int64_t calls; /* Agents of code that have not ended. */
+    int64_t calls; /* Agents of code that have begun, and not ended. */
     bool has_child;
     struct bytes log; /* OUTPUT: "RUN.ATTEMPT" of the command. */
 };
@@ -155,7 +155,7 @@ MUST_CHECK struct err tx_flow_call_begin(struct tx *tx, const struct flow_call *
                                          const struct flow_talk *talk, bool *ret_late,
                                          struct why *why);
 
-/* Jobs that run below steps whose time is over, "RUN.ATTEMPT", with the place of the step: their
+/* Jobs that run below steps whose time has passed, "RUN.ATTEMPT", with the place of the step: their
  * latest output may be a sign of life. */
 MUST_CHECK struct err tx_flow_jobs(struct tx *tx, struct bytes run,
                                    void (*each)(void *ctx, size_t at, struct bytes log), void *ctx);
@@ -163,10 +163,10 @@ struct flow_sign {
     size_t at;
     int64_t at_ms; /* By the wall clock. */
 };
-/* Something is due: steps time out whose time is over, and below which nothing has moved. */
+/* A time has come: steps expire below which nothing has moved for their time. */
 struct flow_due {
     struct bytes run;
-    const struct flow_sign *signs; /* Of what tx_flow_jobs said; NULL: none. */
+    const struct flow_sign *signs; /* Output of the jobs of tx_flow_jobs; NULL: none. */
     size_t count;
     struct run_bounds bounds;
 };

@@ -1,9 +1,9 @@
 /* life.c: signs of life of a step, below it. See flows.h.
  *
- * A step times out when nothing below it has moved for its time. That is looked at when the time is
- * over, and not written when it happens: an agent says a word many times in a second. Signs of life
- * are rows: the last event of a run or of its session, a span, a begin. Output of commands stands
- * in no row, so who performs the flow looks for that before (tx_flow_jobs).
+ * A step times out when nothing below it has moved for its time. That is looked at when the time
+ * has passed, and not written when it happens: an agent says a word many times in a second. Signs
+ * of life are rows: the last event of a run or of its session, a span, a begin. Output of commands
+ * stands in no row, so who performs the flow looks for that before (tx_flow_jobs).
  *
  * Time in which something below waits is no time of the step: for a slot, a budget, a provider or a
  * person. When that is over, its own event is the sign of life.
@@ -40,8 +40,7 @@ static const char signs_sql[] = BELOW
                                                           " JOIN sessions n ON n.id = u.session "
                                                           "WHERE u.run = r.id), 0)" FROM_BELOW;
 static const char jobs_sql[] =
-    BELOW "SELECT r.run || '.' || CAST(r.attempt AS TEXT)" FROM_BELOW " WHERE r.kind = 'job'"
-          " AND r.gate = ''";
+    BELOW "SELECT r.kind, r.run || '.' || CAST(r.attempt AS TEXT)" FROM_BELOW " WHERE r.gate = ''";
 
 /* Latest sign of life that rows have, by the wall clock; now, while something below waits. */
 static int64_t signs_read(struct tx *tx, const struct flow_state *state, size_t at) {
@@ -60,7 +59,7 @@ static int64_t signs_read(struct tx *tx, const struct flow_state *state, size_t 
     return alive_ms;
 }
 
-/* The row keeps it: else each later round would take the time for over again. */
+/* The row keeps it: else each later round would take the time for passed again. */
 static void step_revive(struct tx *tx, struct flow_state *state, size_t at, int64_t alive_ms) {
     const int64_t age_ms = tx_now_ms(tx) - alive_ms;
     const int64_t steady_ms = tx_steady_ms(tx) - (age_ms > 0 ? age_ms : 0);
@@ -101,7 +100,10 @@ struct err tx_flow_jobs(struct tx *tx, struct bytes run,
                                     ARGS(arg_int(state.run.id), arg_int((int64_t)i),
                                          arg_int(state.flow.steps[i].version), arg_int(BELOW_MAX)));
         while (rows_step(rows)) {
-            each(ctx, i, rows_text(rows, 0));
+            enum run_kind kind = KIND_FLOW;
+            if (run_kind_find(rows_text(rows, 0), &kind) && run_kind_is(kind, RUN_HAS_PROCESS)) {
+                each(ctx, i, rows_text(rows, 1));
+            }
         }
     }
     return tx_error(tx);

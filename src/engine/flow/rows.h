@@ -12,7 +12,7 @@
 
 /* In `failed`, in the place of a step: what is left can never start. No step has such an id. */
 #define FLOW_UNSATISFIABLE "*"
-/* The same: the time of the run is over. */
+/* The same: the run has expired. */
 #define FLOW_EXPIRED "!"
 
 /* A step as its row has it. */
@@ -33,7 +33,8 @@ struct flow_state {
     struct flow flow;     /* Owned; its texts are borrowed from the description. */
     struct flow_had *had; /* In the arena, by place. */
 };
-void flows__done(struct flow_state *state); /* For AUTO. Zeros are allowed. */
+enum flow_how flows__how(const struct flow_state *state); /* By its stage, and by what failed it. */
+void flows__done(struct flow_state *state);               /* For AUTO. Zeros are allowed. */
 /* False: there is no such flow that has not ended; or it is damaged, and the transaction failed. */
 MUST_CHECK bool flows__load(struct tx *tx, struct bytes run, struct flow_state *ret_state);
 /* The same of a run that may have ended, by its row. */
@@ -45,7 +46,7 @@ MUST_CHECK bool flows__close(struct tx *tx, const struct run_row *run,
 void flows__catch_up(struct tx *tx, const struct run_row *run);
 /* The next round, and all that follows from it: rows, questions, events, a note. */
 void flows__advance(struct tx *tx, struct flow_state *state);
-/* Steps whose time is over, and below which something moved meanwhile, get new time. */
+/* Steps whose time has passed, and below which something moved meanwhile, get new time. */
 void flows__revive(struct tx *tx, struct flow_state *state, const struct flow_due *due);
 /* Children that no step waits for any more are asked to end. */
 void flows__sweep(struct tx *tx, const struct flow_state *state, const struct run_bounds *bounds);

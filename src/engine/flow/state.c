@@ -18,6 +18,13 @@ const char *const flow_stage_names[] = {"steps", "report", "over", NULL};
 
 /* --- Loaded ----------------------------------------------------------------------------------- */
 
+enum flow_how flows__how(const struct flow_state *state) {
+    return state->stage == FLOW_IN_STEPS           ? FLOW_GOES_ON
+           : state->failed.len == 0                ? FLOW_SUCCEEDS
+           : bytes_is(state->failed, FLOW_EXPIRED) ? FLOW_EXPIRES
+                                                   : FLOW_FAILS;
+}
+
 void flows__done(struct flow_state *state) {
     flow_free(&state->flow);
     json_release(&state->description);

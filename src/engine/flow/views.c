@@ -7,6 +7,17 @@
 
 /* --- For the daemon --------------------------------------------------------------------------- */
 
+static int64_t calls_count(struct tx *tx, const struct flow_state *state, size_t at) {
+    const struct flow_step *step = &state->flow.steps[at];
+    return step->dispatched == 0
+               ? 0
+               : tx_number(
+                     tx,
+                     "SELECT count(*) FROM flow_calls WHERE run = $1 AND place = $2 AND"
+                     " version = $3 AND child <> 0 AND state = ''",
+                     ARGS(arg_int(state->run.id), arg_int((int64_t)at), arg_int(step->version)));
+}
+
 struct err tx_flow_look(struct tx *tx, struct bytes run, bool *ret_found,
                         struct flow_look *ret_look,
                         void (*each)(void *ctx, const struct flow_item *item), void *ctx) {
@@ -23,20 +34,19 @@ struct err tx_flow_look(struct tx *tx, struct bytes run, bool *ret_found,
         *ret_found = false;
         return tx_error(tx);
     }
-    *ret_look =
-        (struct flow_look){.run = state.run,
-                           .stage = state.stage,
-                           .name = rows_copy(rows, 0),
-                           .file = rows_copy(rows, 1),
-                           .source = rows_copy(rows, 2),
-                           .description = rows_copy(rows, 3),
-                           .input = rows_copy(rows, 4),
-                           .model = rows_copy(rows, 5),
-                           .root = rows_copy(rows, 6),
-                           .rejected = state.rejected,
-                           .due_ms = rows_int(rows, 7),
-                           .completed = state.stage == FLOW_IN_REPORT && state.failed.len == 0,
-                           .count = state.flow.count};
+    *ret_look = (struct flow_look){.run = state.run,
+                                   .stage = state.stage,
+                                   .name = rows_copy(rows, 0),
+                                   .file = rows_copy(rows, 1),
+                                   .source = rows_copy(rows, 2),
+                                   .description = rows_copy(rows, 3),
+                                   .input = rows_copy(rows, 4),
+                                   .model = rows_copy(rows, 5),
+                                   .root = rows_copy(rows, 6),
+                                   .rejected = state.rejected,
+                                   .due_ms = rows_int(rows, 7),
+                                   .how = flows__how(&state),
+                                   .count = state.flow.count};
     rows_release(&rows);
     ret_look->orphans = flows__has_orphans(tx, &state);
     rows = tx_rows(tx, "SELECT prompt, result FROM flow_steps WHERE run = $1 ORDER BY place",
@@ -59,7 +69,7 @@ struct err tx_flow_look(struct tx *tx, struct bytes run, bool *ret_found,
             .phase = step->phase,
             .version = step->version,
             .tries = step->tries,
-            .calls = step->dispatched,
+            .calls = calls_count(tx, &state, i),
             .has_child = state.had[i].child != 0};
         each(ctx, &item);
     }

@@ -196,7 +196,7 @@ struct flow {
     enum flow_failing failing;
     /* Set by the caller: */
     int64_t at_once, step_timeout_ms;
-    int64_t deadline_ms; /* Of the run; 0: none. */
+    int64_t deadline_ms; /* End of the run's time; 0: none. */
     int64_t rewinds;     /* Up to now. */
     int64_t now_ms;
 };
@@ -223,7 +223,7 @@ enum flow_met flow_trigger_met(const struct flow *flow, size_t step);
 /* Whether a failure of this step lets the run go on: each direct dependent has a rule for it. */
 bool flow_failure_tolerated(const struct flow *flow, size_t step);
 
-enum flow_how { FLOW_GOES_ON, FLOW_SUCCEEDS, FLOW_FAILS, FLOW_EXPIRES /* Its deadline. */ };
+enum flow_how { FLOW_GOES_ON, FLOW_SUCCEEDS, FLOW_FAILS, FLOW_EXPIRES /* At the deadline. */ };
 struct flow_end {
     enum flow_how how;
     size_t step; /* FAILS: the one that failed; FLOW_NONE: what is left can never begin. */
@@ -256,8 +256,8 @@ bool flow_answered(struct flow *flow, size_t step, const struct flow_answer *ans
 void flow_exclude(struct flow *flow, size_t step);
 /* Whether something passes by time alone: timeouts of steps and batches, ends of pauses. */
 void flow_tick(struct flow *flow);
-/* Whether the time of a step whose child, or code, runs is over: it times out now, unless `changed_ms`
- * is set to a later sign of life. */
+/* Whether a step whose child, or code, runs times out now, unless `changed_ms` is set to a later
+ * sign of life. */
 bool flow_is_silent(const struct flow *flow, size_t step);
 /* When flow_tick is to be called next; 0: never. */
 int64_t flow_due_ms(const struct flow *flow);

@@ -205,7 +205,7 @@ enum run_trait {
     RUN_IS_ALIKE = 1 << 6, /* Budgets do not learn from its attempts. */
     RUN_IS_SILENT = 1 << 7, /* Nobody is notified of it. */
     RUN_TELLS_END = 1 << 8, /* The last event of its stream is one of its kind. */
-    /* One right below another of its kind takes no slot: that one has it, and waits for this. */
+    /* A run right below another of its kind takes no slot: the upper one has it, and waits. */
     RUN_NESTS = 1 << 9,
     RUN_HAS_GRAPH = 1 << 10, /* A flow: another run can reuse the results of its steps. */
 };
