@@ -248,10 +248,8 @@ struct open_call *player__timer(struct player *player, const struct scope *scope
     char options[64];
     (void)snprintf(options, sizeof options, "{\"ms\":%lld}", (long long)program_delay(node));
     const char *const lines[] = {"timer", scope->path, options, NULL};
-    *call = (struct open_call){.promise = promise,
-                               .is_timer = true,
-                               .late = late,
-                               .call = {.key = key_of(player, lines)}};
+    *call = (struct open_call){
+        .promise = promise, .is_timer = true, .late = late, .call = {.key = key_of(player, lines)}};
     player->timers++;
     call->recorded = !call_note(player, call);
     if (!call->recorded) {

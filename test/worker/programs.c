@@ -328,8 +328,8 @@ static bool place_remove(json_t *messages) {
     json_array_foreach(messages, at, message) {
         const char *type = json_string_value(json_object_get(message, "t"));
         const bool failed = json_is_false(json_object_get(message, "ok"));
-        const bool placed = failed || (type != NULL && (strcmp(type, "call") == 0 ||
-                                                        strcmp(type, "timer") == 0));
+        const bool placed =
+            failed || (type != NULL && (strcmp(type, "call") == 0 || strcmp(type, "timer") == 0));
         for (size_t i = 0; placed && i < COUNT_OF(names); i++) {
             (void)json_object_del(message, names[i]); /* It may not be there. */
         }

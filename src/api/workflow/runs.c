@@ -443,8 +443,8 @@ static const char agents_answer[] = PAGE_SCHEMA(
 static const char timers_answer[] = PAGE_SCHEMA(
     "{\"type\":\"object\",\"required\":[\"timer\",\"kind\",\"name\",\"state\",\"due_ms\"],"
     "\"properties\":{\"key\":" TEXT_OR_NULL ",\"timer\":" INT_SCHEMA
-    ",\"kind\":{\"enum\":[\"timer\"]},\"name\":{\"enum\":[\"sleep\",\"timeout\"]},\"due_ms\":"
-    INT_SCHEMA ",\"state\":{\"enum\":[\"pending\",\"fired\",\"cleared\",\"cancelled\"]},"
+    ",\"kind\":{\"enum\":[\"timer\"]},\"name\":{\"enum\":[\"sleep\",\"timeout\"]},\"due_"
+    "ms\":" INT_SCHEMA ",\"state\":{\"enum\":[\"pending\",\"fired\",\"cleared\",\"cancelled\"]},"
     "\"cached\":" BOOL_SCHEMA ",\"done_no\":" INT_SCHEMA ",\"made_ms\":" INT_SCHEMA
     ",\"ended_ms\":" INT_OR_NULL ",\"line\":" INT_OR_NULL ",\"column\":" INT_OR_NULL
     ",\"file\":" TEXT_SCHEMA "}}");

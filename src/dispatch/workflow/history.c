@@ -256,8 +256,8 @@ static struct err load_add_timer(void *ctx, const struct timer_row *row) {
     call__name_of(prior->name, row->key.hash, row->key.occurrence);
     prior->node.name = bytes_of(prior->name);
     prior->state = RUN_RUNNING;
-    prior->timing = (struct call_timing){
-        .number = row->number, .made_ms = row->made_ms, .due_ms = row->due_ms};
+    prior->timing =
+        (struct call_timing){.number = row->number, .made_ms = row->made_ms, .due_ms = row->due_ms};
     prior->model = mem_copy("", 0);
     table_add(reading->priors, &prior->node);
     return ERR_OK;

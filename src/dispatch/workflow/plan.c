@@ -177,8 +177,8 @@ struct err workflow_start__read_priors(struct tx *tx, int64_t workflow,
                                        struct workflow_start *start) {
     struct priors_reading reading = {.start = start};
     struct step_page page = {.workflow = workflow,
-                             .limit = WORKFLOW_AGENTS_MAX + WORKFLOW_NESTED_MAX +
-                                      WORKFLOW_TIMERS_MAX,
+                             .limit =
+                                 WORKFLOW_AGENTS_MAX + WORKFLOW_NESTED_MAX + WORKFLOW_TIMERS_MAX,
                              .bytes_max = PRIORS_BYTES};
     bool whole = false;
     json_decref(start->priors); /* A read may run twice. */

@@ -63,9 +63,8 @@ static void timer_arm(struct call *call) {
 static void timer_begin_wait(struct call *call) {
     const struct workflows *workflows = call->workflow->workflows;
     struct call_timing *timing = &call->timing;
-    timing->rings_ms =
-        workflows__mono_ms(workflows) +
-        timer_left_ms(timing->made_ms, timing->due_ms, workflows__now_ms(workflows));
+    timing->rings_ms = workflows__mono_ms(workflows) +
+                       timer_left_ms(timing->made_ms, timing->due_ms, workflows__now_ms(workflows));
     timer_arm(call);
 }
 
@@ -162,10 +161,9 @@ static void timer_end_done(struct workflow_op *op) {
 
 void call__store_timer(struct call *call) {
     struct workflow_op *op = call__op(call, timer_end_tx, timer_end_done);
-    op->timer_end =
-        (struct timer_end){.place = workflow__place(call->workflow),
-                           .number = call->timing.number,
-                           .state = call->timing.cleared ? TIMER_CLEARED : TIMER_FIRED};
+    op->timer_end = (struct timer_end){.place = workflow__place(call->workflow),
+                                       .number = call->timing.number,
+                                       .state = call->timing.cleared ? TIMER_CLEARED : TIMER_FIRED};
     call__send_stored(call, op);
 }
 

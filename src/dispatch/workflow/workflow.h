@@ -73,7 +73,7 @@ struct workflow {
     int64_t at_once, working;    /* Agents that may work at once, and that do. */
     int64_t agent_ms;            /* Time limit of an agent. */
     int64_t agents, nested, timers; /* Calls of agent() and of workflow(), and timers, in all. */
-    int64_t line_last;           /* Number of the last line of this worker. */
+    int64_t line_last;              /* Number of the last line of this worker. */
     /* Items of parallel() and pipeline() that errors made null, and calls that lost all items. */
     int64_t items_failed, calls_failed;
     char *model, *root, *label;

@@ -207,8 +207,8 @@ static const struct damage_table tables[] = {
     {BY_NUMBERS("workflow_refs", 200, "run", "done_no"),
      .columns = {HASH("step_key"), HASH_OR_NONE("script"), TEXT("file"), TEXT("note")}},
     {BY_NUMBERS("workflow_timers", 200, "run", "number"),
-     .columns = {HASH("step_key"), ENUM("kind", timer_kind_names),
-                 ENUM("state", timer_state_names), TEXT("file")}},
+     .columns = {HASH("step_key"), ENUM("kind", timer_kind_names), ENUM("state", timer_state_names),
+                 TEXT("file")}},
     {BY_NUMBER("workflows", "run"), .columns = {HASH("script")}},
 };
 

@@ -103,10 +103,10 @@ struct err tx_span_of_timers(struct tx *tx, const struct span_page *page,
         return ERR_OK;
     }
     AUTO(rows_release)
-    struct rows *rows = tx_rows(tx, sql,
-                                ARGS(arg_int(page->run),
-                                     arg_int(page->attempt == ATTEMPT ? page->step : 0),
-                                     arg_int(page->limit), arg_int(page->changed_since)));
+    struct rows *rows =
+        tx_rows(tx, sql,
+                ARGS(arg_int(page->run), arg_int(page->attempt == ATTEMPT ? page->step : 0),
+                     arg_int(page->limit), arg_int(page->changed_since)));
     while (!err_failed(err) && rows_step(rows)) {
         const struct bytes state = rows_text(rows, 2);
         const struct span_row row = {.run_id = page->run,

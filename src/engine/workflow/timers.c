@@ -38,8 +38,9 @@ struct err tx_timer_begin(struct tx *tx, const struct timer_new *timer,
                           struct timer_made *ret_made) {
     static const char next[] =
         "SELECT (SELECT COALESCE(max(number), 0) + 1 FROM workflow_timers WHERE run = $1),"
-        " CASE WHEN $3 = 1 THEN " WORKFLOW_NEXT_DONE("$1") " ELSE 0 END FROM runs WHERE id = $1"
-        " AND state IN ('running', 'waiting') AND stop = '' AND epoch = $2";
+        " CASE WHEN $3 = 1 THEN " WORKFLOW_NEXT_DONE(
+            "$1") " ELSE 0 END FROM runs WHERE id = $1"
+                  " AND state IN ('running', 'waiting') AND stop = '' AND epoch = $2";
     static const char insert[] =
         "INSERT INTO workflow_timers (run, number, step_key, occurrence, done_no, kind, state,"
         " cached, made_ms, due_ms, ended_ms, line, place_column, file)"
@@ -54,9 +55,9 @@ struct err tx_timer_begin(struct tx *tx, const struct timer_new *timer,
                             .cached = timer->cached,
                             .at = timer->at};
     AUTO(rows_release)
-    struct rows *rows = tx_row(tx, next,
-                               ARGS(arg_int(timer->place.id), arg_int(tx_epoch(tx)),
-                                    arg_int(timer->cached ? 1 : 0)));
+    struct rows *rows = tx_row(
+        tx, next,
+        ARGS(arg_int(timer->place.id), arg_int(tx_epoch(tx)), arg_int(timer->cached ? 1 : 0)));
     *ret_made = (struct timer_made){.late = rows == NULL};
     if (rows == NULL) {
         return tx_error(tx);
@@ -71,8 +72,8 @@ struct err tx_timer_begin(struct tx *tx, const struct timer_new *timer,
                arg_int(row.cached ? 1 : 0), arg_int(row.made_ms), arg_int(row.due_ms),
                timer->cached ? arg_int(row.ended_ms) : arg_null(), arg_int(row.at.line),
                arg_int(row.at.column), arg_text(row.at.file)));
-    *ret_made = (struct timer_made){
-        .number = row.number, .made_ms = row.made_ms, .due_ms = row.due_ms};
+    *ret_made =
+        (struct timer_made){.number = row.number, .made_ms = row.made_ms, .due_ms = row.due_ms};
     tx_fail(tx, timer_event(tx, &timer->place, &row));
     return tx_error(tx);
 }
@@ -89,8 +90,8 @@ static bool timer_load(struct tx *tx, const struct timer_end *end, struct timer_
         " AND r.epoch = $3";
     unsigned kind = TIMER_SLEEP;
     AUTO(rows_release)
-    struct rows *rows = tx_row(
-        tx, sql, ARGS(arg_int(end->place.id), arg_int(end->number), arg_int(tx_epoch(tx))));
+    struct rows *rows =
+        tx_row(tx, sql, ARGS(arg_int(end->place.id), arg_int(end->number), arg_int(tx_epoch(tx))));
     if (rows == NULL) {
         return false;
     }
@@ -122,8 +123,8 @@ struct err tx_timer_end(struct tx *tx, const struct timer_end *end, enum timer_e
     }
     row.ended_ms = tx_now_ms(tx) > row.made_ms ? tx_now_ms(tx) : row.made_ms;
     tx_do(tx, sql,
-          ARGS(arg_int(end->place.id), arg_int(end->number),
-               arg_str(timer_state_names[end->state]), arg_int(row.ended_ms)));
+          ARGS(arg_int(end->place.id), arg_int(end->number), arg_str(timer_state_names[end->state]),
+               arg_int(row.ended_ms)));
     *ret_ended = TIMER_ENDED;
     tx_fail(tx, timer_event(tx, &end->place, &row));
     return tx_error(tx);
@@ -181,9 +182,9 @@ static struct err timers_walk(struct tx *tx, struct rows *rows,
 struct err tx_timers_open(struct tx *tx, int64_t workflow,
                           struct err (*each)(void *ctx, const struct timer_row *row), void *ctx) {
     AUTO(rows_release)
-    struct rows *rows = tx_rows(
-        tx, TIMER_COLUMNS " WHERE run = $1 AND done_no = 0 ORDER BY number LIMIT $2",
-        ARGS(arg_int(workflow), arg_int(WORKFLOW_TIMERS_MAX)));
+    struct rows *rows =
+        tx_rows(tx, TIMER_COLUMNS " WHERE run = $1 AND done_no = 0 ORDER BY number LIMIT $2",
+                ARGS(arg_int(workflow), arg_int(WORKFLOW_TIMERS_MAX)));
     return timers_walk(tx, rows, each, ctx);
 }
 
@@ -191,8 +192,7 @@ struct err tx_timers_each(struct tx *tx, const struct timer_page *page,
                           struct err (*each)(void *ctx, const struct timer_row *row), void *ctx) {
     AUTO(rows_release)
     struct rows *rows =
-        tx_rows(tx,
-                TIMER_COLUMNS " WHERE run = $1 AND number > $2 ORDER BY number LIMIT $3",
+        tx_rows(tx, TIMER_COLUMNS " WHERE run = $1 AND number > $2 ORDER BY number LIMIT $3",
                 ARGS(arg_int(page->workflow), arg_int(page->after), arg_int(page->limit)));
     return timers_walk(tx, rows, each, ctx);
 }

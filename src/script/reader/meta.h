@@ -80,7 +80,7 @@ struct script_prepared {
     char *text;   /* Owned, terminated. */
     size_t len;
     bool names_no_model; /* Calls of agent() are there, all for the default model. */
-    bool timers;         /* It has setTimeout(), clearTimeout() and sleep(). */
+    bool timers;         /* The script has setTimeout(), clearTimeout() and sleep(). */
     unsigned note_count;
     struct script_note notes[SCRIPT_NOTES_MAX]; /* The first ones. */
 };
@@ -99,8 +99,8 @@ void script_notes_resolve(struct script_prepared *prepared,
 struct bytes script_stem(struct bytes file);
 const char *script_meta_name(const struct script_prepared *prepared);        /* Borrowed. */
 const char *script_meta_description(const struct script_prepared *prepared); /* Borrowed. */
-/* Whether a script has timers: `meta.timers` says so, else the folder of its file. Scripts of Claude
- * Code test for setTimeout, and must find none. */
+/* Whether a script has timers: `meta.timers` says so, else the folder of its file. Scripts of
+ * Claude Code test for setTimeout, and must find none. */
 bool script_has_timers(struct bytes file, const json_t *meta);
 /* The file stands below a folder .boocode/workflows. */
 bool script_is_of_boocode(struct bytes file);
