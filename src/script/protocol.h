@@ -68,14 +68,15 @@
  * worker → daemon
  *   {"t":"call","id":N,"k":KEY,"n":OCC,"prompt":s,"opts":{…},"label":s?,"phase":s?,"line":N?,
  *    "column":N?,"file":s?}
- *      id: 1, 2, 3, … in the order made, together with "workflow" and "timer". opts: canonical (keys sorted,
+ *      id: 1, 2, 3, … in the order made, together with "workflow" and "timer".
+ *      opts: canonical (keys sorted,
  *      label and phase left out). A call that the history answers is not sent.
  *      line, column: of the call in the user's file; file: of a script within workflow(). A worker
  *      of an earlier build sends none of the three.
  *   {"t":"workflow","id":N,"k":KEY,"n":OCC,"name":s or "path":s,"args":any?}
  *   {"t":"timer","id":N,"k":KEY,"n":OCC,"ms":N,"kind":"sleep" or "timeout","line":N?,"column":N?,
- *    "file":s?}               only where "timers" was given. Settled when it is over, or was cleared:
- *                             with null or any value, which counts for nothing.
+ *    "file":s?}               only where "timers" was given. Settled with any value, which counts
+ *                             for nothing, when it is over or was cleared.
  *   {"t":"clear","k":KEY,"n":OCC}   of a timer that may be over by now. It is settled all the same.
  *   {"t":"phase","no":N,"title":s}
  *   {"t":"log","no":N,"text":s,"error":true?}   no: 1, 2, 3, … over both. error: the line is about

@@ -1,5 +1,5 @@
 // workflow-timers.test.mjs: timers of a workflow's script fire once and not before their time, over
-// a killed daemon, a pause, a restart and a worker that was let go; and who has them.
+// a killed daemon, a pause, a restart and a worker that was evicted; and who has them.
 //
 // runs-with: release, san, postgres/8
 import assert from "node:assert/strict";
@@ -65,7 +65,7 @@ test("timers outlive a kill of the daemon, and fire once", async (t) => {
   assert.deepEqual(end.agents, { succeeded: 0, cached: 0, failed: 0, skipped: 0 });
 });
 
-test("a paused run fires no timer, also over a restart; the resume fires what is overdue", async (t) => {
+test("a paused run fires no timer, also over a restart; a resume fires the overdue", async (t) => {
   const flows = await Workflows.open(t);
   const run = await flows.start({ script: timed("await sleep(600); log('on'); return 'woke'") });
   await flows.until(run, isStarted);
@@ -90,18 +90,22 @@ test("a script that polls with sleep ends as its author expects", async (t) => {
   const { flows, model, provider } = await opened(t, () => ({ text: `{"done":${++asked > 3}}` }));
   flows.write(".boocode/workflows/poll.js", `export default async function main() {
     let turns = 0;
-    const schema = { type: "object", required: ["done"], properties: { done: { type: "boolean" } } };
-    while (!(await agent("is it done? " + turns, { schema })).done) { turns++; await sleep(60); }
+    const properties = { done: { type: "boolean" } };
+    const schema = { type: "object", required: ["done"], properties };
+    while (!(await agent("is it done? " + turns, { schema })).done) {
+      turns++;
+      await sleep(60);
+    }
     return turns;
   }`);
-  const run = await flows.start({ scriptPath: ".boocode/workflows/poll.js", model, script: undefined });
+  const run = await flows.start({ scriptPath: ".boocode/workflows/poll.js", model });
   const { end, events } = await flows.outcome(run);
   assert.equal(end.result, 3);
   assert.equal(provider.prompts.length, 4);
   assert.equal((await checkTimers(flows, run, events)).length, 3);
 });
 
-test("a plain script has no timers, and one of BooCode's folder, or with meta.timers, has", async (t) => {
+test("timers are there below .boocode/workflows and with meta.timers alone", async (t) => {
   const flows = await Workflows.open(t);
   const body = "return [typeof setTimeout, typeof clearTimeout, typeof sleep]";
   const none = ["undefined", "undefined", "undefined"];
@@ -109,8 +113,8 @@ test("a plain script has no timers, and one of BooCode's folder, or with meta.ti
   assert.deepEqual((await flows.run({ script: whole(body) })).end.result, none);
   assert.deepEqual((await flows.run({ script: timed(body) })).end.result, all);
   flows.write(".boocode/workflows/has.js", whole(body));
-  flows.write(".drover/workflows/child.js", `export const meta = { name: "child", description: "c" };
-    ${body}`);
+  const child = "export const meta = { name: 'child', description: 'c' };\n";
+  flows.write(".drover/workflows/child.js", child + body);
   assert.deepEqual((await flows.run({ scriptPath: ".boocode/workflows/has.js" })).end.result, all);
   assert.deepEqual((await flows.run({ script: timed(
     "return await workflow({ scriptPath: '.drover/workflows/child.js' })") })).end.result, none);
@@ -126,8 +130,10 @@ test("a stop cancels timers, and so does the end of a script", async (t) => {
   assert.equal((await flows.ask("POST", `/runs/${run}/stop`)).status, 200);
   const { end, events } = await flows.outcome(run);
   assert.equal(end.state, "cancelled");
-  assert.deepEqual((await checkTimers(flows, run, events)).map(({ state }) => state), ["cancelled"]);
-  const left = await flows.run({ script: timed("setTimeout(() => log('no'), 60000); await sleep(5)") });
+  const rows = await checkTimers(flows, run, events);
+  assert.deepEqual(rows.map(({ state }) => state), ["cancelled"]);
+  const script = timed("setTimeout(() => log('no'), 60000); await sleep(5)");
+  const left = await flows.run({ script });
   assert.equal(left.end.state, "succeeded");
   const states = (await checkTimers(flows, left.run, left.events)).map(({ state }) => state);
   assert.deepEqual(states, ["cancelled", "fired"]);
@@ -144,7 +150,8 @@ test("what a callback throws ends the run with its place", async (t) => {
 
 test("a run that waits for a timer may lose its process, and wakes", async (t) => {
   const flows = await Workflows.open(t, { args: ["--workers-max", "1"] });
-  const script = timed("for (let i = 0; i < 3; i++) { await sleep(250); log(args + i) } return args");
+  const script = timed(
+    "for (let i = 0; i < 3; i++) { await sleep(250); log(args + i) } return args");
   const runs = [];
   for (const args of ["a", "b", "c"]) runs.push(await flows.start({ script, args }));
   for (const [i, run] of runs.entries()) {
@@ -171,7 +178,7 @@ test("a resumed run takes a timer that had fired as fired, in its place", async 
   assert.deepEqual(second.end.result, ["heard one", "timer", "heard two b"]);
   assert.deepEqual(provider.prompts, ["one", "two a", "two b"]);
   const rows = await checkTimers(flows, second.run, second.events);
-  assert.deepEqual(rows.map(({ state, cached }) => [state, cached]), [["fired", true], ["fired", true]]);
+  for (const { state, cached } of rows) assert.deepEqual([state, cached], ["fired", true]);
 });
 
 test("show, trace and plan have a word for timers", async (t) => {
@@ -186,7 +193,8 @@ test("show, trace and plan have a word for timers", async (t) => {
   for (const more of ["", "&below=1"]) {
     const { items } = await flows.get(`/runs/${run}/spans?limit=10${more}`);
     const span = items.find(({ kind }) => kind === "timer");
-    assert.deepEqual([span.name, span.state, span.due_ms, span.step], ["sleep", "waiting", row.due_ms, 1]);
+    assert.deepEqual([span.name, span.state, span.due_ms, span.step],
+      ["sleep", "waiting", row.due_ms, 1]);
   }
   assert.match((await flows.daemon.cli(["trace", run])).stdout, /timer +sleep/);
   const plan = await flows.ask("POST", "/scripts/plan",

@@ -32,7 +32,7 @@
 
 enum { ORDER_MAX = 64 << 20 };
 
-/* Sum of the steps by which the wall clock was set back: a timer goes by the time that passed. */
+/* Sum of the steps by which the wall clock was set back: timers go by the time that passed. */
 static int64_t workflows_set_back_ms;
 
 struct workflows *workflows_of(struct sim *sim) {
@@ -157,7 +157,7 @@ static void told_take(struct sim *sim, const struct ask_row *row, void *ctx) {
 static void timer_settled(struct sim *sim, const struct workflow *workflow,
                           const struct player_call *call, int64_t number) {
     const struct ask_number as = ask_number(number), occurrence = ask_number(call->occurrence);
-    const bool gone = workflow->deleting || workflow->final; /* Its rows may be removed. */
+    const bool gone = workflow->deleting || workflow->final; /* The rows may be removed. */
     const int64_t stored = rows_number(
         sim,
         "SELECT count(*) FROM workflow_timers t JOIN runs w ON w.id = t.run WHERE w.run = $1"
@@ -165,7 +165,7 @@ static void timer_settled(struct sim *sim, const struct workflow *workflow,
         " AND t.occurrence = CAST($4 AS INTEGER) AND t.state IN ('fired', 'cleared')",
         TEXTS(workflow->run, as.text, call->key, occurrence.text), 0);
     if (stored != 1 && !gone) {
-        sim_fail(sim, "%s is told outcome %lld, a timer's, which is not stored", workflow->run,
+        sim_fail(sim, "%s gets outcome %lld, a timer's, which is not stored", workflow->run,
                  (long long)number);
     }
 }

@@ -224,8 +224,9 @@ static void stages_run(struct player *player, struct async *stages) {
 }
 
 /* Each value goes into a list. */
-static void list_run(struct player *player, struct async *async, unsigned count) {
+static void parts_run(struct player *player, struct async *async) {
     const struct node *node = async->node;
+    const unsigned count = node->kind == NODE_REPEAT ? node->count : node->part_count;
     if (async->at == 0) {
         async->all = player__keep(player, json_array());
     } else {
@@ -372,65 +373,40 @@ static void race_run(struct player *player, struct async *race) {
     }
 }
 
-static void node_run(struct player *player, struct async *async) {
-    const struct node *node = async->node;
+static void const_run(struct player *player, struct async *async) {
+    returns(player, async, words_new(player, "text", async->node->number));
+}
+
+static void throw_run(struct player *player, struct async *async) {
     char words[64];
-    if (node->kind != NODE_CATCH && was_rejected(player, async)) {
-        return;
+    (void)snprintf(words, sizeof words, "thrown %u", async->node->number);
+    throws(player, async, player__copy(player, words, strlen(words)));
+}
+
+static void spent_run(struct player *player, struct async *async) {
+    returns(player, async, spent_value(player));
+}
+
+static void leave_run(struct player *player, struct async *async) {
+    (void)node_call(player, async->scope, async->node->parts[0], async->x);
+    returns(player, async, words_new(player, "left", async->node->number));
+}
+
+static void node_run(struct player *player, struct async *async) {
+    static void (*const run[NODE_KINDS])(struct player *, struct async *) = {
+        [NODE_AGENT] = asking_run,       [NODE_WORKFLOW] = asking_run,
+        [NODE_CONST] = const_run,        [NODE_LIST] = parts_run,
+        [NODE_REPEAT] = parts_run,       [NODE_CHAIN] = chain_run,
+        [NODE_PARALLEL] = gathering_run, [NODE_PIPELINE] = gathering_run,
+        [NODE_BRANCH] = branch_run,      [NODE_THROW] = throw_run,
+        [NODE_CATCH] = catch_run,        [NODE_SPENT] = spent_run,
+        [NODE_POOR] = around_run,        [NODE_PHASE] = around_run,
+        [NODE_LOG] = around_run,         [NODE_SLEEP] = sleep_run,
+        [NODE_RACE] = race_node_run,     [NODE_LEAVE] = leave_run,
+    };
+    if (async->node->kind == NODE_CATCH || !was_rejected(player, async)) {
+        run[async->node->kind](player, async);
     }
-    switch (node->kind) {
-    case NODE_AGENT:
-    case NODE_WORKFLOW:
-        asking_run(player, async);
-        return;
-    case NODE_CONST:
-        returns(player, async, words_new(player, "text", node->number));
-        return;
-    case NODE_LIST:
-        list_run(player, async, node->part_count);
-        return;
-    case NODE_REPEAT:
-        list_run(player, async, node->count);
-        return;
-    case NODE_CHAIN:
-        chain_run(player, async);
-        return;
-    case NODE_PARALLEL:
-    case NODE_PIPELINE:
-        gathering_run(player, async);
-        return;
-    case NODE_BRANCH:
-        branch_run(player, async);
-        return;
-    case NODE_THROW:
-        (void)snprintf(words, sizeof words, "thrown %u", node->number);
-        throws(player, async, player__copy(player, words, strlen(words)));
-        return;
-    case NODE_CATCH:
-        catch_run(player, async);
-        return;
-    case NODE_SPENT:
-        returns(player, async, spent_value(player));
-        return;
-    case NODE_POOR:
-    case NODE_PHASE:
-    case NODE_LOG:
-        around_run(player, async);
-        return;
-    case NODE_SLEEP:
-        sleep_run(player, async);
-        return;
-    case NODE_RACE:
-        race_node_run(player, async);
-        return;
-    case NODE_LEAVE:
-        (void)node_call(player, async->scope, node->parts[0], async->x);
-        returns(player, async, words_new(player, "left", node->number));
-        return;
-    case NODE_KINDS:
-        break;
-    }
-    assert(false);
 }
 
 static void body_run(struct player *player, struct async *async) {

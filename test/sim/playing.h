@@ -21,7 +21,7 @@ enum async_kind {
     ASYNC_CHILD,  /* What hands the end of a child to the call of workflow(). */
     ASYNC_ONE,
     ASYNC_STAGES,
-    ASYNC_RACE /* What settles the promise of a race with the end of its part. */
+    ASYNC_RACE /* Settles the promise of a race with the end of its part. */
 };
 
 /* A script under way: the run's own, or a child within. */
@@ -65,9 +65,9 @@ struct open_call {
     json_t *x;    /* Of workflow(): args.x; NULL: none. */
     int64_t op;   /* Of workflow(): args.op. */
     bool settled; /* A child may still be under way. */
-    /* Of a timer: */
+    /* Members of a timer: */
     bool is_timer, recorded, cleared; /* recorded: the history has its end. */
-    json_t *late;                     /* What its end fulfils the promise with. */
+    json_t *late;                     /* Value with which its end fulfils the promise. */
 };
 
 /* An answer of the history, and who asked for it. */

@@ -37,7 +37,7 @@ enum node_kind {
     NODE_LEAVE,    /* calls its part, and does not wait for it */
     NODE_WORKFLOW, /* return await workflow(child, args) */
     NODE_SLEEP,    /* sleeps before it calls its part */
-    NODE_RACE,     /* its part against a timer, which is cleared if it is late */
+    NODE_RACE,     /* calls its part against a timer, which is cleared if it is late */
     NODE_KINDS
 };
 

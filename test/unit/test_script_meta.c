@@ -145,6 +145,43 @@ static void meta_is_bounded(void **state) {
     assert_fault(deep.data, "1:21 bad_meta: meta is too large");
 }
 
+static bool has_timers(const char *file, const char *meta) {
+    char script[200];
+    (void)snprintf(script, sizeof script,
+                   "export const meta = {name: 'x', description: 'd'%s}\nreturn 1", meta);
+    AUTO(tried_done) struct tried tried = prepare_script(script, file);
+    return tried.prepared.timers;
+}
+
+/* Scripts of Claude Code test for setTimeout, and must find none. */
+static void timers_are_for_boocode_and_for_who_asks(void **state) {
+    (void)state;
+    assert_false(has_timers("f.js", ""));
+    assert_false(has_timers("/p/.claude/workflows/f.js", ""));
+    assert_false(has_timers("/p/.boocode/flows/f.js", ""));
+    assert_false(has_timers("/p/my.boocode/workflows/f.js", ""));
+    assert_true(has_timers("/p/.boocode/workflows/f.js", ""));
+    assert_true(has_timers(".boocode/workflows/deep/f.js", ""));
+    assert_true(has_timers("f.js", ", timers: true"));
+    assert_false(has_timers("f.js", ", timers: 'yes'"));
+    assert_false(has_timers("/p/.boocode/workflows/f.js", ", timers: false"));
+}
+
+/* Their names are known then, and `setInterval` is no more than it is elsewhere. */
+static void notes_know_the_names_of_timers(void **state) {
+    (void)state;
+    static const char script[] = "export const meta = {name: 'x', description: 'd', timers: true};"
+                                 "\nclearTimeout(setTimeout(log, 1)); await sleep(1);";
+    AUTO(tried_done) struct tried tried = prepare_script(script, "f.js");
+    assert_int_equal(tried.prepared.note_count, 0);
+    AUTO(tried_done)
+    struct tried other = prepare_script(
+        "export const meta = {name: 'x', description: 'd', timers: true};\nsetInterval(log, 1);",
+        "f.js");
+    assert_int_equal(other.prepared.note_count, 1);
+    assert_non_null(strstr(other.prepared.notes[0].fault.message, "use sleep() in a loop"));
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
@@ -154,6 +191,8 @@ int main(void) {
         cmocka_unit_test(meta_must_say_who_it_is),
         cmocka_unit_test(the_rest_of_meta_is_checked_and_kept),
         cmocka_unit_test(meta_is_bounded),
+        cmocka_unit_test(timers_are_for_boocode_and_for_who_asks),
+        cmocka_unit_test(notes_know_the_names_of_timers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -429,8 +429,9 @@ static void what_no_test_guards_is_an_error_with_its_place(void **state) {
         }
     }
     assert_note("\n await new Promise((r) => setTimeout(r, 5))",
-                "3:27 timer: setTimeout: a workflow script has no timers, since a replay could not "
-                "repeat them; without a test by typeof this throws a ReferenceError",
+                "3:27 timer: setTimeout: this script has no timers; `timers: true` in its meta "
+                "gives it setTimeout, clearTimeout and sleep; without a test by typeof this throws "
+                "a ReferenceError",
                 true);
     assert_note("if (typeof require === 'function')\n  require('fs')",
                 "3:3 import: require: a workflow script is one file, and what needs a module is "

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "rules/workflow/timer.h"
 #include "rules/workflow/workflow.h"
 
 static void an_agent_that_succeeded_gives_its_value(void **state) {
@@ -172,6 +173,17 @@ static void commands_of_agents_follow_the_processors(void **state) {
     assert_int_equal(workflow_commands_at_once(8), 16);
 }
 
+static void a_wait_ends_when_due_and_is_never_longer_than_its_delay(void **state) {
+    (void)state;
+    assert_int_equal(timer_left_ms(1000, 1500, 1000), 500);
+    assert_int_equal(timer_left_ms(1000, 1500, 1499), 1);
+    assert_int_equal(timer_left_ms(1000, 1500, 1500), 0);
+    assert_int_equal(timer_left_ms(1000, 1500, INT64_MAX), 0);
+    assert_int_equal(timer_left_ms(1000, 1500, 1), 500); /* The clock was set back. */
+    assert_int_equal(timer_left_ms(1000, 1000, 1), 0);
+    assert_int_equal(timer_left_ms(1000, 900, 1), 0); /* A damaged row. */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_agent_that_succeeded_gives_its_value),
@@ -185,6 +197,7 @@ int main(void) {
         cmocka_unit_test(a_workflow_ends_as_its_script_its_agents_and_its_user_say),
         cmocka_unit_test(sixteen_agents_work_at_once_unless_the_run_says_otherwise),
         cmocka_unit_test(commands_of_agents_follow_the_processors),
+        cmocka_unit_test(a_wait_ends_when_due_and_is_never_longer_than_its_delay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,7 +65,7 @@ test("a cleared timer is reported, and its outcome does nothing", async (t) => {
   assert.equal(ended(await worker.frame()), 0);
 });
 
-test("a timer that fired and is cleared before its outcome is told stays silent", async (t) => {
+test("a timer that fired and is cleared before its outcome comes stays silent", async (t) => {
   const script = `let fired = 0; const id = setTimeout(() => fired++, 10);
     await agent("a"); clearTimeout(id); await agent("b"); return fired;`;
   const [worker, [timer, first]] = await begun(t, script);
@@ -85,8 +85,10 @@ test("a timer that fired and is cleared before its outcome is told stays silent"
 test("a script ends with timers pending, and waits for none that were cleared", async (t) => {
   const [, frame] = await begun(t, "setTimeout(() => {}, 1000); sleep(5); return 1;");
   assert.equal(ended(frame), 1);
-  assert.deepEqual(frame.map((m) => m.t), ["timer", "timer", "end"], "no line about a missing await");
-  const [worker] = await begun(t, "clearTimeout(setTimeout(() => {}, 9)); await new Promise(() => {})");
+  const types = frame.map((m) => m.t);
+  assert.deepEqual(types, ["timer", "timer", "end"], "no line about a missing await");
+  const [worker] = await begun(t,
+    "clearTimeout(setTimeout(() => {}, 9)); await new Promise(() => {})");
   worker.say(over(1));
   assert.equal((await worker.frame()).at(-1).code, "never_settles");
 });
@@ -124,7 +126,8 @@ test("timers that wait are limited, and so are those of a run", async (t) => {
 });
 
 test("setInterval says what to use instead", async (t) => {
-  const [, frame] = await begun(t, "try { setInterval(() => {}, 5) } catch (e) { return e.message }");
+  const [, frame] = await begun(t,
+    "try { setInterval(() => {}, 5) } catch (e) { return e.message }");
   assert.match(ended(frame), /^setInterval\(\) is not available: use sleep\(\) in a loop/);
 });
 

@@ -199,10 +199,8 @@ static struct err of_run(struct tx *tx, struct page *page, const struct page_par
     if (run_kind_is(row.kind, RUN_IS_STEP)) { /* A step has one span at most. */
         return tx_span_of_agent(tx, &what, span_add, page);
     }
-    if (row.kind == KIND_WORKFLOW) { /* A workflow has no process, and calls no model itself. */
-        return tx_span_of_timers(tx, &what, span_add, page);
-    }
-    return tx_span_each(tx, &what, span_add, page);
+    err = tx_span_of_timers(tx, &what, span_add, page); /* A run has one of the two. */
+    return err_failed(err) ? err : tx_span_each(tx, &what, span_add, page);
 }
 
 /* All rows are counted with the first page, for the sums. */

@@ -533,6 +533,33 @@ static void call_begin_agent(struct call *call) {
     prior__free(open);
 }
 
+/* Counts a request. The worker counts, too, and lets no bad option pass; a worker that is hijacked
+ * does not. False: it asks for more than it may. */
+static bool workflow_admit_request(struct workflow *workflow, const json_t *message,
+                                   enum call_kind kind, struct amounts *io_limits) {
+    if (kind == CALL_OF_WORKFLOW) {
+        return ++workflow->nested <= WORKFLOW_NESTED_MAX;
+    }
+    if (kind == CALL_OF_TIMER) {
+        const int64_t ms = json_int(message, "ms", -1);
+        return ++workflow->timers <= WORKFLOW_TIMERS_MAX && ms >= 0 && ms <= WORKFLOW_TIMER_MS_MAX;
+    }
+    const json_t *opts = json_object_get(message, "opts");
+    const json_t *limits = json_object_get(opts, "budget");
+    struct budget_limits budget = {.limits = amounts_unlimited()};
+    struct why why;
+    bool good = ++workflow->agents <= WORKFLOW_AGENTS_MAX &&
+                json_bytes(message, "prompt").len > 0 &&
+                strlen(json_str(opts, "model", "")) <= SESSION_MODEL_MAX;
+    if (json_is_integer(limits)) {
+        budget.limits.of[AMOUNT_OUTPUT_TOKENS] = json_integer_value(limits);
+    } else if (limits != NULL) {
+        good = good && !err_failed(budget_limits_read(limits, &budget, &why));
+    }
+    *io_limits = budget.limits;
+    return good && budget.limits.of[AMOUNT_OUTPUT_TOKENS] >= 0;
+}
+
 /* A call that outlived its worker is found again, with its outcome. */
 void workflow__on_call(struct workflow *workflow, json_t *message, enum call_kind kind) {
     const char *key = json_str(message, "k", "");
@@ -547,26 +574,8 @@ void workflow__on_call(struct workflow *workflow, json_t *message, enum call_kin
         call->number = number;
         return;
     }
-    /* The worker counts, too, and lets no bad option pass; one that is hijacked does not. */
-    struct budget_limits budget = {.limits = amounts_unlimited()};
-    if (good && kind == CALL_OF_WORKFLOW) {
-        good = ++workflow->nested <= WORKFLOW_NESTED_MAX;
-    } else if (good && kind == CALL_OF_TIMER) {
-        good = ++workflow->timers <= WORKFLOW_TIMERS_MAX && json_int(message, "ms", -1) >= 0 &&
-               json_int(message, "ms", -1) <= WORKFLOW_TIMER_MS_MAX;
-    } else if (good) {
-        const json_t *opts = json_object_get(message, "opts");
-        const json_t *limits = json_object_get(opts, "budget");
-        struct why why;
-        good = ++workflow->agents <= WORKFLOW_AGENTS_MAX && json_bytes(message, "prompt").len > 0 &&
-               strlen(json_str(opts, "model", "")) <= SESSION_MODEL_MAX;
-        if (json_is_integer(limits)) {
-            budget.limits.of[AMOUNT_OUTPUT_TOKENS] = json_integer_value(limits);
-        } else if (limits != NULL) {
-            good = good && !err_failed(budget_limits_read(limits, &budget, &why));
-        }
-        good = good && budget.limits.of[AMOUNT_OUTPUT_TOKENS] >= 0;
-    }
+    struct amounts limits = amounts_unlimited();
+    good = good && workflow_admit_request(workflow, message, kind, &limits);
     if (!good) {
         json_decref(message);
         workflow__end(workflow, CAUSE_TOO_MANY_CALLS, "its worker asked for more than it may");
@@ -576,7 +585,7 @@ void workflow__on_call(struct workflow *workflow, json_t *message, enum call_kin
     call->number = number;
     call->kind = kind;
     call->message = message;
-    call->limits = budget.limits;
+    call->limits = limits;
     if (kind == CALL_OF_WORKFLOW) {
         call__begin_nested(call, call_find_prior(call, &workflow->reusable));
     } else if (kind == CALL_OF_TIMER) {

@@ -31,10 +31,10 @@ enum { CALL_NAME = 2 * 64 + 2 };
 enum call_kind { CALL_OF_AGENT, CALL_OF_WORKFLOW, CALL_OF_TIMER };
 
 struct call_timing {
-    int64_t number;          /* Number of its row; 0: it is not written yet. */
+    int64_t number;          /* Number of the row; 0: it is not written yet. */
     int64_t made_ms, due_ms; /* By the wall clock, as its row has them. */
     int64_t rings_ms;        /* End of its wait, by workflows__mono_ms. */
-    bool cleared;            /* Its script did so. */
+    bool cleared;            /* The script did so. */
 };
 
 enum call_state {
@@ -42,7 +42,7 @@ enum call_state {
     CALL_IN_LINE,       /* For a slot of workflow->at_once, for a resume, or for earlier results. */
     CALL_CACHED,        /* The run that this one resumes has its result, which is read. */
     CALL_SEARCHING,     /* The script of workflow() is looked for. */
-    CALL_TIMER,         /* Its row is being written, or its time has not come. */
+    CALL_TIMER,         /* The row is being written, or the time has not come. */
     CALL_BEGUN,         /* A slot is taken, and the row is written. */
     CALL_UNADMITTED,    /* For a budget. */
     CALL_ASKING,        /* A model is asked; its connection may have a line, its provider a wait. */
@@ -139,7 +139,7 @@ struct call {
     enum model_stop answer_stop;  /* How the last answer ended; */
     int64_t output_max;           /* tokens of the next one; 0: the model's own limit. */
     struct script_search *search; /* Owned: of workflow(), until it is stored. */
-    struct call_timing timing;    /* Of a timer. */
+    struct call_timing timing;    /* For a timer. */
     /* The outcome: */
     enum run_cause cause;
     int64_t resume_at_ms; /* For a failure: when asking may help; 0: nobody knows. */

@@ -73,7 +73,7 @@ struct prior {
     bool stop;
     bool parked;    /* A budget admitted it while its run was paused: nobody was asked. */
     struct id turn; /* Turn of the agent; "": it was one call. */
-    struct call_timing timing; /* Of a timer. */
+    struct call_timing timing; /* For a timer. */
     char *model;               /* Owned: that was asked; "": none. */
     json_t *worktree;          /* Owned: as its row has it; NULL: none. */
 };
@@ -113,7 +113,7 @@ void workflow__deliver(struct workflow *workflow);
 void workflow__store_deferred(struct workflow *workflow); /* The ones that had no worker. */
 MUST_CHECK bool workflow__must_wait(
     const struct workflow *workflow); /* Cached results come first. */
-void call__stored(struct call *call); /* Its outcome is committed: delivered soon. */
+void call__stored(struct call *call); /* The outcome is committed: delivered soon. */
 void call__send_stored(struct call *call, struct workflow_op *op); /* The op stores the outcome. */
 void call__release_cached(struct call *call);
 
@@ -121,7 +121,7 @@ void call__release_cached(struct call *call);
 
 /* open: the timer that an earlier worker made; old: as `cached`. NULL: none. */
 void call__begin_timer(struct call *call, struct prior *open, struct prior *old);
-void call__store_timer(struct call *call); /* It is over, or was cleared. */
+void call__store_timer(struct call *call); /* The timer is over, or was cleared. */
 void call__store_cached_timer(struct call *call);
 void workflow__on_clear(struct workflow *workflow, const json_t *message);
 /* Timers whose time has come meanwhile fire: the run goes on, or the machine woke. */

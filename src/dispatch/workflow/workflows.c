@@ -66,7 +66,7 @@ struct call *workflow__next_call(const struct workflow *workflow, const struct c
     return node == NULL ? NULL : CONTAINER_OF(node, struct call, node);
 }
 
-/* Thousands of calls of workflow(), and timers, are only passed over: no model is asked for them. */
+/* Thousands of calls of workflow() and timers are only passed over: no model is asked for them. */
 static struct call *workflow_next_agent(const struct workflow *workflow, const struct call *after) {
     struct call *call = workflow__next_call(workflow, after);
     while (call != NULL && call->kind != CALL_OF_AGENT) {

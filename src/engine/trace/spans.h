@@ -110,7 +110,7 @@ struct span_row {
     struct bytes kind, name, state, cause, rule, error, host;
     struct bytes input, output;   /* JSON strings; "": none. */
     int64_t started_ms, ended_ms; /* ended_ms 0: it runs. */
-    int64_t due_ms;               /* Of a timer of a workflow (tree.h); 0: of none. */
+    int64_t due_ms;               /* Due time, if it is a timer (tree.h); else 0. */
     struct span_tokens tokens;
     int64_t cost;
     struct span_reserve reserve;

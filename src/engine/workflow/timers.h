@@ -1,8 +1,9 @@
-/* timers.h: the transactions of timers that the script of a workflow makes (rules/workflow/timer.h).
+/* timers.h: the transactions of timers that the script of a workflow makes (see the rules in
+ * rules/workflow/timer.h).
  *
- * A timer is a step of the journal like an agent's: it has a key and an occurrence, and its end gets
- * the next number of the run's outcomes, by which a replay settles it in its place. It is no run: it
- * is no agent, takes no slot and costs nothing.
+ * A timer is a step of the journal like an agent's: it has a key and an occurrence, and its end
+ * gets the next number of the run's outcomes, by which a replay settles it in its place. It is no
+ * run: it takes no slot and costs nothing.
  *
  * Promise    the due time is fixed by the commit that makes the timer. A timer ends once, and does
  *            not fire while its run is paused. The end of its run cancels it.
@@ -47,7 +48,7 @@ enum timer_ended {
 MUST_CHECK struct err tx_timer_end(struct tx *tx, const struct timer_end *end,
                                    enum timer_ended *ret_ended);
 
-/* Those that a run's next script will ask for again. Texts are borrowed during the call. */
+/* Texts are borrowed during the call. */
 struct timer_row {
     struct step_key key;
     int64_t number, done_no, made_ms, due_ms, ended_ms; /* ended_ms 0: pending. */
@@ -56,6 +57,7 @@ struct timer_row {
     bool cached;
     struct step_call_place at;
 };
+/* Pending timers, for which the next worker's script will ask again. */
 MUST_CHECK struct err tx_timers_open(struct tx *tx, int64_t workflow,
                                      struct err (*each)(void *ctx, const struct timer_row *row),
                                      void *ctx);

@@ -83,7 +83,7 @@ struct script_prepared {
     size_t len;
     bool names_no_model; /* Calls of agent() are there, all for the default model. */
     bool objects;        /* Results of agent() and workflow() are objects: {ok, output, …}. */
-    bool timers;         /* It has setTimeout(), clearTimeout() and sleep(). */
+    bool timers;         /* The script has setTimeout(), clearTimeout() and sleep(). */
     unsigned note_count;
     struct script_note notes[SCRIPT_NOTES_MAX]; /* The first ones. */
 };
@@ -106,8 +106,8 @@ MUST_CHECK bool script_has_objects(const json_t *meta, struct bytes file);
 struct bytes script_stem(struct bytes file);
 const char *script_meta_name(const struct script_prepared *prepared);        /* Borrowed. */
 const char *script_meta_description(const struct script_prepared *prepared); /* Borrowed. */
-/* Whether a script has timers: `meta.timers` says so, else the folder of its file. Scripts of Claude
- * Code test for setTimeout, and must find none. */
+/* Whether a script has timers: `meta.timers` says so, else the folder of its file. Scripts of
+ * Claude Code test for setTimeout, and must find none. */
 bool script_has_timers(const json_t *meta, struct bytes file);
 /* The file stands below a folder .boocode/workflows. */
 bool script_is_of_boocode(struct bytes file);

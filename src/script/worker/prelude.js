@@ -7,7 +7,8 @@
 // `format` is that of format.js, `makeFlow` that of flow.js.
 (function (native, format, makeFlow) {
   "use strict";
-  const { keyOf, sizeOf, call, line, emit, emitAt, end, fail, compile, limit, leave, placeOf } = native;
+  const { keyOf, sizeOf, call, line, emit, emitAt, end, fail, compile } = native;
+  const { limit, leave, placeOf } = native;
   const { Error, TypeError, RangeError, SyntaxError, EvalError } = globalThis;
   const { Array, Object, Promise, String } = globalThis;
   const { parse, stringify } = JSON;
@@ -370,7 +371,7 @@
   // --- Timers ------------------------------------------------------------------------------------
 
   // A timer is a call like that of an agent: the host says when it is over. One that was cleared is
-  // settled, too, and nothing comes of it.
+  // settled, too, and that outcome is ignored.
   const makeTimer = (scope, kind, name, ms, act) => {
     let delay = +ms;
     if (delay > limits.timer_ms) {

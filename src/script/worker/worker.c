@@ -368,8 +368,8 @@ static uint64_t fail_as_told(struct vm *vm, const uint64_t *arguments) {
     fail(of_vm(vm), &(struct fault){told[0], told[1], told[2], told[3], {0, 0}});
 }
 
-/* compile(script, file, timers): the outer function of the script's. timers: the names of timers are
- * its own, too. */
+/* compile(script, file, timers): the outer function of the script's. timers: the names of timers
+ * are its own, too. */
 static uint64_t compile(struct vm *vm, const uint64_t *arguments) {
     struct worker *worker = of_vm(vm);
     struct vm_text text = vm_text(vm, arguments[0]);
