@@ -385,8 +385,11 @@ static void flow_late(struct sim *sim) {
 }
 
 const struct sim_op flows_ops[] = {
-    {"flow_submit", 430, flow_submit}, {"flow_resume", 100, flow_resume},
-    {"flow_stop", 15, flow_stop},      {"flow_delete", 8, flow_delete},
-    {"flow_pause", 20, flow_pause},    {"flow_late", 60, flow_late},
+    {"flow_submit", 430, flow_submit},
+    {"flow_resume", 100, flow_resume},
+    {"flow_stop", 15, flow_stop},
+    {"flow_delete", 8, flow_delete},
+    {"flow_pause", 20, flow_pause},
+    {"flow_late", 60, flow_late},
     {NULL, 0, NULL},
 };
