@@ -72,7 +72,8 @@ test("a failure names its step; --json has each event and the end", async (t) =>
   assert.match(run, /^run_/);
   assert.match(end.note, /^step 'bad' /);
   assert.deepEqual({ ...end, note: "" },
-    { event: "flow_finished", state: "failed", cause: "step_failed", note: "", report: "none" });
+    { event: "flow_finished", state: "failed", cause: "step_failed", note: "", report: "none",
+      artifact: null });
   const detached = await drover("flow", "run", "asks", "--detach", "--json").ended;
   const { id } = JSON.parse(detached.stdout);
   assert.equal((await drover("stop", id).ended).code, 0);

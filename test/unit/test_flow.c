@@ -499,6 +499,7 @@ static void a_new_run_reuses_what_has_completed_and_nothing_after_what_has_chang
         /* Wanted again: */
         {NULL, "draft", FLOW_COMPLETED, FLOW_ALONE_AGAIN, "plan check which left end"},
         {NULL, "draft", FLOW_COMPLETED, FLOW_AGAIN, "plan which left end"},
+        {NULL, "plan", FLOW_COMPLETED, FLOW_ALONE_AGAIN, "draft check which left end"},
         {NULL, "which", FLOW_COMPLETED, FLOW_AGAIN, "plan draft check"},
         /* Edited: a function, a member, a label, a batch, a branch. */
         {FLOW(PLAN "," DRAFT(RUN("2"), "") "," CHECK "," BRANCHES "," REST), NULL, 0, 0,
@@ -520,8 +521,43 @@ static void a_new_run_reuses_what_has_completed_and_nothing_after_what_has_chang
     }
 }
 
+/* A yes was for what the step had said. */
+static void an_approval_is_asked_again_when_a_step_before_it_runs_again(void **state) {
+    (void)state;
+    static const char file[] = FLOW(
+        PLAN
+        "," DRAFT(RUN("1"), "") ",{\"id\":\"yes\",\"kind\":\"approval\",\"prompt\":\"?\"" AFTER(
+            "\"draft\"") "}," STEP("go", RUN("1"), AFTER("\"yes\"")));
+    static const struct {
+        const char *id;
+        bool reused[4];
+    } cases[] = {{"plan", {false, true, false, false}},
+                 {"draft", {true, false, false, false}},
+                 {"yes", {true, true, false, true}},
+                 {"go", {true, true, true, false}}};
+    for (size_t c = 0; c < COUNT_OF(cases); c++) {
+        AUTO(json_release) json_t *json = NULL;
+        AUTO(flow_free) struct flow flow = {0};
+        enum flow_again again[FLOW_STEPS_MAX] = {FLOW_NOT_AGAIN};
+        size_t from[FLOW_STEPS_MAX];
+        flow_of(file, &json, &flow);
+        AUTO(json_release) json_t *old = NULL;
+        AUTO(flow_free) struct flow before = {0};
+        flow_of(file, &old, &before);
+        for (size_t i = 0; i < before.count; i++) {
+            before.steps[i].status = FLOW_COMPLETED;
+        }
+        again[flow_find(&flow, bytes_of(cases[c].id))] = FLOW_ALONE_AGAIN;
+        flow_reuse(&before, &flow, again, from);
+        for (size_t i = 0; i < flow.count; i++) {
+            assert_int_equal(from[i] != FLOW_NONE, cases[c].reused[i]);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_approval_is_asked_again_when_a_step_before_it_runs_again),
         cmocka_unit_test(a_flow_that_cannot_be_run_is_refused_with_its_place),
         cmocka_unit_test(random_flows_end_as_the_model_says),
         cmocka_unit_test(an_agent_is_tried_again_after_a_pause_until_no_try_is_left),

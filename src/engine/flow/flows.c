@@ -408,9 +408,12 @@ struct err flows__child_ended(struct tx *tx, const struct run_row *child, struct
     if ((place == 0 && !is_call) || !flows__load(tx, child->parent_run, &state)) {
         return tx_error(tx);
     }
+    const bool succeeded = child->state == RUN_SUCCEEDED;
+    if (state.run.stop != CAUSE_NONE && !succeeded) {
+        return tx_error(tx); /* It was stopped with its flow: its step is cancelled, and no failure. */
+    }
     if (place > 0) {
         const size_t at = (size_t)(place - 1);
-        const bool succeeded = child->state == RUN_SUCCEEDED;
         const struct flow_answer answer = {.version = state.flow.steps[at].version,
                                            .phase = state.flow.steps[at].phase,
                                            .said = succeeded ? FLOW_SAID_VALUE : FLOW_SAID_FAILED};

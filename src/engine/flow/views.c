@@ -189,7 +189,7 @@ struct err tx_flow_write(struct tx *tx, const struct run_row *run, struct bytes 
     if (rows == NULL) {
         return tx_error(tx);
     }
-    const int64_t timeout_ms = rows_int(rows, 3);
+    const int64_t timeout_ms = rows_int(rows, 4);
     text_add_member(text, "flow", rows_text(rows, 0));
     text_add_member(text, "file", rows_text(rows, 1));
     text_add_name(text, "input");

@@ -274,7 +274,7 @@ void flow_mark_after(const struct flow *flow, bool io_marked[FLOW_STEPS_MAX]);
 /* How a step is wanted again, although it has a result. */
 enum flow_again {
     FLOW_NOT_AGAIN,
-    FLOW_ALONE_AGAIN, /* Steps after it keep their results. */
+    FLOW_ALONE_AGAIN, /* Steps after it keep their results, up to the next approval. */
     FLOW_AGAIN,       /* With all steps after it. */
 };
 /* Steps of a new run, before its first round, that have the result of a step of `before`: an ended

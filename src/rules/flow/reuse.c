@@ -71,6 +71,23 @@ static bool ended_alike(const struct flow_step *old, const struct flow_step *new
     return ended && was_out == (new->status == FLOW_EXCLUDED);
 }
 
+/* --- What a person has said ------------------------------------------------------------------- */
+
+/* Somebody approved what steps before it had said: where one of those runs again, even alone, the
+ * question is asked again. */
+static void approvals_mark(const struct flow *flow, const enum flow_again *again,
+                           bool stale[FLOW_STEPS_MAX]) {
+    bool after[FLOW_STEPS_MAX] = {false};
+    for (size_t i = 0; i < flow->count; i++) {
+        after[i] = again[i] != FLOW_NOT_AGAIN;
+    }
+    flow_mark_after(flow, after);
+    for (size_t i = 0; i < flow->count; i++) {
+        stale[i] = stale[i] || (after[i] && again[i] == FLOW_NOT_AGAIN &&
+                                flow->steps[i].kind == FLOW_KIND_APPROVAL);
+    }
+}
+
 /* --- The verdict ------------------------------------------------------------------------------ */
 
 void flow_reuse(const struct flow *before, const struct flow *flow, const enum flow_again *again,
@@ -84,6 +101,7 @@ void flow_reuse(const struct flow *before, const struct flow *flow, const enum f
                    !described_alike(old->json, new->json) || !waits_alike(before, old, flow, new) ||
                    !ended_alike(old, new);
     }
+    approvals_mark(flow, again, stale);
     flow_mark_after(flow, stale);
     for (size_t i = 0; i < flow->count; i++) {
         const bool completed =
