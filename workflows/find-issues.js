@@ -11,8 +11,8 @@ export const meta = {
     additionalProperties: false,
     properties: {
       target: { type: "string", minLength: 1, default: ".", description: "A file or a folder" },
-      path: { type: "string", minLength: 1, description: "The same as target" },
       maxRounds: { type: "integer", minimum: 1, maximum: 50, default: 5 },
+      path: { type: "string", minLength: 1, description: "The same as target" },
     },
   },
 };

@@ -298,7 +298,7 @@ test("what is resumed takes the results of before, but of who is to run again", 
   assert.deepEqual(third.agents, { succeeded: 1, cached: 1, failed: 0, skipped: 0 });
   const plain = await scene.daemon.cli(["run", "--resume", first]);
   assert.equal(plain.code, 0, plain.stderr);
-  assert.match(plain.stderr, /agent cached: finder \[Find\]\n/);
+  assert.match(plain.stderr, /agent cached: finder \[Find\] from run_\w+\n/);
 });
 
 test("a model of another host is told to be none, in a run once", async (t) => {
