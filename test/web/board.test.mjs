@@ -300,7 +300,7 @@ test("a plan is asked for in the form, and accepted on the page of its task", as
   await page.getByText('Approve the plan "Copy it"?', { exact: true }).waitFor();
   assert.equal(await page.getByRole("button", { name: "Answer and open again" }).count(), 0);
   await page.getByRole("button", { name: /^Accept/ }).click();
-  await page.getByText("pending", { exact: true }).waitFor();
+  await page.locator(".task-top .state", { hasText: "pending" }).waitFor();
   assert.equal((await api.show("T-2")).plan_state, "approved");
   page.clean();
 });
