@@ -177,6 +177,23 @@ golden("workflow-control", async (record) => {
   await flow.ask("GET", `runs/${stopped}`);
 });
 
+const TIMED = `export const meta = { name: "waits", description: "waits", timers: true };
+clearTimeout(setTimeout(log, 20000));
+await sleep(100);
+setTimeout(log, 20000);
+`;
+
+golden("workflow-timers", async (record) => {
+  const daemon = await record.daemon();
+  const flow = new Flow(record, daemon);
+  const run = await flow.start({ script: TIMED });
+  await flow.ended(run);
+  await flow.events(run);
+  await flow.ask("GET", `runs/${run}/timers`);
+  await flow.ask("GET", `runs/${run}/timers?state=fired,cleared&limit=1&total=1`);
+  await flow.ask("GET", `runs/${run}/spans?below=1&kind=timer`);
+});
+
 golden("workflow-agents", async (record) => {
   const daemon = await record.daemon();
   const flow = new Flow(record, daemon);

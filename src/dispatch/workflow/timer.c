@@ -60,10 +60,12 @@ static void timer_arm(struct call *call) {
     timer_start(loop, &call->timer, (uint64_t)timer_wait_ms(call), timer_on_ring);
 }
 
+/* Both clocks are cut to milliseconds, at different moments: one more makes sure that the due time
+ * has come by the wall clock, too. */
 static void timer_begin_wait(struct call *call) {
     const struct workflows *workflows = call->workflow->workflows;
     struct call_timing *timing = &call->timing;
-    timing->rings_ms = workflows__mono_ms(workflows) +
+    timing->rings_ms = workflows__mono_ms(workflows) + 1 +
                        timer_left_ms(timing->made_ms, timing->due_ms, workflows__now_ms(workflows));
     timer_arm(call);
 }
