@@ -321,7 +321,7 @@ static struct err flow_start(struct chat *chat, const char *name, const char *qu
         return err_make(ERR_NOT_FOUND, "chat: flow");
     }
     if (!err_failed(err)) {
-        chat_say(chat, "[flow %s: %s; its end is told here, drover attach shows its steps]", name,
+        chat_say(chat, "[flow %s: %s; this session is notified of its end]", name,
                  talk_text(run, "id"));
     }
     return err;
@@ -336,9 +336,8 @@ struct err chat_command(struct chat *chat, const char *text) {
         }
     }
     AUTO(mem_release) char *name = mem_copy(line, len);
-    const struct err err =
-        len == 0 ? err_make(ERR_NOT_FOUND, "chat: flow")
-                 : flow_start(chat, name, line + len + strspn(line + len, " "));
+    const struct err err = len == 0 ? err_make(ERR_NOT_FOUND, "chat: flow")
+                                    : flow_start(chat, name, line + len + strspn(line + len, " "));
     if (err.code != ERR_NOT_FOUND) {
         return err;
     }

@@ -21,7 +21,7 @@
 struct flow_spec {
     const char *name, *path;                    /* Either of them. */
     const char *root, *model, *project, *label; /* NULL: none. */
-    const json_t *input;  /* Any value; NULL: {}. A text is the question. */
+    const json_t *input;                        /* Any value; NULL: {}. A text is the question. */
     const json_t *notify; /* Receivers of its end, as job_spec_notify accepted them; NULL: none. */
 };
 struct flow_start {
