@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
@@ -309,6 +309,31 @@ test("wrong use is told in the words of what was used", async (t) => {
   const latin = await daemon.cli(["ask", "-"], { input: Buffer.from([0x61, 0xe9, 0x62]) });
   assert.equal(latin.code, 2);
   assert.match(latin.stderr, /not valid UTF-8/);
+});
+
+test("/FLOW in a chat starts that flow, and the session is notified of its end", async (t) => {
+  const daemon = await start(t), root = scratch(t);
+  mkdirSync(path.join(root, ".drover/flows"), { recursive: true });
+  writeFileSync(path.join(root, ".drover/flows/flock.js"), `export default { name: "flock",
+    description: "x", steps: [{ id: "quiet", kind: "command", command: "true" },
+      { id: "count", kind: "agent", deps: ["quiet"], run: (ctx) => "say: " +
+        ctx.input.question + "[" + ctx.results.quiet + "]" }],
+    render: (ctx) => ctx.results.count };\n`);
+  const input = "/session\n/flock of sheep\nsay: on\n";
+  const { code, stdout, stderr } = await daemon.cli(["chat", "--root", root], { input });
+  assert.equal(code, 0, stderr);
+  const [, session, run] = /\[(ses_\w+)\]\n\[flow flock: (run_\w+);[^]*\non\n/.exec(stdout) ?? [];
+  assert.ok(run, stdout);
+  let notices = [];
+  while (notices.length === 0) {
+    const { json } = await daemon.request("GET", `/api/v1/sessions/${session}/messages`,
+      { local: true });
+    notices = json.items.filter(({ parts }) => parts[0]?.text.includes(run));
+  }
+  assert.match(notices.at(-1).parts[0].text, /"kind":"flow".*of sheep\[\]/);
+  const { json } = await daemon.request("GET", `/api/v1/runs/${run}/flow`, { local: true });
+  assert.deepEqual(json.steps.map((step) => [typeof step.run, typeof step.session, step.result]),
+    [["string", "object", ""], ["string", "string", "of sheep[]"]]);
 });
 
 test("chat in a pipe answers line by line, and goes on after a failure", async (t) => {

@@ -131,7 +131,8 @@ test("the catalog is by origin, and the last run of a name is its newest", () =>
   const run = (id, label, made_ms, kind = "workflow") => ({ id, label, made_ms, kind });
   const last = rules.lastRuns([run(1, "a", 1), run(2, "a", 3), run(3, "a", 2), run(4, null, 9),
     run(5, "a", 4, "flow")]);
-  assert.deepEqual([...last].map(([name, { id }]) => [name, id]), [["workflow a", 2], ["flow a", 5]]);
+  assert.deepEqual([...last].map(([name, { id }]) => [name, id]),
+    [["workflow a", 2], ["flow a", 5]]);
   const at = (kind) => rules.placeOf(flow("a/b c", "home", "", kind), "/p q");
   assert.deepEqual(["workflow", "flow"].map(at),
     ["/workflows/a%2Fb%20c?root=%2Fp+q", "/flows/a%2Fb%20c?root=%2Fp+q"]);

@@ -333,7 +333,7 @@ test("what is broken, shadowed or missing says so, and an empty list has the nex
     await row(page, "broken").getByText(/broken, line 1: meta.name/).waitFor();
     await page.locator(".row.flow", { hasText: "Another one has its name" }).waitFor();
     await page.getByRole("searchbox").fill("nothing has this name");
-    await page.getByText("No workflow matches the filter.").waitFor();
+    await page.getByText("No workflow or flow matches the filter.").waitFor();
     await page.getByRole("button", { name: "Show all" }).click();
     await row(page, "broken").getByRole("link").first().click();
     await page.getByRole("button", { name: /^error, line 1/ }).waitFor();

@@ -321,7 +321,7 @@ static struct err flow_start(struct chat *chat, const char *name, const char *qu
         return err_make(ERR_NOT_FOUND, "chat: flow");
     }
     if (!err_failed(err)) {
-        chat_say(chat, "[flow %s: %s; its end is told here, drover attach shows its steps]", name,
+        chat_say(chat, "[flow %s: %s; this session is notified of its end]", name,
                  talk_text(run, "id"));
     }
     return err;

@@ -68,7 +68,9 @@ function Field({ name, property, text, needed, wrong, set }: FieldProps) {
   const label = visible(typeof property.title === "string" ? property.title : name);
   const about = typeof property.description === "string" ? visible(property.description) : "";
   const plain = type === "string" || type === "number" || type === "integer";
-  const shared = { id, value: text, required: needed, "aria-invalid": wrong, ...limitsOf(property) };
+  const shared = {
+    id, value: text, required: needed, "aria-invalid": wrong, ...limitsOf(property),
+  };
   if (type === "boolean" && !Array.isArray(options)) {
     return (
       <div class="field">

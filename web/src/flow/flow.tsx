@@ -164,7 +164,9 @@ function One({ flow, root }: { flow: Workflow; root: string }) {
       <div>
         <div class="flow-about">
           {flow.error === undefined ? null : (
-            <p class="tone-fail">✕ <bdi>{words.broken(flow.error.line, short(flow.error.detail))}</bdi></p>
+            <p class="tone-fail">
+              ✕ <bdi>{words.broken(flow.error.line, short(flow.error.detail))}</bdi>
+            </p>
           )}
           <p dir="auto"><Bounded text={flow.description} /></p>
           <p class="muted small"><bdi class="mono">{short(flow.file)}</bdi></p>
@@ -182,7 +184,9 @@ function One({ flow, root }: { flow: Workflow; root: string }) {
         {flow.source == null ? null : (
           <details>
             <summary>{words.source}</summary>
-            <pre class="flow-source-text" dir="ltr" tabIndex={0}><Bounded text={flow.source} /></pre>
+            <pre class="flow-source-text" dir="ltr" tabIndex={0}>
+              <Bounded text={flow.source} />
+            </pre>
           </details>
         )}
       </div>

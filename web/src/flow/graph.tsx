@@ -7,8 +7,8 @@ import { beginning, visible } from "../parts/visible.ts";
 import { useNamed } from "../router/router.ts";
 import { useKeys } from "../shell/keys.ts";
 import {
-  byIdOf, chosenOf, isChosen, isFailed, isOut, isSettled, isWaiting, layoutOf, markOf, NODE, stepFrom, tookOf,
-  toneOf, type Layout, type Placed, type Step, type Tone,
+  byIdOf, chosenOf, isChosen, isFailed, isOut, isSettled, isWaiting, layoutOf, markOf, NODE,
+  stepFrom, tookOf, toneOf, type Layout, type Placed, type Step, type Tone,
 } from "./rules.ts";
 import { words } from "./words.ts";
 

@@ -198,7 +198,8 @@ function sorted(columns: Item[][], before: (item: Item, layer: number) => Item[]
 
 /** From the right of one box to the left of the next. */
 const curve = (x1: number, y1: number, x2: number, y2: number): string =>
-  (Math.abs(y1 - y2) < 1 ? `H${x2}` : `C${x1 + GAP_X / 2} ${y1} ${x2 - GAP_X / 2} ${y2} ${x2} ${y2}`);
+  (Math.abs(y1 - y2) < 1 ? `H${x2}`
+    : `C${x1 + GAP_X / 2} ${y1} ${x2 - GAP_X / 2} ${y2} ${x2} ${y2}`);
 
 const heightOf = ({ isLane }: Item): number => (isLane ? LANE : NODE.height);
 const xOf = (layer: number): number => EDGE + layer * (NODE.width + GAP_X);
@@ -289,8 +290,8 @@ export function toneOf(from: Step, to: Step, byId: ReadonlyMap<string, Step>): T
 
 /* --- From one step to the next, by keys ------------------------------------------------------- */
 
-/** Where an arrow leads from the node at `now` of `layout.nodes`: up and down in its layer, left and
- *  right along an edge, else to the nearest one of the next layer. */
+/** Where an arrow leads from the node at `now` of `layout.nodes`: up and down in its layer, left
+ *  and right along an edge, else to the nearest one of the next layer. */
 export function stepFrom(
   { nodes, edges }: Layout, now: number, key: "up" | "down" | "left" | "right"): number {
   const here = nodes[now];

@@ -131,7 +131,8 @@ function Text({ title, text, plain }: { title: string; text: string; plain: bool
 }
 
 /** Where what it began is shown. */
-function Places({ step: { kind, run, session, approval }, asks }: Pick<StepProps, "step" | "asks">) {
+function Places({ step, asks }: Pick<StepProps, "step" | "asks">) {
+  const { kind, run, session, approval } = step;
   const isHere = asks.some(({ id }) => id === approval);
   return (
     <div class="buttons">
@@ -160,10 +161,10 @@ export function StepDetails(props: StepProps) {
   }, [sheet, step.step_id]);
   const close = (): void => {
     select(null);
-    const list = seat.box;
+    const node = `[data-step="${CSS.escape(step.step_id)}"]`;
     requestAnimationFrame(() => { // It may take the focus with it.
       const isLost = document.activeElement === null || document.activeElement === document.body;
-      if (isLost) list?.querySelector<HTMLElement>(`[data-step="${CSS.escape(step.step_id)}"]`)?.focus();
+      if (isLost) seat.box?.querySelector<HTMLElement>(node)?.focus();
     });
   };
   useKeys([{ name: "leave", run: close }]);

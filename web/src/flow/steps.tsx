@@ -1,5 +1,5 @@
 /** A run of a flow: the graph of its steps, the one that is chosen beside it, its report. */
-import { signal, useComputed } from "@preact/signals";
+import { signal } from "@preact/signals";
 import { useEffect, useMemo, useState } from "preact/hooks";
 
 import { get, post, type Problem } from "../api/api.ts";
@@ -64,9 +64,10 @@ function useFlow({ id, history, row }: Opened) {
 }
 
 /** Questions of a step, and of the run that it began. */
-const asksOf = (asks: readonly Ask[], run: string, { step_id, run: child, approval }: Step): Ask[] =>
-  asks.filter((ask) => ask.id === approval || (ask.run === run && ask.step === step_id) ||
-    (child != null && child !== "" && ask.run === child));
+function asksOf(asks: readonly Ask[], flow: string, { step_id, run, approval }: Step): Ask[] {
+  return asks.filter((ask) => ask.id === approval || ask.run === (run ?? "") ||
+    (ask.run === flow && ask.step === step_id));
+}
 
 function Sums({ flow, opened }: { flow: FlowRun; opened: Opened }) {
   const row = opened.row.value, { done, total, waits, failed, out } = sumsOf(flow.steps);
@@ -133,14 +134,16 @@ function Why({ flow, asking, select }: {
 function Head({ flow, opened, asking, select }: {
   flow: FlowRun; opened: Opened; asking: ReadonlySet<string>; select(id: string): void;
 }) {
-  const seat = useSeat(), row = opened.row.value, [problem, problemSet] = useState<Problem | null>(null);
+  const seat = useSeat(), row = opened.row.value;
+  const [problem, problemSet] = useState<Problem | null>(null);
   const live = flow.stage !== "over" && row?.ended_ms == null, root = row?.spec.root ?? "";
   const stop = async (): Promise<void> => {
     const answer = await post(`/runs/${opened.id}/stop`, {});
     problemSet(answer.ok ? null : answer.problem);
   };
+  const stops = live && may("run");
   useKeys([
-    ...(live && may("run") ? [{ name: "stopJob" as const, once: true, run: () => void stop() }] : []),
+    ...(stops ? [{ name: "stopJob" as const, once: true, run: () => void stop() }] : []),
     { name: "trace", run: () => seat.go(`/r/${opened.id}/trace`) },
   ]);
   const cause = row?.cause ?? null, about = `/flows/${encodeURIComponent(flow.flow)}${
@@ -155,8 +158,10 @@ function Head({ flow, opened, asking, select }: {
             { about: visible(cause.replaceAll("_", " ")) })} />
         <span class="muted clip run-about" dir="auto">{visible(words.ofFlow(flow.flow))}</span>
         <span class="end run-buttons">
-          {live && may("run") ? (
-            <button class="quiet" onClick={() => void stop()}>{words.stop}<Hint of="stopJob" /></button>
+          {stops ? (
+            <button class="quiet" onClick={() => void stop()}>
+              {words.stop}<Hint of="stopJob" />
+            </button>
           ) : null}
           {may("run") ? <a class="button" href={about}>{words.startAgain}</a> : null}
         </span>
@@ -171,7 +176,8 @@ function Head({ flow, opened, asking, select }: {
 
 function Report({ flow }: { flow: FlowRun }) {
   if (flow.report === "") {
-    return <p class="run-none muted">{flow.stage === "over" ? words.noReportEnded : words.noReport}</p>;
+    const isOver = flow.stage === "over";
+    return <p class="run-none muted">{isOver ? words.noReportEnded : words.noReport}</p>;
   }
   return (
     <div class="run-result flow-report" tabIndex={0}>
@@ -212,13 +218,12 @@ export function FlowView({ opened }: { opened: Opened }) {
     query.set("step", id);
     seat.go(`${seat.path.peek()}?${query}`);
   };
-  const open = useComputed(() => (read.value?.steps ?? []).map(({ step_id }) => step_id).length);
-  const asking = new Set((flow?.steps ?? []).filter((step) => asksOf(items, opened.id, step).some(isOpen))
-    .map(({ step_id }) => step_id));
+  const asking = new Set((flow?.steps ?? []).filter((step) =>
+    asksOf(items, opened.id, step).some(isOpen)).map(({ step_id }) => step_id));
   useEffect(() => {
     seat.waits.value = asking.size;
     return () => void (seat.waits.value = null);
-  }, [asking.size, open.value]);
+  }, [asking.size]);
   if (flow === null) {
     return problem.value === null ? <Loading />
       : <div class="page"><Trouble problem={problem.value} retry={again} /></div>;

@@ -23,7 +23,7 @@ export const words = {
   waitsAt: "Waits for you at step",
   noSteps: "This flow has no steps.",
   graph: "Steps of the flow",
-  edgesCut: "There are more dependencies than are drawn; the details of a step name all of its own.",
+  edgesCut: "There are more dependencies than can be drawn. A step names its own when it is open.",
 
   /* --- A step --- */
   statuses: {

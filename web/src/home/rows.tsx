@@ -13,7 +13,8 @@ import { words } from "./words.ts";
 const nameOf = (run: { label: string | null; kind: string; command?: string }): string =>
   visible(run.label ?? run.command ?? all.kinds[run.kind] ?? run.kind);
 
-/** A job, a workflow and a flow have a page; an agent is shown in its workflow, a turn in its session. */
+/** A job, a workflow and a flow have a page; an agent is shown in its workflow, a turn in its
+ *  session. */
 export function placeOf(run: { id: string; kind: string; session?: string | null;
   stream?: string }): string | null {
   if (run.kind === "job") return `/j/${run.id}`;

@@ -97,7 +97,8 @@ function Other({ row }: { row: Row }) {
 
 /** A flow: its view is loaded when the first one is shown. */
 function Flow({ opened }: { opened: Opened }) {
-  const [One, oneSet] = useState<typeof FlowView | null>(null), [failed, failedSet] = useState(false);
+  const [One, oneSet] = useState<typeof FlowView | null>(null);
+  const [failed, failedSet] = useState(false);
   useEffect(() => {
     import("../flow/steps.tsx").then(({ FlowView }) => oneSet(() => FlowView),
       () => failedSet(true));

@@ -86,8 +86,8 @@ export function fits(
   return [row.label, row.command, row.id].some((text) => lower(text ?? "").includes(lower(q)));
 }
 
-/** Where a row leads: a workflow and a flow to their run, an agent into that of its workflow, a job to its page,
- *  a turn to its session. */
+/** Where a row leads: a workflow and a flow to their run, an agent into that of its workflow, a job
+ *  to its page, a turn to its session. */
 export function placeOf(row: RunRow): string | null {
   if (row.kind === "workflow" || row.kind === "flow") return `/r/${row.id}`;
   if (row.kind === "agent") return row.parent ? `/r/${row.parent}?agent=${row.id}` : null;

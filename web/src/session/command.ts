@@ -1,5 +1,5 @@
-/** `/NAME words` in the composer: the flow of that name, with the words as its question. A line that
- *  names none is a message like any other. Pure. */
+/** `/NAME words` in the composer: the flow of that name, with the words as its question. A line
+ *  that names none is a message like any other. Pure. */
 
 /** null: it is none. */
 export function commandOf(text: string): { name: string; question: string } | null {

@@ -10,6 +10,8 @@ import { followOwner } from "../state/owner.ts";
 import { startedOf, startedSet, type Offer, type Started as Row } from "./flows.ts";
 import { words } from "./words.ts";
 
+interface Change { id: string; state: string }
+
 /** Its state; "": not known yet. */
 function useStateOf(session: string, run: string): string {
   const [state, stateSet] = useState("");
@@ -21,9 +23,8 @@ function useStateOf(session: string, run: string): string {
       if (answer.ok) stateSet(answer.value.state);
       else if (answer.problem.status === 404) drop(session, run);
     };
-    void read();
     const end = followOwner({
-      onReset: () => void read(),
+      onReset: () => void read(), // Also at once.
       onEvents: (events) => {
         const ours = events.map(({ type, data }) => ({ type, ...data as Partial<Change> }))
           .filter(({ type, id }) => type === "run_changed" && id === run).at(-1);
@@ -37,8 +38,6 @@ function useStateOf(session: string, run: string): string {
   }, [run]);
   return state;
 }
-interface Change { id: string; state: string }
-
 const drop = (session: string, run: string): void =>
   startedSet(session, (list) => list.filter((one) => one.run !== run));
 

@@ -30,8 +30,7 @@ export function grouped(all: readonly Listed[], q: string): [string, Listed[]][]
     [origin, all.filter((one) => one.flow.origin === origin && fits(one))]);
 }
 
-/** The newest run of each name, `KIND NAME`. A run that was given another label is not found by it.
- */
+/** The newest run of each name, `KIND NAME`. A run with another label is not found by it. */
 export function lastRuns(rows: readonly RunRow[]): Map<string, RunRow> {
   const last = new Map<string, RunRow>();
   for (const row of rows) {
@@ -49,7 +48,8 @@ export const placeOf = ({ kind, flow: { name } }: { kind: Kind; flow: { name: st
 
 /** --- The form --- */
 
-export type FieldKind = "text" | "long" | "integer" | "number" | "flag" | "choice" | "texts" | "json";
+export type FieldKind =
+  "text" | "long" | "integer" | "number" | "flag" | "choice" | "texts" | "json";
 export interface ArgField {
   name: string; kind: FieldKind; required: boolean; about: string;
   /** What the script takes where nothing is given, as far as the schema says so. */
