@@ -59,9 +59,9 @@
  *      "o":"null","why":s     the promise fulfils with null; why: in place of it, for results that
  *                             are objects
  *      "o":"throw","name":s,"message":s
- *      "o":"script","script","form","file","meta","results"?,"timers"?   its args and path are those
- *                             of the call of a workflow() alone: the child, run inline; how it ends,
- *                             settles it
+ *      "o":"script","script","form","file","meta","results"?,"timers"?
+ *                             its args and path are those of the call of a workflow() alone: the
+ *                             child, run inline; how it ends, settles it
  *      and of an agent "used":{"prompt":N,"completion":N}?, its tokens, and "cached":true?, for
  *      results that are objects
  *

@@ -157,7 +157,7 @@ static void again_choose(struct sim *sim, struct submission *submission) {
     submission->what.rerun_from = submission->rerun_from;
 }
 
-/* One at a time of those with one number: workers of both would know the same steps. */
+/* Runs with one number begin one at a time: workers of both would know the same steps. */
 static void flow_resume(struct sim *sim) {
     const struct sim_flow *picked = flow_pick(sim);
     const struct sim_flow *old = picked == NULL ? NULL : flows_by_op(sim, picked->op);

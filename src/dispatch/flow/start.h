@@ -21,12 +21,12 @@
 #include "script/catalog.h"
 
 struct flow_spec {
-    const char *name, *path, *script;           /* One; script: the text of a file. */
+    const char *name, *path, *script;           /* Exactly one; script: a text. */
     const char *title;                          /* Names a text; NULL: "flow.js". */
     const char *root, *model, *project, *label; /* NULL: none. */
     const json_t *input;                        /* Any value; NULL: {}. A text is the question. */
     const json_t *notify; /* Receivers of its end, as job_spec_notify accepted them; NULL: none. */
-    int64_t timeout_ms;   /* Of the run; 0: none. */
+    int64_t timeout_ms;   /* For the run; 0: none. */
     /* run_… that has ended, or "last": its steps are reused, and all that is not given is as there.
      * Without a file of its own its source is, too. NULL: none. */
     const char *resume;

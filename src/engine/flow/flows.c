@@ -410,7 +410,7 @@ struct err flows__child_ended(struct tx *tx, const struct run_row *child, struct
     }
     const bool succeeded = child->state == RUN_SUCCEEDED;
     if (state.run.stop != CAUSE_NONE && !succeeded) {
-        return tx_error(tx); /* It was stopped with its flow: its step is cancelled, and no failure. */
+        return tx_error(tx); /* Stopped with its flow: the step is cancelled, and has not failed. */
     }
     if (place > 0) {
         const size_t at = (size_t)(place - 1);

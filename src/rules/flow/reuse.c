@@ -73,8 +73,8 @@ static bool ended_alike(const struct flow_step *old, const struct flow_step *new
 
 /* --- What a person has said ------------------------------------------------------------------- */
 
-/* Somebody approved what steps before it had said: where one of those runs again, even alone, the
- * question is asked again. */
+/* An approval is a yes to what steps before it had said: where one of those runs again, even alone,
+ * the question is asked again. */
 static void approvals_mark(const struct flow *flow, const enum flow_again *again,
                            bool stale[FLOW_STEPS_MAX]) {
     bool after[FLOW_STEPS_MAX] = {false};
