@@ -244,7 +244,7 @@ struct seen_step {
     int64_t questions, denials;
     char letters[WORLD_CALLS + 1]; /* Answers of the agents of its last evaluation. */
     int64_t calls;                 /* Agents that it began. */
-    bool cached;                   /* Its result is that of an earlier run. */
+    bool cached;                   /* The result is that of an earlier run. */
     struct told_step told;
 };
 struct seen_flow {
