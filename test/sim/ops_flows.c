@@ -157,11 +157,25 @@ static void again_choose(struct sim *sim, struct submission *submission) {
     submission->what.rerun_from = submission->rerun_from;
 }
 
-/* Runs with one number begin one at a time: workers of both would know the same steps. */
+/* A flow that has ended, and that no step began; NULL: there is none. Of those with one number the
+ * last must have ended, too: workers of both would know the same steps. */
+static const struct sim_flow *ended_pick(struct sim *sim) {
+    struct sim_flows *all = flows_of(sim);
+    const struct sim_flow *ended[FLOWS_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        const struct sim_flow *flow = &all->list[i];
+        if (flow->ends_known && !flow->deleting && flow_parent_op(flow->op) == 0 &&
+            flows_by_op(sim, flow->op)->ends_known) {
+            ended[count++] = flow;
+        }
+    }
+    return count == 0 ? NULL : ended[sim_choose(sim, "ended flow", count)];
+}
+
 static void flow_resume(struct sim *sim) {
-    const struct sim_flow *picked = flow_pick(sim);
-    const struct sim_flow *old = picked == NULL ? NULL : flows_by_op(sim, picked->op);
-    if (old == NULL || !old->ends_known || flow_parent_op(old->op) != 0) {
+    const struct sim_flow *old = ended_pick(sim);
+    if (old == NULL) {
         return;
     }
     struct submission *submission = submission_new(sim, old->op, old->world.seed, old->rooted);
@@ -386,7 +400,7 @@ static void flow_late(struct sim *sim) {
 
 const struct sim_op flows_ops[] = {
     {"flow_submit", 430, flow_submit},
-    {"flow_resume", 100, flow_resume},
+    {"flow_resume", 200, flow_resume},
     {"flow_stop", 15, flow_stop},
     {"flow_delete", 8, flow_delete},
     {"flow_pause", 20, flow_pause},

@@ -31,6 +31,7 @@ struct flow_run {
     struct runs_row child;
     enum approval_verb verb;
     const char *resume; /* NULL: none. */
+    json_t *rerun;      /* Owned by the test; NULL: none. */
     struct why why;
 };
 
@@ -46,7 +47,8 @@ static struct err submit_tx(struct tx *tx, void *ctx) {
                             .model = BYTES(""),
                             .root = BYTES("/tmp"),
                             .step_timeout_ms = FLOW_STEP_TIMEOUT_MS,
-                            .resume = bytes_of(flow->resume != NULL ? flow->resume : "")};
+                            .resume = bytes_of(flow->resume != NULL ? flow->resume : ""),
+                            .rerun = flow->rerun};
     what.run.kind = KIND_FLOW;
     const struct err err = tx_flow_submit(tx, &what, &row, &flow->why);
     if (!err_failed(err)) {
@@ -269,6 +271,25 @@ static void a_run_takes_over_results_in_the_commit_that_makes_it(void **state) {
     assert_int_equal(runs_count(*state, "SELECT count(*) FROM approvals"), 1);
 }
 
+static void a_result_that_was_taken_over_is_forgotten_by_a_rejection(void **state) {
+    AUTO(json_release) json_t *rerun = json_pack("[s]", "ok");
+    struct flow_run first = begun(*state, release);
+    to_the_person(&first);
+    person(&first, APPROVAL_ALLOW);
+    assert_int_equal(runs_do(*state, end_tx, &first), ERR_NONE);
+    struct flow_run second = {
+        .runs = *state, .description = release, .resume = first.run, .rerun = rerun};
+    assert_int_equal(runs_do(*state, submit_tx, &second), ERR_NONE);
+    assert_int_equal(runs_do(*state, adopt_tx, &second), ERR_NONE);
+    assert_steps(&second, "look completed over 'x', which completed over 'branch:bad', "
+                          "fix completed over 'out', praise excluded over '', ok running person "
+                          "''");
+    person(&second, APPROVAL_DENY);
+    assert_steps(&second, "look completed over 'x', which completed over 'branch:bad', "
+                          "fix running child '', praise excluded over '', ok pending new ''");
+    assert_int_equal(runs_count(*state, "SELECT count(*) FROM flow_steps WHERE cached <> ''"), 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_flow_goes_on_from_its_rows_to_its_report, runs_begin,
@@ -278,6 +299,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_step_that_throws_fails_the_run_and_ends_the_others,
                                         runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(a_run_takes_over_results_in_the_commit_that_makes_it,
+                                        runs_begin, runs_end),
+        cmocka_unit_test_setup_teardown(a_result_that_was_taken_over_is_forgotten_by_a_rejection,
                                         runs_begin, runs_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
