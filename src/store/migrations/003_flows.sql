@@ -18,8 +18,8 @@ CREATE TABLE flows (
     report TEXT NOT NULL,
     step_timeout_ms @int@ NOT NULL
 ) @strict@;
--- Steps, in the order of the file. child: id of the run that it waits for; 0: none. latest: of its
--- newest run, which may have ended; session: of that; ''. approval: apr_…, or ''.
+-- Steps, in the order of the file. child: id of its run; 0: none. latest: run_… that it began last,
+-- which clients see when the child has ended, too, or ''. approval: apr_…, or ''.
 CREATE TABLE flow_steps (
     run @int@ NOT NULL,
     place @int@ NOT NULL,
@@ -35,7 +35,7 @@ CREATE TABLE flow_steps (
     changed_ms @int@ NOT NULL,
     due_ms @int@ NOT NULL,
     child @int@ NOT NULL,
-    latest @int@ NOT NULL DEFAULT 0,
+    latest TEXT NOT NULL,
     session TEXT NOT NULL,
     approval TEXT NOT NULL,
     note TEXT NOT NULL,
