@@ -31,7 +31,7 @@ static void steps_insert(struct tx *tx, int64_t run, const struct flow *flow,
             "INSERT INTO flow_steps (run, place, name, status, phase, cause, version, chosen,"
             " tries, rounds, began_ms, changed_ms, due_ms, child, latest, session, approval, note,"
             " prompt, result, cached) VALUES ($1, $2, $3, $4, $5, $6, $7, -1, 0, 0, 0, $8, 0, 0,"
-            " 0, '', '', '', '', '', '')",
+            " '', '', '', '', '', '', '')",
             ARGS(arg_int(run), arg_int((int64_t)i), arg_text(step->id),
                  arg_str(flow_status_names[step->status]), arg_str(flow_phase_names[step->phase]),
                  arg_str(flow_cause_names[step->cause]), arg_int(step->version),
@@ -263,9 +263,10 @@ static struct err child_begin(struct tx *tx, const struct flow_state *state,
 /* The child may have ended in the commit that began it: a budget was used up. */
 static void child_known(struct tx *tx, struct bytes run, size_t at, const struct run_row *child) {
     tx_do(tx,
-          "UPDATE flow_steps SET child = $3, latest = $3, session = $4 WHERE place = $2 AND run ="
+          "UPDATE flow_steps SET child = $3, session = $4, latest = $5 WHERE place = $2 AND run ="
           " (SELECT id FROM runs WHERE run = $1)",
-          ARGS(arg_text(run), arg_int((int64_t)at), arg_int(child->id), arg_text(child->session)));
+          ARGS(arg_text(run), arg_int((int64_t)at), arg_int(child->id), arg_text(child->session),
+               arg_text(child->run)));
     if (run_state_final(child->state)) {
         tx_fail(tx, flows__child_ended(tx, child, BYTES("")));
     }

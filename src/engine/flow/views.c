@@ -171,7 +171,7 @@ static void step_write(const struct flow_state *state, size_t at, struct rows *r
 
 /* A child that is queued waits for a slot, or for its budget; one that asks, for a person. */
 #define CHILD_IS_BLOCKED                                                                           \
-    "CASE WHEN (s.child <> 0 AND r.state = 'queued') OR EXISTS (SELECT 1 FROM approvals a WHERE "  \
+    "CASE WHEN r.state = 'queued' OR EXISTS (SELECT 1 FROM approvals a WHERE "                     \
     "a.run = r.id AND"                                                                             \
     " a.answered_ms IS NULL) OR EXISTS (SELECT 1 FROM flow_calls c JOIN approvals a ON"            \
     " a.run = c.child WHERE c.run = s.run AND c.place = s.place AND c.version = s.version"         \
@@ -207,8 +207,8 @@ struct err tx_flow_write(struct tx *tx, const struct run_row *run, struct bytes 
     text_add_name(text, "steps");
     text_add_char(text, '[');
     rows = tx_rows(tx,
-                   "SELECT COALESCE(r.run, ''), s.session, s.approval, s.prompt, s.result,"
-                   " " CHILD_IS_BLOCKED " FROM flow_steps s LEFT JOIN runs r ON r.id = s.latest"
+                   "SELECT s.latest, s.session, s.approval, s.prompt, s.result,"
+                   " " CHILD_IS_BLOCKED " FROM flow_steps s LEFT JOIN runs r ON r.id = s.child"
                    " WHERE s.run = $1 ORDER BY s.place",
                    ARGS(arg_int(run->id)));
     for (size_t i = 0; i < state.flow.count && rows_step(rows); i++) {

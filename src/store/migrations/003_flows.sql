@@ -25,9 +25,9 @@ CREATE TABLE flows (
     artifact_fault TEXT NOT NULL,
     resumed_from TEXT NOT NULL
 ) @strict@;
--- Steps, in the order of the file. child: id of the run that it waits for; 0: none. latest: of its
--- newest run, which may have ended; session: of that; ''. approval: apr_…, or ''. cached: run_… in
--- which it ran, where its result was taken over, or ''.
+-- Steps, in the order of the file. child: id of the run that it waits for; 0: none. latest: run_…
+-- that it began last, which clients see when it has ended, too, or ''; session: of that; ''.
+-- approval: apr_…, or ''. cached: run_… in which it ran, where its result was taken over, or ''.
 CREATE TABLE flow_steps (
     run @int@ NOT NULL,
     place @int@ NOT NULL,
@@ -43,7 +43,7 @@ CREATE TABLE flow_steps (
     changed_ms @int@ NOT NULL,
     due_ms @int@ NOT NULL,
     child @int@ NOT NULL,
-    latest @int@ NOT NULL,
+    latest TEXT NOT NULL,
     session TEXT NOT NULL,
     approval TEXT NOT NULL,
     note TEXT NOT NULL,
