@@ -165,4 +165,11 @@ test("sessions of its agents are in no list, and leave with the run", async (t) 
   assert.equal(gone.status, 200, gone.text);
   assert.deepEqual((await turns.get("/sessions?archived=1")).items, []);
   assert.deepEqual((await turns.get("/runs")).items, []);
+
+  const second = await started(turns, "talks");
+  const [one] = (await ended(turns, second)).steps;
+  const alone = await turns.ask("DELETE", `/runs/${one.run}`); // As by age: it ended first.
+  assert.equal(alone.status, 200, alone.text);
+  const left = (await turns.get("/sessions?archived=1")).items;
+  assert.deepEqual(left.map(({ id }) => id === one.session), [false]);
 });

@@ -386,6 +386,20 @@ static void told_take(struct told_step *told, enum flow_status status, enum flow
     told->phase = phase;
 }
 
+/* Clients are told "blocked" of a step that waits for a place or for a person. */
+static bool event_read(const json_t *event, unsigned *ret_status, unsigned *ret_phase) {
+    const struct bytes status = json_bytes(event, "status");
+    if (!name_read(json_bytes(event, "phase"), flow_phase_names, ret_phase)) {
+        return false;
+    }
+    const bool ready = *ret_phase == FLOW_AT_READY, asks = *ret_phase == FLOW_AT_PERSON;
+    if (bytes_is(status, "blocked")) {
+        *ret_status = ready ? FLOW_PENDING : FLOW_RUNNING;
+        return ready || asks;
+    }
+    return name_read(status, flow_status_names, ret_status) && !ready && !asks;
+}
+
 static void event_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     struct seen_flow *seen = ctx;
     AUTO(json_release) json_t *event = NULL;
@@ -404,8 +418,10 @@ static void event_take(struct sim *sim, const struct ask_row *row, void *ctx) {
         }
         return;
     }
-    if (at == FLOW_NONE || !name_read(json_bytes(event, "status"), flow_status_names, &status) ||
-        !name_read(json_bytes(event, "phase"), flow_phase_names, &phase)) {
+    if (json_object_get(event, "cause") == NULL) {
+        return; /* An agent of the step asks, or was answered: the step stays as it is. */
+    }
+    if (at == FLOW_NONE || !event_read(event, &status, &phase)) {
         sim_fail(sim, "an event of %s is of no step: %s", seen->flow->run, row->text[0].data);
     }
     told_take(&seen->steps[at].told, (enum flow_status)status, (enum flow_phase)phase);
