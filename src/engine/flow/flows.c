@@ -156,9 +156,11 @@ static struct bytes branch_of(struct tx *tx, const struct flow_state *state, siz
     return tx_copy_text(tx, &text, "flows: branch");
 }
 
+/* A run that was asked to stop hears no answers: the end of a child is then a part of its own end,
+ * which cancels the step. */
 static bool step_answer(struct flow_state *state, size_t at, const struct flow_answer *answer,
                         struct bytes text) {
-    if (at >= state->flow.count || state->stage != FLOW_IN_STEPS ||
+    if (at >= state->flow.count || state->run.stop != CAUSE_NONE || state->stage != FLOW_IN_STEPS ||
         !flow_answered(&state->flow, at, answer)) {
         return false;
     }
