@@ -167,7 +167,7 @@ static void timers_are_for_boocode_and_for_who_asks(void **state) {
     assert_false(has_timers("/p/.boocode/workflows/f.js", ", timers: false"));
 }
 
-/* Their names are known then, and `setInterval` is no more than it is elsewhere. */
+/* Names of timers are known then, and `setInterval` is no more than it is elsewhere. */
 static void notes_know_the_names_of_timers(void **state) {
     (void)state;
     static const char script[] = "export const meta = {name: 'x', description: 'd', timers: true};"
