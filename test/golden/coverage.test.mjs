@@ -106,8 +106,8 @@ const EVENTS = {
   lists: "run_changed",
   runs: "run_queued run_started run_retrying run_stopping run_finished",
   workflows: `workflow_started phase log agent_started agent_waiting agent_answered agent_retrying
-    agent_resumed agent_restarted agent_finished workflow_paused workflow_resumed
-    workflow_finished`,
+    agent_resumed agent_restarted agent_finished timer_started timer_finished workflow_paused
+    workflow_resumed workflow_finished`,
   flows: "flow_run_started flow_run_step_updated",
 };
 const eventTypes = Object.values(EVENTS).flatMap((words) => words.split(/\s+/));
