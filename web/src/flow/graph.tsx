@@ -1,5 +1,6 @@
 /** The graph of a flow: each step a button, and behind them one line for each dependency. In a
  *  narrow place the same buttons are a list, which says in words what each comes after. */
+import type { VNode } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 
 import { tookText } from "../parts/text.ts";
@@ -82,11 +83,11 @@ function afterText({ deps, branch }: Step): string {
   return names.length === 0 ? "" : words.after(shown.join(", "));
 }
 
-function Node({ step, place, byId, asks, now_ms, selected, select }: {
-  step: Step; place: Placed; byId: ReadonlyMap<string, Step>; asks: boolean; now_ms: number;
+function Node({ step, place, chosen, asks, now_ms, selected, select }: {
+  step: Step; place: Placed; chosen: boolean | null; asks: boolean; now_ms: number;
   selected: boolean; select(id: string): void;
 }) {
-  const [shape, tone] = markOf(step, asks), chosen = isChosen(step, byId), cause = causeText(step);
+  const [shape, tone] = markOf(step, asks), cause = causeText(step);
   const facts = factsOf(step, now_ms), kind = words.kinds[step.kind] ?? visible(step.kind);
   const classes = ["flow-step", isOut(step) ? "is-out" : "", isFailed(step) ? "is-failed" : "",
     tone === "wait" ? "is-wait" : "", selected ? "sel" : ""].filter((one) => one !== "");
@@ -122,8 +123,29 @@ function Node({ step, place, byId, asks, now_ms, selected, select }: {
   );
 }
 
+/** What of a step is drawn, as text; the time counts while it runs. */
+const seenOf = (step: Step, place: Placed, asks: boolean, selected: boolean,
+  chosen: boolean | null, now_ms: number): string =>
+  JSON.stringify([step.status, step.phase, step.cause, step.tries, step.rounds, step.began_ms,
+    step.changed_ms, chosenOf(step), chosen, asks, selected, place.x, place.y,
+    isSettled(step) || step.began_ms == null ? 0 : now_ms]);
+
+/** Of 500 steps few change at a time: the others are drawn again as they are. */
+function useNodes() {
+  const drawn = useRef(new Map<string, { seen: string; node: VNode }>());
+  return (id: string, seen: string, draw: () => VNode): VNode => {
+    const before = drawn.current.get(id);
+    if (before?.seen === seen) return before.node;
+    const node = draw();
+    drawn.current.set(id, { seen, node });
+    return node;
+  };
+}
+
 export function Graph({ steps, now_ms, asking, selected, select }: GraphProps) {
-  const named = useNamed(), list = useRef<HTMLOListElement>(null);
+  const named = useNamed(), list = useRef<HTMLOListElement>(null), nodeOf = useNodes();
+  const latest = useRef(select);
+  latest.current = select;
   /** Only what the file says moves anything: not how the steps stand. */
   const shape = JSON.stringify(steps.map(({ step_id, deps, batch, branch }) =>
     [step_id, deps, batch, branch?.switch]));
@@ -182,11 +204,13 @@ export function Graph({ steps, now_ms, asking, selected, select }: GraphProps) {
           style={{ "--node": `${NODE.width}px`, "--node-high": `${NODE.height}px` }}>
           {layout.nodes.map((place) => {
             const one = steps[place.at];
-            return one === undefined ? null : (
-              <Node key={one.step_id} step={one} place={place} byId={byId} now_ms={now_ms}
-                asks={asking.has(one.step_id)} selected={one.step_id === selected}
-                select={select} />
-            );
+            if (one === undefined) return null;
+            const asks = asking.has(one.step_id), isSelected = one.step_id === selected;
+            const chosen = isChosen(one, byId);
+            return nodeOf(one.step_id, seenOf(one, place, asks, isSelected, chosen, now_ms), () => (
+              <Node key={one.step_id} step={one} place={place} chosen={chosen} now_ms={now_ms}
+                asks={asks} selected={isSelected} select={(id) => latest.current(id)} />
+            ));
           })}
         </ol>
       </div>

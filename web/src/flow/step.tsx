@@ -3,7 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 
 import { AskCard } from "../ask/ask.tsx";
 import { useAskKeys } from "../ask/keys.ts";
-import { bodyOf, isYesNo } from "../ask/text.ts";
+import { isYesNo } from "../ask/text.ts";
 import { Markdown } from "../markdown/index.ts";
 import { Bounded } from "../parts/bounded.tsx";
 import { clockTime, tookText } from "../parts/text.ts";
@@ -106,8 +106,10 @@ function Answer({ result }: { result: string }) {
   return (
     <>
       <p>
-        <span class={`tone-${tone}`}><span aria-hidden="true">{said.approved ? "✓ " : "✕ "}</span>
-          {said.approved ? words.approved : words.rejected}</span>{" "}
+        <span class={`tone-${tone}`}>
+          <span aria-hidden="true">{said.approved ? "✓ " : "✕ "}</span>
+          {said.approved ? words.approved : words.rejected}
+        </span>{" "}
         <span class="muted">{words.by(visible(said.by ?? ""), clockTime(said.at_ms ?? 0))}</span>
       </p>
       {said.reason ? <p dir="auto">{visible(said.reason)}</p> : null}
@@ -131,9 +133,7 @@ function Text({ title, text, plain }: { title: string; text: string; plain: bool
 }
 
 /** Where what it began is shown. */
-function Places({ step, asks }: Pick<StepProps, "step" | "asks">) {
-  const { kind, run, session, approval } = step;
-  const isHere = asks.some(({ id }) => id === approval);
+function Places({ step: { kind, run, session, approval } }: Pick<StepProps, "step">) {
   return (
     <div class="buttons">
       {session == null || session === "" ? null
@@ -143,7 +143,7 @@ function Places({ step, asks }: Pick<StepProps, "step" | "asks">) {
           {kind === "command" ? words.toJob : words.toRun}
         </a>
       )}
-      {approval == null || approval === "" || !isHere ? null
+      {approval == null || approval === "" ? null
         : <a class="button" href={`/inbox/${approval}`}>{words.toQuestion}</a>}
     </div>
   );
@@ -174,7 +174,7 @@ export function StepDetails(props: StepProps) {
   const isAsked = asks.some((ask) => isOpen(ask));
   const [shape, tone] = markOf(step, isAsked), cause = causeText(step);
   const isPerson = step.kind === "approval", isDone = step.status === "completed";
-  const shownAsk = asks.some(({ id }) => id === step.approval);
+  const shown = asks.find(({ id }) => id === step.approval);
   const promptTitle = isPerson ? words.asked : step.kind === "command" ? words.command
     : step.kind === "agent" ? words.prompt : words.given;
   return (
@@ -191,14 +191,13 @@ export function StepDetails(props: StepProps) {
         <section><h3>{words.why}</h3><p dir="auto"><bdi>{visible(step.note)}</bdi></p></section>
       )}
       <section><h3>{words.now}</h3><Facts step={step} now_ms={now_ms} /></section>
-      {shownAsk && asks.some((ask) => bodyOf(ask) !== "" && !isYesNo(ask)) ? null
-        : <Text title={promptTitle} text={isAsked && isPerson ? "" : step.prompt ?? ""} plain />}
-      {isPerson && (step.result ?? "") !== "" ? (
+      {shown !== undefined ? null : <Text title={promptTitle} text={step.prompt ?? ""} plain />}
+      {shown !== undefined && isYesNo(shown) ? null : isPerson && (step.result ?? "") !== "" ? (
         <section><h3>{words.answer}</h3><Answer result={step.result ?? ""} /></section>
       ) : <Text title={words.result} text={step.result ?? ""} plain={!isProse(step) || !isDone} />}
       <Links title={words.needs} ids={(sources[at] ?? []).map(idOf)} select={select} byId={byId} />
       <Links title={words.leads} ids={targets} select={select} byId={byId} />
-      <Places step={step} asks={asks} />
+      <Places step={step} />
     </aside>
   );
 }
