@@ -386,7 +386,7 @@ static void told_take(struct told_step *told, enum flow_status status, enum flow
     told->phase = phase;
 }
 
-/* Clients are told "blocked" of a step that waits for a place or for a person. */
+/* Clients see "blocked" while a step waits for a place or for a person. */
 static bool event_read(const json_t *event, unsigned *ret_status, unsigned *ret_phase) {
     const struct bytes status = json_bytes(event, "status");
     if (!name_read(json_bytes(event, "phase"), flow_phase_names, ret_phase)) {
