@@ -153,8 +153,8 @@ test("one step runs again, or one with all after it; the rest keeps its results"
     assert.equal(stepOf(same, "which").result, "branch:l");
     assert.deepEqual([stepOf(same, "right").status, stepOf(same, "right").cached],
       ["excluded", null]);
-    const [alone, rest] = await rerun({ rerun: ["draft"] }, "last");
-    assert.deepEqual([alone, rest], ["draft", "plan good which left end"]);
+    const [alone, rest] = await rerun({ rerun: ["left"] }, "last");
+    assert.deepEqual([alone, rest], ["left", "plan draft good which end"]);
     const [after, before, flow] = await rerun({ rerun_from: ["which"] }, same.id);
     assert.deepEqual([after, before], ["left end", "plan draft good"]);
     assert.deepEqual([flow.resumed_from, stepOf(flow, "plan").cached], [same.id, whole.id]);

@@ -30,14 +30,13 @@ export const isSettled = ({ status }: Step): boolean => SETTLED.includes(status)
 export const isOut = ({ status }: Step): boolean => OUT.includes(status);
 export const isFailed = ({ status }: Step): boolean =>
   status === "failed" || status === "timed_out";
-export const isWaiting = ({ status, phase }: Step): boolean =>
-  status === "running" && phase === "person";
+export const isWaiting = (step: Step): boolean => step.phase === "person" && !isSettled(step);
 
 /** Shape and colour; the word stands in `words`. */
 export function markOf(step: Step, asks = false): [shape: string, tone: string] {
   if (asks || isWaiting(step)) return ["◆", "wait"];
   const marks: Record<string, [string, string]> = {
-    running: ["◔", "run"], completed: ["✓", "ok"], failed: ["✕", "fail"], skipped: ["»", "stopped"],
+    running: ["◔", "run"], blocked: ["◇", "wait"], completed: ["✓", "ok"], failed: ["✕", "fail"], skipped: ["»", "stopped"],
     cancelled: ["⊘", "stopped"], timed_out: ["⏱", "fail"], excluded: ["–", "stopped"],
   };
   return marks[step.status] ?? ["○", "queued"];

@@ -27,7 +27,8 @@ export const words = {
 
   /* --- A step --- */
   statuses: {
-    pending: "not begun", running: "running", completed: "done", failed: "failed",
+    pending: "not begun", running: "running", blocked: "waits", completed: "done",
+    failed: "failed",
     skipped: "skipped", cancelled: "cancelled", timed_out: "timed out", excluded: "left out",
   } as Record<string, string>,
   phases: {
