@@ -36,7 +36,8 @@ export const isWaiting = (step: Step): boolean => step.phase === "person" && !is
 export function markOf(step: Step, asks = false): [shape: string, tone: string] {
   if (asks || isWaiting(step)) return ["◆", "wait"];
   const marks: Record<string, [string, string]> = {
-    running: ["◔", "run"], blocked: ["◇", "wait"], completed: ["✓", "ok"], failed: ["✕", "fail"], skipped: ["»", "stopped"],
+    running: ["◔", "run"], blocked: ["◇", "wait"], completed: ["✓", "ok"],
+    failed: ["✕", "fail"], skipped: ["»", "stopped"],
     cancelled: ["⊘", "stopped"], timed_out: ["⏱", "fail"], excluded: ["–", "stopped"],
   };
   return marks[step.status] ?? ["○", "queued"];
