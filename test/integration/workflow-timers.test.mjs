@@ -92,7 +92,7 @@ test("a script that polls with sleep ends as its author expects", async (t) => {
     let turns = 0;
     const properties = { done: { type: "boolean" } };
     const schema = { type: "object", required: ["done"], properties };
-    while (!(await agent("is it done? " + turns, { schema })).done) {
+    while (!(await agent("is it done? " + turns, { schema })).output.done) {
       turns++;
       await sleep(60);
     }

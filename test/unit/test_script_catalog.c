@@ -256,7 +256,7 @@ static void flows_stand_in_folders_of_their_own(void **state) {
                      ERR_NONE);
     AUTO(catalog_script_done) struct catalog_script none = {.source = NULL};
     assert_int_equal(catalog_find(&scene->search, BYTES("chek"), &none, &why).code,
-                     ERR_WORKFLOW_NOT_FOUND);
+                     ERR_FLOW_NOT_FOUND);
     assert_non_null(strstr(why.text, "there is no flow 'chek'; did you mean check? Searched: "));
     assert_non_null(strstr(why.text, "/repo/app/.{drover,boocode}/flows, "));
     assert_non_null(strstr(why.text, "/me/.{drover,boocode}/flows, built-in"));

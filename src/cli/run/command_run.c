@@ -102,8 +102,8 @@ static const char attach_about[] =
     "Ctrl-C detaches. The job continues either way. Exit codes are those of 'drover\n"
     "job run'.\n"
     "\n"
-    "A turn is followed as by 'drover ask', a workflow as by 'drover run', a flow as by\n"
-    "'drover flow run', with their exit codes.\n";
+    "A turn is followed as by 'drover ask', a workflow as by 'drover run', a flow as\n"
+    "by 'drover flow run', with their exit codes.\n";
 
 const struct command command_attach = {
     COMMAND(NULL, "attach", "RUN", "Follow a run until it ends."),

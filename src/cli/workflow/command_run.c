@@ -111,8 +111,8 @@ const struct command command_retry = {
     COMMAND(NULL, "retry", "RUN…", "Try a run again that ended badly."),
     HELP(WORKFLOWS, "drover retry last\n"),
     .about = "A job begins again as a new run with the same spec. A workflow takes over the\n"
-             "results that its agents have, as with 'drover run --resume RUN', and a flow those\n"
-             "of its steps. A subagent answers again, and its parent is notified.\n",
+             "results that its agents have, as with 'drover run --resume RUN', and a flow\n"
+             "those of its steps. A subagent answers again, and its parent is notified.\n",
     ACTION("POST /api/v1/runs/{}/retry", .keyed = true,
            .unknown = "there is no run '{}'; 'drover ps --all' lists runs that have ended",
            .print = run_line_print),

@@ -391,7 +391,7 @@
     timersUnsettled++;
     const key = keyOf("timer\n", scope.path, '{"ms":' + delay + "}", undefined);
     const timer = { __proto__: null, key, n: 0, cleared: false };
-    const n = note(key, () => {
+    const n = note(scope, key, () => {
       timersUnsettled--;
       if (timer.cleared) return;
       timersOpen--;
