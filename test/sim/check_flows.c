@@ -617,6 +617,27 @@ static bool waits_for_stale(const struct flow_world *world, const bool *stale, s
     return waits;
 }
 
+static void stale_spread(const struct flow_world *world, bool stale[WORLD_STEPS]) {
+    for (size_t pass = 0; pass < world->count; pass++) {
+        for (size_t i = 0; i < world->count; i++) {
+            stale[i] = stale[i] || waits_for_stale(world, stale, i);
+        }
+    }
+}
+
+/* A yes was for what steps before it had said: it is asked again when one of those runs again. */
+static void approvals_mark(const struct sim_flow *flow, bool stale[WORLD_STEPS]) {
+    bool after[WORLD_STEPS] = {false};
+    for (size_t i = 0; i < flow->world.count; i++) {
+        after[i] = flow->again[i] != FLOW_NOT_AGAIN;
+    }
+    stale_spread(&flow->world, after);
+    for (size_t i = 0; i < flow->world.count; i++) {
+        stale[i] = stale[i] || (after[i] && flow->again[i] == FLOW_NOT_AGAIN &&
+                                flow->world.plans[i].kind == FLOW_KIND_APPROVAL);
+    }
+}
+
 /* Steps of a flow that began from another one, and need not run. */
 static void reused_find(const struct sim_flow *flow, bool ret_reused[WORLD_STEPS]) {
     const struct flow_world *world = &flow->world;
@@ -624,11 +645,8 @@ static void reused_find(const struct sim_flow *flow, bool ret_reused[WORLD_STEPS
     for (size_t i = 0; i < world->count; i++) {
         stale[i] = flow->again[i] == FLOW_AGAIN || !flow->before->settled[i];
     }
-    for (size_t pass = 0; pass < world->count; pass++) {
-        for (size_t i = 0; i < world->count; i++) {
-            stale[i] = stale[i] || waits_for_stale(world, stale, i);
-        }
-    }
+    approvals_mark(flow, stale);
+    stale_spread(world, stale);
     for (size_t i = 0; i < world->count; i++) {
         ret_reused[i] = !stale[i] && flow->before->completed[i] && flow->again[i] == FLOW_NOT_AGAIN;
     }
@@ -684,6 +702,9 @@ static void world_decide(struct sim *sim, const struct seen_flow *seen, struct f
         }
         const enum world_fault fault = fault_of(sim, seen, i);
         plan->overtaken = step->cause == FLOW_BECAUSE_BATCH;
+        /* The worker may have ended at `when`, which then said nothing. */
+        const bool unheard = fault == WORLD_THROWS && plan->fault != WORLD_THROWS;
+        plan->unwanted = plan->unwanted && !unheard;
         /* How a cancelled step would have ended is open, and decides nothing. */
         plan->fault = step->status == FLOW_CANCELLED ? WORLD_FINE : fault;
     }
