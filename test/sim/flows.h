@@ -35,6 +35,7 @@ struct sim_flow {
     size_t child_count;
     struct sim_still asked[WORLD_STEPS], batched[WORLD_BATCHES];
     bool deleting;        /* A delete was sent. */
+    bool final;           /* Seen at its end: retention may take it in the same commit. */
     bool judged;          /* The end was looked at. */
     unsigned misfortunes; /* Workers of it that crashed or computed for too long. */
     bool rooted;
