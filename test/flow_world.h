@@ -41,6 +41,7 @@ struct world_plan {
     bool asks_form, refuses;   /* APPROVAL. refuses: silence is a rejection. */
     int64_t timeout_ms;        /* 0: none of its own. */
     bool overtaken;            /* The time of its batch was over before its own end. */
+    bool kept;                 /* It has the result of an earlier run, whatever is before it now. */
 };
 struct flow_world {
     uint64_t seed, dice;

@@ -701,6 +701,7 @@ static void world_decide(struct sim *sim, const struct seen_flow *seen, struct f
             completed_check(sim, seen, i);
         }
         const enum world_fault fault = fault_of(sim, seen, i);
+        plan->kept = step->cached;
         plan->overtaken = step->cause == FLOW_BECAUSE_BATCH;
         /* The worker may have ended at `when`, which then said nothing. */
         const bool unheard = fault == WORLD_THROWS && plan->fault != WORLD_THROWS;
