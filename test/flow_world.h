@@ -41,7 +41,7 @@ struct world_plan {
     bool asks_form, refuses;   /* APPROVAL. refuses: silence is a rejection. */
     int64_t timeout_ms;        /* 0: none of its own. */
     bool overtaken;            /* The time of its batch was over before its own end. */
-    bool kept;                 /* It has the result of an earlier run, whatever is before it now. */
+    bool kept;                 /* With the result of an earlier run, whatever comes before. */
 };
 struct flow_world {
     uint64_t seed, dice;
