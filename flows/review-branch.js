@@ -32,7 +32,8 @@ export default {
       id: "diff",
       kind: "command",
       run: (ctx) =>
-        `git diff --no-color --no-ext-diff ${quoted(base(ctx) + "...HEAD")} -- . | head -c 60000`,
+        "git diff --no-color --no-ext-diff --end-of-options " +
+        `${quoted(base(ctx) + "...HEAD")} -- . | head -c 60000`,
     },
     {
       id: "size",

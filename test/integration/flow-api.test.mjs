@@ -50,14 +50,40 @@ test("only a listed approver approves; the owner of the run may deny", async (t)
 
   const shown = await request(turns, "GET", `/approvals/${question.id}`, undefined, ana);
   assert.equal(shown.json.shown, question.shown);
+  const asAna = async (target) => (await request(turns, "GET", target, undefined, ana)).json;
+  const listed = async () => (await asAna("/approvals")).items;
+  assert.deepEqual((await listed()).map(({ id }) => id), [question.id]);
   const yes = await answer(turns, question, "allow", ana);
   assert.deepEqual([yes.status, yes.json.by], [200, "ana"], yes.text);
   assert.equal((await ended(turns, run)).report, "ana");
+  assert.deepEqual(await listed(), []);
+  const { events } = await asAna("/streams/owner:ana/events");
+  assert.deepEqual(events.map(({ type, data }) => `${type} ${data.id} ${data.state}`),
+    ["open", "allowed"].map((state) => `approval_changed ${question.id} ${state}`));
 
   const second = await started(turns, "asks");
   const no = await answer(turns, await asked(turns, second), "deny");
   assert.equal(no.status, 200, no.text);
   assert.equal(stepOf(await ended(turns, second), "ok").cause, "rejected");
+});
+
+test("a budget of its own ends a flow's spending, also when it is tried again", async (t) => {
+  const turns = await Turns.open(t);
+  const agent = (id, more = "") => `{ id: "${id}", kind: "agent", run: () => "hello"${more} }`;
+  written(turns, "spends", `export default { steps: [${agent("a")},
+    ${agent("b", ', deps: ["a"]')}], render: (ctx) => Object.keys(ctx.results).join(" ") };\n`);
+  const run = await started(turns, "spends", {}, { budget: { agents: 1 } });
+  const flow = await ended(turns, run);
+  assert.deepEqual([stepOf(flow, "a").status, stepOf(flow, "b").status, flow.state],
+    ["completed", "failed", "failed"]);
+  const bad = await turns.ask("POST", "/flows",
+    { name: "spends", root: turns.root, budget: { x: 1 } });
+  assert.deepEqual([bad.status, bad.json.code], [400, "unknown_field"], bad.text);
+  const retried = await turns.ask("POST", `/runs/${run}/retry`);
+  assert.deepEqual((await turns.get(`/runs/${retried.json.id}`)).spec.budget, { agents: 1 });
+  assert.equal((await ended(turns, retried.json.id)).state, "succeeded");
+  const free = await turns.ask("POST", "/flows", { resumeFromRunId: run, budget: null });
+  assert.equal((await turns.get(`/runs/${free.json.id}`)).spec.budget, undefined);
 });
 
 test("a text and a name start a flow, too, and a key starts it once", async (t) => {

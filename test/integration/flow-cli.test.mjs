@@ -89,7 +89,7 @@ test("show has each step with its run, the question of its agent, and a report o
       { id: "one", kind: "command", command: "echo 1" },
       { id: "two", kind: "agent", deps: ["one"], agent: "general-purpose",
         run: () => 'call: run_command {"command": "true"}\\nsay: two' }],
-      render: () => "r".repeat(500000) };\n`);
+      output: () => "long.md", render: () => "r".repeat(500000) };\n`);
     const run = drover("flow", "run", "long");
     await run.seen("drover approve apr_");
     const { id } = await last(drover, "flow");
@@ -101,7 +101,12 @@ test("show has each step with its run, the question of its agent, and a report o
     assert.equal(end.stdout, `${"r".repeat(500000)}\n`);
     assert.match(end.stderr, /^two {2}blocked: drover approve apr_\w+$/m);
     const after = await drover("show", id).ended;
+    assert.match(after.stdout, /^artifact: long\.md$/m);
     assert.match(after.stdout, /^report:\nr+ …$/m);
+    assert.equal((await drover("flow", "run", "--resume", id).ended).code, 0);
+    const again = await drover("show", (await last(drover, "flow")).id).ended;
+    assert.match(again.stdout, new RegExp(`^steps, resumed from ${id}:$`, "m"));
+    assert.match(again.stdout, new RegExp(`^  two  agent  completed, cached from ${id}$`, "m"));
   });
 
 test("what a flow cannot do is said in a sentence", async (t) => {

@@ -182,6 +182,46 @@ test("an edited step runs with all after it, and nothing else; another input run
       ["plan-y draft edited end", "", edited.id]);
   });
 
+test("the yes of named approvers holds for the same file once, and for nothing else", LIMIT,
+  async (t) => {
+    const turns = await Turns.open(t);
+    const file = path.join(turns.root, ".drover/flows/ship.js");
+    const write = (word) => writeFileSync(file, `const word = "${word}";
+      export default { steps: [
+        { id: "sure", kind: "approval", prompt: "Ship?", approvers: ["ana"] },
+        { id: "ship", kind: "command", deps: ["sure"], run: () => "test -e ${turns.root}/ok && "
+          + "echo " + word + " >> ${turns.root}/log" }] };`);
+    const line = new Line(turns);
+    const made = await turns.ask("POST", "/tokens", { owner: "ana", scopes: ["read", "approve"] });
+    const ana = { authorization: `Bearer ${made.json.token}` };
+    const asAna = (method, target, body) =>
+      turns.daemon.request(method, `/api/v1${target}`, { body, headers: ana });
+    const open = async () => (await asAna("GET", "/approvals")).json.items;
+    const agree = async (run) => {
+      await until(`ana is asked about ${run}`, async () =>
+        (await open()).some((one) => one.run === run));
+      const [{ id }] = await open();
+      const yes = await asAna("POST", `/approvals/${id}`, { decision: "allow" });
+      assert.equal(yes.status, 200, yes.text);
+      assert.deepEqual(await open(), []);
+      return line.ended(run);
+    };
+    write("one");
+    const begin = async (more) =>
+      (await line.begin({ name: "ship", root: turns.root, ...more })).id;
+    const failed = await agree(await begin({}));
+    assert.deepEqual([failed.failed_step, line.ran()], ["ship", ""]);
+    line.permit();
+    const whole = await line.ended(await begin({ resumeFromRunId: failed.id }));
+    assert.deepEqual([whole.state, cachedOf(whole), line.ran()], ["succeeded", "sure", "one"]);
+    const twice = await begin({ resumeFromRunId: whole.id, rerun: ["ship"] });
+    assert.equal(cachedOf(await agree(twice)), "");
+    assert.equal(line.ran(), "one");
+    write("two");
+    assert.equal(cachedOf(await agree(await begin({ resumeFromRunId: whole.id }))), "");
+    assert.equal(line.ran(), "two");
+  });
+
 test("a start from a run that cannot be is refused with its reason, and nothing begins", LIMIT,
   async (t) => {
     const turns = await Turns.open(t);

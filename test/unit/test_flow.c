@@ -209,15 +209,15 @@ static void flow_prepare(const struct flow_world *world, struct flow *flow) {
 static void world_check_again(struct flow_world *world, const json_t *json,
                               const struct flow *before, bool fails, const char *text) {
     AUTO(flow_free) struct flow flow = {0};
-    enum flow_again again[FLOW_STEPS_MAX] = {FLOW_NOT_AGAIN};
+    struct flow_rerun rerun = {.before = before};
     size_t from[FLOW_STEPS_MAX];
     struct why why = {""};
     assert_false(err_failed(flow_read(json, &flow, &why)));
     flow_prepare(world, &flow);
     if (world_dice(world, 2) == 0) {
-        again[world_dice(world, world->count)] = (enum flow_again)world_dice(world, 3);
+        rerun.again[world_dice(world, world->count)] = (enum flow_again)world_dice(world, 3);
     }
-    flow_reuse(before, &flow, again, from);
+    flow_reuse(&flow, &rerun, from);
     for (size_t i = 0; i < flow.count; i++) {
         if (from[i] != FLOW_NONE) {
             flow_take_over(&flow, i, &before->steps[from[i]]);
@@ -459,7 +459,7 @@ static void assert_reuses(const struct again *what) {
     AUTO(flow_free) struct flow before = {0};
     AUTO(flow_free) struct flow flow = {0};
     AUTO(text_done) struct text reused = text_up_to(1000);
-    enum flow_again again[FLOW_STEPS_MAX] = {FLOW_NOT_AGAIN};
+    struct flow_rerun rerun = {.before = &before};
     size_t from[FLOW_STEPS_MAX];
     flow_of(first_file, &old, &before);
     flow_of(what->file != NULL ? what->file : first_file, &new, &flow);
@@ -474,9 +474,9 @@ static void assert_reuses(const struct again *what) {
         struct flow_step *step = &before.steps[flow_find(&before, bytes_of(what->id))];
         step->status = what->was;
         step->cause = what->was == FLOW_SKIPPED ? FLOW_BECAUSE_WHEN : FLOW_BECAUSE_NONE;
-        again[flow_find(&flow, bytes_of(what->id))] = what->again;
+        rerun.again[flow_find(&flow, bytes_of(what->id))] = what->again;
     }
-    flow_reuse(&before, &flow, again, from);
+    flow_reuse(&flow, &rerun, from);
     for (size_t i = 0; i < flow.count; i++) {
         if (from[i] != FLOW_NONE) {
             text_addf(&reused, "%s%.*s", reused.len > 0 ? " " : "", (int)flow.steps[i].id.len,
@@ -521,34 +521,45 @@ static void a_new_run_reuses_what_has_completed_and_nothing_after_what_has_chang
     }
 }
 
-/* A yes was for what the step had said. */
-static void an_approval_is_asked_again_when_a_step_before_it_runs_again(void **state) {
+#define ASKS(more)                                                                                 \
+    FLOW(PLAN "," DRAFT(                                                                           \
+        RUN("1"), "") ",{\"id\":\"yes\",\"kind\":\"approval\",\"prompt\":\"?\"" AFTER("\"draft\"") \
+             more "}," STEP("go", RUN("1"), AFTER("\"yes\"")))
+
+/* A yes was for what the steps before had said; that of named approvers also for those after. */
+static void an_approval_is_asked_again_when_its_yes_was_for_something_else(void **state) {
     (void)state;
-    static const char file[] = FLOW(
-        PLAN
-        "," DRAFT(RUN("1"), "") ",{\"id\":\"yes\",\"kind\":\"approval\",\"prompt\":\"?\"" AFTER(
-            "\"draft\"") "}," STEP("go", RUN("1"), AFTER("\"yes\"")));
+    static const char file[] = ASKS("");
+    static const char named[] = ASKS(",\"approvers\":[\"ana\"]");
     static const struct {
         const char *id;
         bool reused[4];
-    } cases[] = {{"plan", {false, true, false, false}},
-                 {"draft", {true, false, false, false}},
-                 {"yes", {true, true, false, true}},
-                 {"go", {true, true, true, false}}};
+        bool approvers, edited;
+    } cases[] = {{"plan", {false, true, false, false}, false, false},
+                 {"draft", {true, false, false, false}, false, false},
+                 {"yes", {true, true, false, true}, false, false},
+                 {"go", {true, true, true, false}, false, false},
+                 {NULL, {true, true, true, true}, false, true},
+                 {"plan", {false, true, false, false}, true, false},
+                 {"go", {true, true, false, false}, true, false},
+                 {NULL, {true, true, true, true}, true, false},
+                 {NULL, {true, true, false, false}, true, true}};
     for (size_t c = 0; c < COUNT_OF(cases); c++) {
         AUTO(json_release) json_t *json = NULL;
         AUTO(flow_free) struct flow flow = {0};
-        enum flow_again again[FLOW_STEPS_MAX] = {FLOW_NOT_AGAIN};
         size_t from[FLOW_STEPS_MAX];
-        flow_of(file, &json, &flow);
+        flow_of(cases[c].approvers ? named : file, &json, &flow);
         AUTO(json_release) json_t *old = NULL;
         AUTO(flow_free) struct flow before = {0};
-        flow_of(file, &old, &before);
+        flow_of(cases[c].approvers ? named : file, &old, &before);
+        struct flow_rerun rerun = {.before = &before, .edited = cases[c].edited};
         for (size_t i = 0; i < before.count; i++) {
             before.steps[i].status = FLOW_COMPLETED;
         }
-        again[flow_find(&flow, bytes_of(cases[c].id))] = FLOW_ALONE_AGAIN;
-        flow_reuse(&before, &flow, again, from);
+        if (cases[c].id != NULL) {
+            rerun.again[flow_find(&flow, bytes_of(cases[c].id))] = FLOW_ALONE_AGAIN;
+        }
+        flow_reuse(&flow, &rerun, from);
         for (size_t i = 0; i < flow.count; i++) {
             assert_int_equal(from[i] != FLOW_NONE, cases[c].reused[i]);
         }
@@ -557,7 +568,7 @@ static void an_approval_is_asked_again_when_a_step_before_it_runs_again(void **s
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_approval_is_asked_again_when_a_step_before_it_runs_again),
+        cmocka_unit_test(an_approval_is_asked_again_when_its_yes_was_for_something_else),
         cmocka_unit_test(a_flow_that_cannot_be_run_is_refused_with_its_place),
         cmocka_unit_test(random_flows_end_as_the_model_says),
         cmocka_unit_test(an_agent_is_tried_again_after_a_pause_until_no_try_is_left),

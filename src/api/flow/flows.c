@@ -116,6 +116,7 @@ static const struct field start_rows[] = {
     {FIELD("label", FIELD_CHARS, AT(label)), .min = 1, .max = 200},
     {FIELD("timeout_ms", FIELD_INT, AT(timeout_ms)), .min = 1, .max = WORKFLOW_TIME_MAX},
     {FIELD("notify", FIELD_JSON, AT(notify))},
+    {FIELD("budget", FIELD_JSON, AT(budget)), .schema = "{\"type\":[\"object\",\"null\"]}"},
     /* Not for a check: */
     {FIELD("resumeFromRunId", FIELD_CHARS, AT(resume)), .min = 1, .max = 64},
     {FIELD("rerun", FIELD_TEXTS, AT(rerun)), .max = FLOW_STEPS_MAX},
@@ -137,8 +138,12 @@ static struct err start_check(struct start_op *op) {
     if (op->asked.root != NULL && op->asked.root[0] != '/') {
         return err_why(why, ERR_BAD_FIELD, "\"root\" must be an absolute path");
     }
-    const json_t *notify = op->asked.notify;
-    const struct err err = notify == NULL ? ERR_OK : job_spec_notify(notify, why);
+    const json_t *notify = op->asked.notify, *budget = op->asked.budget;
+    struct amounts limits;
+    struct err err = notify == NULL ? ERR_OK : job_spec_notify(notify, why);
+    if (!err_failed(err) && budget != NULL && !json_is_null(budget)) {
+        err = job_spec_budget(budget, &limits, why);
+    }
     return err_failed(err) ? err : receivers_check(op->request.dispatch, notify, why);
 }
 

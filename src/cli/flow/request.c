@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "cli/base/options.h"
 #include "cli/base/project.h"
+#include "cli/budget/limits.h"
 #include "cli/workflow/request.h"
 
 enum { BODY_MAX = 3 << 20 }; /* As the daemon takes it. */
@@ -24,10 +25,13 @@ const struct flag flow_run_flags[] = {
                 "Use provider/model for agents that name none [the daemon's].",
                 .env = "DROVER_MODEL"),
     OPTION_SWITCH("detach", 'd', "Print the run's id and exit instead of following it."),
+    OPTION_LIST("budget", 0, "LIMIT=VALUE",
+                "Give it a budget of its own: wall=30m, cost=2.50, agents=5. Repeatable."),
     OPTION_TEXT("project", 'p', "NAME", "Charge the budget of this project, too."),
     OPTION_TEXT("label", 'l', "TEXT",
                 "Name it in lists; commands take this in place of its id [its name]."),
     OPTION_TIME("timeout", 1, TIME_MAX_MS, "End it after this time: 30s, 2h [never]."),
+    OPTION_LIST("notify", 0, "URL", "Notify this URL when it ends. Repeatable."),
     OPTION_TEXT("resume", 0, "RUN",
                 "Reuse results of this run, or of the flow's last, where steps are the same.",
                 .own_words = "last"),
@@ -102,26 +106,38 @@ static struct err timeout_set(const struct args *args, json_t *body, struct why 
                  : ERR_OK;
 }
 
-/* --- A run that it begins from ---------------------------------------------------------------- */
-
-/* NULL: none. A check has no such flag. */
-static const char *resume_of(const struct args *args) {
-    return has_flag(args, "resume") ? args_text(args, "resume") : NULL;
+static struct err budget_set(const struct args *args, json_t *body, struct why *why) {
+    AUTO(text_done) struct text text = text_up_to(4096);
+    json_t *budget = NULL;
+    struct err err = has_flag(args, "budget") ? budget_flag_add(&text, args, why) : ERR_OK;
+    if (!err_failed(err) && text.len > 0) {
+        err = json_parse(text.data, text.len, JSON_DEPTH_MAX, &budget, why);
+    }
+    return err_failed(err) || budget == NULL ? err : value_set(body, "budget", budget, why);
 }
 
-static struct err steps_set(const struct args *args, const char *flag, const char *member,
-                            json_t *body, struct why *why) {
-    const char *step = NULL;
+/* The values of a flag that may be repeated; `within`: each is that member of an object. */
+static struct err list_set(const struct args *args, const char *flag, const char *member,
+                           const char *within, json_t *body, struct why *why) {
+    const char *value = NULL;
     json_t *all = json_array();
     bool sound = true;
-    for (unsigned at = 0; (step = args_next(args, flag, &at)) != NULL;) {
-        sound &= json_array_append_new(all, json_string(step)) == 0;
+    for (unsigned at = 0; has_flag(args, flag) && (value = args_next(args, flag, &at)) != NULL;) {
+        json_t *item = within == NULL ? json_string(value) : json_pack("{s:s}", within, value);
+        sound &= json_array_append_new(all, item) == 0;
     }
     if (!sound || json_array_size(all) == 0) {
         json_decref(all);
         return sound ? ERR_OK : err_why(why, ERR_USAGE, "the %s is not UTF-8 text", flag);
     }
     return value_set(body, member, all, why);
+}
+
+/* --- A run that it begins from ---------------------------------------------------------------- */
+
+/* NULL: none. A check has no such flag. */
+static const char *resume_of(const struct args *args) {
+    return has_flag(args, "resume") ? args_text(args, "resume") : NULL;
 }
 
 static struct err resume_set(const struct args *args, json_t *body, struct why *why) {
@@ -139,8 +155,8 @@ static struct err resume_set(const struct args *args, json_t *body, struct why *
                    : err_why(why, ERR_USAGE, "name a flow or a file, or a run with --resume");
     }
     struct err err = value_set(body, "resumeFromRunId", json_string(run), why);
-    err = err_failed(err) ? err : steps_set(args, "rerun", "rerun", body, why);
-    return err_failed(err) ? err : steps_set(args, "rerun-from", "rerun_from", body, why);
+    err = err_failed(err) ? err : list_set(args, "rerun", "rerun", NULL, body, why);
+    return err_failed(err) ? err : list_set(args, "rerun-from", "rerun_from", NULL, body, why);
 }
 
 /* The folder of a run that is named counts, unless another one is given. */
@@ -183,6 +199,9 @@ struct err flow_request_read(struct flow_request *request) {
     err = err_failed(err) ? err : input_set(&invocation->args, body, why);
     err = err_failed(err) ? err : texts_set(&invocation->args, body, why);
     err = err_failed(err) ? err : timeout_set(&invocation->args, body, why);
+    err = err_failed(err) ? err : budget_set(&invocation->args, body, why);
+    err = err_failed(err) ? err
+                          : list_set(&invocation->args, "notify", "notify", "webhook", body, why);
     err = err_failed(err) ? err : resume_set(&invocation->args, body, why);
     if (!err_failed(err) && err_failed(json_write(body, &request->body))) {
         err = err_why(why, ERR_BODY_TOO_LARGE, "the flow with its input is too large to be sent");

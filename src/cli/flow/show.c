@@ -16,7 +16,7 @@ enum { WHOLE_MAX = 8 << 20, REPORT_SHOWN = 4000 };
 static void step_print(const json_t *step, int64_t now_ms) {
     AUTO(text_done) struct text line = text_up_to(64 << 10);
     const char *cause = talk_text(step, "cause"), *note = talk_text(step, "note");
-    const char *run = talk_text(step, "run");
+    const char *run = talk_text(step, "run"), *cached = talk_text(step, "cached");
     const int64_t tries = talk_int(step, "tries"), rounds = talk_int(step, "rounds");
     text_add_str(&line, "  ");
     plain_add(&line, talk_text(step, "step_id"));
@@ -32,10 +32,23 @@ static void step_print(const json_t *step, int64_t now_ms) {
     if (rounds > 0) {
         text_addf(&line, ", %lld rounds", (long long)rounds);
     }
-    text_addf(&line, run[0] != '\0' ? "  %s" : "%s", run);
+    text_addf(&line, cached[0] != '\0' ? ", cached from %s" : "%s", cached);
+    text_addf(&line, cached[0] == '\0' && run[0] != '\0' ? "  %s" : "", run);
     text_add_str(&line, note[0] != '\0' ? ": " : "");
     plain_add(&line, note);
     puts(text_bytes(&line).data);
+}
+
+/* The file of the report; NULL, or a null: none was asked for. */
+static void artifact_print(const json_t *artifact) {
+    AUTO(text_done) struct text line = text_up_to(64 << 10);
+    if (json_is_object(artifact)) {
+        const char *error = talk_text(artifact, "error");
+        plain_add(&line, talk_text(artifact, "path"));
+        text_add_str(&line, error[0] != '\0' ? ", not written: " : "");
+        plain_add(&line, error);
+        printf("\nartifact: %s\n", text_bytes(&line).data);
+    }
 }
 
 struct err flow_show(struct invocation *invocation, struct talk *talk, json_t *run) {
@@ -60,10 +73,12 @@ struct err flow_show(struct invocation *invocation, struct talk *talk, json_t *r
     run_questions_add(talk, run, &text);
     cells_wrap_values(&text, whole_len, &(struct cells_shape){RUN_KEY_CELLS, view.paint.columns});
     fputs(text_bytes(&text).data, stdout);
-    puts("\nsteps:");
+    const char *from = talk_text(flow, "resumed_from");
+    printf(from[0] != '\0' ? "\nsteps, resumed from %s:\n" : "\nsteps:%s\n", from);
     json_array_foreach(json_object_get(flow, "steps"), at, step) {
         step_print(step, view.now_ms);
     }
+    artifact_print(json_object_get(flow, "artifact"));
     const struct bytes report = json_text(json_object_get(flow, "report"));
     if (report.len > 0) {
         const size_t len = utf8_cut(report, REPORT_SHOWN);

@@ -6,13 +6,14 @@
 #include "base/memory.h"
 #include "dispatch/flow/flow_run.h"
 #include "dispatch/workflow/check.h"
+#include "engine/job/spec.h"
 #include "loop/world.h"
 
 enum {
     SPEC_MAX = FLOW_INPUT_MAX + (16 << 10),
     DESCRIPTION_MAX = 512 << 10,
     OLD_MAX = 2 << 20, /* Bytes of a text of the run that a start begins from. */
-    OLD_TEXTS = 8,
+    OLD_TEXTS = 9,
 };
 
 struct old_texts {
@@ -20,7 +21,7 @@ struct old_texts {
 };
 static struct old_texts old_texts_of(struct flow_old *old) {
     return (struct old_texts){{&old->run, &old->name, &old->file, &old->source, &old->input,
-                               &old->model, &old->root, &old->project}};
+                               &old->model, &old->root, &old->project, &old->budget}};
 }
 
 void flow_start_init(struct flow_start *start, struct flows *flows) {
@@ -40,6 +41,7 @@ void flow_start_free(struct flow_start *start) {
         loop_task_cancel(start->flows->options.loop, &start->task);
         evaluator_close(start->evaluator);
         json_release(&start->description);
+        json_release(&start->old_budget);
         catalog_script_done(&start->script);
         mem_free(start->excluded);
         text_done(&start->described);
@@ -98,6 +100,10 @@ MUST_CHECK static struct err spec_write(struct flow_start *start, struct bytes n
         text_add_name(text, "notify");
         err = json_write(start->spec.notify, text);
     }
+    if (json_is_object(start->spec.budget) && !err_failed(err)) {
+        text_add_name(text, "budget");
+        err = json_write(start->spec.budget, text);
+    }
     text_add_char(text, '}');
     return err_failed(err) ? err : text_failed(text) ? text_error(text, "flows: spec") : ERR_OK;
 }
@@ -108,7 +114,9 @@ static void start_succeed(struct flow_start *start) {
     const struct bytes name = described.len > 0 && described.len <= FLOW_NAME_MAX
                                   ? described
                                   : bytes_of(start->script.entry.name);
-    const struct err err = spec_write(start, name);
+    const bool limited = json_is_object(spec->budget);
+    struct err err = limited ? job_spec_budget(spec->budget, &start->limits, &start->why) : ERR_OK;
+    err = err_failed(err) ? err : spec_write(start, name);
     start->what = (struct flow_new){
         .run = {.run = world_new_id(loop_world(start->flows->options.loop), "run"),
                 .owner = bytes_of(start->owner),
@@ -117,6 +125,7 @@ static void start_succeed(struct flow_start *start) {
                 .label = text_or(spec->label, name),
                 .spec = text_bytes(&start->row_spec),
                 .project = text_or(spec->project, BYTES("")),
+                .budget = limited ? &start->limits : NULL,
                 .kind = KIND_FLOW},
         .name = name,
         .file = bytes_of(start->script.entry.file),
@@ -346,8 +355,9 @@ static struct err old_tx(struct tx *tx, void *ctx) {
     if (err_failed(err)) {
         return err;
     }
-    const struct bytes found[OLD_TEXTS] = {source.run,   source.name,  source.file, source.source,
-                                           source.input, source.model, source.root, source.project};
+    const struct bytes found[OLD_TEXTS] = {source.run,    source.name,    source.file,
+                                           source.source, source.input,   source.model,
+                                           source.root,   source.project, source.budget};
     const struct old_texts texts = old_texts_of(&start->old);
     for (size_t i = 0; i < OLD_TEXTS; i++) {
         text_clear(texts.list[i]);
@@ -367,6 +377,10 @@ static void old_inherit(struct flow_start *start) {
     spec->root = inherited(spec->root, &old->root);
     spec->model = inherited(spec->model, &old->model);
     spec->project = inherited(spec->project, &old->project);
+    if (spec->budget == NULL && old->budget.len > 0 &&
+        !err_failed(json_parse_wrapped(text_bytes(&old->budget), &start->old_budget, NULL))) {
+        spec->budget = start->old_budget;
+    }
     if (!start_has_file(start)) {
         struct catalog_script *script = &start->script;
         script->entry.file = mem_copy(text_bytes(&old->file).data, old->file.len);

@@ -27,6 +27,9 @@ struct flow_spec {
     const json_t *input;                        /* Any value; NULL: {}. A text is the question. */
     const json_t *notify; /* Receivers of its end, as job_spec_notify accepted them; NULL: none. */
     int64_t timeout_ms;   /* For the run; 0: none. */
+    /* Limits of a budget of its own, which job_spec_budget accepts; a null: none. NULL: not said,
+     * as that of the run that it begins from. */
+    const json_t *budget;
     /* run_… that has ended, or "last": its steps are reused, and all that is not given is as there.
      * Without a file of its own its source is, too. NULL: none. */
     const char *resume;
@@ -35,7 +38,7 @@ struct flow_spec {
 /* The run that it begins from, by `resume`. */
 struct flow_old {
     bool known;
-    struct text run, name, file, source, input, model, root, project; /* Owned. */
+    struct text run, name, file, source, input, model, root, project, budget; /* Owned. */
 };
 struct flow_start {
     /* Set by the caller: */
@@ -56,6 +59,8 @@ struct flow_start {
     struct err err;
     bool file_known;
     struct flow_old old;
+    json_t *old_budget;    /* Owned. */
+    struct amounts limits; /* `what` points to them. */
     struct catalog_script script;
     struct evaluator *evaluator;
     size_t open; /* Evaluations under way. */

@@ -70,9 +70,9 @@ enum { APPROVAL_SETTLED = MAP_SET };
     "SELECT a." column " FROM above JOIN runs a ON a.id = above.id WHERE a.step_key <> '' LIMIT 1"
 #define APPROVAL_COLUMNS "SELECT id" APPROVAL_MAP(MAP_NAMES) " FROM approvals WHERE "
 /* Questions of a session that is being removed are out of sight. */
-#define APPROVAL_SELECT                                                                            \
-    APPROVAL_COLUMNS                                                                               \
+#define APPROVAL_SEEN                                                                              \
     "NOT EXISTS (SELECT 1 FROM sessions s WHERE s.id = approvals.session AND s.hidden <> 0)"
+#define APPROVAL_SELECT APPROVAL_COLUMNS APPROVAL_SEEN
 #define APPROVAL_COLUMN(name, member, kind, use)                                                   \
     {name, kind, use, offsetof(struct approval_row, member)},
 static const struct map_column columns[] = {APPROVAL_MAP(APPROVAL_COLUMN)};
@@ -151,6 +151,20 @@ static struct err approver_check(const struct approval_row *row,
                    (int)answer->by.len, answer->by.data);
 }
 
+/* Each other owner, once: a name may stand twice. */
+static void approvers_insert(struct tx *tx, const struct approval_row *row) {
+    AUTO(json_release) json_t *approvers = approvers_of(row);
+    const json_t *name = NULL;
+    size_t at = 0;
+    json_array_foreach(approvers, at, name) {
+        if (!bytes_equal(json_text(name), row->owner)) {
+            tx_do(tx,
+                  "INSERT INTO approvers (owner, approval) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                  ARGS(arg_text(json_text(name)), arg_int(row->id)));
+        }
+    }
+}
+
 /* A question stands with its owner, and with each approver whom it names. */
 struct err tx_approval_find(struct tx *tx, const struct approval_key *key, bool *ret_found,
                             struct approval_row *ret_row) {
@@ -169,6 +183,13 @@ struct err tx_approval_find(struct tx *tx, const struct approval_key *key, bool 
 
 #define APPROVALS_WHERE(more)                                                                      \
     APPROVAL_SELECT " AND owner = $1 AND id < $2" more " ORDER BY id DESC LIMIT $3"
+/* With the open questions of others that name the owner. */
+#define APPROVALS_HERE(more)                                                                       \
+    APPROVAL_COLUMNS                                                                               \
+    "id IN (SELECT o.id FROM (SELECT id FROM approvals WHERE " APPROVAL_SEEN                       \
+    " AND owner = $1 AND id < $2" more " ORDER BY id DESC LIMIT $3) o UNION ALL SELECT n.id"       \
+    " FROM (SELECT approval AS id FROM approvers WHERE owner = $1 AND approval < $2"               \
+    " ORDER BY approval DESC LIMIT $3) n) ORDER BY id DESC LIMIT $3"
 struct err tx_approval_each(struct tx *tx, const struct approval_page *page,
                             struct err (*each)(void *ctx, const struct approval_row *row),
                             void *ctx) {
@@ -179,8 +200,8 @@ struct err tx_approval_each(struct tx *tx, const struct approval_page *page,
     AUTO(rows_release)
     struct rows *rows = tx_rows(tx,
                                 one ? APPROVALS_WHERE(" AND answered_ms IS NULL AND session = $4")
-                                : page->all ? APPROVALS_WHERE("")
-                                            : APPROVALS_WHERE(" AND answered_ms IS NULL"),
+                                : page->all ? APPROVALS_HERE("")
+                                            : APPROVALS_HERE(" AND answered_ms IS NULL"),
                                 args, one ? 4 : 3);
     while (rows_step(rows)) {
         const struct approval_row row = row_borrow(rows);
@@ -265,11 +286,21 @@ void approvals__tell_changed(struct tx *tx, int64_t id) {
     const bool found = row_find(tx, APPROVAL_SELECT " AND id = $1", ARGS(arg_int(id)), &row);
     if (!found || row.state != APPROVAL_OPEN) {
         tx_inbox_withdraw(tx, id);
+        tx_do(tx, "DELETE FROM approvers WHERE approval = $1", ARGS(arg_int(id)));
     }
     if (found) {
-        const struct follow change = {.name = "approval", .owner = row.owner, .id = row.approval};
+        struct follow change = {.name = "approval", .owner = row.owner, .id = row.approval};
+        AUTO(json_release) json_t *approvers = approvers_of(&row);
+        const json_t *name = NULL;
+        size_t at = 0;
         row_write(&row, &data);
         follow_tell(tx, &change, &data);
+        json_array_foreach(approvers, at, name) {
+            change.owner = json_text(name);
+            if (!bytes_equal(change.owner, row.owner)) {
+                follow_tell(tx, &change, &data);
+            }
+        }
     }
 }
 
@@ -340,6 +371,7 @@ struct err approvals__ask(struct tx *tx, const struct approval_new *what,
     if (!row_find(tx, APPROVAL_COLUMNS "id = $1", ARGS(arg_int(row)), ret_row)) {
         return tx_error(tx);
     }
+    approvers_insert(tx, ret_row);
     const struct inbox_ask ask = {.run = what->run,
                                   .id = row,
                                   .approval = ret_row->approval,

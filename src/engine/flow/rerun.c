@@ -35,6 +35,19 @@ static struct err ended_find(struct tx *tx, const struct run_key *key, struct ru
     return ERR_OK;
 }
 
+/* As it stands in the spec of the run. */
+static struct bytes spec_budget(struct tx *tx, struct bytes spec) {
+    AUTO(json_release) json_t *json = NULL;
+    AUTO(text_done) struct text budget = text_up_to(spec.len);
+    const struct err err = json_parse_wrapped(spec, &json, NULL /* no why */);
+    const json_t *limits = err_failed(err) ? NULL : json_object_get(json, "budget");
+    if (limits == NULL) {
+        return BYTES("");
+    }
+    tx_fail(tx, json_write(limits, &budget));
+    return tx_copy_text(tx, &budget, "flows: budget");
+}
+
 struct err tx_flow_source(struct tx *tx, const struct run_key *key, struct flow_source *ret_source,
                           struct why *why) {
     struct run_row row;
@@ -57,7 +70,8 @@ struct err tx_flow_source(struct tx *tx, const struct run_key *key, struct flow_
                                        .input = rows_copy(rows, 3),
                                        .model = rows_copy(rows, 4),
                                        .root = rows_copy(rows, 5),
-                                       .project = row.project};
+                                       .project = row.project,
+                                       .budget = spec_budget(tx, row.spec)};
     return tx_error(tx);
 }
 
@@ -112,17 +126,16 @@ static struct err step_name(const struct naming *naming, size_t number,
     return ERR_OK;
 }
 
-static struct err steps_name(const struct flow_new *what, const struct flow *before,
-                             const struct flow *flow, enum flow_again again[FLOW_STEPS_MAX],
-                             struct why *why) {
+static struct err steps_name(const struct flow_new *what, const struct flow *flow,
+                             struct flow_rerun *rerun, struct why *why) {
     const struct naming lists[] = {
-        {before, flow, "rerun", what->rerun, FLOW_ALONE_AGAIN},
-        {before, flow, "rerun_from", what->rerun_from, FLOW_AGAIN},
+        {rerun->before, flow, "rerun", what->rerun, FLOW_ALONE_AGAIN},
+        {rerun->before, flow, "rerun_from", what->rerun_from, FLOW_AGAIN},
     };
     struct err err = ERR_OK;
     for (size_t l = 0; l < COUNT_OF(lists); l++) {
         for (size_t i = 0; i < json_array_size(lists[l].ids) && !err_failed(err); i++) {
-            err = step_name(&lists[l], i, again, why);
+            err = step_name(&lists[l], i, rerun->again, why);
         }
     }
     return err;
@@ -139,12 +152,14 @@ static bool same_json(struct bytes one, struct bytes other) {
 }
 
 static struct err surroundings_check(struct tx *tx, const struct flow_new *what, int64_t old,
-                                     bool *ret_same, struct why *why) {
+                                     struct flow_rerun *rerun, bool *ret_same, struct why *why) {
     AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx, "SELECT input, root FROM flows WHERE run = $1", ARGS(arg_int(old)));
+    struct rows *rows = tx_row(tx, "SELECT input, root, source, model FROM flows WHERE run = $1",
+                               ARGS(arg_int(old)));
     const bool same_input = rows != NULL && same_json(rows_text(rows, 0), what->input);
     *ret_same = same_input && bytes_equal(rows_text(rows, 1), what->root);
+    rerun->edited = rows == NULL || !bytes_equal(rows_text(rows, 2), what->source) ||
+                    !bytes_equal(rows_text(rows, 3), what->model);
     if (!*ret_same && json_array_size(what->rerun) + json_array_size(what->rerun_from) > 0) {
         return err_why(
             why, ERR_BAD_FIELD,
@@ -170,7 +185,7 @@ static void steps_take_over(const struct flow_state *before, struct flow *flow,
 struct err flows__reuse(struct tx *tx, const struct flow_new *what, struct flow *flow,
                         struct flow_reused *ret_reused, struct why *why) {
     AUTO(flows__done) struct flow_state before = {.description = NULL};
-    enum flow_again again[FLOW_STEPS_MAX] = {FLOW_NOT_AGAIN};
+    struct flow_rerun rerun = {.before = &before.flow};
     struct run_row row;
     bool same = false;
     if (what->resume.len == 0) {
@@ -185,15 +200,15 @@ struct err flows__reuse(struct tx *tx, const struct flow_new *what, struct flow 
         return err_failed(tx_error(tx)) ? tx_error(tx)
                                         : err_make(ERR_STORE_CORRUPT, "flows: resume");
     }
-    err = steps_name(what, &before.flow, flow, again, why);
-    err = err_failed(err) ? err : surroundings_check(tx, what, row.id, &same, why);
+    err = steps_name(what, flow, &rerun, why);
+    err = err_failed(err) ? err : surroundings_check(tx, what, row.id, &rerun, &same, why);
     if (err_failed(err) || !same) {
         return err;
     }
     struct flow_reused reused = {.run = row.id,
                                  .from = tx_memory(tx, FLOW_STEPS_MAX * sizeof(size_t)),
                                  .cached = tx_memory(tx, FLOW_STEPS_MAX * sizeof(struct bytes))};
-    flow_reuse(&before.flow, flow, again, reused.from);
+    flow_reuse(flow, &rerun, reused.from);
     steps_take_over(&before, flow, &reused);
     *ret_reused = reused;
     return tx_error(tx);

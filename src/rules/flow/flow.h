@@ -277,12 +277,17 @@ enum flow_again {
     FLOW_ALONE_AGAIN, /* Steps after it keep their results, up to the next approval. */
     FLOW_AGAIN,       /* With all steps after it. */
 };
-/* Steps of a new run, before its first round, that have the result of a step of `before`: an ended
- * run of the same file, or of an earlier version of it. Such a step has completed there, is
- * described as it was, and so is all that it waits for. ret_from: by place, the place in `before`;
- * FLOW_NONE: the step runs. Functions of a step that was excluded
- * or skipped are asked again. */
-void flow_reuse(const struct flow *before, const struct flow *flow, const enum flow_again *again,
+struct flow_rerun {
+    const struct flow *before; /* An ended run of the same file, or of an earlier version of it. */
+    bool edited;               /* The file, or the model of its agents, was another one. */
+    enum flow_again again[FLOW_STEPS_MAX]; /* By place in the new run. */
+};
+/* Steps of a new run, before its first round, that have the result of a step of `before`. Such a
+ * step has completed there, is described as it was, and so is all that it waits for. The answer of
+ * approvers whom the file names holds only if nothing is edited, and nothing after it is named.
+ * ret_from: by place, the place in `before`; FLOW_NONE: the step runs. Functions of a step that was
+ * excluded or skipped are asked again. */
+void flow_reuse(const struct flow *flow, const struct flow_rerun *rerun,
                 size_t ret_from[FLOW_STEPS_MAX]);
 /* The step has completed, as that one has. */
 void flow_take_over(struct flow *flow, size_t step, const struct flow_step *from);

@@ -73,25 +73,41 @@ static bool ended_alike(const struct flow_step *old, const struct flow_step *new
 
 /* --- What a person has said ------------------------------------------------------------------- */
 
+/* Whether a step after this one is wanted again by its name. */
+static bool named_after(const struct flow *flow, const enum flow_again *again, size_t at) {
+    bool found = false;
+    for (size_t i = 0; i < flow->count && !found; i++) {
+        found = again[i] != FLOW_NOT_AGAIN && flow_comes_after(flow, at, i);
+    }
+    return found;
+}
+
 /* An approval is a yes to what steps before it had said: where one of those runs again, even alone,
- * the question is asked again. */
-static void approvals_mark(const struct flow *flow, const enum flow_again *again,
+ * the question is asked again. A yes of approvers is one to what comes after it, too: nobody who
+ * may not give it may change what it was for, or do that twice. */
+static void approvals_mark(const struct flow *flow, const struct flow_rerun *rerun,
                            bool stale[FLOW_STEPS_MAX]) {
     bool after[FLOW_STEPS_MAX] = {false};
     for (size_t i = 0; i < flow->count; i++) {
-        after[i] = again[i] != FLOW_NOT_AGAIN;
+        after[i] = rerun->again[i] != FLOW_NOT_AGAIN;
     }
     flow_mark_after(flow, after);
     for (size_t i = 0; i < flow->count; i++) {
-        stale[i] = stale[i] || (after[i] && again[i] == FLOW_NOT_AGAIN &&
-                                flow->steps[i].kind == FLOW_KIND_APPROVAL);
+        const struct flow_step *step = &flow->steps[i];
+        if (step->kind == FLOW_KIND_APPROVAL && !stale[i]) {
+            const bool by_others = json_array_size(json_object_get(step->json, "approvers")) > 0;
+            stale[i] = (after[i] && rerun->again[i] == FLOW_NOT_AGAIN) ||
+                       (by_others && (rerun->edited || named_after(flow, rerun->again, i)));
+        }
     }
 }
 
 /* --- The verdict ------------------------------------------------------------------------------ */
 
-void flow_reuse(const struct flow *before, const struct flow *flow, const enum flow_again *again,
+void flow_reuse(const struct flow *flow, const struct flow_rerun *rerun,
                 size_t ret_from[FLOW_STEPS_MAX]) {
+    const struct flow *before = rerun->before;
+    const enum flow_again *again = rerun->again;
     bool stale[FLOW_STEPS_MAX] = {false};
     for (size_t i = 0; i < flow->count; i++) {
         const struct flow_step *new = &flow->steps[i];
@@ -101,7 +117,7 @@ void flow_reuse(const struct flow *before, const struct flow *flow, const enum f
                    !described_alike(old->json, new->json) || !waits_alike(before, old, flow, new) ||
                    !ended_alike(old, new);
     }
-    approvals_mark(flow, again, stale);
+    approvals_mark(flow, rerun, stale);
     flow_mark_after(flow, stale);
     for (size_t i = 0; i < flow->count; i++) {
         const bool completed =

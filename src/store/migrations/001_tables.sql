@@ -720,6 +720,14 @@ CREATE INDEX approvals_owner ON approvals (owner, id);
 CREATE INDEX approvals_open ON approvals (owner, id) WHERE answered_ms IS NULL;
 CREATE INDEX approvals_run ON approvals (run, step);
 
+-- Other owners who may answer an open question.
+CREATE TABLE approvers (
+    owner TEXT NOT NULL,
+    approval @int@ NOT NULL,
+    PRIMARY KEY (owner, approval)
+) @strict@;
+CREATE INDEX approvers_approval ON approvers (approval);
+
 -- Connections to providers of models; like the settings they belong to the daemon, to no owner.
 -- key_file: the name of the file of its key in the data directory (dispatch/provider/key_files.h);
 -- '': it has no key. A key itself is never in the database. key_header '': the usual one. headers,
