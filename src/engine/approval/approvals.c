@@ -159,8 +159,8 @@ static void approvers_insert(struct tx *tx, const struct approval_row *row) {
     json_array_foreach(approvers, at, name) {
         if (!bytes_equal(json_text(name), row->owner)) {
             tx_do(tx,
-                  "INSERT INTO approvers (owner, approval) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-                  ARGS(arg_text(json_text(name)), arg_int(row->id)));
+                  "INSERT INTO approvers (approval, owner) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                  ARGS(arg_int(row->id), arg_text(json_text(name))));
         }
     }
 }

@@ -134,7 +134,7 @@ static const struct damage_table tables[] = {
                  TEXT("step"), HASH_OR_NONE("digest"), JSON("arguments"), JSON_OR_NONE("about"),
                  TEXT("shown"), ENUM("state", approval_state_names), TEXT("answer"),
                  TEXT("answered_by")}},
-    {BY_TEXT("approvers", "owner", "approval")},
+    {BY_TEXT("approvers", "approval", "owner")},
     {BY_NUMBER("attachments", "id"), .keep = IDS_KEEP("attachments"),
      .columns = {ID("attachment", "att"), TEXT("owner"), HASH("hash"), TEXT("media")}},
     {BY_TEXT("budget_means", "budget", "what")},

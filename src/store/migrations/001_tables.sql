@@ -722,11 +722,11 @@ CREATE INDEX approvals_run ON approvals (run, step);
 
 -- Other owners who may answer an open question.
 CREATE TABLE approvers (
-    owner TEXT NOT NULL,
     approval @int@ NOT NULL,
-    PRIMARY KEY (owner, approval)
+    owner TEXT NOT NULL,
+    PRIMARY KEY (approval, owner)
 ) @strict@;
-CREATE INDEX approvers_approval ON approvers (approval);
+CREATE INDEX approvers_owner ON approvers (owner, approval);
 
 -- Connections to providers of models; like the settings they belong to the daemon, to no owner.
 -- key_file: the name of the file of its key in the data directory (dispatch/provider/key_files.h);
