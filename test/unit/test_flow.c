@@ -566,8 +566,39 @@ static void an_approval_is_asked_again_when_its_yes_was_for_something_else(void 
     }
 }
 
+/* The name of a step beside the approval is no way around it: what the yes was for runs again. */
+static void named_approvers_are_asked_again_by_any_way_to_a_step_after_them(void **state) {
+    (void)state;
+    static const char file[] = FLOW(
+        "{\"id\":\"yes\",\"kind\":\"approval\",\"prompt\":\"?\",\"approvers\":[\"ana\"]}," STEP(
+            "build", RUN("1"), "") "," STEP("ship", RUN("1"), AFTER("\"yes\",\"build\"")));
+    static const struct {
+        enum flow_again again;
+        bool reused[3];
+    } cases[] = {{FLOW_AGAIN, {false, false, false}}, {FLOW_ALONE_AGAIN, {true, false, true}}};
+    for (size_t c = 0; c < COUNT_OF(cases); c++) {
+        AUTO(json_release) json_t *json = NULL;
+        AUTO(json_release) json_t *old = NULL;
+        AUTO(flow_free) struct flow flow = {0};
+        AUTO(flow_free) struct flow before = {0};
+        size_t from[FLOW_STEPS_MAX];
+        flow_of(file, &json, &flow);
+        flow_of(file, &old, &before);
+        struct flow_rerun rerun = {.before = &before};
+        for (size_t i = 0; i < before.count; i++) {
+            before.steps[i].status = FLOW_COMPLETED;
+        }
+        rerun.again[1] = cases[c].again;
+        flow_reuse(&flow, &rerun, from);
+        for (size_t i = 0; i < flow.count; i++) {
+            assert_int_equal(from[i] != FLOW_NONE, cases[c].reused[i]);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(named_approvers_are_asked_again_by_any_way_to_a_step_after_them),
         cmocka_unit_test(an_approval_is_asked_again_when_its_yes_was_for_something_else),
         cmocka_unit_test(a_flow_that_cannot_be_run_is_refused_with_its_place),
         cmocka_unit_test(random_flows_end_as_the_model_says),

@@ -73,31 +73,38 @@ static bool ended_alike(const struct flow_step *old, const struct flow_step *new
 
 /* --- What a person has said ------------------------------------------------------------------- */
 
-/* Whether a step after this one is wanted again by its name. */
-static bool named_after(const struct flow *flow, const enum flow_again *again, size_t at) {
-    bool found = false;
+/* Whether a step after this one is among them. */
+static bool any_after(const struct flow *flow, const bool *marked, size_t at) {
+    bool later[FLOW_STEPS_MAX] = {false}, found = false;
+    later[at] = true;
+    flow_mark_after(flow, later);
     for (size_t i = 0; i < flow->count && !found; i++) {
-        found = again[i] != FLOW_NOT_AGAIN && flow_comes_after(flow, at, i);
+        found = i != at && later[i] && marked[i];
     }
     return found;
 }
 
 /* An approval is a yes to what steps before it had said: where one of those runs again, even alone,
  * the question is asked again. A yes of approvers is one to what comes after it, too: nobody who
- * may not give it may change what it was for, or do that twice. */
+ * may not give it may change what it was for, or do that twice, by the name of any step. */
 static void approvals_mark(const struct flow *flow, const struct flow_rerun *rerun,
                            bool stale[FLOW_STEPS_MAX]) {
-    bool after[FLOW_STEPS_MAX] = {false};
+    bool after[FLOW_STEPS_MAX] = {false}, runs[FLOW_STEPS_MAX] = {false};
     for (size_t i = 0; i < flow->count; i++) {
         after[i] = rerun->again[i] != FLOW_NOT_AGAIN;
+        runs[i] = rerun->again[i] == FLOW_AGAIN;
     }
     flow_mark_after(flow, after);
+    flow_mark_after(flow, runs);
+    for (size_t i = 0; i < flow->count; i++) {
+        runs[i] |= rerun->again[i] == FLOW_ALONE_AGAIN;
+    }
     for (size_t i = 0; i < flow->count; i++) {
         const struct flow_step *step = &flow->steps[i];
         if (step->kind == FLOW_KIND_APPROVAL && !stale[i]) {
             const bool by_others = json_array_size(json_object_get(step->json, "approvers")) > 0;
             stale[i] = (after[i] && rerun->again[i] == FLOW_NOT_AGAIN) ||
-                       (by_others && (rerun->edited || named_after(flow, rerun->again, i)));
+                       (by_others && (rerun->edited || any_after(flow, runs, i)));
         }
     }
 }
