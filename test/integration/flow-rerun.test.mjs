@@ -217,6 +217,8 @@ test("the yes of named approvers holds for the same file once, and for nothing e
     const twice = await begin({ resumeFromRunId: whole.id, rerun: ["ship"] });
     assert.equal(cachedOf(await agree(twice)), "");
     assert.equal(line.ran(), "one");
+    assert.equal(cachedOf(await agree(await begin({ resumeFromRunId: failed.id }))), "");
+    assert.equal(line.ran(), "one");
     write("two");
     assert.equal(cachedOf(await agree(await begin({ resumeFromRunId: whole.id }))), "");
     assert.equal(line.ran(), "two");

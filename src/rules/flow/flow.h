@@ -279,12 +279,14 @@ enum flow_again {
 };
 struct flow_rerun {
     const struct flow *before; /* An ended run of the same file, or of an earlier version of it. */
-    bool edited;               /* The file, or the model of its agents, was another one. */
+    /* The file, or the model of its agents, was another one; or its results were taken before. */
+    bool edited;
     enum flow_again again[FLOW_STEPS_MAX]; /* By place in the new run. */
 };
 /* Steps of a new run, before its first round, that have the result of a step of `before`. Such a
  * step has completed there, is described as it was, and so is all that it waits for. The answer of
- * approvers whom the file names holds only if nothing is edited, and nothing after it is named.
+ * approvers whom the file names holds only if nothing is edited, and if nothing after it runs again
+ * by a name.
  * ret_from: by place, the place in `before`; FLOW_NONE: the step runs. Functions of a step that was
  * excluded or skipped are asked again. */
 void flow_reuse(const struct flow *flow, const struct flow_rerun *rerun,

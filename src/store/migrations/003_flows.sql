@@ -25,6 +25,8 @@ CREATE TABLE flows (
     artifact_fault TEXT NOT NULL,
     resumed_from TEXT NOT NULL
 ) @strict@;
+-- Whether a run has begun from another one: a yes of named approvers is taken over once.
+CREATE INDEX flows_resumed ON flows (resumed_from) WHERE resumed_from <> '';
 -- Steps, in the order of the file. child: id of the run that it waits for; 0: none. latest: run_…
 -- that it began last, which clients see when it has ended, too, or ''; session: of that; ''.
 -- approval: apr_…, or ''. cached: run_… in which it ran, where its result was taken over, or ''.
