@@ -219,6 +219,19 @@ static void question_write(struct tx *tx, const struct flow_step *step, struct b
     text_add_char(text, '}');
 }
 
+/* As many of the words as find room beside the form: as JSON they may be longer. */
+static struct bytes words_cut(struct bytes words) {
+    AUTO(text_done) struct text text = text_up_to(QUESTION_BYTES_MAX - FLOW_FORM_MAX - 100);
+    words.len = utf8_cut(words, QUESTION_TEXT_MAX / 2);
+    text_add_json(&text, words.data, words.len);
+    while (text_failed(&text)) {
+        words.len = utf8_cut(words, words.len / 2);
+        text_clear(&text);
+        text_add_json(&text, words.data, words.len);
+    }
+    return words;
+}
+
 /* The words are those of the file, or what its function returned. The id of the question. */
 static struct bytes person_ask(struct tx *tx, struct flow_state *state, size_t at) {
     const struct flow_step *step = &state->flow.steps[at];
@@ -230,9 +243,8 @@ static struct bytes person_ask(struct tx *tx, struct flow_state *state, size_t a
     const bool runs = (step->has & FLOW_HAS_RUN) != 0;
     AUTO(text_done) struct text question = text_up_to(QUESTION_BYTES_MAX);
     AUTO(text_done) struct text asked = text_up_to(QUESTION_BYTES_MAX + 30);
-    struct bytes words = runs ? written : json_bytes(step->json, "prompt");
-    words.len = utf8_cut(words, QUESTION_TEXT_MAX / 2);
-    question_write(tx, step, words, &question);
+    const struct bytes words = runs ? written : json_bytes(step->json, "prompt");
+    question_write(tx, step, words_cut(words), &question);
     text_addf(&asked, "%lld ", (long long)step->version);
     text_add(&asked, question.data, question.len);
     const struct sha256 hash = sha256_of(asked.data, asked.len);

@@ -38,7 +38,8 @@ enum {
     FLOW_ID_MAX = 100,
     FLOW_RETRIES_MAX = 10,
     FLOW_LOOP_MAX = 100,
-    FLOW_REWINDS_MAX = 20, /* In one run. */
+    FLOW_REWINDS_MAX = 20,    /* In one run. */
+    FLOW_FORM_MAX = 48 << 10, /* Bytes of JSON: schema and approvers of an approval. */
     FLOW_AT_ONCE_DEFAULT = 16,
     FLOW_DISPATCHES_MAX = 100,  /* Agents of one code step. */
     FLOW_PAUSE_FIRST_MS = 1000, /* Before a retry, doubled with each, */

@@ -7,6 +7,8 @@
 
 #include "base/memory.h"
 #include "base/suggest.h"
+#include "base/text.h"
+#include "rules/approval/question.h"
 #include "rules/flow/flow.h"
 
 static size_t name_find(const char *const *names, const char *name) {
@@ -173,6 +175,26 @@ static struct err loop_read(struct flow_step *step, struct why *why) {
     return ERR_OK;
 }
 
+/* The form must be one that somebody can fill in, and the question must fit with its words, which
+ * are cut: a question that cannot be asked would hold up everything in its commit. */
+static struct err form_check(const struct flow_step *step, struct why *why) {
+    AUTO(text_done) struct text text = text_up_to(FLOW_FORM_MAX);
+    const json_t *parts[] = {json_object_get(step->json, "schema"),
+                             json_object_get(step->json, "approvers")};
+    enum approval_kind kind = ASKS_CONFIRM;
+    struct why inner = {""};
+    if (err_failed(question_check(step->json, &kind, &inner))) {
+        return step_refuse(step, why, inner.text);
+    }
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        if (parts[i] != NULL && err_failed(json_write(parts[i], &text))) {
+            return step_refuse(step, why,
+                               "\"schema\" and \"approvers\" have more than 48 kB of JSON");
+        }
+    }
+    return ERR_OK;
+}
+
 /* A step of its kind cannot do without these. */
 static struct err needs_check(const struct flow_step *step, struct why *why) {
     const bool runs = (step->has & FLOW_HAS_RUN) != 0;
@@ -192,7 +214,7 @@ static struct err needs_check(const struct flow_step *step, struct why *why) {
                                  "returns one");
     case FLOW_KIND_APPROVAL:
         return runs || json_object_get(step->json, "prompt") != NULL
-                   ? ERR_OK
+                   ? form_check(step, why)
                    : step_refuse(step, why,
                                  "it needs a \"prompt\", or a function \"run\" that "
                                  "returns one");

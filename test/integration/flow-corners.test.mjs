@@ -1,0 +1,37 @@
+// flow-corners.test.mjs: what would have held a flow up, or told its functions something else than
+// what is.
+//
+// runs-with: release, san, postgres
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+
+import { asked, ended, flowOf, started, stepOf, written } from "./flow-kit.mjs";
+import { until } from "./providers.mjs";
+import { scaled } from "./scale.mjs";
+import { Turns } from "./turns.mjs";
+
+const LIMIT = { timeout: scaled(120_000) };
+const flow = (steps) => `export default { steps: [${steps}] };\n`;
+
+test("a question that could not be asked is refused at the start; any words can be asked", LIMIT,
+  async (t) => {
+    const turns = await Turns.open(t);
+    const approval = (more) => flow(`{ id: "p", kind: "approval", ${more} }`);
+    const form = (schema) => approval(`prompt: "q", schema: ${schema}`);
+    const refused = async (source, words) => {
+      written(turns, "bad", source);
+      const answer = await turns.ask("POST", "/flows", { name: "bad", root: turns.root });
+      assert.deepEqual([answer.status, answer.json.code], [400, "bad_flow"], answer.text);
+      assert.match(answer.json.detail, words);
+    };
+    await refused(form('{ type: "object", properties: { a: { type: "string", '
+      + 'description: "z".repeat(100000) } } }'), /step 'p': .* more than 48 kB/);
+    await refused(form("{}"), /step 'p': schema: its type must be "object"/);
+    written(turns, "words", approval('run: () => "\\u0001".repeat(20000)'));
+    const run = await started(turns, "words", "x");
+    const { id } = await asked(turns, run);
+    await turns.ask("POST", `/approvals/${id}`, { decision: "deny" });
+    assert.equal((await ended(turns, run)).state, "failed");
+  });
