@@ -35,3 +35,15 @@ test("a question that could not be asked is refused at the start; any words can 
     await turns.ask("POST", `/approvals/${id}`, { decision: "deny" });
     assert.equal((await ended(turns, run)).state, "failed");
   });
+
+test("code that waits for an agent holds no other step up", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  written(turns, "code", flow(`
+    { id: "team", kind: "code",
+      run: (ctx) => ctx.dispatch("Explore", "delay: 600s\\nsay: never") },
+    { id: "other", kind: "command", command: "echo hi" }`));
+  const run = await started(turns, "code", "x");
+  await until("the other step is done", async () =>
+    stepOf(await flowOf(turns, run), "other").status === "completed");
+  assert.equal(stepOf(await flowOf(turns, run), "team").status, "running");
+});

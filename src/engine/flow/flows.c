@@ -315,6 +315,9 @@ struct err tx_flow_call(struct tx *tx, const struct flow_call *call, bool *ret_l
               "INSERT INTO flow_calls (run, place, version, number, agent, task, child, session,"
               " state, result) VALUES ($1, $2, $3, $4, $5, $6, 0, '', '', '')",
               ARGS(key[0], key[1], key[2], key[3], arg_text(call->agent), arg_text(call->task)));
+        if (state.flow.steps[call->place.at].dispatched++ == 0) {
+            flows__advance(tx, &state); /* The code holds nobody up any more. */
+        }
         return tx_error(tx);
     }
     if (bytes_equal(rows_text(rows, 0), call->agent) &&
