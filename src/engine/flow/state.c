@@ -336,7 +336,7 @@ void flows__advance(struct tx *tx, struct flow_state *state) {
 /* --- Children that nobody waits for ----------------------------------------------------------- */
 
 #define ORPHANS                                                                                    \
-    " FROM runs r WHERE r.parent = $1 AND r.ended_ms IS NULL AND r.stop = ''"                      \
+    " FROM runs r WHERE r.parent = $1 AND r.parent <> 0 AND r.ended_ms IS NULL AND r.stop = ''"    \
     " AND NOT EXISTS (SELECT 1 FROM flow_steps s WHERE s.child = r.id AND s.child <> 0"            \
     " AND s.phase <> 'ending')"                                                                    \
     " AND NOT EXISTS (SELECT 1 FROM flow_calls c JOIN flow_steps s ON s.run = c.run AND"           \
