@@ -47,3 +47,12 @@ test("code that waits for an agent holds no other step up", LIMIT, async (t) => 
     stepOf(await flowOf(turns, run), "other").status === "completed");
   assert.equal(stepOf(await flowOf(turns, run), "team").status, "running");
 });
+
+test("a round that wrote nothing has a result, which is no text", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  written(turns, "poll", flow(`{ id: "poll", kind: "command",
+    command: "test -e found && echo ready; touch found",
+    loop: { max: 3, until: (ctx) => ctx.results.poll.includes("ready") } }`));
+  const flowRun = await ended(turns, await started(turns, "poll", "x"));
+  assert.deepEqual([flowRun.state, stepOf(flowRun, "poll").result], ["succeeded", "ready"]);
+});

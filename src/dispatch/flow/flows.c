@@ -100,7 +100,8 @@ static void on_item(void *ctx, const struct flow_item *item) {
     if (hand->known != item->version) {
         hand->known = item->version;
         /* A command that wrote nothing has a result: no text. One that is no UTF-8 is left out. */
-        const bool has = item->result.len > 0 || item->status == FLOW_COMPLETED;
+        const bool has =
+            item->result.len > 0 || item->status == FLOW_COMPLETED || item->phase == FLOW_AT_UNTIL;
         (void)json_object_set_new(
             run->results, seen->id.data,
             has ? json_stringn(item->result.len > 0 ? item->result.data : "", item->result.len)
