@@ -56,3 +56,18 @@ test("a round that wrote nothing has a result, which is no text", LIMIT, async (
   const flowRun = await ended(turns, await started(turns, "poll", "x"));
   assert.deepEqual([flowRun.state, stepOf(flowRun, "poll").result], ["succeeded", "ready"]);
 });
+
+test("a rejection by time has no reason, whatever a person said before", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  written(turns, "late", flow(`
+    { id: "draft", kind: "code", run: (ctx) => "because " + ctx.rejected },
+    { id: "good", kind: "approval", deps: ["draft"], prompt: "?", rewind_to: "draft",
+      timeoutMs: 3000, on_timeout: "reject" }`));
+  const run = await started(turns, "late", "x");
+  const { id } = await asked(turns, run);
+  await turns.ask("POST", `/approvals/${id}`, { decision: "deny", reason: "dull" });
+  const drafted = (words) => until(words, async () =>
+    stepOf(await flowOf(turns, run), "draft").result === words);
+  await drafted("because dull");
+  await drafted("because undefined");
+});

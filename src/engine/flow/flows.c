@@ -188,8 +188,10 @@ struct err tx_flow_tick(struct tx *tx, const struct flow_due *due) {
     AUTO(flows__done) struct flow_state state;
     if (flows__load(tx, due->run, &state)) {
         if (state.stage == FLOW_IN_STEPS) {
+            const int64_t rewinds = state.flow.rewinds;
             flows__revive(tx, &state, due);
             flow_tick(&state.flow);
+            state.rejected = state.flow.rewinds > rewinds ? BYTES("") : state.rejected;
         }
         flows__advance(tx, &state);
         flows__sweep(tx, &state, &due->bounds);
