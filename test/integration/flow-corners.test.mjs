@@ -71,3 +71,17 @@ test("a rejection by time has no reason, whatever a person said before", LIMIT, 
   await drafted("because dull");
   await drafted("because undefined");
 });
+
+test("a workflow that sleeps longer than the time of its step has not timed out", LIMIT,
+  async (t) => {
+    const turns = await Turns.open(t);
+    const folder = path.join(turns.root, ".drover/workflows");
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(path.join(folder, "nap.js"),
+      'export const meta = { name: "nap", description: "sleeps", timers: true };\n'
+      + 'await sleep(4000);\nreturn "rested";\n');
+    written(turns, "naps",
+      flow('{ id: "nap", kind: "workflow", workflow: "nap", timeoutMs: 1000 }'));
+    const over = await ended(turns, await started(turns, "naps", "x"));
+    assert.deepEqual([over.state, stepOf(over, "nap").result], ["succeeded", "rested"]);
+  });

@@ -5,8 +5,8 @@
  * of life are rows: the last event of a run or of its session, a span, a begin. Output of commands
  * stands in no row, so who performs the flow looks for that before (tx_flow_jobs).
  *
- * Time in which something below waits is no time of the step: for a slot, a budget, a provider or a
- * person. When that is over, its own event is the sign of life.
+ * Time in which something below waits is no time of the step: for a slot, a budget, a provider, a
+ * person, or the end of a sleep() of its own. When that is over, its own event is the sign of life.
  */
 #include "base/memory.h"
 #include "engine/flow/rows.h"
@@ -29,7 +29,9 @@ enum { BELOW_MAX = 500 }; /* Runs that are looked at for one step. */
     " WHERE m.owner = " owner " AND m.name = " name "), 0)"
 static const char signs_sql[] = BELOW
     "SELECT CASE WHEN r.gate <> '' OR r.lane <> 0 OR r.state = 'waiting' OR EXISTS (SELECT 1"
-    " FROM approvals a WHERE a.run = r.id AND a.answered_ms IS NULL) THEN 1 ELSE 0 END,"
+    " FROM approvals a WHERE a.run = r.id AND a.answered_ms IS NULL) OR EXISTS (SELECT 1"
+    " FROM workflow_timers w WHERE w.run = r.id AND w.done_no = 0 AND w.kind = 'sleep'"
+    " AND w.state = 'pending') THEN 1 ELSE 0 END,"
     " r.started_ms, COALESCE((SELECT max(COALESCE(p.ended_ms, p.started_ms)) FROM spans p"
     " WHERE p.run = r.id), 0), " LAST_EVENT(
         "r.owner",
