@@ -610,6 +610,7 @@ static void on_later(struct timer *timer) {
 static void flow_run_refused(void *ctx, struct err err) {
     struct flow_run *run = ctx;
     (void)err; /* The asker has reported this. */
+    flow_run__drop_child(run);
     json_release(&run->results);
     for (size_t i = 0; i < run->count; i++) {
         run->hands[i].known = -1; /* The worker may not have heard of what was read. */
@@ -620,7 +621,8 @@ static void flow_run_refused(void *ctx, struct err err) {
     run->report = run->order != NULL && run->order->kind == ORDER_END ? 0 : run->report;
     flow_run__order_free(run->order);
     run->order = NULL;
-    run->state = FLOW_RUN_IDLE;
+    /* Before the first look it was not adopted: without a first round nothing would ever begin. */
+    run->state = run->description == NULL ? FLOW_RUN_NEW : FLOW_RUN_IDLE;
     timer_start(run->flows->options.loop, &run->timer, RETRY_MAX_MS, on_later);
 }
 
