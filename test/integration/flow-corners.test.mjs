@@ -85,3 +85,18 @@ test("a workflow that sleeps longer than the time of its step has not timed out"
     const over = await ended(turns, await started(turns, "naps", "x"));
     assert.deepEqual([over.state, stepOf(over, "nap").result], ["succeeded", "rested"]);
   });
+
+test("time without a daemon is no time of a function of the file", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  written(turns, "code", flow(`{ id: "sums", kind: "code", timeoutMs: ${scaled(5000)}, run: () => {
+    let sum = 0;
+    for (let i = 0; i < 2e7; i++) sum += i;
+    return "ok";
+  } }`));
+  const run = await started(turns, "code", "x");
+  await until("it runs", async () => stepOf(await flowOf(turns, run), "sums").status === "running");
+  await turns.daemon.kill();
+  await new Promise((resolve) => setTimeout(resolve, scaled(5500)));
+  await turns.daemon.start();
+  assert.equal(stepOf(await ended(turns, run), "sums").status, "completed");
+});

@@ -2,7 +2,8 @@
  *
  * Time is that of a clock that nobody sets (tx_steady_ms): else one that was set back would make a
  * pause of a second one of hours. Between two daemons the wall clock counts: flows__catch_up takes
- * times that are to come for now.
+ * times that are to come for now. What only a daemon does, like a function of the file, begins
+ * anew, with all of its time.
  */
 #include <string.h>
 
@@ -135,7 +136,8 @@ bool flows__read(struct tx *tx, const struct run_row *run, struct flow_state *re
 void flows__catch_up(struct tx *tx, const struct run_row *run) {
     tx_do(tx,
           "UPDATE flow_steps SET began_ms = CASE WHEN began_ms > $2 THEN $2 ELSE began_ms END,"
-          " changed_ms = CASE WHEN changed_ms > $2 THEN $2 ELSE changed_ms END,"
+          " changed_ms = CASE WHEN changed_ms > $2 OR phase IN ('run', 'cases', 'until', 'output')"
+          " THEN $2 ELSE changed_ms END,"
           " due_ms = CASE WHEN due_ms > $2 + $3 THEN $2 ELSE due_ms END WHERE run = $1",
           ARGS(arg_int(run->id), arg_int(tx_steady_ms(tx)), arg_int(FLOW_PAUSE_MAX_MS)));
 }
