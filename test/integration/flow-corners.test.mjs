@@ -100,3 +100,17 @@ test("time without a daemon is no time of a function of the file", LIMIT, async 
   await turns.daemon.start();
   assert.equal(stepOf(await ended(turns, run), "sums").status, "completed");
 });
+
+test("a run that is tried again tells the same receivers of its end, and has the same time", LIMIT,
+  async (t) => {
+    const args = ["--insecure-loopback", "--webhook-allow", "127.0.0.1:9"];
+    const turns = await Turns.open(t, { args });
+    written(turns, "bad", flow('{ id: "bad", kind: "command", command: "exit 3" }'));
+    const notify = [{ webhook: "http://127.0.0.1:9/end" }];
+    const run = await started(turns, "bad", "x", { notify, timeout_ms: 60_000 });
+    await ended(turns, run);
+    const again = await turns.ask("POST", `/runs/${run}/retry`);
+    assert.equal(again.status, 201, again.text);
+    assert.deepEqual((await turns.get(`/runs/${again.json.id}`)).spec.notify, notify);
+    assert.equal((await ended(turns, again.json.id)).timeout_ms, 60_000);
+  });

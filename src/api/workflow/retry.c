@@ -66,7 +66,8 @@ static struct err retry_look(struct tx *tx, void *ctx) {
     memcpy(retry->id, row.run.data, row.run.len < sizeof retry->id ? row.run.len : 0);
     json_decref(retry->spec);
     retry->spec = NULL;
-    return retry->is_workflow ? json_parse_wrapped(row.spec, &retry->spec, NULL) : ERR_OK;
+    return retry->is_workflow || retry->is_flow ? json_parse_wrapped(row.spec, &retry->spec, NULL)
+                                                : ERR_OK;
 }
 
 /* --- A workflow is made ready ----------------------------------------------------------------- */
@@ -110,21 +111,25 @@ static void flow_prepared(struct flow_start *start, struct err err) {
     request_go(&retry->request, err);
 }
 
-static void flow_prepare(struct retry_op *retry) {
+static struct err flow_prepare(struct retry_op *retry) {
+    struct flow_spec *spec = &retry->flow.spec;
+    spec->notify = json_object_get(retry->spec, "notify");
     retry->flow.owner = exchange_identity(retry->request.op.exchange)->owner;
-    retry->flow.spec.resume = retry->id;
+    spec->resume = retry->id;
     retry->flow.done = flow_prepared;
-    flow_start_begin(&retry->flow);
+    return receivers_check(retry->request.dispatch, spec->notify, &retry->request.op.why);
 }
 
 static void retry_looked(struct err result, void *ctx) {
     struct retry_op *retry = ctx;
     const bool looked = !err_failed(result);
-    result = looked && retry->is_workflow ? workflow_prepare(retry) : result;
+    result = looked && retry->is_workflow ? workflow_prepare(retry)
+             : looked && retry->is_flow   ? flow_prepare(retry)
+                                          : result;
     if (looked && !err_failed(result) && retry->is_workflow) {
         workflow_start_begin(&retry->start);
-    } else if (looked && retry->is_flow) {
-        flow_prepare(retry);
+    } else if (looked && !err_failed(result) && retry->is_flow) {
+        flow_start_begin(&retry->flow);
     } else {
         request_go(&retry->request, result);
     }

@@ -359,6 +359,7 @@ static struct err old_tx(struct tx *tx, void *ctx) {
                                            source.source, source.input,   source.model,
                                            source.root,   source.project, source.budget};
     const struct old_texts texts = old_texts_of(&start->old);
+    start->old.timeout_ms = source.timeout_ms;
     for (size_t i = 0; i < OLD_TEXTS; i++) {
         text_clear(texts.list[i]);
         text_add(texts.list[i], found[i].data, found[i].len);
@@ -377,6 +378,7 @@ static void old_inherit(struct flow_start *start) {
     spec->root = inherited(spec->root, &old->root);
     spec->model = inherited(spec->model, &old->model);
     spec->project = inherited(spec->project, &old->project);
+    spec->timeout_ms = spec->timeout_ms > 0 ? spec->timeout_ms : old->timeout_ms;
     if (spec->budget == NULL && old->budget.len > 0 &&
         !err_failed(json_parse_wrapped(text_bytes(&old->budget), &start->old_budget, NULL))) {
         spec->budget = start->old_budget;

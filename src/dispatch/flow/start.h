@@ -39,6 +39,7 @@ struct flow_spec {
 struct flow_old {
     bool known;
     struct text run, name, file, source, input, model, root, project, budget; /* Owned. */
+    int64_t timeout_ms;
 };
 struct flow_start {
     /* Set by the caller: */

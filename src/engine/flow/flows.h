@@ -58,6 +58,7 @@ MUST_CHECK struct err tx_flow_submit(struct tx *tx, const struct flow_new *what,
 struct flow_source {
     struct bytes run, name, file, source, input, model, root, project;
     struct bytes budget; /* JSON of its limits; "": it had none of its own. */
+    int64_t timeout_ms;
 };
 /* The same errors of `resume`. */
 MUST_CHECK struct err tx_flow_source(struct tx *tx, const struct run_key *key,

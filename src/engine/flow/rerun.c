@@ -56,9 +56,9 @@ struct err tx_flow_source(struct tx *tx, const struct run_key *key, struct flow_
         return err;
     }
     AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx, "SELECT name, file, source, input, model, root FROM flows WHERE run = $1",
-               ARGS(arg_int(row.id)));
+    struct rows *rows = tx_row(
+        tx, "SELECT name, file, source, input, model, root, timeout_ms FROM flows WHERE run = $1",
+        ARGS(arg_int(row.id)));
     if (rows == NULL) {
         return err_failed(tx_error(tx)) ? tx_error(tx)
                                         : err_make(ERR_STORE_CORRUPT, "flows: source");
@@ -70,6 +70,7 @@ struct err tx_flow_source(struct tx *tx, const struct run_key *key, struct flow_
                                        .input = rows_copy(rows, 3),
                                        .model = rows_copy(rows, 4),
                                        .root = rows_copy(rows, 5),
+                                       .timeout_ms = rows_int(rows, 6),
                                        .project = row.project,
                                        .budget = spec_budget(tx, row.spec)};
     return tx_error(tx);
