@@ -10,7 +10,8 @@ export default {
     {
       id: "files",
       kind: "command",
-      command: "git ls-files | head -n 2000 || find . -type f -not -path './.*' | head -n 2000",
+      command: "{ git ls-files 2>/dev/null || " +
+        "find . -type f -not -path './.*' | cut -c 3-; } | head -n 2000",
     },
     {
       id: "parts",

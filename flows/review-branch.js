@@ -31,9 +31,9 @@ export default {
     {
       id: "diff",
       kind: "command",
-      run: (ctx) =>
-        "git diff --no-color --no-ext-diff --end-of-options " +
-        `${quoted(base(ctx) + "...HEAD")} -- . | head -c 60000`,
+      run: (ctx) => // A base that is not there is an error, and no branch without changes.
+        "diff=$(git diff --no-color --no-ext-diff --end-of-options " +
+        `${quoted(base(ctx) + "...HEAD")} -- .) || exit; printf '%s\\n' "$diff" | head -c 60000`,
     },
     {
       id: "size",

@@ -114,3 +114,15 @@ test("a run that is tried again tells the same receivers of its end, and has the
     assert.deepEqual((await turns.get(`/runs/${again.json.id}`)).spec.notify, notify);
     assert.equal((await ended(turns, again.json.id)).timeout_ms, 60_000);
   });
+
+test("built-in flows tell a folder without git, and a base that is not there", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  mkdirSync(path.join(turns.root, "lib"));
+  for (const name of ["lib/a", "lib/b", "top"]) writeFileSync(path.join(turns.root, name), "");
+  const run = await started(turns, "analyse-repository", {});
+  await until("its parts are known", async () =>
+    stepOf(await flowOf(turns, run), "parts").status === "completed");
+  assert.equal(stepOf(await flowOf(turns, run), "parts").result, "lib\n.");
+  const review = await ended(turns, await started(turns, "review-branch", { base: "nowhere" }));
+  assert.deepEqual([review.state, review.failed_step], ["failed", "diff"]);
+});
