@@ -240,6 +240,16 @@ static bool flow_is_deep(struct tx *tx, const struct flow_state *state) {
                      ARGS(arg_int(state->run.id))) >= FLOW_DEPTH_MAX;
 }
 
+/* Two steps that name their own flow double it with each level. */
+static bool tree_is_full(struct tx *tx, const struct flow_state *state) {
+    return tx_number(tx,
+                     "SELECT count(*) FROM (SELECT b.id FROM runs r JOIN runs b ON b.root ="
+                     " CASE WHEN r.root = 0 THEN r.id ELSE r.root END WHERE r.id = $1"
+                     " AND b.root <> 0 AND (b.step_key = '' OR b.root <> b.parent)"
+                     " AND b.kind = 'flow' LIMIT $2) f",
+                     ARGS(arg_int(state->run.id), arg_int(FLOW_TREE_MAX))) >= FLOW_TREE_MAX;
+}
+
 static struct err child_begin(struct tx *tx, const struct flow_state *state,
                               const struct flow_child *child, struct run_row *ret_row,
                               struct why *why) {
@@ -258,6 +268,10 @@ static struct err child_begin(struct tx *tx, const struct flow_state *state,
     }
     if (flow_is_deep(tx, state)) {
         return err_why(why, ERR_CONFLICT, "flows are nested deeper than %d", FLOW_DEPTH_MAX);
+    }
+    if (tree_is_full(tx, state)) {
+        return err_why(why, ERR_CONFLICT, "there are more than %d flows below one run",
+                       FLOW_TREE_MAX);
     }
     struct flow_new flow = *child->flow;
     flow.run.parent = state->run.run;

@@ -29,7 +29,8 @@ enum {
     FLOW_TEXT_MAX = 1 << 20,    /* Bytes of a prompt, of a result and of the report. */
     FLOW_INPUT_MAX = 256 << 10, /* Bytes, as JSON. */
     FLOW_NAME_MAX = 200,
-    FLOW_DEPTH_MAX = 10, /* Flows that are steps of flows. */
+    FLOW_DEPTH_MAX = 10,  /* Flows that are steps of flows. */
+    FLOW_TREE_MAX = 1000, /* Flows below one run, whether they have ended or not. */
 };
 
 /* --- Its start -------------------------------------------------------------------------------- */
