@@ -3,7 +3,7 @@
  * Time is that of a clock that nobody sets (tx_steady_ms): else one that was set back would make a
  * pause of a second one of hours. Between two daemons the wall clock counts: flows__catch_up takes
  * times that are to come for now. What only a daemon does, like a function of the file, begins
- * anew, with all of its time.
+ * again, with all of its time.
  */
 #include <string.h>
 
