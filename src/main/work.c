@@ -514,39 +514,34 @@ static void turns_begin(struct work *work) {
     work->titles = titles_open(&of_titles);
 }
 
+static struct room_options room_of(struct work *work) {
+    return (struct room_options){.loop = work->loop,
+                                 .store = work->store,
+                                 .effects = work->effects,
+                                 .shortage = work->shortage,
+                                 .ctx = work,
+                                 .failed = run_failed};
+}
+
 static void musts_begin(struct work *work) {
-    const struct musts_options with = {.loop = work->loop,
-                                       .store = work->store,
-                                       .effects = work->effects,
-                                       .shortage = work->shortage,
-                                       .dispatch = work->dispatch,
-                                       .ctx = work,
-                                       .failed = run_failed};
+    const struct musts_options with = {.room = room_of(work), .dispatch = work->dispatch};
     work->musts = musts_open(&with);
 }
 
 static void boards_begin(struct work *work) {
     const char *home = work_home();
-    const struct boards_options with = {.loop = work->loop,
-                                        .store = work->store,
-                                        .effects = work->effects,
-                                        .shortage = work->shortage,
+    const struct boards_options with = {.room = room_of(work),
                                         .connections = work->connections,
                                         .dispatch = work->dispatch,
                                         .agents = work->agents,
                                         .home = home == NULL ? "" : home,
-                                        .bounds = bounds_of(work),
-                                        .ctx = work,
-                                        .failed = run_failed};
+                                        .bounds = bounds_of(work)};
     work->boards = boards_open(&with);
 }
 
 static void flows_begin(struct work *work) {
     const struct serve_options *serve = work->options.serve;
-    const struct flows_options with = {.loop = work->loop,
-                                       .store = work->store,
-                                       .effects = work->effects,
-                                       .shortage = work->shortage,
+    const struct flows_options with = {.room = room_of(work),
                                        .connections = work->connections,
                                        .dispatch = work->dispatch,
                                        .workflows = work->workflows,
@@ -560,9 +555,7 @@ static void flows_begin(struct work *work) {
                                        .step_timeout_ms = serve->flow_step_ms,
                                        .data_dir = work->processes.data_dir,
                                        .umask = work->options.umask,
-                                       .bounds = bounds_of(work),
-                                       .ctx = work,
-                                       .failed = run_failed};
+                                       .bounds = bounds_of(work)};
     work->flows = flows_open(&with);
 }
 
