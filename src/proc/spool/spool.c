@@ -401,7 +401,7 @@ static bool is_output(const char *file) {
 }
 
 struct spool_use {
-    int64_t blocks;     /* Of the folder and its files. */
+    int64_t blocks;     /* The folder and its files. */
     int64_t written_ms; /* Latest change of a log that is not empty; 0: none. */
 };
 
