@@ -77,7 +77,7 @@ static void artifact_write(struct flow_order *order, const struct tool_place *pl
 static void artifact_run(struct pool_job *job) {
     const struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
     const struct flows_options *options = &run->flows->options;
-    const struct world *world = loop_world(options->loop);
+    const struct world *world = loop_world(options->room.loop);
     AUTO(json_release) json_t *rules = rules_read(text_bytes(&run->rules));
     AUTO(permission_joined_done) struct permission_joined joined = {.list = NULL};
     const struct permission_lists lists = {.project = rules};
