@@ -58,6 +58,12 @@ struct sim_flow *flows_by_op(struct sim *sim, int64_t op); /* The last one; NULL
 /* A new one; NULL: there are too many. */
 struct sim_flow *flows_add(struct sim *sim, int64_t op, struct bytes source);
 
+/* Place of a step by its name; FLOW_NONE: the world has none. */
+size_t flows_step(const struct flow_world *world, const char *name);
+
+/* check_flow_ends.c: the flow has ended; fails when its end is not the one of the model. */
+void flows_judge(struct sim *sim, struct sim_flow *flow);
+
 /* ops_flows.c */
 /* Resumes the workflows of steps that are paused; false: none is. */
 bool flows_unpause(struct sim *sim);
