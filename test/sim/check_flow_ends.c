@@ -53,7 +53,7 @@ struct seen_flow {
     enum run_state state;
     char cause[32], stop[32], failed[32];
     int64_t rewinds, step_timeout_ms;
-    char *report; /* Owned. */
+    char *report, *artifact, *artifact_fault; /* Owned. */
     bool stage_over, has_last;
 };
 
@@ -100,6 +100,8 @@ static void flow_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     seen->report = kept(row->text[5]);
     seen->stage_over = bytes_is(row->text[6], "over");
     seen->step_timeout_ms = row->number[7];
+    seen->artifact = kept(row->text[8]);
+    seen->artifact_fault = kept(row->text[9]);
 }
 
 static void question_take(struct sim *sim, const struct ask_row *row, void *ctx) {
@@ -186,6 +188,11 @@ static void event_take(struct sim *sim, const struct ask_row *row, void *ctx) {
         if (strcmp(json_str(event, "report", ""), seen->report) != 0) {
             sim_fail(sim, "the last event of %s has another report", seen->flow->run);
         }
+        const json_t *artifact = json_object_get(event, "artifact");
+        if (strcmp(json_str(artifact, "path", ""), seen->artifact) != 0 ||
+            strcmp(json_str(artifact, "error", ""), seen->artifact_fault) != 0) {
+            sim_fail(sim, "the last event of %s has another file", seen->flow->run);
+        }
         return;
     }
     if (json_object_get(event, "cause") == NULL) {
@@ -204,7 +211,8 @@ static bool seen_read(struct sim *sim, struct sim_flow *flow, struct seen_flow *
     (void)snprintf(stream, sizeof stream, "run:%s", flow->run);
     ask_each(sim,
              "SELECT r.state, r.cause, r.stop, f.failed, f.rewinds, f.report, f.stage,"
-             " f.step_timeout_ms FROM flows f JOIN runs r ON r.id = f.run WHERE r.run = $1",
+             " f.step_timeout_ms, f.artifact, f.artifact_fault FROM flows f JOIN runs r ON r.id = "
+             "f.run WHERE r.run = $1",
              TEXTS(flow->run), flow_take, seen);
     if (seen->report == NULL) {
         return false;
@@ -241,6 +249,8 @@ static void seen_free(struct seen_flow *seen) {
         mem_free(seen->steps[i].result);
     }
     mem_free(seen->report);
+    mem_free(seen->artifact);
+    mem_free(seen->artifact_fault);
 }
 
 /* --- How the world decided -------------------------------------------------------------------- */
@@ -548,6 +558,51 @@ static void statuses_check(struct sim *sim, const struct seen_flow *seen,
     }
 }
 
+/* The file has the report before anybody sees the end. Two steps of a flow may begin one nested
+ * flow, whose runs then write one file. */
+static void file_check(struct sim *sim, const struct seen_flow *seen) {
+    char path[500];
+    AUTO(mem_release) char *text = mem_new(RESULT_MAX);
+    (void)snprintf(path, sizeof path, "%s/%s", sim_project_dir(sim), seen->artifact);
+    FILE *file = fopen(path, "re");
+    const size_t len = file == NULL ? 0 : fread(text, 1, RESULT_MAX - 1, file);
+    const int rc = file == NULL ? 0 : fclose(file);
+    assert(rc == 0);
+    text[len] = '\0';
+    if (file == NULL || (flow_parent_op(seen->flow->op) == 0 && strcmp(text, seen->report) != 0)) {
+        sim_fail(sim, "the file %s of %s %s: %.200s, and not %.200s", seen->artifact,
+                 seen->flow->run, file == NULL ? "is not there" : "has another report", text,
+                 seen->report);
+    }
+}
+
+/* Only a flow that succeeds writes its file. */
+static void artifact_check(struct sim *sim, const struct seen_flow *seen,
+                           const struct flow_world *world) {
+    const bool named = seen->state == RUN_SUCCEEDED && (world->output == WORLD_OUTPUT_NAMES ||
+                                                        world->output == WORLD_OUTPUT_OUTSIDE);
+    const bool throws = seen->state == RUN_SUCCEEDED && world->output == WORLD_OUTPUT_THROWS;
+    const bool written = named && world->output == WORLD_OUTPUT_NAMES && seen->flow->rooted;
+    AUTO(text_done) struct text path = text_up_to(200);
+    if (seen->flow->misfortunes > 0 && world->output != WORLD_NO_OUTPUT &&
+        seen->state == RUN_SUCCEEDED && seen->artifact[0] == '\0' &&
+        strncmp(seen->artifact_fault, "output: ", 8) == 0) {
+        return; /* The worker was lost while it named the file. */
+    }
+    if (named) {
+        flow_output_write(world, seen->flow->op, &path);
+    }
+    if (strcmp(seen->artifact, named ? path.data : "") != 0 ||
+        (seen->artifact_fault[0] != '\0') != (throws || (named && !written))) {
+        sim_fail(sim, "the file of %s is '%s', '%s', and the model says '%s'%s", seen->flow->run,
+                 seen->artifact, seen->artifact_fault, named ? path.data : "",
+                 written ? ", written" : "");
+    }
+    if (written) {
+        file_check(sim, seen);
+    }
+}
+
 static void end_check(struct sim *sim, const struct seen_flow *seen, const struct flow_world *world,
                       bool fails) {
     AUTO(text_done) struct text report = text_up_to(RESULT_MAX);
@@ -597,6 +652,7 @@ void flows_judge(struct sim *sim, struct sim_flow *flow) {
         const bool fails = world_judge(&world);
         statuses_check(sim, &seen, &world, fails);
         end_check(sim, &seen, &world, fails);
+        artifact_check(sim, &seen, &world);
         sim->judged += flow_parent_op(flow->op) == 0 ? 1 : 0;
     }
     seen_free(&seen);

@@ -101,6 +101,7 @@ static void nested_add(struct sim *sim, const struct sim_flow *flow, const struc
     if (nested != NULL) {
         (void)snprintf(nested->run, sizeof nested->run, "%s", row->text[3].data);
         nested->told = TOLD_ACCEPTED;
+        nested->rooted = flow->rooted;
     }
 }
 
@@ -333,7 +334,8 @@ static unsigned answers;
 static void nested_write(struct sim *sim) {
     AUTO(text_done) struct text text = text_up_to(1 << 10);
     char path[300];
-    flow_source_write(sim_hash(sim_seed(sim), 0, "fold", 0), NESTED_STEPS, WORLD_TIMES, &text);
+    flow_source_write(sim_hash(sim_seed(sim), 0, "fold", 0), NESTED_STEPS,
+                      WORLD_TIMES | WORLD_FILES, &text);
     (void)snprintf(path, sizeof path, "%s/.drover/flows", sim_project_dir(sim));
     int rc = mkdir(path, 0700);
     assert(rc == 0);

@@ -114,7 +114,7 @@ static void what_write(struct sim *sim, struct submission *submission, const cha
 static struct submission *submission_new(struct sim *sim, int64_t op, uint64_t seed, bool rooted) {
     struct submission *submission = mem_new(sizeof *submission);
     text_init(&submission->source, TEXT_BYTES_MAX);
-    flow_source_write(seed, FLOW_WORLD_STEPS, WORLD_TIMES | (rooted ? WORLD_NESTS : 0),
+    flow_source_write(seed, FLOW_WORLD_STEPS, WORLD_TIMES | WORLD_FILES | (rooted ? WORLD_NESTS : 0),
                       &submission->source);
     struct sim_flow *flow = flows_add(sim, op, text_bytes(&submission->source));
     if (flow == NULL) {
