@@ -20,7 +20,7 @@
 #include "flows.h"
 #include "inside.h"
 
-enum { RESULT_MAX = 2 << 20 };
+enum { RESULT_MAX = 2 << 20, EARLY_MS = 1000 };
 /* --- An ended flow, as its rows have it ------------------------------------------------------- */
 
 /* The events of a step. A *generation* ends when an approval goes back. */
@@ -543,11 +543,13 @@ static void rewinds_check(struct sim *sim, const struct seen_flow *seen) {
 }
 
 static void statuses_check(struct sim *sim, const struct seen_flow *seen,
-                           const struct flow_world *world, bool fails) {
+                           const struct flow_world *world, bool fails, bool expired) {
+    size_t cancelled_count = 0;
     for (size_t i = 0; i < seen->count; i++) {
         const enum flow_status status = seen->steps[i].status;
         const bool cancelled =
-            status == FLOW_CANCELLED && fails && world->failing == FLOW_FAILS_FAST;
+            status == FLOW_CANCELLED && (expired || (fails && world->failing == FLOW_FAILS_FAST));
+        cancelled_count += cancelled ? 1 : 0;
         if (status != world->finals[i] && !cancelled) {
             char words[64];
             (void)snprintf(words, sizeof words, "the model says %s",
@@ -556,6 +558,28 @@ static void statuses_check(struct sim *sim, const struct seen_flow *seen,
         }
         texts_check(sim, seen, i);
     }
+    if (expired && cancelled_count == 0) {
+        sim_fail(sim, "%s timed out when all of its steps had ended", seen->flow->run);
+    }
+}
+
+/* Whether its time was over. A run that was seen from its start to its end by one life had at least
+ * that time; between two lives the wall clock counts, which may be set. */
+static bool expired_check(struct sim *sim, const struct seen_flow *seen) {
+    const struct sim_flow *flow = seen->flow;
+    const uint64_t took_ms = (sim_now_ns(sim) - flow->began.since_ns) / 1000000;
+    if (seen->state != RUN_TIMED_OUT) {
+        return false;
+    }
+    if (flow->timeout_ms == 0) {
+        sim_fail(sim, "%s has no time, and timed out", flow->run);
+    }
+    if (flow->began.life == sim_life(sim)->number &&
+        took_ms + EARLY_MS < (uint64_t)flow->timeout_ms) {
+        sim_fail(sim, "%s has %lld ms, and timed out after %llu ms", flow->run,
+                 (long long)flow->timeout_ms, (unsigned long long)took_ms);
+    }
+    return true;
 }
 
 /* The file has the report before anybody sees the end. Two steps of a flow may begin one nested
@@ -604,20 +628,25 @@ static void artifact_check(struct sim *sim, const struct seen_flow *seen,
 }
 
 static void end_check(struct sim *sim, const struct seen_flow *seen, const struct flow_world *world,
-                      bool fails) {
+                      bool fails, bool expired) {
     AUTO(text_done) struct text report = text_up_to(RESULT_MAX);
     const bool unlucky = seen->flow->misfortunes > 0 && world->renders;
     const bool no_report = seen->report[0] == '\0';
     const bool threw = world->render_throws || (unlucky && no_report);
-    const char *cause = fails ? "step_failed" : threw ? "script_error" : "completed";
-    if (strcmp(seen->cause, cause) != 0 ||
-        seen->state != (fails || threw ? RUN_FAILED : RUN_SUCCEEDED)) {
+    const char *cause = expired ? "deadline"
+                        : fails ? "step_failed"
+                        : threw ? "script_error"
+                                : "completed";
+    const enum run_state state = expired          ? RUN_TIMED_OUT
+                                 : fails || threw ? RUN_FAILED
+                                                  : RUN_SUCCEEDED;
+    if (strcmp(seen->cause, cause) != 0 || seen->state != state) {
         sim_fail(sim, "%s is %s, %s, and the model says %s", seen->flow->run,
                  run_state_name(seen->state), seen->cause, cause);
     }
     const size_t at = flows_step(&seen->flow->world, seen->failed);
-    if (fails != (seen->failed[0] != '\0') ||
-        (fails && (at == FLOW_NONE || world_tolerates(world, at)))) {
+    if ((fails || expired) != (seen->failed[0] != '\0') ||
+        (fails && !expired && (at == FLOW_NONE || world_tolerates(world, at)))) {
         sim_fail(sim, "%s fails by the step '%s'", seen->flow->run, seen->failed);
     }
     flow_report_write(world, result_of, seen, &report);
@@ -650,8 +679,9 @@ void flows_judge(struct sim *sim, struct sim_flow *flow) {
               seen.cause);
     if (seen.stop[0] == '\0') {
         const bool fails = world_judge(&world);
-        statuses_check(sim, &seen, &world, fails);
-        end_check(sim, &seen, &world, fails);
+        const bool expired = expired_check(sim, &seen);
+        statuses_check(sim, &seen, &world, fails, expired);
+        end_check(sim, &seen, &world, fails, expired);
         artifact_check(sim, &seen, &world);
         sim->judged += flow_parent_op(flow->op) == 0 ? 1 : 0;
     }

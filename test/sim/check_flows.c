@@ -178,9 +178,9 @@ static void orphan_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     }
 }
 
-/* A question to a person, and the steps of a batch, must not outlast their time. Time before this
+/* A question to a person, the steps of a batch, and a run must not outlast their time. Time before this
  * life of the daemon is left out: between two lives the wall clock counts, which may be set. */
-static void overdue_check(struct sim *sim, const struct sim_flow *flow, size_t at,
+static void overdue_check(struct sim *sim, const struct sim_flow *flow, const char *what,
                           struct sim_still *still, int64_t version, int64_t most_ms) {
     const uint64_t now_ns = sim_now_ns(sim), full_ns = disk_full_ns();
     const uint64_t held_ns = jobs_of(sim)->held_ns;
@@ -191,7 +191,7 @@ static void overdue_check(struct sim *sim, const struct sim_flow *flow, size_t a
     from_ns = from_ns > held_ns ? from_ns : held_ns;
     if (most_ms > 0 && now_ns - from_ns > (uint64_t)(most_ms + OVERDUE_MS) * 1000 * 1000 &&
         sim_life_age_ms(sim) > (uint64_t)(most_ms + OVERDUE_MS) && !jobs_held(sim)) {
-        sim_fail(sim, "s%zu of %s has a time of %lld ms, and goes on after %lld ms", at, flow->run,
+        sim_fail(sim, "%s of %s has a time of %lld ms, and goes on after %lld ms", what, flow->run,
                  (long long)most_ms, (long long)((now_ns - from_ns) / 1000000));
     }
 }
@@ -214,16 +214,32 @@ static void running_take(struct sim *sim, const struct ask_row *row, void *ctx) 
     const size_t at = (size_t)row->number[1];
     const size_t batch = flow->world.plans[at].batch;
     if (bytes_is(row->text[3], flow_phase_names[FLOW_AT_PERSON])) {
-        overdue_check(sim, flow, at, &flow->asked[at], row->number[2],
+        overdue_check(sim, flow, "a question", &flow->asked[at], row->number[2],
                       flow->world.plans[at].timeout_ms);
     }
     if (batch < WORLD_BATCHES) {
-        overdue_check(sim, flow, at, &flow->batched[batch], 1 + row->number[4],
+        overdue_check(sim, flow, "a batch", &flow->batched[batch], 1 + row->number[4],
                       flow->world.batch_timeout_ms);
     }
     if (++running->batched[batch] > flow->world.batch_at_once && batch < WORLD_BATCHES) {
         sim_fail(sim, "too many steps of the batch b%zu of %s run at once", batch, flow->run);
     }
+}
+
+/* Whether the look is the first one of this life: what it sees may have happened before. */
+static bool opening;
+
+/* The time of a run counts from its start, and until its last step has ended. */
+static void timed_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    struct sim_flow *flow = flow_by_run(sim, row->text[0]);
+    (void)ctx;
+    if (flow == NULL) {
+        return; /* The flow is beyond the table. */
+    }
+    if (flow->began.version == 0) {
+        flow->began = (struct sim_still){1, opening ? 0 : sim_life(sim)->number, sim_now_ns(sim)};
+    }
+    overdue_check(sim, flow, "the run", &flow->ran, 1, flow->timeout_ms);
 }
 
 static void live_look(struct sim *sim) {
@@ -233,6 +249,10 @@ static void live_look(struct sim *sim) {
              " r.id = s.run JOIN flows f ON f.run = r.id WHERE s.status = 'running' AND"
              " r.ended_ms IS NULL ORDER BY r.id",
              NULL, running_take, &running);
+    ask_each(sim,
+             "SELECT r.run FROM runs r JOIN flows f ON f.run = r.id WHERE r.state = 'running' AND"
+             " r.stop = '' AND f.stage = 'steps' ORDER BY r.id",
+             NULL, timed_take, NULL);
     ask_each(sim,
              "SELECT f.run, c.id, c.run FROM runs f JOIN runs c ON c.parent = f.id WHERE"
              " f.kind = 'flow' AND f.ended_ms IS NULL AND c.ended_ms IS NULL AND c.stop = ''"
@@ -321,6 +341,12 @@ static void flows_committed(struct sim *sim) {
     noted = false;
 }
 
+static void flows_opened(struct sim *sim) {
+    opening = true;
+    flows_look(sim);
+    opening = false;
+}
+
 static void flows_crashed(struct sim *sim) {
     struct sim_flows *all = flows_of(sim);
     for (size_t i = 0; i < all->count; i++) {
@@ -397,7 +423,7 @@ const struct sim_part part_flows = {
     .name = "flows",
     .ops = flows_ops,
     .begin = flows_begin,
-    .opened = flows_look,
+    .opened = flows_opened,
     .crashed = flows_crashed,
     .noted = flows_noted,
     .look = flows_committed,
