@@ -34,7 +34,8 @@ static struct {
     struct ended ended[ENDED_MAX]; /* A ring. */
     size_t ended_count;
     char prints[BOARD_TASKS_MAX + 1][PRINT_BYTES]; /* By number of the task. */
-    uint64_t prints_ns[BOARD_TASKS_MAX + 1];       /* When those were first seen. */
+    uint64_t prints_ns[BOARD_TASKS_MAX + 1]; /* When those were first seen; 0: nobody knows. */
+    bool replayed[BOARD_TASKS_MAX + 1];      /* By this life. */
 } seen;
 
 struct must_findings {
@@ -161,12 +162,12 @@ static enum verdict unchanged_judge(struct tx *tx, int64_t number, uint64_t sinc
     const struct bytes prints =
         tx_text(tx, "SELECT prints FROM tasks WHERE place = $1", ARGS(arg_int(number)));
     const uint64_t changed_ns = seen.changed_ns[FILE_KEPT], prints_ns = seen.prints_ns[number];
-    return prints.len == 0                          ? IS_UNMET
-           : changed_ns >= since_ns                 ? IS_EITHER
-           : !bytes_is(prints, seen.prints[number]) ? IS_EITHER
-           : changed_ns > prints_ns                 ? IS_UNMET
-           : changed_ns + TAKEN_NS < prints_ns      ? IS_MET
-                                                    : IS_EITHER;
+    return prints.len == 0                            ? IS_UNMET
+           : changed_ns >= since_ns || prints_ns == 0 ? IS_EITHER
+           : !bytes_is(prints, seen.prints[number])   ? IS_EITHER
+           : changed_ns > prints_ns                   ? IS_UNMET
+           : changed_ns + TAKEN_NS < prints_ns        ? IS_MET
+                                                      : IS_EITHER;
 }
 
 static enum verdict must_judge(struct tx *tx, int64_t number, const struct must *must,
@@ -288,17 +289,24 @@ void musts_noted(struct sim *sim, const struct run_row *row) {
 static void prints_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     const int64_t number = row->number[0];
     (void)ctx;
-    if (number <= BOARD_TASKS_MAX && strcmp(seen.prints[number], row->text[1].data) != 0) {
-        (void)snprintf(seen.prints[number], PRINT_BYTES, "%s", row->text[1].data);
-        seen.prints_ns[number] = sim_now_ns(sim);
+    if (number > BOARD_TASKS_MAX || strcmp(seen.prints[number], row->text[1].data) == 0) {
+        seen.replayed[number <= BOARD_TASKS_MAX ? number : 0] = true;
+        return;
     }
+    if (seen.replayed[number] && seen.prints[number][0] != '\0' && row->text[1].len > 0) {
+        sim_fail(sim, "T-%lld had the fingerprints %s, and has %s, and was not opened again",
+                 (long long)number, seen.prints[number], row->text[1].data);
+    }
+    (void)snprintf(seen.prints[number], PRINT_BYTES, "%s", row->text[1].data);
+    seen.prints_ns[number] = seen.replayed[number] ? sim_now_ns(sim) : 0;
+    seen.replayed[number] = true;
 }
 
 void musts_look(struct sim *sim) {
     if (!boards_play(&sim->options)) {
         return;
     }
-    ask_each(sim, "SELECT place, prints FROM tasks WHERE prints <> ''", NULL, prints_take, NULL);
+    ask_each(sim, "SELECT place, prints FROM tasks", NULL, prints_take, NULL);
 }
 
 /* --- Lives ------------------------------------------------------------------------------------ */
@@ -321,7 +329,9 @@ void musts_stopping(struct sim *sim) {
     }
 }
 
+/* A power cut may have taken back what was seen. */
 void musts_crashed(struct sim *sim) {
     (void)sim;
+    memset(seen.replayed, 0, sizeof seen.replayed);
     links_init(&waits);
 }
