@@ -15,6 +15,7 @@
 #include "engine/project/projects.h"
 #include "inside.h"
 #include "late.h"
+#include "musts.h"
 #include "ops.h"
 #include "rules/board/settings.h"
 
@@ -60,20 +61,25 @@ static struct task_key key_of(const struct board_asking *asking, char name[TASK_
         .owner = BYTES(KNOWN_OWNER), .project = BYTES(BOARD_PROJECT), .task = bytes_of(name)};
 }
 
+static struct task_move move_of(const struct board_asking *asking, char name[TASK_NUMBER_SIZE]) {
+    return (struct task_move){.key = key_of(asking, name),
+                              .client = client_of(asking),
+                              .to = asking->to,
+                              .detail = asking->to == TASK_FAILED ? BYTES("it rains") : BYTES(""),
+                              .question = asking->to == TASK_BLOCKED ? BYTES("why?") : BYTES(""),
+                              .answer = asking->to == TASK_PENDING ? BYTES("so") : BYTES(""),
+                              .reasons =
+                                  asking->to == TASK_PENDING ? BYTES("[\"louder\"]") : BYTES("[]"),
+                              .attempt = asking->id,
+                              .review = asking->other};
+}
+
 static struct err move_run(struct tx *tx, struct errand *errand, struct task *task) {
-    struct board_asking *asking = &errand->what.board;
+    const struct board_asking *asking = &errand->what.board;
     char name[TASK_NUMBER_SIZE];
-    const struct task_move move = {
-        .key = key_of(asking, name),
-        .client = client_of(asking),
-        .to = asking->to,
-        .detail = asking->to == TASK_FAILED ? BYTES("it rains") : BYTES(""),
-        .question = asking->to == TASK_BLOCKED ? BYTES("why?") : BYTES(""),
-        .answer = asking->to == TASK_PENDING ? BYTES("so") : BYTES(""),
-        .reasons = asking->to == TASK_PENDING ? BYTES("[\"louder\"]") : BYTES("[]"),
-        .attempt = asking->id,
-        .review = asking->other,
-        .bounds = errand_bounds(errand)};
+    struct task_move move = move_of(asking, name);
+    move.bounds = errand_bounds(errand);
+    musts_give(asking->findings, &move);
     return asking->moved ? tx_task_stop_more(tx, &move, task, &errand->more)
                          : tx_task_move(tx, &move, task, &errand->more, &errand->why);
 }
@@ -160,6 +166,9 @@ static struct err asking_run(struct tx *tx, struct errand *errand) {
                            : asking->act == BOARD_WAIVE ? waive_run(tx, errand, &task)
                                                         : record_run(tx, errand);
     answer_check(errand, err);
+    if (asking->act == BOARD_MOVE && asking->to == TASK_REVIEW) {
+        musts_judge(tx, errand, err);
+    }
     return err;
 }
 
@@ -175,6 +184,7 @@ static void asking_done(struct errand *errand, struct err result) {
         sim_fail(errand->sim, "%s of T-%lld was refused: %s: %s", errand->name,
                  (long long)asking->number, err_name(result.code), errand->why.text);
     }
+    musts_findings_free(asking->findings);
 }
 
 static struct errand *asking_new(struct sim *sim, const char *name,
@@ -188,7 +198,14 @@ static struct errand *asking_new(struct sim *sim, const char *name,
 }
 
 static void ask(struct sim *sim, const char *name, const struct board_asking *asking) {
-    errand_send(asking_new(sim, name, asking));
+    struct errand *errand = asking_new(sim, name, asking);
+    if (asking->act == BOARD_MOVE && (asking->to == TASK_REVIEW || asking->to == TASK_CLAIMED)) {
+        char task[TASK_NUMBER_SIZE];
+        const struct task_move move = move_of(asking, task);
+        musts_ask(errand, &move);
+    } else {
+        errand_send(errand);
+    }
 }
 
 /* --- Agents ----------------------------------------------------------------------------------- */
@@ -338,7 +355,9 @@ static struct err add_run(struct tx *tx, struct errand *errand) {
     struct sim *sim = errand->sim;
     const unsigned op = errand->op;
 #define PICK(list) bytes_of(list[sim_hash(sim_seed(sim), op, #list, 0) % COUNT_OF(list)])
+    AUTO(text_done) struct text must_haves = text_up_to(1 << 10);
     char title[64];
+    musts_write(sim, op, &must_haves);
     (void)snprintf(title, sizeof title, "op#%u. Feed the sheep", op);
     struct task task = {.task = bytes_of(errand->what.board.id.text),
                         .owner = BYTES(KNOWN_OWNER),
@@ -349,7 +368,7 @@ static struct err add_run(struct tx *tx, struct errand *errand) {
                         .lane = PICK(lanes),
                         .assignee = PICK(assignees),
                         .capability = PICK(capabilities),
-                        .must_haves = BYTES("[]"),
+                        .must_haves = text_bytes(&must_haves),
                         .links = BYTES("[]"),
                         .depends_on = text_bytes(&errand->text),
                         .priority = (int64_t)(sim_hash(sim_seed(sim), op, "priority", 0) % 10),
@@ -601,20 +620,23 @@ static void boards_begin(struct sim *sim) {
     shown = false;
     if (boards_play(&sim->options)) {
         boards_worker_define(sim);
+        musts_begin(sim);
     }
 }
 
 static const struct sim_op ops_boards[] = {
-    {"board_add", 60, board_add},
-    {"board_move", 30, board_move},
-    {"board_answer", 50, board_answer},
-    {"board_say", 10, board_say},
-    {"board_waive", 8, board_waive},
-    {"board_show", 6, board_show},
-    {"board_wait", 30, board_wait},
-    {"board_cool", 8, board_cool},
-    {NULL, 0, NULL},
+    {"board_add", 60, board_add},       {"board_move", 30, board_move},
+    {"board_answer", 50, board_answer}, {"board_say", 10, board_say},
+    {"board_waive", 8, board_waive},    {"board_show", 6, board_show},
+    {"board_wait", 30, board_wait},     {"board_cool", 8, board_cool},
+    {"board_file", 10, musts_file},     {NULL, 0, NULL},
 };
 
-const struct sim_part part_boards = {
-    .name = "boards", .ops = ops_boards, .begin = boards_begin, .rest = boards_rest};
+const struct sim_part part_boards = {.name = "boards",
+                                     .ops = ops_boards,
+                                     .begin = boards_begin,
+                                     .stopping = musts_stopping,
+                                     .crashed = musts_crashed,
+                                     .look = musts_look,
+                                     .noted = musts_noted,
+                                     .rest = boards_rest};
