@@ -154,7 +154,8 @@ test("one step runs again, or one with all after it; the rest keeps its results"
     assert.deepEqual([stepOf(same, "right").status, stepOf(same, "right").cached],
       ["excluded", null]);
     const plan = async (more) => {
-      const planned = await turns.ask("POST", "/flows/check", { resumeFromRunId: same.id, ...more });
+      const planned = await turns.ask("POST", "/flows/check",
+        { resumeFromRunId: same.id, ...more });
       assert.deepEqual([planned.status, planned.json.resumed_from], [200, same.id], planned.text);
       return cachedOf(planned.json);
     };
