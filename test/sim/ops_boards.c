@@ -629,7 +629,7 @@ static const struct sim_op ops_boards[] = {
     {"board_answer", 50, board_answer}, {"board_say", 10, board_say},
     {"board_waive", 8, board_waive},    {"board_show", 6, board_show},
     {"board_wait", 30, board_wait},     {"board_cool", 8, board_cool},
-    {"board_file", 10, musts_file},     {NULL, 0, NULL},
+    {"board_file", 20, musts_file},     {NULL, 0, NULL},
 };
 
 const struct sim_part part_boards = {.name = "boards",
