@@ -337,6 +337,9 @@ static bool deps_allow(const struct flow_world *world, size_t at) {
 
 static enum flow_status final_of(struct flow_world *world, size_t at) {
     const struct world_plan *plan = &world->plans[at];
+    if (plan->kept) {
+        return FLOW_COMPLETED;
+    }
     if (plan->unwanted_first || plan->overtaken) {
         return plan->overtaken ? FLOW_TIMED_OUT : FLOW_EXCLUDED;
     }

@@ -482,6 +482,7 @@ static void world_decide(struct sim *sim, const struct seen_flow *seen, struct f
         }
         const enum world_fault fault = fault_of(sim, seen, i);
         plan->overtaken = step->cause == FLOW_BECAUSE_BATCH;
+        plan->kept = step->cached; /* Rightly so, by reused_check. */
         /* The worker may have ended at `when`, which then said nothing. */
         const bool unheard = fault == WORLD_THROWS && plan->fault != WORLD_THROWS;
         plan->unwanted = plan->unwanted && !unheard;
