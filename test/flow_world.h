@@ -41,7 +41,7 @@ struct world_plan {
     bool asks_form, refuses;   /* APPROVAL. refuses: silence is a rejection. */
     int64_t timeout_ms;        /* 0: none of its own. */
     bool overtaken;            /* The time of its batch was over before its own end. */
-    bool kept;                 /* With the result of an earlier run, whatever comes before. */
+    bool kept;                 /* Completed in an earlier run, whatever its dependencies do now. */
 };
 /* The name that `output` returns for the file of the report. */
 enum world_output {

@@ -245,7 +245,7 @@ class TheScale(unittest.TestCase):
             self.assertFalse(runner.Patience(900).is_over(2249))
             program = ("import('./test/integration/scale.mjs').then((scale) => "
                        "console.log(scale.scaled(1000)))")
-            self.assertEqual(runner.run(["node", "-e", program], {}, 60)[0].strip(), "2500")
+            self.assertEqual(runner.run(["node", "-e", program], {}, 60)[0].strip(), "2400")
 
 
 class Named(unittest.TestCase):
@@ -374,7 +374,7 @@ class Seeds(unittest.TestCase):
                  ["build/release/test/sim/sim", "--seeds", "15", "--from", "1", "--hosts", "3"],
              "simulator, fixed flows seeds":
                  ["build/release/test/sim/sim", "--seeds", "100", "--from", "1", "--world", "flows",
-                  "--judged", "2500"],
+                  "--judged", "2400"],
              "simulator, sanitized seeds":
                  ["build/san/test/sim/sim", "--seeds", "40", "--from", "5100"]})
 

@@ -122,7 +122,7 @@ static bool is_for(const struct model_task *task, const char *agent) {
 /* A task that the agent should have taken instead, as far as the model is certain. */
 static void order_check(struct sim *sim, const struct model_task *task) {
     int64_t open;
-    for (int64_t i = 1; i <= model.count; i++) {
+    for (int64_t i = 1; i <= model.count && !model.replays; i++) { /* Times are those of now. */
         const struct model_task *other = &model.tasks[i];
         const bool first = other->priority > task->priority ||
                            (other->priority == task->priority && other->number < task->number);

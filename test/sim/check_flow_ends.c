@@ -1,5 +1,5 @@
-/* check_flow_ends.c: an ended flow, as its rows, its events and its children have it, is compared with
- * the plain model (test/flow_world.h).
+/* check_flow_ends.c: an ended flow, as its rows, its events and its children have it, is compared
+ * with the plain model (test/flow_world.h).
  *
  *   rows, events ──seen_read──> what was seen ──world_decide──> plans of what happened ──judge──>
  *   the ends that each step, the run and its report must have
@@ -481,8 +481,8 @@ static void world_decide(struct sim *sim, const struct seen_flow *seen, struct f
             completed_check(sim, seen, i);
         }
         const enum world_fault fault = fault_of(sim, seen, i);
-        plan->kept = step->cached;
         plan->overtaken = step->cause == FLOW_BECAUSE_BATCH;
+        plan->kept = step->cached; /* Rightly so, by reused_check. */
         /* The worker may have ended at `when`, which then said nothing. */
         const bool unheard = fault == WORLD_THROWS && plan->fault != WORLD_THROWS;
         plan->unwanted = plan->unwanted && !unheard;
@@ -583,8 +583,8 @@ static bool expired_check(struct sim *sim, const struct seen_flow *seen) {
     return true;
 }
 
-/* The file has the report before anybody sees the end. Two steps of a flow may begin one nested
- * flow, whose runs then write one file. */
+/* The file has the report before anybody sees the end. All tries of a step write the file of
+ * one nested flow. */
 static void file_check(struct sim *sim, const struct seen_flow *seen) {
     char path[500];
     AUTO(mem_release) char *text = mem_new(RESULT_MAX);
@@ -628,6 +628,16 @@ static void artifact_check(struct sim *sim, const struct seen_flow *seen,
     }
 }
 
+/* The step because of which the run failed; no step at its deadline. */
+static void failed_check(struct sim *sim, const struct seen_flow *seen,
+                         const struct flow_world *world, bool fails, bool expired) {
+    const size_t at = flows_step(&seen->flow->world, seen->failed);
+    if ((fails || expired) != (seen->failed[0] != '\0') || (expired && at != FLOW_NONE) ||
+        (fails && !expired && (at == FLOW_NONE || world_tolerates(world, at)))) {
+        sim_fail(sim, "%s fails by the step '%s'", seen->flow->run, seen->failed);
+    }
+}
+
 static void end_check(struct sim *sim, const struct seen_flow *seen, const struct flow_world *world,
                       bool fails, bool expired) {
     AUTO(text_done) struct text report = text_up_to(RESULT_MAX);
@@ -645,11 +655,7 @@ static void end_check(struct sim *sim, const struct seen_flow *seen, const struc
         sim_fail(sim, "%s is %s, %s, and the model says %s", seen->flow->run,
                  run_state_name(seen->state), seen->cause, cause);
     }
-    const size_t at = flows_step(&seen->flow->world, seen->failed);
-    if ((fails || expired) != (seen->failed[0] != '\0') ||
-        (fails && !expired && (at == FLOW_NONE || world_tolerates(world, at)))) {
-        sim_fail(sim, "%s fails by the step '%s'", seen->flow->run, seen->failed);
-    }
+    failed_check(sim, seen, world, fails, expired);
     flow_report_write(world, result_of, seen, &report);
     if (strcmp(seen->report, world->renders && !threw ? report.data : "") != 0) {
         sim_fail(sim, "the report of %s is %s, and not %s", seen->flow->run, seen->report,

@@ -178,8 +178,9 @@ static void orphan_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     }
 }
 
-/* A question to a person, the steps of a batch, and a run must not outlast their time. Time before this
- * life of the daemon is left out: between two lives the wall clock counts, which may be set. */
+/* A question to a person, the steps of a batch, and a run must not outlast their time. What passed
+ * before this life of the daemon is left out: between two lives the wall clock counts, which may be
+ * set. */
 static void overdue_check(struct sim *sim, const struct sim_flow *flow, const char *what,
                           struct sim_still *still, int64_t version, int64_t most_ms) {
     const uint64_t now_ns = sim_now_ns(sim), full_ns = disk_full_ns();

@@ -34,7 +34,7 @@ struct sim_flow {
     struct sim_child children[FLOW_CHILDREN_MAX];
     size_t child_count;
     struct sim_still asked[WORLD_STEPS], batched[WORLD_BATCHES], ran;
-    int64_t timeout_ms;     /* Of the run; 0: none. */
+    int64_t timeout_ms;     /* Time of the run; 0: none. */
     struct sim_still began; /* life 0: not seen at its start. */
     bool deleting;          /* A delete was sent. */
     bool final;             /* Seen at its end: retention may take it in the same commit. */

@@ -270,7 +270,7 @@ static void file_change(struct sim *sim, enum watched_file which, bool exists) {
 }
 
 void musts_file(struct sim *sim) {
-    const bool kept = sim_chance(sim, "which file", 30);
+    const bool kept = sim_chance(sim, "which file", 50);
     file_change(sim, kept ? FILE_KEPT : FILE_MADE, kept || !seen.exists[FILE_MADE]);
 }
 

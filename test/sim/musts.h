@@ -22,7 +22,7 @@ void musts_write(struct sim *sim, unsigned op, struct text *text);
 void musts_ask(struct errand *errand, const struct task_move *move);
 /* The findings that go with its move, and the list that gets what is not met. */
 void musts_give(struct must_findings *findings, struct task_move *move);
-/* In the transaction of a move to review: fails when the answer is none that the must-haves gave. */
+/* In the transaction of a move to review: fails where the must-haves gave another answer. */
 void musts_judge(struct tx *tx, struct errand *errand, struct err err);
 void musts_findings_free(struct must_findings *findings); /* NULL is allowed. */
 /* An operation: one of the files changes. */

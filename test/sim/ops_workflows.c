@@ -281,7 +281,7 @@ static void reuse_late(struct sim *sim, unsigned op) {
     workflow->family = like->family;
     workflow->program = like->program;
     workflow->rooted = like->rooted;
-    workflow->model = sim_chance(sim, "other model", 20) ? model_choose(sim) : like->model;
+    workflow->model = sim_chance(sim, "other model", 30) ? model_choose(sim) : like->model;
     workflow->reuse_ms = ages_ms[sim_choose(sim, "age", COUNT_OF(ages_ms))];
     if (sim_chance(sim, "changed", 30)) {
         workflow->program.change = 1 + (unsigned)sim_choose(sim, "change", CHANGES);
@@ -493,7 +493,7 @@ static void op_delete(struct sim *sim) {
 const struct sim_op workflows_ops[] = {
     {"submit a workflow", 10, op_submit},
     {"resume a workflow", 5, op_resume},
-    {"reuse a workflow", 4, op_reuse},
+    {"reuse a workflow", 7, op_reuse},
     {"stop a workflow", 2, op_stop},
     {"skip an agent", 4, op_skip},
     {"restart an agent", 2, op_restart_agent},

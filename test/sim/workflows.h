@@ -48,7 +48,7 @@ struct workflow {
     int64_t total;          /* -1: none. */
     struct workflow *from;  /* That it resumes; NULL: none. */
     int64_t reuse_ms;       /* Age of results of any run that it may take over; 0: none. */
-    int64_t wall_offset_ms; /* Of the wall clock, when it was submitted. */
+    int64_t wall_offset_ms; /* Wall clock at its submission. */
     const char *model;      /* A literal. */
     enum told told;
     bool stopped, deleting;
