@@ -245,7 +245,7 @@ class TheScale(unittest.TestCase):
             self.assertFalse(runner.Patience(900).is_over(2249))
             program = ("import('./test/integration/scale.mjs').then((scale) => "
                        "console.log(scale.scaled(1000)))")
-            self.assertEqual(runner.run(["node", "-e", program], {}, 60)[0].strip(), "2400")
+            self.assertEqual(runner.run(["node", "-e", program], {}, 60)[0].strip(), "2500")
 
 
 class Named(unittest.TestCase):
