@@ -35,9 +35,9 @@ test-agents:
 sim:
 	./scripts/sim $(or $(SEEDS),400) $(FROM)
 
-# 10,000 random flows, and kills. SEEDS=400, FROM=a fresh one.
+# 10,000 random flows, and kills. SEEDS=420, FROM=a fresh one.
 sim-flows:
-	./scripts/sim --flows $(or $(SEEDS),400) $(FROM)
+	./scripts/sim --flows $(or $(SEEDS),420) $(FROM)
 
 # Breaks the code on purpose: each patch of test/sim/mutants must be caught.
 mutants:

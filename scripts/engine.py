@@ -25,7 +25,7 @@ MODULE = "quickjs"
 HEADER = "/usr/include/wasm-rt.h"
 PRODUCTS = (f"lib{MODULE}.a", MODULE + ".h", "wasm-rt.h")
 DEFINES = ["-DWASM_RT_MEMCHECK_SIGNAL_HANDLER=0", "-DWASM_RT_USE_STACK_DEPTH_COUNT=0",
-           # What traps ends the process, in a function of the worker's.
+           # A trap ends the process, in a function of the worker.
            "-DWASM_RT_TRAP_HANDLER=engine_trapped", "-includeengine.h"]
 DECLARED = "__attribute__((noreturn)) void engine_trapped(int code);\n"
 

@@ -56,8 +56,7 @@ class Host:
         return self.typical_us_of(limit_us) + self.worst_us - self.typical_us
 
 
-# What the time limits of tests were written for: a machine of this kind, and its work shared with
-# three other stages.
+# The time limits of tests were written for a machine of this kind, with three other stages at work.
 SPAWN_MS, SYNC_MS, PIECES_A_SECOND = 2.0, 2.0, 3500
 # Beyond this a limit would hide what hangs.
 SCALE_MAX = 10

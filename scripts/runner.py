@@ -99,7 +99,7 @@ class Stage:
 
 
 children = set()
-leaving = []  # What is called when the run is given up, after its children have been ended.
+leaving = []  # Functions to call when the run is given up, after the end of its children.
 lock = threading.Lock()
 
 

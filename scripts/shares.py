@@ -35,7 +35,7 @@ LONG = {
 LONG_FILES = {
     "test/integration/poison.test.mjs": 1,
 }
-# What it tests is the holder's own program.
+# This test runs the holder's own program.
 BARE = "holder_program"
 # Of so many commits each takes a part; the compiler changes after so many.
 PARTS = 4
@@ -94,7 +94,7 @@ def sanitized(tests, this_turn):
 
     def taken(name, suite):
         if suite == "postgres":
-            # What is a unit on SQLite as well runs there each time.
+            # A unit test of SQLite as well runs there each time.
             shared = name.removeprefix("postgres_") in units
             return not shared or one_in_four(name, this_turn)
         return suite == "fuzz" or is_sanitized(name, this_turn)

@@ -35,7 +35,7 @@ from runner import LOGS, REPORTS, ROOT, Stage, give_up, leaving, lock, run, scal
 
 WITH_SERVER = "test/postgres/with-server"
 FRESH = {"DROVER_TEST_POSTGRES_FRESH": os.path.join(LOGS, "cluster")}
-# What tests in other languages run of the release build.
+# Programs of the release build that tests in other languages run.
 PROGRAMS = ["drover", "test/fault/drover-faulty", "test/fault/holder-faulty",
             "test/fault/custody-worker", "test/worker/alone", "test/unit/session-seed",
             "test/unit/sql_plans.so",
@@ -52,13 +52,13 @@ SLOW_US = 2000
 HOST_BREATH_S = 0.1
 # A test file of Node that prints nothing for longer hangs.
 FILE_S = 300
-# What kills at random does it for a shorter time then.
+# Tests that kill at random do it for a shorter time then.
 SHORT = {"DROVER_KILL_SECONDS": "10"}
 # Seeds of the simulator: from 1 on, with one host, with two and with three, of which each of four
 # commits takes a quarter; fresh ones, from --seed on; then some under the sanitizers.
 SEEDS_FIXED, SEEDS_HOSTS, SEEDS_FRESH, SEEDS_SANITIZED = 300, 60, 100, 40
 # Of the world of flows: 10,000 random flows, of which each of four commits judges a quarter.
-SEEDS_FLOWS, FLOWS_A_SEED = 400, 25
+SEEDS_FLOWS, FLOWS_A_SEED = 400, 24
 
 
 # --- The stages ----------------------------------------------------------------------------------
@@ -292,7 +292,7 @@ def all_stages(every_kill, turn, seed):
                      every_kill)
     compilers = shares.compilers(turn, every_kill)
     share = lambda sanitized: "" if every_kill else shares.cases(turn, sanitized)
-    # What the sanitizers of one compiler are enough for.
+    # Tests for which the sanitizers of one compiler are enough.
     san = f"build/{SANITIZED[compilers[0]]}"
     threads = lambda folder: threaded_tests(
         folder, lambda names: names if every_kill else shares.threaded(names, turn))

@@ -131,6 +131,14 @@ static void times_invent(struct flow_world *world) {
     }
 }
 
+static enum world_output output_invent(struct flow_world *world) {
+    static const enum world_output outputs[] = {
+        WORLD_NO_OUTPUT,    WORLD_NO_OUTPUT,      WORLD_NO_OUTPUT,
+        WORLD_OUTPUT_NULL,  WORLD_OUTPUT_NAMES,   WORLD_OUTPUT_NAMES,
+        WORLD_OUTPUT_NAMES, WORLD_OUTPUT_OUTSIDE, WORLD_OUTPUT_THROWS};
+    return world->renders ? outputs[world_dice(world, COUNT_OF(outputs))] : WORLD_NO_OUTPUT;
+}
+
 void world_invent(struct flow_world *world, uint64_t seed, size_t steps_max, unsigned with) {
     assert(steps_max > 0 && steps_max <= WORLD_STEPS);
     *world = (struct flow_world){.seed = seed, .dice = seed * 2654435761U + 88172645463325252U};
@@ -151,6 +159,9 @@ void world_invent(struct flow_world *world, uint64_t seed, size_t steps_max, uns
     rewinds_invent(world);
     if ((with & WORLD_TIMES) != 0) {
         times_invent(world);
+    }
+    if ((with & WORLD_FILES) != 0) {
+        world->output = output_invent(world);
     }
 }
 
@@ -262,7 +273,8 @@ void world_write(const struct flow_world *world, struct text *text) {
     for (size_t i = 0; i < world->count; i++) {
         step_write(world, i, text);
     }
-    text_add_str(text, world->renders ? "],\"render\":" F "}" : "]}");
+    text_add_str(text, world->renders ? "],\"render\":" F : "]");
+    text_add_str(text, world->output != WORLD_NO_OUTPUT ? ",\"output\":" F "}" : "}");
 }
 
 /* --- The model: what each step comes to, whatever the order ----------------------------------- */

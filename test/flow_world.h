@@ -41,7 +41,15 @@ struct world_plan {
     bool asks_form, refuses;   /* APPROVAL. refuses: silence is a rejection. */
     int64_t timeout_ms;        /* 0: none of its own. */
     bool overtaken;            /* The time of its batch was over before its own end. */
-    bool kept;                 /* With the result of an earlier run, whatever comes before. */
+    bool kept;                 /* Completed in an earlier run, whatever its dependencies do now. */
+};
+/* The name that `output` returns for the file of the report. */
+enum world_output {
+    WORLD_NO_OUTPUT,   /* No such function, */
+    WORLD_OUTPUT_NULL, /* or one that wants no file. */
+    WORLD_OUTPUT_NAMES,
+    WORLD_OUTPUT_OUTSIDE, /* Out of the root. */
+    WORLD_OUTPUT_THROWS,
 };
 struct flow_world {
     uint64_t seed, dice;
@@ -51,6 +59,7 @@ struct flow_world {
     enum flow_trigger join;
     int64_t batch_at_once, batch_timeout_ms; /* batch_timeout_ms 0: none. */
     bool renders, render_throws;
+    enum world_output output;
     /* By the model: */
     enum flow_status finals[WORLD_STEPS];
     bool by_when[WORLD_STEPS]; /* Skipped by its own `when`. */
@@ -59,6 +68,7 @@ struct flow_world {
 enum {
     WORLD_TIMES = 1 << 0, /* Steps and batches have times. */
     WORLD_NESTS = 1 << 1, /* Steps that begin the flow, or the workflow, of these names. */
+    WORLD_FILES = 1 << 2, /* Some reports become files. */
 };
 #define WORLD_NESTED "fold"
 #define WORLD_WORKFLOW "child-1"

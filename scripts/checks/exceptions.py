@@ -17,7 +17,7 @@ class Exceptions:
     def __init__(self, tree):
         self.tree = tree
         self.entries = {}
-        self.asked = {}  # What is above its rule: its number, by kind and name.
+        self.asked = {}  # Numbers above their rule, by kind and name.
         self.faults = []
         for number, line in enumerate(lines_of(tree, PATH), 1):
             parts = line.split(None, 3)

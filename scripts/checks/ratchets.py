@@ -109,7 +109,7 @@ def tightened(entries, found, tree, renames):
     did, and what was not listed stays a fault: a key without an entry gets one only from a file of
     the same name that is gone, and where it has not grown."""
     kept = {key: key for key in entries if 0 < found.get(key, 0) <= entries[key]}
-    # What has grown stays listed with its number, so that the fault says what was allowed.
+    # An entry that has grown keeps its number, so that the fault says which one was allowed.
     kept.update({key: key for key in entries if found.get(key, 0) > entries[key]})
     free = {}
     for key in found:

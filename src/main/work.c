@@ -22,13 +22,12 @@
 #include "dispatch/inbox/deliver.h"
 #include "dispatch/session/titles.h"
 #include "dispatch/turn/turns.h"
-#include "engine/agent/cools.h"
 #include "engine/base/home.h"
-#include "engine/base/resource.h"
 #include "engine/budget/budget.h"
 #include "loop/fetch.h"
 #include "loop/loop_uv.h"
 #include "loop/sleep_watch.h"
+#include "main/agents_load.h"
 #include "main/census.h"
 #include "main/descriptors.h"
 #include "main/parts.h"
@@ -37,7 +36,6 @@
 #include "main/report/sandbox_lack.h"
 #include "main/run_key.h"
 #include "main/scans.h"
-#include "rules/agent/resource.h"
 #include "rules/workflow/workflow.h"
 #include "script/program.h"
 #include "script/script.h"
@@ -92,7 +90,6 @@ struct work {
     struct performer performers[PERFORMERS];
 
     struct home_found home;
-    struct cools_read *cools; /* Owned, while they are read. */
     void (*known)(void *ctx, struct err err);
     unsigned stopping; /* Performers that have not stopped yet. */
     void (*stopped)(void *ctx);
@@ -514,39 +511,34 @@ static void turns_begin(struct work *work) {
     work->titles = titles_open(&of_titles);
 }
 
+static struct room_options room_of(struct work *work) {
+    return (struct room_options){.loop = work->loop,
+                                 .store = work->store,
+                                 .effects = work->effects,
+                                 .shortage = work->shortage,
+                                 .ctx = work,
+                                 .failed = run_failed};
+}
+
 static void musts_begin(struct work *work) {
-    const struct musts_options with = {.loop = work->loop,
-                                       .store = work->store,
-                                       .effects = work->effects,
-                                       .shortage = work->shortage,
-                                       .dispatch = work->dispatch,
-                                       .ctx = work,
-                                       .failed = run_failed};
+    const struct musts_options with = {.room = room_of(work), .dispatch = work->dispatch};
     work->musts = musts_open(&with);
 }
 
 static void boards_begin(struct work *work) {
     const char *home = work_home();
-    const struct boards_options with = {.loop = work->loop,
-                                        .store = work->store,
-                                        .effects = work->effects,
-                                        .shortage = work->shortage,
+    const struct boards_options with = {.room = room_of(work),
                                         .connections = work->connections,
                                         .dispatch = work->dispatch,
                                         .agents = work->agents,
                                         .home = home == NULL ? "" : home,
-                                        .bounds = bounds_of(work),
-                                        .ctx = work,
-                                        .failed = run_failed};
+                                        .bounds = bounds_of(work)};
     work->boards = boards_open(&with);
 }
 
 static void flows_begin(struct work *work) {
     const struct serve_options *serve = work->options.serve;
-    const struct flows_options with = {.loop = work->loop,
-                                       .store = work->store,
-                                       .effects = work->effects,
-                                       .shortage = work->shortage,
+    const struct flows_options with = {.room = room_of(work),
                                        .connections = work->connections,
                                        .dispatch = work->dispatch,
                                        .workflows = work->workflows,
@@ -560,9 +552,7 @@ static void flows_begin(struct work *work) {
                                        .step_timeout_ms = serve->flow_step_ms,
                                        .data_dir = work->processes.data_dir,
                                        .umask = work->options.umask,
-                                       .bounds = bounds_of(work),
-                                       .ctx = work,
-                                       .failed = run_failed};
+                                       .bounds = bounds_of(work)};
     work->flows = flows_open(&with);
 }
 
@@ -696,45 +686,8 @@ static void connections_known(void *ctx, struct err err) {
     work->known(work->known_ctx, err);
 }
 
-static struct err agent_take(void *ctx, const void *of) {
-    const struct agent_row *row = of;
-    agent_rows_put(ctx, row->name, row->definition);
-    return ERR_OK;
-}
-
-/* Agents that cool down. Rows are read on a thread of the store, and taken on the loop. */
-struct cools_read {
-    struct agent_cool_row rows[AGENT_COOLS_MAX]; /* Names are those beside. */
-    struct agent_name names[AGENT_COOLS_MAX];
-    size_t count;
-};
-
-static struct err cool_take(void *ctx, const struct agent_cool_row *row) {
-    struct cools_read *read = ctx;
-    if (row->agent.len <= AGENT_NAME_MAX) { /* Else it is damaged. */
-        struct agent_name *name = &read->names[read->count];
-        memcpy(name->text, row->agent.data, row->agent.len);
-        read->rows[read->count] = *row;
-        read->rows[read->count++].agent = (struct bytes){name->text, row->agent.len};
-    }
-    return ERR_OK;
-}
-
-static struct err agents_load(struct tx *tx, void *ctx) {
+static void agents_loaded(void *ctx, struct err err) {
     struct work *work = ctx;
-    const struct resource_page all = {.after = BYTES(""), .limit = AGENT_ROWS_MAX};
-    const struct err err = tx_resource_list(tx, &agent_resource, &all, agent_take, work->agents);
-    work->cools->count = 0;
-    return err_failed(err) ? err : tx_agent_cools(tx, cool_take, work->cools);
-}
-
-static void agents_loaded(struct err err, void *ctx) {
-    struct work *work = ctx;
-    AUTO(mem_release) struct cools_read *cools = work->cools;
-    work->cools = NULL;
-    for (size_t i = 0; i < cools->count && !err_failed(err); i++) {
-        turns_restore_cool(work->turns, &cools->rows[i]);
-    }
     if (err_failed(err)) {
         work->known(work->known_ctx, err);
     } else {
@@ -769,8 +722,7 @@ static void home_found(struct err err, void *ctx) {
     if (err_failed(err)) {
         work->known(work->known_ctx, err);
     } else {
-        work->cools = mem_new(sizeof *work->cools);
-        store_write(work->store, agents_load, agents_loaded, work);
+        agents_load(work->store, work->agents, work->turns, agents_loaded, work);
     }
 }
 

@@ -21,8 +21,8 @@ enum worker_state {
     WORKER_STATES
 };
 
-/* What comes in. `view` is what was received and not yet heard: in `kept`, or for the length of a
- * turn in the buffer that all share. */
+/* Input of a worker. `view` has the bytes that were received and not yet heard: in `kept`, or for
+ * the length of a turn in the buffer that all share. */
 struct inlet {
     struct bytes view;
     char *kept; /* Owned; NULL when nothing is kept. */
@@ -33,7 +33,7 @@ struct inlet {
     bool shut; /* Nothing more is heard. */
 };
 
-/* What goes out, the oldest frame first. */
+/* Output to a worker, the oldest frame first. */
 struct outgoing;
 struct outlet {
     struct outgoing *first, *last; /* Owned. */
@@ -102,8 +102,8 @@ enum { SCRIPTS_BUFFER_SIZE = 64 << 10 };
 /* scripts.c */
 void scripts__enqueue(struct scripts *scripts, struct script_worker *worker);
 void scripts__dequeue(struct scripts *scripts, struct script_worker *worker);
-/* What the zygote owes has changed: it is waited for while that is something, as long as it says
- * something now and then. */
+/* The number of answers that the zygote owes has changed. While it owes one, the daemon waits for
+ * the zygote, as long as that says something now and then. */
 void scripts__await(struct scripts *scripts);
 void scripts__handle_closed(struct scripts *scripts);
 /* Of a zygote or a worker; at worst it has ended. */

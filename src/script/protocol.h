@@ -177,7 +177,7 @@ enum {
 /* Others come from signals: the jail's, a limit's, the daemon's. */
 enum script_exit {
     SCRIPT_EXIT_OK = 0,        /* The run has ended, or the daemon is gone or said stop. */
-    SCRIPT_EXIT_NONSENSE = 2,  /* What the daemon said is not of this protocol. */
+    SCRIPT_EXIT_NONSENSE = 2,  /* The daemon sent something outside of this protocol. */
     SCRIPT_EXIT_BROKEN = 3,    /* The engine broke. */
     SCRIPT_EXIT_UNJAILED = 42, /* It could not be confined, so it has not begun. */
 };

@@ -32,7 +32,7 @@ enum {
 /* false, or a command. `why`: what it must be. */
 MUST_CHECK struct err check_setting_check(const json_t *value, struct why *why);
 
-/* What checks the project at roots[0]: an array of texts (owned), or NULL: nothing does.
+/* The command that checks the project at roots[0]: an array of texts (owned); NULL: none is known.
  * *ret_allowed false: it was found, and must not run, since no rule says anything about it. */
 MUST_CHECK struct err check_find(const struct tool_place *place, const json_t *settings,
                                  tool_set tools, json_t **ret_words, bool *ret_allowed);

@@ -12,7 +12,7 @@ import { once } from "node:events";
 import http from "node:http";
 
 export const usage = { input: 100, output: 20 };
-// What it says, in pieces.
+// Words of the model, in pieces.
 export const words = ["Hello", " from", " the model."];
 const messageOf = { 401: "invalid key", 429: "rate limit reached", 500: "internal error" };
 // One that changes a file: claude asks only for such.

@@ -3,7 +3,7 @@
 //
 //   node standin.mjs claude|codex|opencode|pi|lines ARGS…     (lines: JSON lines of its own)
 //
-// What it does stands in its prompt, in words:
+// The prompt names its acts, in words:
 //
 //   TOOL        uses a tool              ASK       asks before it does (claude)
 //   FAIL401     its provider answers so  CRASH     exits with 3 before it answers

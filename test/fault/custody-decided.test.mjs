@@ -1,8 +1,8 @@
-// Who decided: the daemon is killed at each call between the commit that takes a job in and the end
-// of its command, the daemon after it while it recovers, and the holder at each of its own calls,
-// alone or together with the daemon. Whatever happens, the command ran at most once, one attempt at
-// most was claimed by a holder, and the job's end says the truth: `succeeded` ran, `lost` may have
-// run, and a start of which nothing came is begun again.
+// The end of a job is decided once. The daemon is killed at each call between the commit that takes
+// a job in and the end of its command, the daemon after it while it recovers, and the holder at
+// each of its own calls, alone or together with the daemon. Whatever happens, the command ran at
+// most once, one attempt at most was claimed by a holder, and the job's end says the truth:
+// `succeeded` ran, `lost` may have run, and a start of which nothing came is begun again.
 //
 // runs-with: release
 //

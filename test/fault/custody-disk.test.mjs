@@ -67,7 +67,7 @@ class Disk {
     this.mounted = mounted;
     this.custody = new Custody(t, { folder });
     t.after(leave); // After the daemon's own end, which was asked for before.
-    // What a job waits for must not be on the disk that is full.
+    // The file that a job waits for must not be on the disk that is full.
     this.gates = mkdtempSync(path.join(tmpdir(), "drv-"));
     t.after(() => rmSync(this.gates, { recursive: true, force: true }));
   }

@@ -1,5 +1,5 @@
-// What a user may hand in by mistake, and what a program may do to us: each has a clear state and
-// cause, and what it wrote is there byte for byte, or is told to be missing.
+// Mistakes of a user in a job, and hostile acts of a program: each has a clear state and cause, and
+// the output is there byte for byte, or is reported as missing.
 //
 // runs-with: release, san
 import assert from "node:assert/strict";

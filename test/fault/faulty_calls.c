@@ -33,7 +33,7 @@ static bool is_link(int fd) {
            ours.sun_family == AF_UNIX && our_size == sizeof ours.sun_family;
 }
 
-/* What leads to a holder counts, wherever it is. */
+/* Files on the way to a holder count, in any folder. */
 static bool is_start(int fd, const char *path) {
     return begins_with(path, "/memfd:drover-order") ||
            (begins_with(path, "socket:") && is_link(fd));
@@ -85,7 +85,7 @@ static bool fails(enum faulty_how how) {
     }
 }
 
-/* What the call answered, unless nobody is to see it. */
+/* The answer of the call, unless it must not be seen. */
 static long seen(enum faulty_how how, long result) {
     if (how == FAULTY_DONE || how == FAULTY_TORN) {
         faulty_die();

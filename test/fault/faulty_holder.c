@@ -10,11 +10,10 @@
  *              its program, that process goes on only after a second
  *   N pause    SIGKILL to the daemon; the holder goes on, but only after half a second
  *
- * Whoever was hit leaves `holder.hit`. The command's process shares our memory until it executes;
- * its calls count as well, and then it is the holder that is killed: the command goes on.
+ * A process that was hit leaves `holder.hit`. The command's process shares our memory until it
+ * executes; its calls count as well, and then it is the holder that is killed: the command goes on.
  *
- * What the library makes of a call with a variable number of arguments is taken apart by their
- * largest form, as the kernel does it.
+ * A call with a variable number of arguments is read in its largest form, as the kernel does.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -77,7 +76,7 @@ static void read_plan(void) {
     }
     parse(text, syscall(SYS_read, fd, text, sizeof text));
     (void)syscall(SYS_close, fd);
-    /* Who removes it has it. */
+    /* The process that removes it has it. */
     if (syscall(SYS_unlinkat, AT_FDCWD, path, 0) < 0) {
         plan.at = 0;
     }

@@ -1,7 +1,7 @@
 /* faulty_start.c: calls on the way from a stored start to a command, in front of the C library's.
  *
- * What files are for the rest, these are for a holder: the memory its order travels in, the link to
- * it, and its process. See faulty_calls.c.
+ * A holder has these in place of files: the memory that its order travels in, the link to it, and
+ * its process. See faulty_calls.c.
  */
 #include <dlfcn.h>
 #include <errno.h>

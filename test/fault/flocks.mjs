@@ -184,7 +184,7 @@ export class Flocks {
   }
 
   async revive() {
-    await this.provider.heardTheDead(); // What the dead one asked is that life's.
+    await this.provider.heardTheDead(); // Requests of the dead one belong to its life.
     this.lives.push({ at_ms: Date.now(), calls: this.provider.prompts.length });
     await this.daemon.start();
   }

@@ -1,7 +1,8 @@
 // ledger.mjs: what was asked of a daemon and what it answered, and whether its store agrees.
 //
-// What was answered with success is there exactly once; what was refused is not there; what got no
-// answer is there once or not at all, and exactly once when it is asked again with its key.
+// A request that was answered with success is there exactly once; a refused one is not there; one
+// without an answer is there once or not at all, and exactly once when it is sent again with its
+// key.
 import assert from "node:assert/strict";
 
 import { readAll } from "../integration/follow.mjs";

@@ -294,7 +294,7 @@ async function tryBackup(template, point, number) {
   const came = await tryCommand(["backup", "--data", data, file], point, folder, file);
   if (existsSync(file) && came.end.startsWith("exit")) assert.match(came.log, /is complete, but/);
   if (!existsSync(file)) await backup(data, file);
-  // What has the name is whole.
+  // A file that has the name is whole.
   const { code, stderr } = await run(["restore", "--data", back, file]);
   assert.equal(code, 0, stderr);
   await checkAfter(back, new Ledger(template.ledger), []);

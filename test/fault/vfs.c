@@ -284,8 +284,8 @@ static const char *watched_name(const struct vfs *vfs, const char *path) {
     return strncmp(path, vfs->folder, len) == 0 ? path + len : NULL;
 }
 
-/* What SQLite's own VFS for Unix does: with the first sync of a journal or log that an open may
- * have made, it syncs the folder, and with it whatever was made or removed there. */
+/* As SQLite's own VFS for Unix: the first sync of a journal or log that an open may have made also
+ * syncs the folder, and with it the files that were made or removed there. */
 static bool syncs_folder(int flags) {
     int journals = SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL;
     return (flags & SQLITE_OPEN_CREATE) != 0 && (flags & journals) != 0;

@@ -33,7 +33,7 @@ struct vfs_failure {
     const char *file; /* Only files whose name ends so; NULL: all. Borrowed. */
     unsigned after;   /* So many calls go well first. */
     unsigned times;   /* So many fail; 0: all from there on. */
-    int code, os;     /* What they answer, and errno. */
+    int code, os;     /* Their answer, and errno. */
 };
 void vfs_fail(struct vfs *vfs, struct vfs_failure failure); /* Replaces the one before. */
 void vfs_heal(struct vfs *vfs);

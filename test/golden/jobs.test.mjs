@@ -129,7 +129,7 @@ golden("inside", async (record) => {
   await ask("POST", `runs/${other}/stop`);
 });
 
-// What a program asks about a step of its job, and the answers of a person.
+// Questions of a program about a step of its job, and the answers of a person.
 golden("questions", async (record) => {
   const daemon = await record.daemon();
   const ask = (...request) => record.ask(daemon, ...request);

@@ -153,6 +153,14 @@ test("one step runs again, or one with all after it; the rest keeps its results"
     assert.equal(stepOf(same, "which").result, "branch:l");
     assert.deepEqual([stepOf(same, "right").status, stepOf(same, "right").cached],
       ["excluded", null]);
+    const plan = async (more) => {
+      const planned = await turns.ask("POST", "/flows/check",
+        { resumeFromRunId: same.id, ...more });
+      assert.deepEqual([planned.status, planned.json.resumed_from], [200, same.id], planned.text);
+      return cachedOf(planned.json);
+    };
+    assert.equal(await plan({ rerun: ["left"] }), "plan draft good which end");
+    assert.equal(await plan({ rerun_from: ["which"] }), "plan draft good");
     const [alone, rest] = await rerun({ rerun: ["left"] }, "last");
     assert.deepEqual([alone, rest], ["left", "plan draft good which end"]);
     const [after, before, flow] = await rerun({ rerun_from: ["which"] }, same.id);

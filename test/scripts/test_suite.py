@@ -374,7 +374,7 @@ class Seeds(unittest.TestCase):
                  ["build/release/test/sim/sim", "--seeds", "15", "--from", "1", "--hosts", "3"],
              "simulator, fixed flows seeds":
                  ["build/release/test/sim/sim", "--seeds", "100", "--from", "1", "--world", "flows",
-                  "--judged", "2500"],
+                  "--judged", "2400"],
              "simulator, sanitized seeds":
                  ["build/san/test/sim/sim", "--seeds", "40", "--from", "5100"]})
 

@@ -8,7 +8,7 @@
 #include "rows.h"
 #include "sim.h"
 
-enum { ASK_COLUMNS_MAX = 9 };
+enum { ASK_COLUMNS_MAX = 10 };
 struct ask_row {
     int64_t number[ASK_COLUMNS_MAX];
     struct bytes text[ASK_COLUMNS_MAX]; /* Terminated. */

@@ -25,6 +25,7 @@
 enum { BOARD_TASKS_MAX = 40 };
 
 struct sim_options;
+struct must_findings;
 /* Whether the seed has a board. */
 bool boards_play(const struct sim_options *options);
 
@@ -43,10 +44,11 @@ struct board_asking {
     const char *label;    /* A literal: of its token; NULL: it is a person, or inside of a run. */
     char inside[ID_SIZE]; /* The run of an attempt; "": outside. */
     struct id id, other;
-    bool moved;             /* By an earlier commit of the chain. */
-    bool over;              /* The attempt has ended. */
-    bool changes;           /* The task had another status. */
-    enum task_status found; /* Before the move. */
+    bool moved;                     /* By an earlier commit of the chain. */
+    bool over;                      /* The attempt has ended. */
+    bool changes;                   /* The task had another status. */
+    enum task_status found;         /* Before the move. */
+    struct must_findings *findings; /* Owned: of its must-haves; NULL: none were checked. */
 };
 
 /* check_boards.c: the request was acknowledged. */

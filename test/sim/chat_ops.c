@@ -68,6 +68,12 @@ static struct err errand_run(struct tx *tx, void *ctx) {
     return errand->once.key.len > 0 ? errand_run_once(tx, errand) : errand->run(tx, errand);
 }
 
+void errand_drop(struct errand *errand) {
+    text_done(&errand->text);
+    text_done(&errand->answer);
+    mem_free(errand);
+}
+
 static void errand_done(struct err result, void *ctx) {
     struct errand *errand = ctx;
     if (!err_failed(result) && errand->more) {
@@ -84,9 +90,7 @@ static void errand_done(struct err result, void *ctx) {
     if (errand->done != NULL) {
         errand->done(errand, result);
     }
-    text_done(&errand->text);
-    text_done(&errand->answer);
-    mem_free(errand);
+    errand_drop(errand);
 }
 
 void errand_send(struct errand *errand) {

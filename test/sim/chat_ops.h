@@ -90,6 +90,8 @@ struct errand {
 /* session NULL: of none. */
 struct errand *errand_new(struct sim *sim, const char *name, struct known_session *session);
 void errand_send(struct errand *errand);
+/* The same of one that is not under way: nobody is answered. */
+void errand_drop(struct errand *errand);
 /* What is shown of the session may be another history from here on, until an answer comes. */
 void errand_change(struct errand *errand);
 /* That answer says for certain which history it is: none that was asked meanwhile is under way. */

@@ -24,6 +24,7 @@
 #include "base/json/json.h"
 #include "boards.h"
 #include "inside.h"
+#include "jobs.h"
 #include "known.h"
 #include "ops.h"
 #include "rules/board/task.h"
@@ -121,7 +122,7 @@ static bool is_for(const struct model_task *task, const char *agent) {
 /* A task that the agent should have taken instead, as far as the model is certain. */
 static void order_check(struct sim *sim, const struct model_task *task) {
     int64_t open;
-    for (int64_t i = 1; i <= model.count; i++) {
+    for (int64_t i = 1; i <= model.count && !model.replays; i++) { /* Times are those of now. */
         const struct model_task *other = &model.tasks[i];
         const bool first = other->priority > task->priority ||
                            (other->priority == task->priority && other->number < task->number);
@@ -475,6 +476,8 @@ static void wait_check(struct sim *sim, int64_t number, bool waits) {
     if (task == NULL) {
         return;
     }
+    /* A daemon that holds asks no provider, and ends no wait. */
+    waits = waits && !jobs_held(sim);
     task->waits_ns = !waits ? 0 : task->waits_ns == 0 ? now_ns : task->waits_ns;
     if (waits && now_ns - task->waits_ns > ATTEMPT_WAIT_S * UINT64_C(1000000000)) {
         sim_fail(sim, "the attempt at T-%lld has waited for its provider for %llu s",

@@ -204,7 +204,8 @@ static void check_keys(struct sim *sim) {
     }
 }
 
-/* No more past the gate of a key than the key allows; no more that run than there are slots. */
+/* No more past the gate of a key than the key allows; no more that run than there are slots, but
+ * for commands of must-haves, for which an agent waits that may have the last one. */
 static void check_counts(struct sim *sim) {
     struct sqlite3_stmt *rows = rows_open(
         sim,
@@ -218,7 +219,9 @@ static void check_counts(struct sim *sim) {
         }
     }
     int64_t running = rows_number(
-        sim, "SELECT count(*) FROM runs WHERE kind = 'job' AND ended_ms IS NULL AND gate = ''",
+        sim,
+        "SELECT count(*) FROM runs WHERE kind = 'job' AND ended_ms IS NULL AND gate = ''"
+        " AND run_key <> 'must-have'",
         NULL, 0);
     int64_t slots = (int64_t)(1 + sim_hash(sim_seed(sim), 0, "jobs_max", 0) % 6);
     if (running > slots) {

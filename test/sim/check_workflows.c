@@ -52,7 +52,7 @@ struct workflow *workflows_last(struct sim *sim, int64_t family) {
     return NULL;
 }
 
-static struct workflow *workflow_find(struct sim *sim, struct bytes run) {
+struct workflow *workflows_find(struct sim *sim, struct bytes run) {
     struct workflows *all = workflows_of(sim);
     for (size_t i = 0; i < all->count; i++) {
         const char *name = all->list[i].run;
@@ -665,6 +665,7 @@ static void workflow_check(struct sim *sim, struct workflow *workflow) {
         if (!workflow->deleting) { /* Else its steps may be gone already: the run goes last. */
             replay_check(sim, workflow);
             steps_check(sim, workflow);
+            workflows_check_reuse(sim, workflow);
             timers_check_end(sim, workflow);
         }
     }
@@ -693,7 +694,7 @@ static void workflows_crashed(struct sim *sim) {
 }
 
 static void workflows_noted(struct sim *sim, const struct run_row *row) {
-    struct workflow *workflow = workflow_find(sim, row->run);
+    struct workflow *workflow = workflows_find(sim, row->run);
     if (workflow != NULL && workflow->final && workflow->state != row->state) {
         sim_fail(sim, "%s ends as %s, and has ended as %s", workflow->run,
                  run_state_name(row->state), run_state_name(workflow->state));

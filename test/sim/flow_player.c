@@ -94,6 +94,11 @@ void flow_report_write(const struct flow_world *world, flow_result_fn results, c
     }
 }
 
+void flow_output_write(const struct flow_world *world, int64_t op, struct text *text) {
+    text_addf(text, "%s/report-%lld.txt",
+              world->output == WORLD_OUTPUT_OUTSIDE ? "../reports" : "reports", (long long)op);
+}
+
 static struct bytes result_of(const void *ctx, size_t at) {
     const struct flow_player *player = ctx;
     char name[SHOWN_MAX];
@@ -218,6 +223,19 @@ static bool report_say(struct flow_player *player, int64_t id) {
     return player->world.renders;
 }
 
+static bool output_say(struct flow_player *player, int64_t id) {
+    AUTO(text_done) struct text text = text_up_to(200);
+    if (player->world.output == WORLD_OUTPUT_THROWS) {
+        failure_say(player, id);
+    } else if (player->world.output == WORLD_OUTPUT_NULL) {
+        value_say(player, id, "null");
+    } else {
+        flow_output_write(&player->world, player->op, &text);
+        text_say(player, id, &text);
+    }
+    return player->world.output != WORLD_NO_OUTPUT;
+}
+
 /* WORLD_STEPS: it is no step. */
 static size_t step_find(const struct flow_player *player, const char *name) {
     char own[SHOWN_MAX];
@@ -241,6 +259,9 @@ static bool eval_take(struct flow_player *player, const json_t *order) {
     json_array_append_new(player->asked, json_integer(id));
     if (strcmp(what, "render") == 0) {
         return report_say(player, id);
+    }
+    if (strcmp(what, "output") == 0) {
+        return output_say(player, id);
     }
     if (at == WORLD_STEPS) {
         return false;

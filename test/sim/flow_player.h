@@ -47,5 +47,7 @@ void flow_run_write(const struct flow_world *world, size_t at, const char *calls
                     flow_result_fn results, const void *ctx, struct text *text);
 void flow_report_write(const struct flow_world *world, flow_result_fn results, const void *ctx,
                        struct text *text);
+/* The name of the file of the report, below the root; not for a world whose `output` gives none. */
+void flow_output_write(const struct flow_world *world, int64_t op, struct text *text);
 
 #endif

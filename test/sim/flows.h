@@ -20,7 +20,7 @@ struct sim_child {
     bool ended, succeeded;
     uint64_t orphan_ns; /* First time at which no step waited for it; 0: one does. */
 };
-/* Since when this life of the daemon knows a question, or the steps of a batch. */
+/* Since when this life of the daemon knows a question, the steps of a batch, or a run. */
 struct sim_still {
     int64_t version; /* Number of the question; for a batch, rewinds of the flow and one more. */
     unsigned life;
@@ -33,11 +33,13 @@ struct sim_flow {
     enum told told;
     struct sim_child children[FLOW_CHILDREN_MAX];
     size_t child_count;
-    struct sim_still asked[WORLD_STEPS], batched[WORLD_BATCHES];
-    bool deleting;        /* A delete was sent. */
-    bool final;           /* Seen at its end: retention may take it in the same commit. */
-    bool judged;          /* The end was looked at. */
-    unsigned misfortunes; /* Workers of it that crashed or computed for too long. */
+    struct sim_still asked[WORLD_STEPS], batched[WORLD_BATCHES], ran;
+    int64_t timeout_ms;     /* Time of the run; 0: none. */
+    struct sim_still began; /* life 0: not seen at its start. */
+    bool deleting;          /* A delete was sent. */
+    bool final;             /* Seen at its end: retention may take it in the same commit. */
+    bool judged;            /* The end was looked at. */
+    unsigned misfortunes;   /* Workers of it that crashed or computed for too long. */
     bool rooted;
     /* The ended flow from whose results it began; NULL: none. */
     const struct sim_flow *before;
@@ -57,6 +59,12 @@ struct sim_flows *flows_of(struct sim *sim);
 struct sim_flow *flows_by_op(struct sim *sim, int64_t op); /* The last one; NULL: none. */
 /* A new one; NULL: there are too many. */
 struct sim_flow *flows_add(struct sim *sim, int64_t op, struct bytes source);
+
+/* Place of a step by its name; FLOW_NONE: the world has none. */
+size_t flows_step(const struct flow_world *world, const char *name);
+
+/* check_flow_ends.c: the flow has ended; fails when its end is not the one of the model. */
+void flows_judge(struct sim *sim, struct sim_flow *flow);
 
 /* ops_flows.c */
 /* Resumes the workflows of steps that are paused; false: none is. */

@@ -15,6 +15,7 @@
 #include "engine/project/projects.h"
 #include "inside.h"
 #include "late.h"
+#include "musts.h"
 #include "ops.h"
 #include "rules/board/settings.h"
 
@@ -60,20 +61,25 @@ static struct task_key key_of(const struct board_asking *asking, char name[TASK_
         .owner = BYTES(KNOWN_OWNER), .project = BYTES(BOARD_PROJECT), .task = bytes_of(name)};
 }
 
+static struct task_move move_of(const struct board_asking *asking, char name[TASK_NUMBER_SIZE]) {
+    return (struct task_move){.key = key_of(asking, name),
+                              .client = client_of(asking),
+                              .to = asking->to,
+                              .detail = asking->to == TASK_FAILED ? BYTES("it rains") : BYTES(""),
+                              .question = asking->to == TASK_BLOCKED ? BYTES("why?") : BYTES(""),
+                              .answer = asking->to == TASK_PENDING ? BYTES("so") : BYTES(""),
+                              .reasons =
+                                  asking->to == TASK_PENDING ? BYTES("[\"louder\"]") : BYTES("[]"),
+                              .attempt = asking->id,
+                              .review = asking->other};
+}
+
 static struct err move_run(struct tx *tx, struct errand *errand, struct task *task) {
-    struct board_asking *asking = &errand->what.board;
+    const struct board_asking *asking = &errand->what.board;
     char name[TASK_NUMBER_SIZE];
-    const struct task_move move = {
-        .key = key_of(asking, name),
-        .client = client_of(asking),
-        .to = asking->to,
-        .detail = asking->to == TASK_FAILED ? BYTES("it rains") : BYTES(""),
-        .question = asking->to == TASK_BLOCKED ? BYTES("why?") : BYTES(""),
-        .answer = asking->to == TASK_PENDING ? BYTES("so") : BYTES(""),
-        .reasons = asking->to == TASK_PENDING ? BYTES("[\"louder\"]") : BYTES("[]"),
-        .attempt = asking->id,
-        .review = asking->other,
-        .bounds = errand_bounds(errand)};
+    struct task_move move = move_of(asking, name);
+    move.bounds = errand_bounds(errand);
+    musts_give(asking->findings, &move);
     return asking->moved ? tx_task_stop_more(tx, &move, task, &errand->more)
                          : tx_task_move(tx, &move, task, &errand->more, &errand->why);
 }
@@ -160,6 +166,9 @@ static struct err asking_run(struct tx *tx, struct errand *errand) {
                            : asking->act == BOARD_WAIVE ? waive_run(tx, errand, &task)
                                                         : record_run(tx, errand);
     answer_check(errand, err);
+    if (asking->act == BOARD_MOVE && asking->to == TASK_REVIEW) {
+        musts_judge(tx, errand, err);
+    }
     return err;
 }
 
@@ -175,6 +184,7 @@ static void asking_done(struct errand *errand, struct err result) {
         sim_fail(errand->sim, "%s of T-%lld was refused: %s: %s", errand->name,
                  (long long)asking->number, err_name(result.code), errand->why.text);
     }
+    musts_findings_free(asking->findings);
 }
 
 static struct errand *asking_new(struct sim *sim, const char *name,
@@ -188,16 +198,163 @@ static struct errand *asking_new(struct sim *sim, const char *name,
 }
 
 static void ask(struct sim *sim, const char *name, const struct board_asking *asking) {
-    errand_send(asking_new(sim, name, asking));
+    struct errand *errand = asking_new(sim, name, asking);
+    if (asking->act == BOARD_MOVE && (asking->to == TASK_REVIEW || asking->to == TASK_CLAIMED)) {
+        char task[TASK_NUMBER_SIZE];
+        const struct task_move move = move_of(asking, task);
+        musts_ask(errand, &move);
+    } else {
+        errand_send(errand);
+    }
+}
+
+/* --- Tasks ------------------------------------------------------------------------------------ */
+
+static struct err project_make(struct tx *tx, struct errand *errand) {
+    struct sim *sim = errand->sim;
+    const struct resource_key key = {BYTES(KNOWN_OWNER), BYTES(BOARD_PROJECT)};
+    static const char *const agents[] = {BOARD_WORKER, BOARD_NATIVE};
+    AUTO(text_done) struct text board = text_up_to(1 << 10);
+    struct project had;
+    bool found = false;
+    const struct err err = tx_resource_find(tx, &project_resource, &key, &found, &had);
+    if (err_failed(err) || found) {
+        return err;
+    }
+    text_add_str(&board, "{\"agents\":[");
+    for (size_t i = 0; i < COUNT_OF(agents); i++) {
+        const int64_t slots = boards_slots(sim, agents[i]);
+        if (slots > 0) {
+            text_addf(&board, "%s{\"name\":\"%s\",\"slots\":%lld,\"capabilities\":[\"%s\"]}",
+                      board.len > 11 ? "," : "", agents[i], (long long)slots, i == 0 ? "web" : "c");
+        }
+    }
+    text_addf(&board, "],\"reviewer\":\"%s\"}", boards_reviewer(sim));
+    struct project project = {.owner = BYTES(KNOWN_OWNER),
+                              .name = BYTES(BOARD_PROJECT),
+                              .root = known_bytes(sim_project_dir(sim)),
+                              .agent = BYTES(""),
+                              .model = sim_hash(sim_seed(sim), 0, "board model", 0) % 2 == 0
+                                           ? BYTES("openai/plain")
+                                           : BYTES(""),
+                              .settings = BYTES(""),
+                              .board = text_bytes(&board)};
+    return tx_resource_insert(tx, &project_resource, &project);
+}
+
+/* The task follows from that of its agent, and is one deeper; mail may be deeper still. */
+static void depth_check(struct tx *tx, const struct errand *errand, const struct task *task,
+                        struct err err) {
+    const int64_t number = errand->what.board.number;
+    const int64_t least =
+        1 + tx_number(tx, "SELECT depth FROM tasks WHERE place = $1", ARGS(arg_int(number)));
+    const bool mail = mails_play(&errand->sim->options);
+    const bool refused = err.code == ERR_TASK_DEPTH;
+    if ((!err_failed(err) || refused) && (task->depth < least || (task->depth > least && !mail) ||
+                                          refused != (task->depth > TASK_DEPTH_MAX))) {
+        sim_fail(errand->sim,
+                 "a task of depth %lld is %s, which an agent adds at T-%lld, and is to"
+                 " have %lld of %d",
+                 (long long)task->depth, refused ? "refused" : "added", (long long)number,
+                 (long long)least, TASK_DEPTH_MAX);
+    }
+    sim_trace(errand->sim, "an agent at T-%lld adds a task of depth %lld: %s", (long long)number,
+              (long long)task->depth, err_name(err.code));
+}
+
+/* As the handler does it for a run. */
+static struct err below_add(struct tx *tx, struct errand *errand, struct task *task) {
+    const struct board_asking *asking = &errand->what.board;
+    char name[TASK_NUMBER_SIZE];
+    const struct task_key key = key_of(asking, name);
+    const struct board_client client = client_of(asking);
+    struct board_who who;
+    task->title =
+        tx_text(tx, "SELECT title FROM tasks WHERE place = $1", ARGS(arg_int(asking->number)));
+    struct err err = tx_board_who(tx, &key, &client, task, &who, &errand->why);
+    if (err_failed(err)) {
+        return err;
+    }
+    tx_task_from_agent(tx, &who, task);
+    err = tx_task_add(tx, task, &errand->why);
+    depth_check(tx, errand, task, err);
+    return err;
+}
+
+static struct err add_run(struct tx *tx, struct errand *errand) {
+    static const char *const lanes[] = {"", "", "", "left", "right"};
+    static const char *const assignees[] = {"", "", "", "", BOARD_WORKER, BOARD_NATIVE, "nobody"};
+    static const char *const capabilities[] = {"", "", "", "", "web", "c", "java"};
+    struct sim *sim = errand->sim;
+    const unsigned op = errand->op;
+#define PICK(list) bytes_of(list[sim_hash(sim_seed(sim), op, #list, 0) % COUNT_OF(list)])
+    AUTO(text_done) struct text must_haves = text_up_to(1 << 10);
+    const struct board_asking *asking = &errand->what.board;
+    char title[64];
+    (void)snprintf(title, sizeof title, "op#%u. Feed the sheep", op);
+    if (asking->inside[0] == '\0') { /* Commands are a person's to add. */
+        musts_write(sim, op, &must_haves);
+    } else {
+        text_add_str(&must_haves, "[]");
+    }
+    struct task task = {.task = bytes_of(errand->what.board.id.text),
+                        .owner = BYTES(KNOWN_OWNER),
+                        .project = BYTES(BOARD_PROJECT),
+                        .title = bytes_of(title),
+                        .description = BYTES("Please."),
+                        .type = BYTES("general"),
+                        .lane = PICK(lanes),
+                        .assignee = PICK(assignees),
+                        .capability = PICK(capabilities),
+                        .must_haves = text_bytes(&must_haves),
+                        .links = BYTES("[]"),
+                        .depends_on = text_bytes(&errand->text),
+                        .priority = (int64_t)(sim_hash(sim_seed(sim), op, "priority", 0) % 10),
+                        .attempts_max = (int64_t)(1 + sim_hash(sim_seed(sim), op, "most", 0) % 5)};
+#undef PICK
+    struct bytes *const texts[] = {&task.epic,   &task.source,   &task.detail,     &task.question,
+                                   &task.answer, &task.agent,    &task.attempt,    &task.session,
+                                   &task.run,    &task.reviewer, &task.review_run, &task.name};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        *texts[i] = BYTES("");
+    }
+    if (sim_hash(sim_seed(sim), op, "not before", 0) % 5 == 0) {
+        task.not_before_ms =
+            tx_now_ms(tx) + (int64_t)(sim_hash(sim_seed(sim), op, "begins", 0) % 3600000);
+    }
+    const struct err err = project_make(tx, errand);
+    return err_failed(err)             ? err
+           : asking->inside[0] == '\0' ? tx_task_add(tx, &task, &errand->why)
+                                       : below_add(tx, errand, &task);
+}
+
+static void add_done(struct errand *errand, struct err result) {
+    if (!err_failed(result)) {
+        boards_added(errand->sim, &errand->what.board);
+    } else if (!errand_refused(errand, result)) {
+        sim_fail(errand->sim, "a task was refused: %s: %s", err_name(result.code),
+                 errand->why.text);
+    }
+}
+
+/* needs: a JSON list. */
+static void task_add(struct sim *sim, const char *name, const struct board_asking *asking,
+                     const char *needs) {
+    struct errand *errand = asking_new(sim, name, asking);
+    text_add_str(&errand->text, needs);
+    errand->run = add_run;
+    errand->advance = NULL;
+    errand->done = add_done;
+    errand_send(errand);
 }
 
 /* --- Agents ----------------------------------------------------------------------------------- */
 
 /* w working, c comment, o output, r review, f failed, b blocked, d done (which is no agent's to
- * say), t takes another task, - a long pause. */
-static const char *const scripts[] = {"wor",   "cor",  "or",   "wocr", "wr",   "wf",
-                                      "wb",    "",     "w",    "wtc",  "wo-r", "wor-f",
-                                      "w-o-r", "wdor", "-wor", "wt",   "wtor"};
+ * say), t takes another task, a adds a task, - a long pause. */
+static const char *const scripts[] = {"wor",  "cor", "or",   "wocr", "wr",    "wf",    "wb",
+                                      "",     "w",   "wtc",  "wo-r", "wor-f", "w-o-r", "wdor",
+                                      "-wor", "wt",  "wtor", "waor", "awor"};
 
 struct speaker {
     struct sim_event event;
@@ -209,7 +366,23 @@ struct speaker {
 static struct speaker speakers[SPEAKERS_MAX];
 static size_t speaker_count;
 
+/* While it works, an agent adds one more task: all of them would make a chain without end. */
+static void task_below(struct sim *sim, const struct speaker *speaker) {
+    char purpose[64];
+    (void)snprintf(purpose, sizeof purpose, "%s %u", speaker->attempt, speaker->calls);
+    struct board_asking asking = {
+        .act = BOARD_ADD, .number = speaker->number, .id = known_id(sim, "tsk", purpose)};
+    (void)snprintf(asking.inside, sizeof asking.inside, "%s", speaker->run);
+    if (boards_count() < BOARD_TASKS_MAX - 8) {
+        task_add(sim, "agent adds", &asking, "[]");
+    }
+}
+
 static void call_make(struct sim *sim, const struct speaker *speaker, char letter) {
+    if (letter == 'a') {
+        task_below(sim, speaker);
+        return;
+    }
     static const struct {
         char letter;
         enum board_act act;
@@ -282,8 +455,10 @@ void boards_attempt_seen(struct sim *sim, const struct board_attempt *seen) {
     struct speaker *speaker = &speakers[speaker_count++];
     const bool good = sim_healed(sim) && sim_chance(sim, "good", 60);
     const size_t script = good ? 0 : sim_choose(sim, "script", COUNT_OF(scripts));
+    /* In some seeds each agent adds a task: the limit of a chain alone ends that. */
+    const bool chains = sim_hash(sim_seed(sim), 0, "board chains", 0) % 6 == 0;
     *speaker = (struct speaker){.number = seen->number,
-                                .next = scripts[script],
+                                .next = chains ? "waor" : scripts[script],
                                 .agent = strcmp(seen->agent, BOARD_WORKER) == 0 ? BOARD_WORKER
                                                                                 : BOARD_NATIVE};
     (void)snprintf(speaker->attempt, sizeof speaker->attempt, "%s", seen->attempt);
@@ -299,103 +474,21 @@ void boards_attempt_seen(struct sim *sim, const struct board_attempt *seen) {
 
 /* --- People ----------------------------------------------------------------------------------- */
 
-static struct err project_make(struct tx *tx, struct errand *errand) {
-    struct sim *sim = errand->sim;
-    const struct resource_key key = {BYTES(KNOWN_OWNER), BYTES(BOARD_PROJECT)};
-    static const char *const agents[] = {BOARD_WORKER, BOARD_NATIVE};
-    AUTO(text_done) struct text board = text_up_to(1 << 10);
-    struct project had;
-    bool found = false;
-    const struct err err = tx_resource_find(tx, &project_resource, &key, &found, &had);
-    if (err_failed(err) || found) {
-        return err;
-    }
-    text_add_str(&board, "{\"agents\":[");
-    for (size_t i = 0; i < COUNT_OF(agents); i++) {
-        const int64_t slots = boards_slots(sim, agents[i]);
-        if (slots > 0) {
-            text_addf(&board, "%s{\"name\":\"%s\",\"slots\":%lld,\"capabilities\":[\"%s\"]}",
-                      board.len > 11 ? "," : "", agents[i], (long long)slots, i == 0 ? "web" : "c");
-        }
-    }
-    text_addf(&board, "],\"reviewer\":\"%s\"}", boards_reviewer(sim));
-    struct project project = {.owner = BYTES(KNOWN_OWNER),
-                              .name = BYTES(BOARD_PROJECT),
-                              .root = known_bytes(sim_project_dir(sim)),
-                              .agent = BYTES(""),
-                              .model = sim_hash(sim_seed(sim), 0, "board model", 0) % 2 == 0
-                                           ? BYTES("openai/plain")
-                                           : BYTES(""),
-                              .settings = BYTES(""),
-                              .board = text_bytes(&board)};
-    return tx_resource_insert(tx, &project_resource, &project);
-}
-
-static struct err add_run(struct tx *tx, struct errand *errand) {
-    static const char *const lanes[] = {"", "", "", "left", "right"};
-    static const char *const assignees[] = {"", "", "", "", BOARD_WORKER, BOARD_NATIVE, "nobody"};
-    static const char *const capabilities[] = {"", "", "", "", "web", "c", "java"};
-    struct sim *sim = errand->sim;
-    const unsigned op = errand->op;
-#define PICK(list) bytes_of(list[sim_hash(sim_seed(sim), op, #list, 0) % COUNT_OF(list)])
-    char title[64];
-    (void)snprintf(title, sizeof title, "op#%u. Feed the sheep", op);
-    struct task task = {.task = bytes_of(errand->what.board.id.text),
-                        .owner = BYTES(KNOWN_OWNER),
-                        .project = BYTES(BOARD_PROJECT),
-                        .title = bytes_of(title),
-                        .description = BYTES("Please."),
-                        .type = BYTES("general"),
-                        .lane = PICK(lanes),
-                        .assignee = PICK(assignees),
-                        .capability = PICK(capabilities),
-                        .must_haves = BYTES("[]"),
-                        .links = BYTES("[]"),
-                        .depends_on = text_bytes(&errand->text),
-                        .priority = (int64_t)(sim_hash(sim_seed(sim), op, "priority", 0) % 10),
-                        .attempts_max = (int64_t)(1 + sim_hash(sim_seed(sim), op, "most", 0) % 5)};
-#undef PICK
-    struct bytes *const texts[] = {&task.epic,   &task.source,   &task.detail,     &task.question,
-                                   &task.answer, &task.agent,    &task.attempt,    &task.session,
-                                   &task.run,    &task.reviewer, &task.review_run, &task.name};
-    for (size_t i = 0; i < COUNT_OF(texts); i++) {
-        *texts[i] = BYTES("");
-    }
-    if (sim_hash(sim_seed(sim), op, "not before", 0) % 5 == 0) {
-        task.not_before_ms =
-            tx_now_ms(tx) + (int64_t)(sim_hash(sim_seed(sim), op, "begins", 0) % 3600000);
-    }
-    const struct err err = project_make(tx, errand);
-    return err_failed(err) ? err : tx_task_add(tx, &task, &errand->why);
-}
-
-static void add_done(struct errand *errand, struct err result) {
-    if (!err_failed(result)) {
-        boards_added(errand->sim, &errand->what.board);
-    } else if (!errand_refused(errand, result)) {
-        sim_fail(errand->sim, "a task was refused: %s: %s", err_name(result.code),
-                 errand->why.text);
-    }
-}
-
 static void board_add(struct sim *sim) {
     const int64_t count = boards_count();
     if (count >= BOARD_TASKS_MAX - 8) { /* Some may be on their way. */
         return;
     }
     const struct board_asking asking = {.act = BOARD_ADD, .id = known_id(sim, "tsk", "task")};
-    struct errand *errand = asking_new(sim, "board add", &asking);
-    text_add_char(&errand->text, '[');
+    AUTO(text_done) struct text list = text_up_to(200);
+    text_add_char(&list, '[');
     const uint64_t needs = count == 0 ? 0 : sim_choose(sim, "needs", 5) / 2;
     for (uint64_t i = 0; i < needs; i++) {
-        text_addf(&errand->text, "%s\"T-%lld\"", i > 0 ? "," : "",
+        text_addf(&list, "%s\"T-%lld\"", i > 0 ? "," : "",
                   (long long)(1 + sim_choose(sim, "which", (uint64_t)count)));
     }
-    text_add_char(&errand->text, ']');
-    errand->run = add_run;
-    errand->advance = NULL;
-    errand->done = add_done;
-    errand_send(errand);
+    text_add_char(&list, ']');
+    task_add(sim, "board add", &asking, list.data);
 }
 
 /* A task from which that status may follow, in most cases; else any. */
@@ -601,20 +694,23 @@ static void boards_begin(struct sim *sim) {
     shown = false;
     if (boards_play(&sim->options)) {
         boards_worker_define(sim);
+        musts_begin(sim);
     }
 }
 
 static const struct sim_op ops_boards[] = {
-    {"board_add", 60, board_add},
-    {"board_move", 30, board_move},
-    {"board_answer", 50, board_answer},
-    {"board_say", 10, board_say},
-    {"board_waive", 8, board_waive},
-    {"board_show", 6, board_show},
-    {"board_wait", 30, board_wait},
-    {"board_cool", 8, board_cool},
-    {NULL, 0, NULL},
+    {"board_add", 60, board_add},       {"board_move", 30, board_move},
+    {"board_answer", 50, board_answer}, {"board_say", 10, board_say},
+    {"board_waive", 8, board_waive},    {"board_show", 6, board_show},
+    {"board_wait", 30, board_wait},     {"board_cool", 8, board_cool},
+    {"board_file", 20, musts_file},     {NULL, 0, NULL},
 };
 
-const struct sim_part part_boards = {
-    .name = "boards", .ops = ops_boards, .begin = boards_begin, .rest = boards_rest};
+const struct sim_part part_boards = {.name = "boards",
+                                     .ops = ops_boards,
+                                     .begin = boards_begin,
+                                     .stopping = musts_stopping,
+                                     .crashed = musts_crashed,
+                                     .look = musts_look,
+                                     .noted = musts_noted,
+                                     .rest = boards_rest};

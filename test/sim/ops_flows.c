@@ -107,6 +107,7 @@ static void what_write(struct sim *sim, struct submission *submission, const cha
         .step_timeout_ms = sim_chance(sim, "step time?", 40)
                                ? 2000 + (int64_t)sim_choose(sim, "step time", 300000)
                                : 0,
+        .timeout_ms = flow->timeout_ms,
         .excluded = submission->excluded};
 }
 
@@ -114,8 +115,8 @@ static void what_write(struct sim *sim, struct submission *submission, const cha
 static struct submission *submission_new(struct sim *sim, int64_t op, uint64_t seed, bool rooted) {
     struct submission *submission = mem_new(sizeof *submission);
     text_init(&submission->source, TEXT_BYTES_MAX);
-    flow_source_write(seed, FLOW_WORLD_STEPS, WORLD_TIMES | (rooted ? WORLD_NESTS : 0),
-                      &submission->source);
+    flow_source_write(seed, FLOW_WORLD_STEPS,
+                      WORLD_TIMES | WORLD_FILES | (rooted ? WORLD_NESTS : 0), &submission->source);
     struct sim_flow *flow = flows_add(sim, op, text_bytes(&submission->source));
     if (flow == NULL) {
         text_done(&submission->source);
@@ -124,6 +125,8 @@ static struct submission *submission_new(struct sim *sim, int64_t op, uint64_t s
     }
     submission->sim = sim;
     submission->flow = flow;
+    flow->timeout_ms =
+        sim_chance(sim, "run time?", 25) ? 1000 + (int64_t)sim_choose(sim, "run time", 600000) : 0;
     text_init(&submission->description, TEXT_BYTES_MAX);
     text_init(&submission->input, TEXT_BYTES_MAX);
     submission->run = known_id(sim, "run", "flow");

@@ -12,6 +12,7 @@
 #include "engine/system/retention.h"
 #include "engine/workflow/steps.h"
 #include "engine/workflow/workflows.h"
+#include "inside.h"
 #include "known.h"
 #include "late.h"
 #include "main/work.h"
@@ -176,8 +177,11 @@ static struct workflow *workflow_new(struct sim *sim) {
         return NULL;
     }
     struct workflow *workflow = &all->list[all->count++];
-    *workflow = (struct workflow){
-        .op = sim_operation(sim), .family = (int64_t)sim_operation(sim), .total = -1};
+    *workflow = (struct workflow){.op = sim_operation(sim),
+                                  .family = (int64_t)sim_operation(sim),
+                                  .total = -1,
+                                  .wall_offset_ms = sim->wall_offset_ms,
+                                  .model = ""};
     children_submitted(workflow);
     return workflow;
 }
@@ -189,9 +193,23 @@ static void children_age(struct sim *sim) {
     }
 }
 
-static void op_submit(struct sim *sim) {
+static const char *model_choose(struct sim *sim) {
     static const char *const models[] = {"openai/plain", "openai/think", "responses/plain",
                                          "anthropic/plain", "anthropic/small-window"};
+    return models[sim_choose(sim, "model", COUNT_OF(models))];
+}
+
+/* The script, its input, its model and its folder. */
+static void whole_add(struct sim *sim, const struct workflow *workflow, struct text *text) {
+    script_add(workflow, text);
+    text_addf(text, ",\"args\":{\"op\":%lld},\"model\":\"%s\"", (long long)workflow->family,
+              workflow->model);
+    if (workflow->rooted) { /* Agents have tools there. */
+        text_addf(text, ",\"root\":\"%s\"", sim_project_dir(sim));
+    }
+}
+
+static void op_submit(struct sim *sim) {
     children_age(sim);
     struct workflow *workflow = workflow_new(sim);
     AUTO(text_done) struct text spec;
@@ -200,14 +218,10 @@ static void op_submit(struct sim *sim) {
         return;
     }
     workflow->program.number = sim_hash(sim_seed(sim), sim_operation(sim), "program", 0);
+    workflow->model = model_choose(sim);
+    workflow->rooted = sim_chance(sim, "root", 40);
     text_add_char(&spec, '{');
-    script_add(workflow, &spec);
-    text_addf(&spec, ",\"args\":{\"op\":%lld},\"model\":\"%s\"", (long long)workflow->family,
-              models[sim_choose(sim, "model", COUNT_OF(models))]);
-    if (sim_chance(sim, "root", 40)) { /* Agents have tools there. */
-        workflow->rooted = true;
-        text_addf(&spec, ",\"root\":\"%s\"", sim_project_dir(sim));
-    }
+    whole_add(sim, workflow, &spec);
     limits_add(sim, workflow, &spec);
     text_add_char(&spec, '}');
     submit(sim, workflow, &spec);
@@ -234,6 +248,7 @@ static void resume_late(struct sim *sim, unsigned op) {
     workflow->program = from->program;
     workflow->from = from;
     workflow->rooted = from->rooted;
+    workflow->model = from->model;
     text_addf(&spec, "{\"resumeFromRunId\":\"%s\"", from->run);
     if (sim_chance(sim, "changed", 50)) {
         workflow->program.change = 1 + (unsigned)sim_choose(sim, "change", CHANGES);
@@ -248,6 +263,40 @@ static void resume_late(struct sim *sim, unsigned op) {
 /* Few workflows have ended while the operations of a seed come. */
 static void op_resume(struct sim *sim) {
     late_plan(sim, resume_late);
+}
+
+/* --- Begun from results of any run ------------------------------------------------------------ */
+
+/* Only runs of one family ask the same. */
+static void reuse_late(struct sim *sim, unsigned op) {
+    static const int64_t ages_ms[] = {1000, 60000, 600000, 86400000};
+    const struct workflow *like = workflow_pick(sim, is_resumable);
+    struct workflow *workflow = like == NULL ? NULL : workflow_new(sim);
+    AUTO(text_done) struct text spec;
+    text_init(&spec, SPEC_MAX);
+    if (workflow == NULL) {
+        return;
+    }
+    workflow->op = op;
+    workflow->family = like->family;
+    workflow->program = like->program;
+    workflow->rooted = like->rooted;
+    workflow->model = sim_chance(sim, "other model", 30) ? model_choose(sim) : like->model;
+    workflow->reuse_ms = ages_ms[sim_choose(sim, "age", COUNT_OF(ages_ms))];
+    if (sim_chance(sim, "changed", 30)) {
+        workflow->program.change = 1 + (unsigned)sim_choose(sim, "change", CHANGES);
+    }
+    text_addf(&spec, "{\"reuse_ms\":%lld,", (long long)workflow->reuse_ms);
+    whole_add(sim, workflow, &spec);
+    if (sim_chance(sim, "limits", 30)) {
+        limits_add(sim, workflow, &spec);
+    }
+    text_add_char(&spec, '}');
+    submit(sim, workflow, &spec);
+}
+
+static void op_reuse(struct sim *sim) {
+    late_plan(sim, reuse_late);
 }
 
 /* --- Stopped, skipped, paused, restarted ------------------------------------------------------ */
@@ -442,8 +491,13 @@ static void op_delete(struct sim *sim) {
 }
 
 const struct sim_op workflows_ops[] = {
-    {"submit a workflow", 10, op_submit},      {"resume a workflow", 5, op_resume},
-    {"stop a workflow", 2, op_stop},           {"skip an agent", 4, op_skip},
-    {"restart an agent", 2, op_restart_agent}, {"pause a workflow", 2, op_pause},
-    {"delete a workflow", 2, op_delete},       {.name = NULL},
+    {"submit a workflow", 10, op_submit},
+    {"resume a workflow", 5, op_resume},
+    {"reuse a workflow", 7, op_reuse},
+    {"stop a workflow", 2, op_stop},
+    {"skip an agent", 4, op_skip},
+    {"restart an agent", 2, op_restart_agent},
+    {"pause a workflow", 2, op_pause},
+    {"delete a workflow", 2, op_delete},
+    {.name = NULL},
 };

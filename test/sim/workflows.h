@@ -44,9 +44,12 @@ struct workflow {
     unsigned op;
     int64_t family;
     struct program_id program;
-    char run[ID_SIZE];     /* "": not known yet. */
-    int64_t total;         /* -1: none. */
-    struct workflow *from; /* That it resumes; NULL: none. */
+    char run[ID_SIZE];      /* "": not known yet. */
+    int64_t total;          /* -1: none. */
+    struct workflow *from;  /* That it resumes; NULL: none. */
+    int64_t reuse_ms;       /* Age of results of any run that it may take over; 0: none. */
+    int64_t wall_offset_ms; /* Wall clock at its submission. */
+    const char *model;      /* A literal. */
     enum told told;
     bool stopped, deleting;
     bool paused;
@@ -70,6 +73,12 @@ struct workflows {
 struct workflows *workflows_of(struct sim *sim);
 /* The last one of the family: who lives, if any does; NULL: there is none. */
 struct workflow *workflows_last(struct sim *sim, int64_t family);
+
+/* By its run; NULL: there is none. */
+struct workflow *workflows_find(struct sim *sim, struct bytes run);
+
+/* check_reuse.c: the run has ended. */
+void workflows_check_reuse(struct sim *sim, struct workflow *workflow);
 
 /* ops_workflows.c */
 extern const struct sim_op workflows_ops[];

@@ -173,7 +173,7 @@ static inline struct err budgets_parked_tx(struct tx *tx, void *ctx) {
     return err;
 }
 
-/* What the dispatcher does with those that want to be woken, until nobody does. */
+/* Wakes runs as the dispatcher does, until none wants to be woken. */
 static inline int budgets_wake_all(struct runs_kit *runs) {
     for (int woken = 0;; woken++) {
         struct budgets_parked parked = {.found = false};

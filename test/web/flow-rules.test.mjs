@@ -104,11 +104,53 @@ test("the chosen branch is that of the switch's result, or the default", () => {
 test("what was left out counts neither as done nor as to be done", () => {
   const steps = ["completed", "failed", "excluded", "skipped", "running", "pending"].map(
     (status, at) => step(`s${at}`, [], { status, phase: at === 4 ? "person" : "over" }));
-  assert.deepEqual(rules.sumsOf(steps), { done: 2, total: 4, waits: 1, failed: 1, out: 2 });
+  assert.deepEqual(rules.sumsOf(steps), { done: 2, total: 4, cached: 0, failed: 1, out: 2 });
+  const cached = [...steps, step("c", [], { status: "completed", cached: "run_1" })];
+  assert.deepEqual([rules.sumsOf(cached).cached, rules.sumsOf(cached).done], [1, 3]);
+  assert.deepEqual(rules.markOf(cached.at(-1)), ["▒", "cached"]);
   const took = (more) =>
     rules.tookOf(step("a", [], { began_ms: 1000, changed_ms: 3000, ...more }), 9000);
   assert.deepEqual([took({ status: "completed" }), took({ status: "running" }),
     took({ status: "skipped" }), took({ began_ms: null })], [2000, 8000, null, null]);
+});
+
+test("what waits for a person: an approval, and code whose agent asks; not for a place", () => {
+  const waits = (more) => rules.isWaiting(step("a", [], { status: "blocked", ...more }));
+  assert.deepEqual([waits({ phase: "person" }), waits({ phase: "run" }), waits({ phase: "ready" }),
+    waits({ phase: "child", kind: "command" }), waits({ phase: "run", status: "running" })],
+  [true, true, false, false, false]);
+});
+
+test("a step that has completed or failed runs again alone, or with what comes after it", () => {
+  const of = (status, more, isLast = false) =>
+    rules.rerunsOf(step("a", [], { status, ...more }), isLast);
+  assert.deepEqual(of("completed"), ["rerun", "rerun_from"]);
+  assert.deepEqual(of("completed", {}, true), ["rerun"], "nothing comes after it");
+  assert.deepEqual(of("completed", { kind: "switch" }), ["rerun_from"]);
+  assert.deepEqual(of("completed", { kind: "switch" }, true), ["rerun_from"]);
+  for (const status of ["failed", "timed_out"]) assert.deepEqual(of(status), ["rerun_from"]);
+  for (const status of ["excluded", "skipped", "pending", "running", "cancelled"]) {
+    assert.deepEqual(of(status), [], status);
+  }
+});
+
+test("a run goes on where something failed or was not reached: as a retry, or as a start", () => {
+  const of = (state, parent, ...statuses) => rules.resumeOf({ id: "run_1", state,
+    steps: statuses.map((status, at) => step(`s${at}`, [], { status })) }, parent);
+  const start = ["/flows", { resumeFromRunId: "run_1" }], retry = ["/runs/run_1/retry", {}];
+  assert.equal(of("succeeded", null, "completed", "skipped", "excluded"), null);
+  assert.deepEqual(of("succeeded", null, "completed", "failed"), start);
+  assert.deepEqual(of("cancelled", null, "completed", "cancelled"), retry);
+  assert.deepEqual(of("failed", null, "completed"), retry, "its report failed");
+  assert.deepEqual(of("failed", "run_0", "failed"), start, "the daemon retries no part of a run");
+});
+
+test("a question from far below belongs to the step above it, once that is known", () => {
+  const above = new Map([["run_c", "run_b"], ["run_b", "run_a"], ["run_a", ""]]);
+  const below = (run, top) => rules.isBelow(above, run, top);
+  assert.deepEqual([below("run_c", "run_a"), below("run_c", "run_b"), below("run_c", "run_c")],
+    [true, true, true]);
+  assert.deepEqual([below("run_a", "run_b"), below("run_x", "run_a")], [false, false]);
 });
 
 test("the input is a question, members, or both", () => {

@@ -62,6 +62,18 @@ const FLOWS = {
     ...Array.from({ length: 499 }, (_, at) => ({ id: "step-" + at, kind: "code",
       deps: [at < 20 ? "may" : "step-" + (at - 20)], run: () => "x" }))],
     render: () => "done" };\n`,
+  parts: `export default { name: "parts", description: "runs again", steps: [
+    { id: "one", kind: "command", command: "echo x >>count; wc -l <count" },
+    { id: "which", kind: "switch", deps: ["one"], cases: [
+      { label: "go", condition: () => true, stepIds: ["two"] }], defaultBranch: ["other"] },
+    { id: "two", kind: "code", run: (ctx) => "two after " + ctx.results.one },
+    { id: "other", kind: "code", run: () => "no" },
+    { id: "three", kind: "command", deps: ["two"],
+      run: (ctx) => "test -e '" + ctx.input.gate + "'" }],
+    output: (ctx) => ctx.input.file ?? null, render: (ctx) => "counted " + ctx.results.one };\n`,
+  deep: `export default { name: "deep", description: "asks from below", steps: [
+    { id: "below", kind: "workflow", workflow: "asker", run: () => ({}) },
+    { id: "beside", kind: "command", command: "sleep 600" }], render: () => "done" };\n`,
   broken: "export default { name: 'broken', steps: [{ id: 'a', kind: 'code', deps: ['b'] }] };\n",
 };
 
@@ -277,6 +289,160 @@ test("a failed step is named with its words, and a rejection of a plain approval
     await details(page).getByText("not today").first().waitFor();
     page.clean();
   });
+
+/** The page of another run than that of `id`; its id. */
+async function elsewhere(page, id) {
+  await page.waitForURL((url) => /^\/r\/run_\w+$/.test(url.pathname) &&
+    url.pathname !== `/r/${id}`);
+  return new URL(page.url()).pathname.split("/").pop();
+}
+const again = (page) => page.getByRole("button", { name: /^Run (this|again)/ });
+
+test("an ended run goes on where it failed, and steps of it run again, alone or with all after it",
+  async () => {
+    const go = gate(), first = await start("parts", { gate: go });
+    await ended(first);
+    writeFileSync(go, "");
+    const page = await opened(browser, desk, { target: `/r/${first}` });
+    await state(page, "failed");
+    await page.getByRole("button", { name: "Run again from here" }).click();
+    const second = await elsewhere(page, first);
+    await state(page, "succeeded");
+    assert.equal((await api("GET", `/runs/${second}`)).retry_of, first);
+    for (const id of ["one", "which", "two"]) await says(page, id, "cached");
+    await says(page, "three", "done");
+    await says(page, "which", "chose go");
+    await page.getByText("3 cached").waitFor();
+    assert.equal(await again(page).count(), 0, "it has all that it can have");
+    const before = page.getByRole("link", { name: "begun from another run" });
+    assert.equal(await before.getAttribute("href"), `/r/${first}`);
+    await node(page, "one").click();
+    const ran = details(page).getByRole("link", { name: first });
+    assert.equal(await ran.getAttribute("href"), `/r/${first}?step=one`);
+    assert.deepEqual(await again(page).allInnerTexts(),
+      ["Run this step again", "Run this and all after it"]);
+
+    await again(page).first().click();
+    const third = await elsewhere(page, second);
+    await state(page, "succeeded");
+    await says(page, "one", "done");
+    for (const id of ["which", "two", "three"]) await says(page, id, "cached");
+    assert.equal((await api("GET", `/runs/${third}/flow`)).resumed_from, second);
+    await node(page, "one").click();
+    await details(page).locator("pre", { hasText: /^2\s*$/ }).waitFor();
+    await node(page, "which").click();
+    await details(page).getByRole("heading", { name: "which" }).waitFor();
+    assert.deepEqual(await again(page).allInnerTexts(), ["Run this and all after it"]);
+    await node(page, "other").click();
+    await details(page).getByRole("heading", { name: "other" }).waitFor();
+    assert.equal(await again(page).count(), 0, "it was left out, and would be so again");
+    await node(page, "which").click();
+    await again(page).click();
+    await elsewhere(page, third);
+    await state(page, "succeeded");
+    await says(page, "one", "cached");
+    for (const id of ["which", "two", "three"]) await says(page, id, "done");
+    await page.goBack();
+    await page.waitForURL(`**/r/${third}?step=which`);
+    await again(page).waitFor();
+
+    await api("DELETE", `/runs/${third}`);
+    await again(page).click();
+    await details(page).getByRole("alert").filter({ hasText: "not_found" }).waitFor();
+    assert.equal(new URL(page.url()).pathname, `/r/${third}`);
+    page.clean();
+  });
+
+test("a flow that failed is tried again from Home", async () => {
+  const { id } = await api("POST", "/flows", { name: "fails", root, label: "of the night" });
+  await ended(id);
+  const page = await opened(browser, desk);
+  await page.locator(`[data-row="${id}"]`).getByRole("button", { name: /^Run again/ }).click();
+  const { items } = await until(desk, "/runs?kind=flow&limit=5", ({ items: found }) =>
+    found[0].id !== id);
+  assert.equal((await api("GET", `/runs/${items[0].id}`)).retry_of, id);
+  page.clean();
+});
+
+test("a run that lives, and a key that may not start anything, have no button to run again",
+  async () => {
+    const { id } = await startWhole();
+    await asks(id);
+    const page = await opened(browser, desk, { target: `/r/${id}?step=count` });
+    await details(page).getByRole("heading", { name: "count" }).waitFor();
+    assert.equal(await again(page).count(), 0);
+    await page.getByRole("button", { name: /^Stop/ }).click();
+    await again(page).first().waitFor();
+    const { stdout } = await desk.daemon.cli(["token", "create", "--scope", "read"]);
+    const reader = { ...desk, key: stdout.trim().split("\n")[0] };
+    const other = await opened(browser, reader, { target: `/r/${id}?step=count` });
+    await details(other).getByRole("heading", { name: "count" }).waitFor();
+    assert.equal(await again(other).count(), 0);
+    page.clean();
+  });
+
+test("the file of the report is named, and one that was refused with its reason", async () => {
+  const go = gate();
+  writeFileSync(go, "");
+  for (const [name, text] of [["docs/report.md", "Report written to docs/report.md"],
+    ["../report.md", /^✕ Report not written to \.\.\/report\.md .{10,}/]]) {
+    const id = await start("parts", { gate: go, file: name });
+    await ended(id);
+    const page = await opened(browser, desk, { target: `/r/${id}` });
+    await state(page, "succeeded");
+    await page.locator(".flow-file", { hasText: text }).waitFor();
+    assert.equal(await overflow(page), 0);
+    page.clean();
+  }
+});
+
+test("a step is marked where an agent of its workflow asks, and the question is answered there",
+  async () => {
+    mkdirSync(path.join(root, ".drover/workflows"), { recursive: true });
+    writeFileSync(path.join(root, ".drover/workflows/asker.js"),
+      "export const meta = { name: 'asker', description: 'asks' };\n" +
+      "return await agent('call: run_command {\"command\": \"true\"}\\nsay: done');\n");
+    const id = await start("deep");
+    const page = await opened(browser, desk, { target: `/r/${id}` });
+    await page.getByText("Waits for you at step below").waitFor();
+    await says(page, "below", "waits for you");
+    await state(page, "waits for you");
+    await page.getByText("1 waits for you").waitFor();
+    assert.match(await node(page, "below").getAttribute("class"), /is-wait/);
+    assert.doesNotMatch(await node(page, "beside").getAttribute("class"), /is-wait/);
+    await node(page, "below").click();
+    await details(page).getByRole("button", { name: /^Allow/ }).first().waitFor();
+    const { items } = await api("GET", "/approvals?limit=200");
+    const { id: question } = items.find(({ root_run }) => root_run === id);
+    await api("POST", `/approvals/${question}`, { decision: "allow" });
+    await says(page, "below", "done");
+    await state(page, "running");
+    await page.getByRole("button", { name: /^Stop/ }).click();
+    await state(page, "cancelled");
+    page.clean();
+  });
+
+test("on a phone the name of a run gives way, and its state is never cut", async () => {
+  const label = "a name that is much longer than the screen of a phone is wide, and says little";
+  const { id } = await api("POST", "/flows", { name: "fails", root, label });
+  await ended(id);
+  const done = (await api("POST", "/flows", { name: "talks", root, label })).id;
+  await ended(done);
+  for (const [run, text] of [[id, "failed"], [done, "succeeded"]]) {
+    const page = await opened(browser, desk, { target: `/r/${run}`, ...PHONE });
+    await state(page, text);
+    const [name, said] = await page.evaluate(() =>
+      [".run-title h1", ".run-title .state > .clip"].map((one) => {
+        const { scrollWidth, clientWidth } = document.querySelector(one);
+        const { top, right } = document.querySelector(one).getBoundingClientRect();
+        return { cut: scrollWidth > clientWidth, clientWidth, top, right };
+      }));
+    assert.ok(name.cut && name.clientWidth >= 60, JSON.stringify(name));
+    assert.ok(!said.cut && said.right <= PHONE.viewport.width, JSON.stringify(said));
+    assert.equal(await overflow(page), 0);
+    page.clean();
+  }
+});
 
 test("on a phone the graph is a list, a step a sheet with an address, and nothing overflows",
   async () => {

@@ -332,6 +332,9 @@ test("marks: as many as fit, with failures and questions", () => {
   const few = marksOf(stream(["workflow_started", {}], begin("a"),
     ["agent_waiting", { key: "a", state: "open" }], end("a", "failed")), 120);
   assert.deepEqual(few.map(({ kind }) => kind), [null, null, "ask", "failure"]);
+  const timer = (state) => ["timer_finished", { timer: 1, state }];
+  assert.deepEqual(marksOf(stream(timer("fired"), timer("cleared")), 9).map(({ kind }) => kind),
+    [null, null], "no failure");
 });
 
 /* --- Why it does not move --- */
@@ -402,4 +405,11 @@ test("the run names what holds it up most, and says nothing is wrong where it mo
   assert.deepEqual(told(begin("b"), ask, ["workflow_paused"]), ["b", "ask", 0]);
   assert.deepEqual(told(), [null, "works", 0]);
   assert.equal(culprit(folded(["workflow_finished", { state: "succeeded" }]), factsOf, 1), null);
+  const timer = (no, due_ms) => ["timer_started", { timer: no, name: "sleep", due_ms }];
+  const sleeps = folded(timer(1, 90_000_000), timer(2, 600_000), timer(3, 60_000),
+    ["timer_finished", { timer: 3, state: "fired" }]);
+  const { kind, text } = culprit(sleeps, factsOf, 5_000).sentence;
+  assert.equal(kind, "slot", "nothing moves");
+  assert.match(text, /^waits for its timer, until \d\d:\d\d$/, "the first of them");
+  assert.equal(sleeps.skipped, 0);
 });

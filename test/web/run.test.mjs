@@ -376,6 +376,22 @@ test("other runs lead to the places that show them", async () => {
   page.clean();
 });
 
+test("an agent whose result was taken over leads to the one that gave it", async () => {
+  const first = await start(`return await ${agent("look", "say: a")};`);
+  await ended(first);
+  const { runId: second } = await api("POST", "/workflows", { resumeFromRunId: first });
+  await ended(second);
+  const [{ id }] = await agentsOf(first), page = await opened(browser, desk,
+    { target: `/r/${second}` });
+  await page.getByText("1 cached").waitFor();
+  await row(page, "look").click();
+  await inspector(page).getByRole("link", { name: id }).click();
+  await page.waitForURL(`**/r/${first}?agent=${id}`);
+  await inspector(page).getByRole("heading", { name: "look" }).waitFor();
+  assert.equal(await inspector(page).getByRole("link", { name: /^run_/ }).count(), 0);
+  page.clean();
+});
+
 test("on a phone rows are stacked, and an agent is a sheet with its own address", async () => {
   const id = await start(FLOCK, { phases: ["Find", "Fix", "Check"] });
   await asked(id);

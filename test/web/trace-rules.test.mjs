@@ -166,6 +166,10 @@ test("times, colours, and the question that was asked before a call", () => {
   assert.deepEqual([999, 1000, 4999, 5000].map((ms) => text.latencyTone(nodes.get("a1"), ms)),
     ["tone-ok", "tone-degraded", "tone-degraded", "tone-fail"]);
   assert.equal(text.latencyTone(roots[0], 1), "");
+  const { nodes: [[, timer]] } = built([given("t", 0, null, { kind: "timer", name: "sleep",
+    state: "waiting", due_ms: 60_000 })]);
+  assert.equal(text.latencyTone(timer, 9000), "", "a timer is as slow as it shall be");
+  assert.deepEqual([timer.state, timer.span.due], ["running", 60_000], "it waits for nobody");
   const ask = (id, asked_ms, answered_ms, tool = "run_command") =>
     ({ id, run: "run_a", tool, asked_ms, answered_ms });
   const span = nodes.get("b2").span;

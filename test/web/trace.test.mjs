@@ -97,6 +97,27 @@ test("failed steps stand first, then the turns; a step says why, when, by whose 
     page.clean();
   });
 
+test("a timer of a script has its name, its kind among the filters, and when it is due",
+  async () => {
+    const { runId } = await ask(desk.daemon, "POST", "/workflows", { root: scratch(file),
+      model: "scripted/demo", script: "export const meta = { name: 'naps', description: 'x', " +
+        "timers: true };\nawait sleep(1);\nawait agent('say: a');\nawait sleep(600000);" }, 201);
+    const page = await opened(browser, desk, { target: `/r/${runId}/trace` });
+    const naps = lines(page).filter({ has: page.getByText("timer sleep", { exact: true }) });
+    await naps.nth(1).waitFor();
+    const filters = page.getByRole("group", { name: "Filters" });
+    await filters.getByRole("button", { name: "timers" }).click();
+    await line(page, "model demo").waitFor({ state: "detached" });
+    await naps.nth(1).click();
+    assert.match(await side(page).locator("dl").innerText(),
+      /state\s+running[\s\S]*due\s+(\w+ \d+ )?\d\d:\d\d/);
+    assert.equal(await side(page).getByRole("heading", { name: "Input" }).count(), 0);
+    await page.goto(`${desk.daemon.url}/r/${runId}`);
+    await page.locator(".run-why", { hasText: /waits for its timer, until/ }).waitFor();
+    await ask(desk.daemon, "POST", `/runs/${runId}/stop`, {});
+    page.clean();
+  });
+
 test("filters stand in the address, and Back leads to the place before all of them", async () => {
   const page = await opened(browser, fix, { target: `/s/${fix.session}` });
   await page.getByRole("link", { name: "Trace" }).click();

@@ -117,16 +117,12 @@ static const struct field start_rows[] = {
     {FIELD("timeout_ms", FIELD_INT, AT(timeout_ms)), .min = 1, .max = WORKFLOW_TIME_MAX},
     {FIELD("notify", FIELD_JSON, AT(notify))},
     {FIELD("budget", FIELD_JSON, AT(budget)), .schema = "{\"type\":[\"object\",\"null\"]}"},
-    /* Not for a check: */
     {FIELD("resumeFromRunId", FIELD_CHARS, AT(resume)), .min = 1, .max = 64},
     {FIELD("rerun", FIELD_TEXTS, AT(rerun)), .max = FLOW_STEPS_MAX},
     {FIELD("rerun_from", FIELD_TEXTS, AT(rerun_from)), .max = FLOW_STEPS_MAX},
 };
-enum { CHECK_ROWS = COUNT_OF(start_rows) - 3 };
 static const struct field_set start_fields = {FIELD_ROWS(start_rows),
                                               .use = FIELD_GIVEN | FIELD_CHANGED};
-static const struct field_set check_fields = {
-    .rows = start_rows, .count = CHECK_ROWS, .use = FIELD_GIVEN};
 
 static struct err start_check(struct start_op *op) {
     struct why *why = &op->request.op.why;
@@ -252,33 +248,39 @@ static void problem_write(const struct why *why, struct text *answer) {
 
 static void check_prepared(struct flow_start *start, struct err err) {
     struct start_op *op = CONTAINER_OF(start, struct start_op, start);
-    struct text *answer = &op->request.op.answer;
-    AUTO(flow_free) struct flow flow = {0};
-    struct why why = {""};
     if (err.code == ERR_BAD_FLOW) {
-        problem_write(&start->why, answer);
-        err = ERR_OK;
-    } else if (err_failed(err)) {
+        problem_write(&start->why, &op->request.op.answer);
+        request_answer(&op->request, ERR_OK);
+    } else {
         op->request.op.why = start->why;
-    } else if (!err_failed(flow_read(start->description, &flow, &why))) {
-        text_add_str(answer, "{\"valid\":true,\"error\":null");
-        text_add_member(answer, "flow", start->what.name);
-        text_add_member(answer, "file", start->what.file);
-        flow_steps_write(&flow, start->what.excluded, answer);
-        text_add_char(answer, '}');
+        request_go(&op->request, err);
     }
-    request_answer(&op->request, err);
 }
 
 static struct err check_begin(void *ctx) {
     return start_begin_as(ctx, check_prepared);
 }
 
+static struct err check_work(struct tx *tx, void *ctx) {
+    struct start_op *op = ctx;
+    const struct flow_new *what = &op->start.what;
+    struct text *answer = &op->request.op.answer;
+    text_add_str(answer, "{\"valid\":true,\"error\":null");
+    text_add_member(answer, "flow", what->name);
+    text_add_member(answer, "file", what->file);
+    text_add_member_or_null(answer, "resumed_from", what->resume);
+    const struct err err = tx_flow_plan(tx, what, answer, &op->request.op.why);
+    text_add_char(answer, '}');
+    return err;
+}
+
 static const struct request_kind check = {.size = sizeof(struct start_op),
                                           .later = true,
-                                          .fields = &check_fields,
+                                          .fields = &start_fields,
+                                          .use = FIELD_GIVEN,
                                           .read = start_read,
                                           .start = check_begin,
+                                          .work = check_work,
                                           .end = start_end};
 
 /* --- The steps of a run ----------------------------------------------------------------------- */
@@ -330,9 +332,9 @@ static const char show_answer[] =
 static const char check_answer[] =
     "{\"type\":\"object\",\"required\":[\"valid\",\"error\",\"steps\"],\"properties\":{"
     "\"valid\":" BOOL_SCHEMA ",\"error\":" TEXT_OR_NULL ",\"flow\":" TEXT_SCHEMA
-    ",\"file\":" TEXT_SCHEMA
+    ",\"file\":" TEXT_SCHEMA ",\"resumed_from\":" TEXT_OR_NULL
     ",\"steps\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{" STEP_PROPERTIES
-    ",\"wave\":" INT_SCHEMA "}}}}}";
+    ",\"cached\":" TEXT_OR_NULL ",\"wave\":" INT_SCHEMA "}}}}}";
 static const char run_answer[] =
     "{\"type\":\"object\",\"required\":[\"id\",\"state\",\"flow\",\"steps\"],\"properties\":{"
     "\"id\":" TEXT_SCHEMA ",\"state\":" TEXT_SCHEMA ",\"flow\":" TEXT_SCHEMA
@@ -369,7 +371,7 @@ const struct route flows_routes[] = {
     {ROUTE("POST", "/api/v1/flows/check", SCOPE_RUN,
            "Check a flow: its steps, and what is wrong; nothing is started"),
      .inside = INSIDE_ALWAYS, .has_body = true,
-     .body = {.fields = &check_fields, .use = FIELD_GIVEN}, .answer_schema = check_answer,
+     .body = {.fields = &start_fields, .use = FIELD_GIVEN}, .answer_schema = check_answer,
      .body_max = 3 << 20, .request = &check},
     {ROUTE("GET", "/api/v1/runs/{id}/flow", SCOPE_READ, "Show the steps of a flow's run"),
      .query = steps_query, .answer_schema = run_answer, .request = &steps},

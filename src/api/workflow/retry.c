@@ -21,7 +21,7 @@ struct retry_op {
     json_t *asked, *spec;        /* Owned: the request as one for a workflow; the run's spec. */
     struct flow_start flow;      /* Start of a flow; borrows from the next. */
     char id[ID_SIZE];
-    bool is_workflow, is_flow;
+    enum run_kind kind;
     struct id run, answer;
 };
 
@@ -61,13 +61,13 @@ static struct err retry_look(struct tx *tx, void *ctx) {
     if (err_failed(err)) {
         return err;
     }
-    retry->is_workflow = run_kind_is(row.kind, RUN_HAS_STEPS);
-    retry->is_flow = run_kind_is(row.kind, RUN_HAS_GRAPH);
+    retry->kind = row.kind;
     memcpy(retry->id, row.run.data, row.run.len < sizeof retry->id ? row.run.len : 0);
     json_decref(retry->spec);
     retry->spec = NULL;
-    return retry->is_workflow || retry->is_flow ? json_parse_wrapped(row.spec, &retry->spec, NULL)
-                                                : ERR_OK;
+    return run_kind_is(row.kind, RUN_HAS_STEPS | RUN_HAS_GRAPH)
+               ? json_parse_wrapped(row.spec, &retry->spec, NULL)
+               : ERR_OK;
 }
 
 /* --- A workflow is made ready ----------------------------------------------------------------- */
@@ -122,16 +122,19 @@ static struct err flow_prepare(struct retry_op *retry) {
 
 static void retry_looked(struct err result, void *ctx) {
     struct retry_op *retry = ctx;
-    const bool looked = !err_failed(result);
-    result = looked && retry->is_workflow ? workflow_prepare(retry)
-             : looked && retry->is_flow   ? flow_prepare(retry)
-                                          : result;
-    if (looked && !err_failed(result) && retry->is_workflow) {
+    const bool is_workflow = run_kind_is(retry->kind, RUN_HAS_STEPS);
+    const bool is_flow = run_kind_is(retry->kind, RUN_HAS_GRAPH);
+    if (!err_failed(result)) {
+        result = is_workflow ? workflow_prepare(retry) : is_flow ? flow_prepare(retry) : ERR_OK;
+    }
+    if (err_failed(result)) {
+        request_go(&retry->request, result);
+    } else if (is_workflow) {
         workflow_start_begin(&retry->start);
-    } else if (looked && !err_failed(result) && retry->is_flow) {
+    } else if (is_flow) {
         flow_start_begin(&retry->flow);
     } else {
-        request_go(&retry->request, result);
+        request_go(&retry->request, ERR_OK);
     }
 }
 
@@ -154,12 +157,13 @@ static struct err prepared_submit(struct tx *tx, struct retry_op *retry, const s
     struct why *why = &retry->request.op.why;
     struct workflow_new workflow = retry->start.what;
     struct flow_new flow = retry->flow.what;
-    struct run_new *run = retry->is_flow ? &flow.run : &workflow.run;
+    const bool is_flow = run_kind_is(row->kind, RUN_HAS_GRAPH);
+    struct run_new *run = is_flow ? &flow.run : &workflow.run;
     run->bounds = retry->request.bounds;
     struct err err = tx_inside_budget(tx, inside, run);
     if (!err_failed(err)) {
-        err = retry->is_flow ? tx_flow_again(tx, row, &flow, ret_row, why)
-                             : tx_workflow_again(tx, row, &workflow, ret_row, why);
+        err = is_flow ? tx_flow_again(tx, row, &flow, ret_row, why)
+                      : tx_workflow_again(tx, row, &workflow, ret_row, why);
     }
     return err_failed(err) ? err : tx_inside_mark_run(tx, inside, ret_row->id);
 }
@@ -180,7 +184,7 @@ static struct err retry_work(struct tx *tx, void *ctx) {
                                   .bounds = request->bounds};
     const struct subagent_again turn = {
         .turn = &row, .run = retry->run, .answer = retry->answer, .bounds = request->bounds};
-    const bool prepared = retry->is_workflow || retry->is_flow;
+    const bool prepared = run_kind_is(row.kind, RUN_HAS_STEPS | RUN_HAS_GRAPH);
     err = prepared                                 ? prepared_submit(tx, retry, &row, &again)
           : run_kind_is(row.kind, RUN_HAS_PROCESS) ? tx_job_again(tx, &job, &again, why)
                                                    : tx_subagent_again(tx, &turn, &again, why);

@@ -83,7 +83,7 @@ enum field_empty { FIELD_EMPTY_SHOWN, FIELD_EMPTY_NULL, FIELD_EMPTY_LEFT_OUT };
 struct field_value {
     bool left_out;      /* The answer has no such member, */
     bool null;          /* or null. */
-    const char *prefix; /* FIELD_TEXT: stands before `text`; NULL: nothing does. */
+    const char *prefix; /* FIELD_TEXT: begin of the text, before `text`; NULL: none. */
     struct bytes text;
     int64_t number; /* FIELD_INT, FIELD_TIME, FIELD_BOOL */
 };

@@ -36,7 +36,7 @@ MUST_CHECK struct err task_path(struct talk *talk, const char *word, struct text
 struct task_request {
     const char *word;        /* Word of the command line; NULL: the own task. */
     const char *method;      /* NULL: GET. */
-    const char *rest;        /* Follows the task in the path: "/claim"; NULL: nothing does. */
+    const char *rest;        /* End of the path, after the task: "/claim"; NULL: none. */
     const struct text *body; /* NULL: none. */
     int64_t timeout_ms;      /* 0: that of client.h. */
     bool keyed;              /* The route takes a key: a request that a restart cut is repeated. */

@@ -124,6 +124,9 @@ static void deps_print(const json_t *step) {
     if (strcmp(talk_text(step, "status"), "excluded") == 0) {
         fputs("  (excluded)", stdout);
     }
+    if (talk_text(step, "cached")[0] != '\0') {
+        printf("  (cached from %s)", talk_text(step, "cached"));
+    }
     putchar('\n');
 }
 
@@ -147,11 +150,12 @@ static struct err flow_plan_run(struct invocation *invocation, struct talk *talk
 }
 
 const struct command command_flow_plan = {
-    COMMAND("flow", "plan", "FILE|NAME [TEXT]…", "Show the steps of a flow, without running it."),
-    HELP(WORKFLOWS, "drover flow plan release-checklist --input '{\"version\": \"1.2.3\"}'\n"),
-    .flags = flow_check_flags,
+    COMMAND("flow", "plan", "[FILE|NAME] [TEXT]…", "Show the steps of a flow, without running it."),
+    HELP(WORKFLOWS, "drover flow plan release-checklist --input '{\"version\": \"1.2.3\"}'\n"
+                    "drover flow plan --resume last\n"),
+    .flags = flow_plan_flags,
     .about = "Steps of one wave may run side by side. A step that 'when' excludes by the input\n"
-             "alone is marked.\n"
+             "alone is marked. With --resume, steps are marked that would not run again.\n"
              "\n"
              "Exit code: 0; 2 if the flow is not valid.\n",
     .converse = flow_plan_run,

@@ -1,37 +1,28 @@
 /* command_flow_run.c: drover flow run. From the answer on the run is the daemon's; the command then
  * only follows it. */
 #include "cli/base/action.h"
-#include "cli/base/api_request.h"
 #include "cli/base/commands.h"
 #include "cli/budget/daily_limit.h"
 #include "cli/flow/request.h"
 #include "cli/flow/watch.h"
 #include "cli/run/view.h"
+#include "cli/workflow/request.h"
 
 static struct err flow_run_run(struct invocation *invocation, struct talk *talk) {
     AUTO(flow_request_done) struct flow_request request = {.invocation = invocation};
     AUTO(json_release) json_t *answer = NULL;
     const struct args *args = &invocation->args;
-    const struct daily_limit limit = {.model = args_text(args, "model")};
     struct err err = flow_request_read(&request);
-    err = err_failed(err) ? err
-                          : daily_limit_ask(talk, &limit, NULL /* nothing reads the input yet */);
+    const struct api_request start = {.base = "/api/v1/flows", .body = &request.body};
+    err = err_failed(err) ? err : workflow_run_begin(invocation, talk, start, &answer);
     if (err_failed(err)) {
         return err;
     }
-    struct flow_watch watch = {
-        .invocation = invocation, .talk = talk, .retry_ms = args_int(args, "retry-for", 0)};
-    const struct api_request start = {.method = "POST",
-                                      .base = "/api/v1/flows",
-                                      .body = &request.body,
-                                      .retry = API_RETRY_CUT,
-                                      .retry_ms = watch.retry_ms};
-    err = api_ask(talk, &start, &answer, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
-    watch.run = talk_text(answer, "id");
-    watch.label = args_text(args, "label");
+    const struct flow_watch watch = {.invocation = invocation,
+                                     .talk = talk,
+                                     .run = talk_text(answer, "id"),
+                                     .label = args_text(args, "label"),
+                                     .retry_ms = args_int(args, "retry-for", 0)};
     if (args_on(args, "detach")) {
         run_begun_print(invocation, "id", watch.run, watch.label);
         return ERR_OK;

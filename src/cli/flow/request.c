@@ -19,11 +19,25 @@ enum { BODY_MAX = 3 << 20 }; /* As the daemon takes it. */
 
 const struct flag flow_check_flags[] = {REQUEST_OPTIONS, OPTION_END};
 
+#define MODEL_OPTION                                                                               \
+    OPTION_TEXT("model", 'm', "NAME",                                                              \
+                "Use provider/model for agents that name none [the daemon's].",                    \
+                .env = "DROVER_MODEL")
+#define RESUME_OPTIONS                                                                             \
+    OPTION_TEXT("resume", 0, "RUN",                                                                \
+                "Reuse results of this run, or of the flow's last, where steps are the same.",     \
+                .own_words = "last"),                                                              \
+        OPTION_LIST("rerun", 0, "STEP",                                                            \
+                    "With --resume: run this step again, and it alone. Repeatable."),              \
+        OPTION_LIST(                                                                               \
+            "rerun-from", 0, "STEP",                                                               \
+            "With --resume: run this step again, and all that comes after it. Repeatable.")
+
+const struct flag flow_plan_flags[] = {REQUEST_OPTIONS, MODEL_OPTION, RESUME_OPTIONS, OPTION_END};
+
 const struct flag flow_run_flags[] = {
     REQUEST_OPTIONS,
-    OPTION_TEXT("model", 'm', "NAME",
-                "Use provider/model for agents that name none [the daemon's].",
-                .env = "DROVER_MODEL"),
+    MODEL_OPTION,
     OPTION_SWITCH("detach", 'd', "Print the run's id and exit instead of following it."),
     OPTION_LIST("budget", 0, "LIMIT=VALUE",
                 "Give it a budget of its own: wall=30m, cost=2.50, agents=5. Repeatable."),
@@ -32,13 +46,7 @@ const struct flag flow_run_flags[] = {
                 "Name it in lists; commands take this in place of its id [its name]."),
     OPTION_TIME("timeout", 1, TIME_MAX_MS, "End it after this time: 30s, 2h [never]."),
     OPTION_LIST("notify", 0, "URL", "Notify this URL when it ends. Repeatable."),
-    OPTION_TEXT("resume", 0, "RUN",
-                "Reuse results of this run, or of the flow's last, where steps are the same.",
-                .own_words = "last"),
-    OPTION_LIST("rerun", 0, "STEP",
-                "With --resume: run this step again, and it alone. Repeatable."),
-    OPTION_LIST("rerun-from", 0, "STEP",
-                "With --resume: run this step again, and all that comes after it. Repeatable."),
+    RESUME_OPTIONS,
     OPTION_RETRY("Stop following when the daemon is unreachable for this long."),
     OPTION_END,
 };

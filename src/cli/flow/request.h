@@ -15,7 +15,7 @@
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 
-extern const struct flag flow_check_flags[], flow_run_flags[];
+extern const struct flag flow_check_flags[], flow_plan_flags[], flow_run_flags[];
 
 struct flow_request {
     struct invocation *invocation;

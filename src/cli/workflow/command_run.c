@@ -5,7 +5,6 @@
 
 #include "cli/base/action.h"
 #include "cli/base/api.h"
-#include "cli/base/api_request.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/names.h"
@@ -22,24 +21,13 @@ static struct err run_run(struct invocation *invocation, struct talk *talk) {
     AUTO(json_release) json_t *answer = NULL;
     const struct args *args = &invocation->args;
     struct err err = workflow_starting_read(&starting, WORKFLOW_NAME_OUTSIDE);
-    const struct daily_limit limit = {.model = args_text(args, "model")};
-    err = err_failed(err) ? err
-                          : daily_limit_ask(talk, &limit, NULL /* nothing reads the input yet */);
-    if (err_failed(err)) {
-        return err;
-    }
     bool named = starting.word != NULL && starting.script == NULL;
-    struct workflow_watch watch = {
-        .invocation = invocation, .talk = talk, .retry_ms = args_int(args, "retry-for", 0)};
-    const struct api_request workflow = {.method = "POST",
-                                         .base = named ? "/api/v1/workflows/" : "/api/v1/workflows",
+    const struct api_request workflow = {.base = named ? "/api/v1/workflows/" : "/api/v1/workflows",
                                          .id = named ? starting.word : NULL,
                                          .rest = "/runs",
                                          .body = &starting.body,
-                                         .retry = API_RETRY_CUT,
-                                         .retry_ms = watch.retry_ms,
                                          .unknown = "there is no workflow '{}'"};
-    err = api_ask(talk, &workflow, &answer, &invocation->why);
+    err = err_failed(err) ? err : workflow_run_begin(invocation, talk, workflow, &answer);
     if (err_failed(err)) {
         return err;
     }
@@ -52,8 +40,11 @@ static struct err run_run(struct invocation *invocation, struct talk *talk) {
                               error);
         return ERR_OK;
     }
-    watch.run = talk_text(answer, "runId");
-    watch.label = args_text(args, "label");
+    const struct workflow_watch watch = {.invocation = invocation,
+                                         .talk = talk,
+                                         .run = talk_text(answer, "runId"),
+                                         .label = args_text(args, "label"),
+                                         .retry_ms = args_int(args, "retry-for", 0)};
     if (args_on(args, "detach")) {
         run_begun_print(invocation, "id", watch.run, watch.label);
         return ERR_OK;

@@ -38,7 +38,7 @@ struct workflow_draw {
     int64_t now_ms;
     int rows, columns; /* 0: no bound; at least 4 rows, else. */
     enum workflow_ids ids;
-    const char *note;  /* Stands last, like "the daemon is away"; NULL: nothing does. */
+    const char *note;  /* Last line, like "the daemon is away"; NULL: none. */
     const char *typed; /* Beginning of an answer; NULL: none can be typed here. */
     const char *hint;  /* Fault of the last answer; NULL: none. */
 };

@@ -11,6 +11,7 @@
 #include "base/utf8.h"
 #include "cli/base/options.h"
 #include "cli/base/project.h"
+#include "cli/budget/daily_limit.h"
 #include "cli/budget/limits.h"
 #include "rules/workflow/spec.h"
 #include "script/reader/meta.h"
@@ -430,4 +431,16 @@ struct err workflow_starting_read(struct workflow_starting *starting, enum workf
         request.name = word;
     }
     return body_write(starting, &request, root);
+}
+
+/* --- Begun ------------------------------------------------------------------------------------ */
+
+struct err workflow_run_begin(struct invocation *invocation, struct talk *talk,
+                              struct api_request request, json_t **ret_answer) {
+    const struct daily_limit limit = {.model = args_text(&invocation->args, "model")};
+    request.method = "POST";
+    request.retry = API_RETRY_CUT;
+    request.retry_ms = args_int(&invocation->args, "retry-for", 0);
+    const struct err err = daily_limit_ask(talk, &limit, NULL /* nothing reads the input yet */);
+    return err_failed(err) ? err : api_ask(talk, &request, ret_answer, &invocation->why);
 }

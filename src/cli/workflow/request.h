@@ -21,7 +21,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/text.h"
-#include "cli/base/api.h"
+#include "cli/base/api_request.h"
 #include "cli/base/cli.h"
 
 extern const struct flag workflow_request_flags[]; /* All of `run`. */
@@ -49,6 +49,11 @@ enum workflow_word workflow_word_kind(const char *word);
 MUST_CHECK struct err workflow_file_read(struct invocation *invocation, const char *word,
                                          char **ret_script, size_t *ret_len,
                                          const char **ret_title);
+
+/* Begins a run of a workflow or of a flow, with --model and --retry-for; before that, a limit per
+ * day may be asked for. `request` has base, id, rest, body and unknown. *ret_answer is owned. */
+MUST_CHECK struct err workflow_run_begin(struct invocation *invocation, struct talk *talk,
+                                         struct api_request request, json_t **ret_answer);
 
 struct workflow_starting {
     struct invocation *invocation;

@@ -8,9 +8,15 @@ static void on_stopped(struct loop_task *task) {
     room->stopped(room->stopped_ctx);
 }
 
-void room_init(struct room *room, const struct asker *asker, struct shortage *shortage) {
-    room->asker = *asker;
-    pool_init(&room->pool, asker->loop, shortage);
+void room_init(struct room *room, const struct room_options *options, struct room_pauses pauses) {
+    room->asker = (struct asker){.loop = options->loop,
+                                 .store = options->store,
+                                 .effects = options->effects,
+                                 .pause_ms = pauses.first_ms,
+                                 .pause_max_ms = pauses.max_ms,
+                                 .ctx = options->ctx,
+                                 .failed = options->failed};
+    pool_init(&room->pool, options->loop, options->shortage);
     room->stop_task.run = on_stopped;
 }
 

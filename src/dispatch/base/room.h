@@ -13,6 +13,23 @@
 #include "dispatch/base/ask.h"
 #include "dispatch/base/pool.h"
 
+struct shortage;
+
+/* The options that each dispatcher with a room takes. */
+struct room_options {
+    struct loop *loop;
+    struct store *store;
+    struct effects *effects;
+    struct shortage *shortage;
+    void *ctx;
+    void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);
+};
+
+/* Pauses after failures of the store: after the first one, and the maximum of its doublings. */
+struct room_pauses {
+    uint64_t first_ms, max_ms;
+};
+
 struct room {
     struct asker asker;
     struct pool pool;
@@ -23,8 +40,7 @@ struct room {
     void (*stopped)(void *ctx);
     void *stopped_ctx;
 };
-/* asker: without what counts. */
-void room_init(struct room *room, const struct asker *asker, struct shortage *shortage);
+void room_init(struct room *room, const struct room_options *options, struct room_pauses pauses);
 /* After the caller has stopped its own asks and timers, with `stopping` set before. */
 void room_stop(struct room *room, void (*stopped)(void *ctx), void *ctx);
 /* A job of the pool, or what was held, has come back: the last one that the stop waits for, if it

@@ -98,7 +98,7 @@ static void begin_free(struct begin *begin) {
 /* When nothing of it is away: a board stays as long as the daemon. */
 static void board_free(struct board *board) {
     struct boards *boards = board->boards;
-    timer_stop(boards->options.loop, &board->timer);
+    timer_stop(boards->options.room.loop, &board->timer);
     ask_drop(&board->ask);
     for (struct begin *begin = board->begins, *next; begin != NULL; begin = next) {
         next = begin->next;
@@ -133,7 +133,7 @@ static void begin_end(struct begin *begin) {
 /* A failure for good is tried again later, or when something changes. */
 static void board_retry(struct board *board) {
     if (!timer_runs(&board->timer)) {
-        timer_start(board->boards->options.loop, &board->timer, RETRY_MAX_MS, on_time);
+        timer_start(board->boards->options.room.loop, &board->timer, RETRY_MAX_MS, on_time);
     }
 }
 
@@ -260,7 +260,7 @@ static void start_done(void *ctx) {
 
 static void start_begin(void *ctx) {
     struct begin *begin = ctx;
-    const struct world *world = loop_world(boards_of(begin)->options.loop);
+    const struct world *world = loop_world(boards_of(begin)->options.room.loop);
     if (boards_of(begin)->room.asker.stopping) {
         return;
     }
@@ -439,8 +439,9 @@ static struct err pick_tx(struct tx *tx, void *ctx) {
 static void board_rest(struct board *board) {
     struct boards *boards = board->boards;
     if (board->next_ms > 0) {
-        const int64_t wait_ms = board->next_ms - world_wall_ms(loop_world(boards->options.loop));
-        timer_start(boards->options.loop, &board->timer,
+        const int64_t wait_ms =
+            board->next_ms - world_wall_ms(loop_world(boards->options.room.loop));
+        timer_start(boards->options.room.loop, &board->timer,
                     (uint64_t)(wait_ms < WAIT_MIN_MS   ? WAIT_MIN_MS
                                : wait_ms > WAIT_MAX_MS ? WAIT_MAX_MS
                                                        : wait_ms),
@@ -488,7 +489,7 @@ static void board_pick(struct board *board) {
     board->spare = board->spare == NULL ? begin_new(board) : board->spare;
     board->again = false;
     board->state = BOARD_PICKING;
-    board->pick = world_new_id(loop_world(board->boards->options.loop), "try");
+    board->pick = world_new_id(loop_world(board->boards->options.room.loop), "try");
     ask_write(&board->ask, pick_tx, pick_done);
 }
 
@@ -498,7 +499,7 @@ static void board_go_on(struct board *board) {
     /* A release looks at every board, and the end of what engages it looks at this one. */
     if (board->state == BOARD_IDLE && !boards->room.asker.stopping && !board_is_engaged(board) &&
         dispatch_held(boards->options.dispatch) != RUN_HELD) {
-        timer_stop(boards->options.loop, &board->timer);
+        timer_stop(boards->options.room.loop, &board->timer);
         board_pick(board);
     }
 }
@@ -560,14 +561,8 @@ struct boards *boards_open(const struct boards_options *options) {
                   .again = "the boards could not be read; it is tried again"}};
     struct boards *boards = mem_new(sizeof *boards);
     boards->options = *options;
-    const struct asker asker = {.loop = options->loop,
-                                .store = options->store,
-                                .effects = options->effects,
-                                .pause_ms = RETRY_MS,
-                                .pause_max_ms = RETRY_MAX_MS,
-                                .ctx = options->ctx,
-                                .failed = options->failed};
-    room_init(&boards->room, &asker, options->shortage);
+    room_init(&boards->room, &options->room,
+              (struct room_pauses){.first_ms = RETRY_MS, .max_ms = RETRY_MAX_MS});
     table_init(&boards->table);
     table_init(&boards->trees.jobs);
     boards->trees.asker = &boards->room.asker;
@@ -583,7 +578,7 @@ void boards_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
     ask_stop(&boards->recovery);
     for (struct table_node *node = NULL; (node = table_next(&boards->table, node)) != NULL;) {
         struct board *board = CONTAINER_OF(node, struct board, node);
-        timer_stop(boards->options.loop, &board->timer);
+        timer_stop(boards->options.room.loop, &board->timer);
         ask_stop(&board->ask);
         for (struct begin *begin = board->begins; begin != NULL; begin = begin->next) {
             ask_stop(&begin->ask);

@@ -21,27 +21,21 @@
 #ifndef DROVER_DISPATCH_BOARD_BOARDS_H
 #define DROVER_DISPATCH_BOARD_BOARDS_H
 
-#include "dispatch/base/effects.h"
+#include "dispatch/base/room.h"
 #include "dispatch/job/dispatch.h"
 #include "dispatch/provider/connections.h"
 #include "loop/loop.h"
 #include "store/store.h"
 
 struct agent_rows;
-struct shortage;
 
 struct boards_options {
-    struct loop *loop;
-    struct store *store;
-    struct effects *effects;
-    struct shortage *shortage;
+    struct room_options room;
     struct connections *connections;
     struct dispatch *dispatch;
     struct agent_rows *agents;
     const char *home; /* Home of the user; "": none. */
     struct run_bounds bounds;
-    void *ctx;
-    void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);
 };
 struct boards;
 struct boards *boards_open(const struct boards_options *options);

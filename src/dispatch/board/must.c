@@ -96,7 +96,7 @@ static void check_free(struct must_check *check) {
     if (check->node.name.len > 0) {
         table_remove(&check->musts->commands, &check->node);
     }
-    timer_stop(check->musts->options.loop, &check->timer);
+    timer_stop(check->musts->options.room.loop, &check->timer);
     ask_drop(&check->ask);
     ask_drop(&check->stop);
     json_release(&check->list);
@@ -182,7 +182,7 @@ static void tail_done(struct pool_job *job) {
 }
 
 static void command_ended(struct must_check *check) {
-    timer_stop(check->musts->options.loop, &check->timer);
+    timer_stop(check->musts->options.room.loop, &check->timer);
     table_remove(&check->musts->commands, &check->node);
     check->node.name = BYTES("");
     check->state = CHECK_READING;
@@ -265,7 +265,7 @@ static void run_done(void *ctx) {
     if (check->command_state == COMMAND_ENDED) {
         command_ended(check);
     } else {
-        timer_start(check->musts->options.loop, &check->timer, BEGIN_MAX_MS, on_late);
+        timer_start(check->musts->options.room.loop, &check->timer, BEGIN_MAX_MS, on_late);
     }
 }
 
@@ -279,7 +279,7 @@ static void command_begin(struct must_check *check) {
     check->command_state = COMMAND_QUEUED;
     check->end = (struct must_end){.exit_code = -1};
     check->bounds = dispatch_bounds(musts->options.dispatch);
-    check->command = world_new_id(loop_world(musts->options.loop), "run");
+    check->command = world_new_id(loop_world(musts->options.room.loop), "run");
     check->node.name = bytes_of(check->command.text);
     table_add(&musts->commands, &check->node);
     ask_write(&check->ask, run_tx, run_done);
@@ -570,14 +570,8 @@ struct musts *musts_open(const struct musts_options *options) {
                   .again = "commands of must-haves could not be ended; it is tried again"}};
     struct musts *musts = mem_new(sizeof *musts);
     musts->options = *options;
-    const struct asker asker = {.loop = options->loop,
-                                .store = options->store,
-                                .effects = options->effects,
-                                .pause_ms = RETRY_MS,
-                                .pause_max_ms = RETRY_MAX_MS,
-                                .ctx = options->ctx,
-                                .failed = options->failed};
-    room_init(&musts->room, &asker, options->shortage);
+    room_init(&musts->room, &options->room,
+              (struct room_pauses){.first_ms = RETRY_MS, .max_ms = RETRY_MAX_MS});
     links_init(&musts->checks);
     table_init(&musts->commands);
     ask_init(&musts->recovery, &musts->room.asker, &rules, musts);
@@ -590,7 +584,7 @@ void musts_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
     ask_stop(&musts->recovery);
     for (struct link *link = musts->checks.next; link != &musts->checks; link = link->next) {
         struct must_check *check = CONTAINER_OF(link, struct must_check, link);
-        timer_stop(musts->options.loop, &check->timer);
+        timer_stop(musts->options.room.loop, &check->timer);
         ask_stop(&check->ask);
         ask_stop(&check->stop);
     }

@@ -17,22 +17,15 @@
 #define DROVER_DISPATCH_BOARD_MUST_H
 
 #include "base/link.h"
-#include "dispatch/base/effects.h"
+#include "dispatch/base/room.h"
 #include "dispatch/job/dispatch.h"
 #include "engine/board/must.h"
 #include "loop/loop.h"
 #include "store/store.h"
 
-struct shortage;
-
 struct musts_options {
-    struct loop *loop;
-    struct store *store;
-    struct effects *effects;
-    struct shortage *shortage;
+    struct room_options room;
     struct dispatch *dispatch;
-    void *ctx;
-    void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);
 };
 struct musts;
 struct musts *musts_open(const struct musts_options *options);

@@ -77,7 +77,7 @@ static void artifact_write(struct flow_order *order, const struct tool_place *pl
 static void artifact_run(struct pool_job *job) {
     const struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
     const struct flows_options *options = &run->flows->options;
-    const struct world *world = loop_world(options->loop);
+    const struct world *world = loop_world(options->room.loop);
     AUTO(json_release) json_t *rules = rules_read(text_bytes(&run->rules));
     AUTO(permission_joined_done) struct permission_joined joined = {.list = NULL};
     const struct permission_lists lists = {.project = rules};
@@ -94,21 +94,11 @@ static void artifact_run(struct pool_job *job) {
     artifact_write(run->order, &place);
 }
 
-static void artifact_done(struct pool_job *job) {
-    struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
-    if (run->flows->room.asker.stopping) {
-        room_maybe_stopped(&run->flows->room);
-    } else {
-        flow_run__order_write(run);
-    }
-}
-
 void flow_run__artifact_begin(struct flow_run *run) {
     if (run->root.len == 0) {
         artifact_refuse(run->order, BYTES("the run has no root folder, below which it could be"));
         flow_run__order_write(run);
         return;
     }
-    run->state = FLOW_RUN_SEARCHING;
-    pool_begin(&run->flows->room.pool, &run->job, POOL_QUICK, artifact_run, artifact_done);
+    flow_run__order_look(run, artifact_run);
 }

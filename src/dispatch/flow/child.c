@@ -116,7 +116,7 @@ static struct err agent_tx(struct tx *tx, void *ctx) {
 
 static void agent_begin(void *ctx) {
     struct flow_run *run = ctx;
-    const struct world *world = loop_world(run->flows->options.loop);
+    const struct world *world = loop_world(run->flows->options.room.loop);
     if (run->flows->room.asker.stopping) {
         return;
     }
@@ -247,7 +247,7 @@ static struct err command_tx(struct tx *tx, void *ctx) {
 }
 
 static void command_start(struct flow_run *run) {
-    run->child = world_new_id(loop_world(run->flows->options.loop), "run");
+    run->child = world_new_id(loop_world(run->flows->options.room.loop), "run");
     child_write(run, command_tx);
 }
 

@@ -130,8 +130,10 @@ void flow_run__order_free(struct flow_order *order); /* NULL is allowed. */
 void flow_run__orders_free(struct link *orders);
 void flow_run__order_begin(struct flow_run *run); /* The first in line. */
 void flow_run__order_write(struct flow_run *run); /* The one at hand becomes a transaction. */
-void flow_run__order_done(struct flow_run *run);  /* The same. */
-void flow_run__call_begun(struct flow_run *run);  /* The run waits for its end. */
+/* `look` in the pool, before the order is written. */
+void flow_run__order_look(struct flow_run *run, void (*look)(struct pool_job *job));
+void flow_run__order_done(struct flow_run *run); /* The same. */
+void flow_run__call_begun(struct flow_run *run); /* The run waits for its end. */
 /* The child could not begin, for the reason in run->why. */
 void flow_run__refuse_child(struct flow_run *run);
 

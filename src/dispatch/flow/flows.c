@@ -41,7 +41,7 @@ static void seen_free(struct flow_run *run) {
 
 static void flow_run_free(struct flow_run *run) {
     struct text *texts[RUN_TEXTS];
-    timer_stop(run->flows->options.loop, &run->timer);
+    timer_stop(run->flows->options.room.loop, &run->timer);
     ask_drop(&run->ask);
     flow_run__drop_child(run);
     evaluator_close(run->evaluator);
@@ -413,7 +413,7 @@ static void evaluator_begin(struct flow_run *run) {
     static const struct evaluator_watch watch = {
         .value = on_value, .threw = on_throw, .asks = on_asks, .ended = on_evaluator_end};
     const struct flows_options *options = &run->flows->options;
-    const struct evaluator_options with = {.loop = options->loop,
+    const struct evaluator_options with = {.loop = options->room.loop,
                                            .scripts = options->scripts,
                                            .pool = &run->flows->room.pool,
                                            .bounds = {.cpu_ms = (uint32_t)options->cpu_ms},
@@ -494,8 +494,8 @@ static void on_time(struct timer *timer) {
 }
 
 static void time_wait(struct flow_run *run) {
-    struct loop *loop = run->flows->options.loop;
-    const int64_t wait_ms = run->due_ms - store_steady_ms(run->flows->options.store);
+    struct loop *loop = run->flows->options.room.loop;
+    const int64_t wait_ms = run->due_ms - store_steady_ms(run->flows->options.room.store);
     timer_stop(loop, &run->timer);
     if (run->due_ms > 0 && run->stage == FLOW_IN_STEPS) {
         timer_start(loop, &run->timer,
@@ -623,7 +623,7 @@ static void flow_run_refused(void *ctx, struct err err) {
     run->order = NULL;
     /* Before the first look it was not adopted: without a first round nothing would ever begin. */
     run->state = run->description == NULL ? FLOW_RUN_NEW : FLOW_RUN_IDLE;
-    timer_start(run->flows->options.loop, &run->timer, RETRY_MAX_MS, on_later);
+    timer_start(run->flows->options.room.loop, &run->timer, RETRY_MAX_MS, on_later);
 }
 
 static struct flow_run *flow_run_new(struct flows *flows, struct bytes name) {
@@ -665,14 +665,8 @@ void flows_run_note(void *room, const struct run_row *row) {
 struct flows *flows_open(const struct flows_options *options) {
     struct flows *flows = mem_new(sizeof *flows);
     flows->options = *options;
-    const struct asker asker = {.loop = options->loop,
-                                .store = options->store,
-                                .effects = options->effects,
-                                .pause_ms = RETRY_MS,
-                                .pause_max_ms = RETRY_MAX_MS,
-                                .ctx = options->ctx,
-                                .failed = options->failed};
-    room_init(&flows->room, &asker, options->shortage);
+    room_init(&flows->room, &options->room,
+              (struct room_pauses){.first_ms = RETRY_MS, .max_ms = RETRY_MAX_MS});
     table_init(&flows->table);
     links_init(&flows->starts);
     return flows;
@@ -683,7 +677,7 @@ void flows_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
     flows->room.asker.stopping = true;
     for (struct table_node *node = NULL; (node = table_next(&flows->table, node)) != NULL;) {
         struct flow_run *run = CONTAINER_OF(node, struct flow_run, node);
-        timer_stop(flows->options.loop, &run->timer);
+        timer_stop(flows->options.room.loop, &run->timer);
         ask_stop(&run->ask);
         evaluator_close(run->evaluator);
         run->evaluator = NULL;

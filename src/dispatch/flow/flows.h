@@ -10,7 +10,7 @@
 #ifndef DROVER_DISPATCH_FLOW_FLOWS_H
 #define DROVER_DISPATCH_FLOW_FLOWS_H
 
-#include "dispatch/base/effects.h"
+#include "dispatch/base/room.h"
 #include "dispatch/job/dispatch.h"
 #include "dispatch/provider/connections.h"
 #include "dispatch/workflow/workflows.h"
@@ -19,10 +19,7 @@
 
 struct agent_rows;
 struct flows_options {
-    struct loop *loop;
-    struct store *store;
-    struct effects *effects;
-    struct shortage *shortage;
+    struct room_options room;
     struct connections *connections;
     struct dispatch *dispatch;
     struct workflows *workflows;
@@ -36,8 +33,6 @@ struct flows_options {
     const char *data_dir;      /* Never written to by a flow, */
     unsigned umask;            /* and the umask of files that are. */
     struct run_bounds bounds;
-    void *ctx;
-    void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);
 };
 struct flows;
 struct flows *flows_open(const struct flows_options *options);

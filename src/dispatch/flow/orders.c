@@ -208,13 +208,18 @@ static void signs_look(struct pool_job *job) {
     }
 }
 
-static void signs_seen(struct pool_job *job) {
+static void order_looked(struct pool_job *job) {
     struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
     if (run->flows->room.asker.stopping) {
         room_maybe_stopped(&run->flows->room);
     } else {
         flow_run__order_write(run);
     }
+}
+
+void flow_run__order_look(struct flow_run *run, void (*look)(struct pool_job *job)) {
+    run->state = FLOW_RUN_SEARCHING;
+    pool_begin(&run->flows->room.pool, &run->job, POOL_QUICK, look, order_looked);
 }
 
 static void jobs_read(void *ctx) {
@@ -224,8 +229,7 @@ static void jobs_read(void *ctx) {
         return;
     }
     run->order->signs = mem_new_array(run->order->watched_count, sizeof *run->order->signs);
-    run->state = FLOW_RUN_SEARCHING;
-    pool_begin(&run->flows->room.pool, &run->job, POOL_QUICK, signs_look, signs_seen);
+    flow_run__order_look(run, signs_look);
 }
 
 static void tick_begin(struct flow_run *run) {

@@ -38,7 +38,7 @@ void flow_start_init(struct flow_start *start, struct flows *flows) {
 void flow_start_free(struct flow_start *start) {
     if (start->flows != NULL) {
         link_remove(&start->link);
-        loop_task_cancel(start->flows->options.loop, &start->task);
+        loop_task_cancel(start->flows->options.room.loop, &start->task);
         evaluator_close(start->evaluator);
         json_release(&start->description);
         json_release(&start->old_budget);
@@ -69,7 +69,7 @@ static void start_conclude(struct flow_start *start, struct err err) {
     link_remove(&start->link);
     start->err = err;
     start->task.run = on_concluded;
-    loop_soon(start->flows->options.loop, &start->task);
+    loop_soon(start->flows->options.room.loop, &start->task);
 }
 
 /* A file that is read in the pool comes back by itself, as the rows of another run do. */
@@ -118,7 +118,7 @@ static void start_succeed(struct flow_start *start) {
     struct err err = limited ? job_spec_budget(spec->budget, &start->limits, &start->why) : ERR_OK;
     err = err_failed(err) ? err : spec_write(start, name);
     start->what = (struct flow_new){
-        .run = {.run = world_new_id(loop_world(start->flows->options.loop), "run"),
+        .run = {.run = world_new_id(loop_world(start->flows->options.room.loop), "run"),
                 .owner = bytes_of(start->owner),
                 .parent = BYTES(""),
                 .key = BYTES(""),
@@ -218,7 +218,7 @@ static void describe(struct flow_start *start) {
                                                  .ended = on_evaluator_end};
     const struct flows_options *options = &start->flows->options;
     const struct evaluator_options with = {
-        .loop = options->loop,
+        .loop = options->room.loop,
         .scripts = options->scripts,
         .pool = &start->flows->room.pool,
         .bounds = {.cpu_ms = (uint32_t)options->cpu_ms},
@@ -410,7 +410,7 @@ static void start_next(struct flow_start *start) {
                    file_has_been_read);
     } else if (resumes) {
         start->flows->room.held++;
-        store_read(start->flows->options.store, old_tx, old_has_been_read, start);
+        store_read(start->flows->options.room.store, old_tx, old_has_been_read, start);
     } else {
         start_describe(start);
     }

@@ -6,13 +6,18 @@
 
 #include "dispatch/workflow/workflow.h"
 
-/* --- call.c: what an agent asks for ----------------------------------------------------------- */
+/* --- agent_request.c: options, row and instructions of an agent ------------------------------- */
 
 /* The members of a request that its row holds, written already: in a message out of a long frame
  * they were written in the pool, as this member. */
 #define CALL_WRITTEN " written"
 void call__write_request(const json_t *message, struct text *text);
 struct step_call_place call__place(const json_t *message); /* Place of the call. */
+/* The model that a name means: with a "/" this name, else the alias in the setting model_aliases.
+ * In `room`; NULL: the name is unknown. */
+const char *workflows__known_model(const struct workflows *workflows, struct bytes name,
+                                   struct model_name *room);
+struct bytes call__asked_model(const struct call *call); /* "": it names none. */
 void call__tidy(json_t *message); /* Texts that become columns: a NUL becomes a blank. */
 const json_t *call__option(const struct call *call, const char *name);
 struct bytes call__name(const json_t *message, const char *member); /* A name, cut; or "". */
@@ -23,6 +28,19 @@ struct step_new call__step(const struct call *call, struct workflow_op *op);
 void call__write_instructions(const struct call *call, struct text *text);
 void call__note_misfit(struct call *call, struct bytes misfit);
 
+/* --- agent_begin.c: its slot, its row, its budgets and its deadline --------------------------- */
+
+/* The script asks for the agent. `open`: the call began in an earlier life; `reusable`: the run
+ * that this one resumes has its result; NULL: neither. */
+struct prior;
+void call__begin_agent(struct call *call, struct prior *open, struct prior *reusable);
+void call__admit(struct call *call);            /* A budget has admitted the call. */
+void workflow__pump(struct workflow *workflow); /* Begins the calls that have a slot. */
+void workflow__on_pause(struct workflow *workflow, const struct run_row *row);
+void call__begin(struct call *call,
+                 enum run_cause refused);  /* BEGUN: performs it; refused: ends it. */
+void call__start_again(struct call *call); /* Restarted: what it did so far is dropped. */
+void call__start_turn(struct call *call);  /* Under its row, which has no turn. */
 MUST_CHECK bool call__is_budgeted(const struct call *call); /* By its own or another budget. */
 void call__watch_deadline(struct call *call);
 void call__set_waiting(struct call *call, bool waits);
@@ -31,6 +49,17 @@ MUST_CHECK bool call__parks(const struct call *call, int64_t resume_at_ms);
 /* Where its type was not looked up in this life, it is, and the call is put to work after that;
  * else false. */
 MUST_CHECK bool call__looks_up_late(struct call *call);
+
+/* --- queued.c --------------------------------------------------------------------------------- */
+
+void workflow__announce_queued(struct workflow *workflow); /* Calls that have come since. */
+
+/* --- lookup.c --------------------------------------------------------------------------------- */
+
+/* In the pool. `done` asks call__is_back first, then call__looked_up; call->refusal says whether
+ * the agent is refused. */
+void call__lookup(struct call *call, void (*back)(struct call *call));
+void call__looked_up(struct call *call); /* Takes over what was found. */
 
 /* --- agent_call.c: one call of a model -------------------------------------------------------- */
 
@@ -70,7 +99,6 @@ MUST_CHECK bool call__leave_tree(struct call *call);
 struct bytes call__left_tree(const struct call *call); /* Path of one that stays; or no data. */
 /* Has a tree removed that may be there, and that nobody waits for any more. */
 void call__sweep_tree(struct call *call);
-struct prior;
 void prior__sweep_tree(struct workflow *workflow, const struct prior *prior);
 void call__free_tree(struct call *call);
 

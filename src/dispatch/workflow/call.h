@@ -153,11 +153,6 @@ struct call {
     int64_t calls, calls_priced;      /* For its model. */
 };
 
-/* call.c */
-/* The model that a name means: with a "/" this name, else what the setting model_aliases has. In
- * `room`; NULL: nobody knows the name. */
-const char *workflows__known_model(const struct workflows *workflows, struct bytes name,
-                                   struct model_name *room);
 struct call *call__new(struct workflow *workflow, const char *key, int64_t occurrence);
 void call__free(struct call *call);
 void call__name_of(char name[CALL_NAME], struct bytes key, int64_t occurrence);
@@ -165,30 +160,17 @@ struct call *workflow__find_call(const struct workflow *workflow, struct bytes n
 /* Leaves the list of its state, and enters that of the next one. Asserts that the edge is legal. */
 void call__enter(struct call *call, enum call_state state);
 void workflow__on_call(struct workflow *workflow, json_t *message,
-                       enum call_kind kind);    /* Takes the message over. */
-void workflow__pump(struct workflow *workflow); /* Begins the calls that have a slot. */
-void workflow__on_pause(struct workflow *workflow, const struct run_row *row);
-void workflow__announce_queued(struct workflow *workflow); /* Calls that have come since. */
+                       enum call_kind kind); /* Takes the message over. */
 void call__on_note(struct call *call, const struct run_row *row);
 void call__set_slots(struct call *call, int64_t slots);
 void call__set_note(struct call *call, struct bytes note); /* May be the one that it has. */
 void call__release_bytes(struct call *call); /* Holds its message, but none waits for it. */
 void call__forget_message(struct call *call);
-void call__begin(struct call *call,
-                 enum run_cause refused);  /* BEGUN: performs it; refused: ends it. */
-void call__start_again(struct call *call); /* Restarted: what it did so far is dropped. */
-void call__start_turn(struct call *call);  /* Under its row, which has no turn. */
 void call__fail(struct call *call, enum run_cause cause, const char *note);
 void call__skip(struct call *call);
-struct bytes call__asked_model(const struct call *call); /* "": it names none. */
-/* In the pool. `done` asks call__is_back first, then call__looked_up; call->refusal says whether
- * the agent is refused. */
-void call__lookup(struct call *call, void (*back)(struct call *call));
-void call__looked_up(struct call *call); /* Takes over what was found. */
-void call__cancel(struct call *call);    /* All that it has with a model, and its timers. */
-/* In the pool, then on the loop. call__is_back, first in `done`: false: the workflow is over or
+void call__cancel(struct call *call); /* All that it has with a model, and its timers. */
+/* `run` in the pool, then `back` on the loop if call__is_back: false: the workflow is over or
  * another client ended the step, and the call may be gone. */
-/* `run` in the pool, then `back` on the loop if call__is_back. */
 void call__pool(struct call *call, void (*run)(struct call *), void (*back)(struct call *));
 MUST_CHECK bool call__is_back(struct call *call);
 static inline bool call__in_pool(const struct call *call) {

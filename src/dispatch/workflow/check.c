@@ -4,9 +4,8 @@
 #include <stdio.h>
 
 #include "base/memory.h"
-#include "dispatch/workflow/call.h"
+#include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/history.h"
-#include "dispatch/workflow/workflow.h"
 
 /* A cached verdict. They stand in a ring: the oldest is evicted. */
 struct workflow_checked {

@@ -390,7 +390,7 @@ static void rehearsal_read_frame(struct pool_job *job) {
 
 /* --- What it showed --------------------------------------------------------------------------- */
 
-/* For agents that name none of ours: as call.c chooses. */
+/* For agents that name none of ours: as agent_begin.c chooses. */
 static const char *start_model(const struct workflow_start *start,
                                struct default_model *otherwise) {
     if (start->spec.model != NULL) {

@@ -22,6 +22,7 @@
 #include "base/memory.h"
 #include "dispatch/turn/tool_settings.h"
 #include "dispatch/turn/work.h"
+#include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/check.h"
 #include "dispatch/workflow/history.h"
 #include "engine/session/sessions.h"

@@ -65,23 +65,41 @@ static void started_event(struct tx *tx, const struct flow_new *what, const stru
     tx_fail(tx, tx_append(tx, &append, &appended));
 }
 
+/* The steps as they are before the first round; they borrow from the description. */
+static struct err flow_begin(struct tx *tx, const struct flow_new *what, json_t **ret_description,
+                             struct flow *flow, struct flow_reused *ret_reused, struct why *why) {
+    struct err err = json_parse_wrapped(what->description, ret_description, why);
+    err = err_failed(err) ? err : flow_read(*ret_description, flow, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    for (size_t i = 0; i < flow->count && what->excluded != NULL; i++) {
+        if (what->excluded[i]) {
+            flow_exclude(flow, i);
+        }
+    }
+    return flows__reuse(tx, what, flow, ret_reused, why);
+}
+
+struct err tx_flow_plan(struct tx *tx, const struct flow_new *what, struct text *text,
+                        struct why *why) {
+    AUTO(json_release) json_t *description = NULL;
+    AUTO(flow_free) struct flow flow = {0};
+    struct flow_reused reused = {.run = 0};
+    const struct err err = flow_begin(tx, what, &description, &flow, &reused, why);
+    if (!err_failed(err)) {
+        flows__plan_write(&flow, &reused, text);
+    }
+    return err;
+}
+
 struct err tx_flow_submit(struct tx *tx, const struct flow_new *what, struct run_row *ret_row,
                           struct why *why) {
     AUTO(json_release) json_t *description = NULL;
     AUTO(flow_free) struct flow flow = {0};
     struct flow_reused reused = {.run = 0};
     assert(what->run.kind == KIND_FLOW);
-    struct err err = json_parse_wrapped(what->description, &description, why);
-    err = err_failed(err) ? err : flow_read(description, &flow, why);
-    if (err_failed(err)) {
-        return err;
-    }
-    for (size_t i = 0; i < flow.count && what->excluded != NULL; i++) {
-        if (what->excluded[i]) {
-            flow_exclude(&flow, i);
-        }
-    }
-    err = flows__reuse(tx, what, &flow, &reused, why);
+    struct err err = flow_begin(tx, what, &description, &flow, &reused, why);
     if (err_failed(err)) {
         return err;
     }

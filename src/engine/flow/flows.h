@@ -183,9 +183,10 @@ struct flow_over {
 };
 MUST_CHECK struct err tx_flow_end(struct tx *tx, const struct flow_over *over, bool *ret_late);
 
-/* The same of a description that nobody runs: "steps":[…], with "wave", the number of steps that
- * each comes after at least. */
-void flow_steps_write(const struct flow *flow, const bool *excluded, struct text *text);
+/* The steps that tx_flow_submit would begin with, and its refusals: a member "steps":[…], with
+ * "wave", the number of steps that each comes after at least, and "cached" as of a run. */
+MUST_CHECK struct err tx_flow_plan(struct tx *tx, const struct flow_new *what, struct text *text,
+                                   struct why *why);
 /* For clients: {"stage","input","report","failed_step","steps":[…]} members without braces. Texts
  * of steps may be cut, but for those of the step `whole`. */
 MUST_CHECK struct err tx_flow_write(struct tx *tx, const struct run_row *run, struct bytes whole,

@@ -13,36 +13,48 @@
 
 enum { BELOW_MAX = 500 }; /* Runs that are looked at for one step. */
 
-/* The runs of the step ($1, $2, at its version $3) that have not ended, and all below them that
- * have not; in the order of the tree, so that a limit cuts the deepest. */
-#define BELOW                                                                                      \
-    "WITH RECURSIVE tree (id) AS ("                                                                \
-    "SELECT r.id FROM runs r WHERE r.ended_ms IS NULL AND r.id IN ("                               \
+/* The tree below the step $2 of the flow $1. Its roots are the unfinished child of the step, and
+ * those of the calls of its function at version $3; below them are all unfinished runs, except
+ * those that are being stopped. The rows come in the order of the tree, so that a limit cuts the
+ * deepest. */
+#define CHILDREN                                                                                   \
     "SELECT s.child FROM flow_steps s WHERE s.run = $1 AND s.place = $2 AND s.child <> 0"          \
     " UNION ALL SELECT c.child FROM flow_calls c WHERE c.run = $1 AND c.place = $2"                \
-    " AND c.version = $3 AND c.child <> 0)"                                                        \
+    " AND c.version = $3 AND c.child <> 0"
+#define TREE                                                                                       \
+    "WITH RECURSIVE tree (id) AS ("                                                                \
+    "SELECT r.id FROM runs r WHERE r.ended_ms IS NULL AND r.id IN (" CHILDREN ")"                  \
     " UNION ALL SELECT b.id FROM runs b JOIN tree t ON b.parent = t.id WHERE b.parent <> 0"        \
     " AND b.ended_ms IS NULL AND b.stop = '') "
-#define FROM_BELOW " FROM (SELECT id FROM tree LIMIT $4) t JOIN runs r ON r.id = t.id"
+#define FROM_TREE " FROM (SELECT id FROM tree LIMIT $4) t JOIN runs r ON r.id = t.id"
+
+/* 1: the run r waits for a budget, a slot, a provider, a person or the end of a sleep(). */
+#define WAITS                                                                                      \
+    "CASE WHEN r.gate <> '' OR r.lane <> 0 OR r.state = 'waiting' OR EXISTS ("                     \
+    "SELECT 1 FROM approvals a WHERE a.run = r.id AND a.answered_ms IS NULL) OR EXISTS ("          \
+    "SELECT 1 FROM workflow_timers w WHERE w.run = r.id AND w.done_no = 0 AND w.kind = 'sleep'"    \
+    " AND w.state = 'pending') THEN 1 ELSE 0 END"
+/* The last begin or end of a span of r; 0: none. */
+#define LAST_SPAN                                                                                  \
+    "COALESCE((SELECT max(COALESCE(p.ended_ms, p.started_ms)) FROM spans p"                        \
+    " WHERE p.run = r.id), 0)"
+/* The last event of a stream; 0: none. */
 #define LAST_EVENT(owner, name)                                                                    \
     "COALESCE((SELECT e.at_ms FROM streams m JOIN events e ON e.stream = m.id AND e.seq = m.head"  \
     " WHERE m.owner = " owner " AND m.name = " name "), 0)"
-static const char signs_sql[] = BELOW
-    "SELECT CASE WHEN r.gate <> '' OR r.lane <> 0 OR r.state = 'waiting' OR EXISTS (SELECT 1"
-    " FROM approvals a WHERE a.run = r.id AND a.answered_ms IS NULL) OR EXISTS (SELECT 1"
-    " FROM workflow_timers w WHERE w.run = r.id AND w.done_no = 0 AND w.kind = 'sleep'"
-    " AND w.state = 'pending') THEN 1 ELSE 0 END,"
-    " r.started_ms, COALESCE((SELECT max(COALESCE(p.ended_ms, p.started_ms)) FROM spans p"
-    " WHERE p.run = r.id), 0), " LAST_EVENT(
-        "r.owner",
-        "'run:' || r.run") ","
-                           " COALESCE((SELECT " LAST_EVENT(
-                               "n.owner",
-                               "'session:' || n.session") " FROM turns u"
-                                                          " JOIN sessions n ON n.id = u.session "
-                                                          "WHERE u.run = r.id), 0)" FROM_BELOW;
+#define LAST_OF_RUN LAST_EVENT("r.owner", "'run:' || r.run")
+#define LAST_OF_SESSION LAST_EVENT("n.owner", "'session:' || n.session")
+/* The same of the session in which r is a turn; 0: it is no turn. */
+#define LAST_AS_TURN                                                                               \
+    "COALESCE((SELECT " LAST_OF_SESSION " FROM turns u JOIN sessions n ON n.id = u.session"        \
+    " WHERE u.run = r.id), 0)"
+
+/* A row for each run of the tree: whether it waits, and four signs of life. */
+static const char signs_sql[] =
+    TREE "SELECT " WAITS ", r.started_ms, " LAST_SPAN ", " LAST_OF_RUN ", " LAST_AS_TURN FROM_TREE;
+/* The kind of each run of the tree, and the name of the folder of its output. */
 static const char jobs_sql[] =
-    BELOW "SELECT r.kind, r.run || '.' || CAST(r.attempt AS TEXT)" FROM_BELOW " WHERE r.gate = ''";
+    TREE "SELECT r.kind, r.run || '.' || CAST(r.attempt AS TEXT)" FROM_TREE " WHERE r.gate = ''";
 
 /* Latest sign of life that rows have, by the wall clock; now, while something below waits. */
 static int64_t signs_read(struct tx *tx, const struct flow_state *state, size_t at) {

@@ -71,6 +71,9 @@ struct flow_reused {
  * no such ended flow; ERR_BAD_FIELD: a step that is named cannot run again. */
 MUST_CHECK struct err flows__reuse(struct tx *tx, const struct flow_new *what, struct flow *flow,
                                    struct flow_reused *ret_reused, struct why *why);
+/* As of tx_flow_plan. */
+void flows__plan_write(const struct flow *flow, const struct flow_reused *reused,
+                       struct text *text);
 /* The row of a step that was taken over. */
 void flows__reused_insert(struct tx *tx, int64_t run, const struct flow *flow, size_t at,
                           const struct flow_reused *reused);

@@ -233,7 +233,8 @@ static size_t wave_of(const struct flow *flow, const struct flow_step *step, con
     return wave + 1;
 }
 
-void flow_steps_write(const struct flow *flow, const bool *excluded, struct text *text) {
+void flows__plan_write(const struct flow *flow, const struct flow_reused *reused,
+                       struct text *text) {
     size_t waves[FLOW_STEPS_MAX] = {0};
     bool changed = true;
     while (changed) { /* No circle: flow_read has refused those. */
@@ -247,11 +248,10 @@ void flow_steps_write(const struct flow *flow, const bool *excluded, struct text
     text_add_name(text, "steps");
     text_add_char(text, '[');
     for (size_t i = 0; i < flow->count; i++) {
-        const bool out = excluded != NULL && excluded[i];
         text_add_str(text, i > 0 ? ",{" : "{");
         definition_write(flow, &flow->steps[i], text);
-        text_add_member(text, "status",
-                        bytes_of(flow_status_names[out ? FLOW_EXCLUDED : FLOW_PENDING]));
+        text_add_member(text, "status", bytes_of(flow_status_names[flow->steps[i].status]));
+        text_add_member_or_null(text, "cached", reused->run != 0 ? reused->cached[i] : BYTES(""));
         text_add_member_int(text, "wave", (int64_t)waves[i]);
         text_add_char(text, '}');
     }

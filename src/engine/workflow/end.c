@@ -67,8 +67,8 @@ static void failures_write(struct tx *tx, int64_t workflow, struct text *text) {
     }
 }
 
-/* What both the row and the event say, without the braces and the result. *ret_notice: length of
- * the part that a notice has room for. */
+/* Writes the members that the row and the event share, without the braces and the result.
+ * *ret_notice: length of the part that a notice has room for. */
 static void members_write(struct tx *tx, const struct run_row *row,
                           const struct workflow_census *census, struct bytes error,
                           struct text *text, size_t *ret_notice) {

@@ -20,9 +20,9 @@ enum workflow_source { WORKFLOW_SOURCE_INSIDE, WORKFLOW_SOURCE_OUTSIDE };
 MUST_CHECK struct err workflow_spec_read(const json_t *json, enum workflow_source source,
                                          struct workflow_spec *ret_spec, struct why *why);
 
-/* What a run that resumes another one does not say is as the other one, kept as `old`, had it. Who
- * is confined has the rest from its session: it takes the args, and limits that are lower than what
- * it would have without them. Borrows from `old`. */
+/* A run that resumes another one takes each member that it does not give from the spec of the other
+ * one, `old`. A confined client has the rest from its session: it takes the args, and limits that
+ * are lower than those it would have without them. Borrows from `old`. */
 MUST_CHECK struct err workflow_spec_inherit(struct workflow_spec *spec, const json_t *old,
                                             struct why *why);
 

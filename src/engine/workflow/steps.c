@@ -449,8 +449,8 @@ static void end_count(struct tx *tx, const struct step_end *end) {
     }
 }
 
-/* What an agent with tools used is known to its turns alone, also where it was skipped: tokens of
- * an agent that ended early would else be missing in `budget.spent()`. */
+/* The usage of an agent with tools is read from its turns, which alone know it, also where the
+ * agent was skipped: its tokens would else be missing in `budget.spent()`. */
 struct err tx_step_end(struct tx *tx, const struct step_end *given, bool *ret_late,
                        struct usage *ret_used) {
     struct step_end end = *given;

@@ -57,7 +57,7 @@ struct step_new {
     bool end_tells; /* Nothing comes between the two: the event of its end brings that of this. */
     struct workflow_place place;
     struct id run;
-    struct bytes key;       /* What was asked, as a hash. */
+    struct bytes key;       /* Hash of the request. */
     int64_t occurrence;     /* Number of times that this key was asked, with this one. */
     struct bytes reuse_key; /* Key by which its success is found (tx_step_cached); "": never. */
     struct bytes label, phase, model, prompt;
@@ -119,14 +119,14 @@ struct step_end {
     bool talks;                    /* It has a turn: whatever that still does is ended. */
     bool budgeted;                 /* Budgets stand above it: what it holds is settled. */
     struct bytes worktree;         /* The working tree that is kept; no data: none. */
-    struct bytes spec;             /* What its row says from here on; no data: what it did. */
+    struct bytes spec;             /* New spec of its row; no data: the row keeps its spec. */
     struct run_bounds bounds;
 };
 /* *ret_late: the step has ended. Else *ret_used: usage that its row counts from here on. */
 MUST_CHECK struct err tx_step_end(struct tx *tx, const struct step_end *end, bool *ret_late,
                                   struct usage *ret_used);
 
-/* What the turn of a step has come to. */
+/* The outcome of the turn of a step. */
 struct step_talked {
     bool found, ended;
     enum run_state state;

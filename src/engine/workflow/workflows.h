@@ -151,7 +151,7 @@ struct workflow_line {
 MUST_CHECK struct err tx_workflow_lines(struct tx *tx, const struct workflow_place *place,
                                         const struct workflow_line *lines, size_t count);
 
-/* What workflow() came to: a script, which is kept from here on, or a sentence. */
+/* The outcome of workflow(): a script, which is kept from here on, or a sentence. */
 struct workflow_ref {
     struct bytes key; /* As of a step. */
     int64_t occurrence;

@@ -395,49 +395,47 @@ int64_t spool_disk_of(const struct spool_exit *exit, int64_t log_max) {
     return blocks * BLOCK;
 }
 
-int64_t spool_disk(const struct spool *spool, const char *name) {
-    AUTO(fd_release) int fd = -1;
-    struct err err = spool_folder(spool, name, &fd);
-    if (err_failed(err) || fd < 0) {
-        return 0;
-    }
-    struct names names;
-    names_start(&names, fd);
-    int64_t blocks = 0;
-    const char *file = ".";
-    for (int i = 0; i < FILES_MAX && file != NULL; i++, file = names_next(&names)) {
-        struct stat about;
-        bool there = fstatat(fd, file, &about, AT_SYMLINK_NOFOLLOW) == 0;
-        blocks += there ? (int64_t)about.st_blocks : 0; /* Gone a moment ago. */
-    }
-    return blocks * STAT_BLOCK;
-}
-
 static bool is_output(const char *file) {
     return strncmp(file, "out.", 4) == 0 || strncmp(file, "err.", 4) == 0 ||
            strncmp(file, "pty.", 4) == 0;
 }
 
-int64_t spool_written_ms(const struct spool *spool, const char *name) {
+struct spool_use {
+    int64_t blocks;     /* The folder and its files. */
+    int64_t written_ms; /* Latest change of a log that is not empty; 0: none. */
+};
+
+static struct spool_use spool_use_of(const struct spool *spool, const char *name) {
     AUTO(fd_release) int fd = -1;
+    struct spool_use use = {.blocks = 0};
     struct err err = spool_folder(spool, name, &fd);
     if (err_failed(err) || fd < 0) {
-        return 0;
+        return use;
     }
     struct names names;
     names_start(&names, fd);
-    int64_t written_ms = 0;
-    const char *file = names_next(&names);
+    const char *file = ".";
     for (int i = 0; i < FILES_MAX && file != NULL; i++, file = names_next(&names)) {
         struct stat about;
-        if (is_output(file) && fstatat(fd, file, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
-            about.st_size > 0) {
-            const int64_t at_ms =
-                (int64_t)about.st_mtim.tv_sec * 1000 + about.st_mtim.tv_nsec / 1000000;
-            written_ms = at_ms > written_ms ? at_ms : written_ms;
+        if (fstatat(fd, file, &about, AT_SYMLINK_NOFOLLOW) < 0) {
+            continue; /* Gone a moment ago. */
+        }
+        use.blocks += (int64_t)about.st_blocks;
+        const int64_t at_ms =
+            (int64_t)about.st_mtim.tv_sec * 1000 + about.st_mtim.tv_nsec / 1000000;
+        if (is_output(file) && about.st_size > 0 && at_ms > use.written_ms) {
+            use.written_ms = at_ms;
         }
     }
-    return written_ms;
+    return use;
+}
+
+int64_t spool_disk(const struct spool *spool, const char *name) {
+    return spool_use_of(spool, name).blocks * STAT_BLOCK;
+}
+
+int64_t spool_written_ms(const struct spool *spool, const char *name) {
+    return spool_use_of(spool, name).written_ms;
 }
 
 struct err spool_changed_s(const struct spool *spool, const char *name, int64_t *ret_changed_s) {

@@ -54,7 +54,7 @@ static bool token_same(struct bytes token, struct bytes word) {
     return same;
 }
 
-/* The character that joins the token to a token on that side; 0: nothing does. */
+/* The character that joins the token to its neighbour on that side; 0: none. */
 static char join_at(struct bytes text, size_t join, size_t beyond) {
     static const char joins[] = "-._/:#";
     const bool joined = join < text.len && beyond < text.len && is_token(text.data[beyond]) &&

@@ -102,7 +102,7 @@ void script_notes_resolve(struct script_prepared *prepared,
  * meta.results is "object", else "value". */
 MUST_CHECK bool script_has_objects(const json_t *meta, struct bytes file);
 
-/* What a file is called that does not say it itself: "a/b/review.js" is called review. Borrowed. */
+/* Name of a script that gives itself none: "review" for "a/b/review.js". Borrowed. */
 struct bytes script_stem(struct bytes file);
 const char *script_meta_name(const struct script_prepared *prepared);        /* Borrowed. */
 const char *script_meta_description(const struct script_prepared *prepared); /* Borrowed. */

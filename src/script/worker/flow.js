@@ -153,7 +153,7 @@
     if (message.rejected !== undefined) rejected = message.rejected ?? undefined;
   };
 
-  // What was known when the evaluation began. Each look at it is noted.
+  // The results that were known when the evaluation began. Each look at one is noted.
   const resultsOf = (one) => {
     if (!lent) freeze(results);
     lent = true;
@@ -318,7 +318,7 @@
     else leave(NONSENSE);
   };
 
-  // What a script of a workflow finds, and a flow does not.
+  // Names that a script of a workflow finds, and a flow does not.
   const absent = (name) => {
     const refuse = () => {
       throw new TypeError(name + "() is not available in a flow: its steps are what runs, and " +

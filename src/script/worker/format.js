@@ -61,7 +61,7 @@
       return undefined;
     }
   };
-  // What a script did to all objects is no part of it.
+  // A member that a script gave to all objects is not shown.
   const described = (object, name) => {
     const about = getOwnPropertyDescriptor(object, name);
     return about === undefined ? undefined : setPrototypeOf(about, null);
@@ -148,7 +148,7 @@
     }
     return null;
   };
-  // What stands before its braces: "Foo ", "Foo(2) [tag] ", "[Object: null prototype] ".
+  // The words before the braces: "Foo ", "Foo(2) [tag] ", "[Object: null prototype] ".
   const prefixOf = (name, tag, otherwise, size) => {
     const much = size === undefined ? "" : "(" + size + ")";
     const kind = name === null ? "[" + otherwise + much + ": null prototype] " : name + much + " ";

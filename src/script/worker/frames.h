@@ -32,7 +32,7 @@ void frames_add_string(struct frames *frames, struct bytes text); /* As a string
 void frames_add_string_inside(struct frames *frames, struct bytes text);
 void frames_add_number(struct frames *frames, uint32_t number);
 
-/* What was collected goes out, if it is much, or now. */
+/* Sends the collected lines: once they are many, or now. */
 enum frames_when { FRAMES_WHEN_MUCH, FRAMES_NOW };
 void frames_send(struct frames *frames, enum frames_when when);
 

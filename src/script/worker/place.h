@@ -16,7 +16,7 @@
 
 /* The name that the prelude has as a file; no file of a user can have it. */
 #define PLACE_PRELUDE "<drover>"
-/* What the engine calls the text that JSON.parse was given. */
+/* The engine's name for the text that JSON.parse was given. */
 #define PLACE_JSON "<input>"
 
 struct place {

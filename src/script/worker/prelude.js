@@ -223,13 +223,13 @@
   const PROMPT_SURE = PROMPT_MAX / 3, OPTIONS_SURE = OPTIONS_MAX / 3;
   let limits, total = null, spent = 0;
   let timersMade = 0, timersOpen = 0, timersUnsettled = 0; // Open: neither settled nor cleared.
-  const timers = { __proto__: null }; // What setTimeout() returned → the timer, while it is open.
+  const timers = { __proto__: null }; // The object of setTimeout() → its timer, while that is open.
   let made = 0, agents = 0, settled = 0, lines = 0; // Calls made so far, and so on.
   const told = { __proto__: null }; // Warnings that were logged.
   let toldCount = 0;
   const occurrences = { __proto__: null }; // KEY → how many such calls were made.
   const open = { __proto__: null }; // id → what waits for an answer from outside.
-  let history = [], repeated = 0; // What was settled before, and how far that is repeated.
+  let history = [], repeated = 0; // Earlier outcomes, and the number of those that were repeated.
   const recorded = { __proto__: null }; // KEY and occurrence → its place in the history.
   const waiting = { __proto__: null }; // Place in the history → what waits for that answer.
   let inbox = [], taken = 0;
@@ -378,7 +378,7 @@
       const most = limits.timer_ms;
       throw new RangeError(name + "(): at most 30 days (" + most + " ms), not " + delay);
     }
-    delay = delay >= 1 ? floor(delay) : 0; // What is no number is 0, too.
+    delay = delay >= 1 ? floor(delay) : 0; // A value that is no number counts as 0, too.
     if (timersOpen >= limits.timers_open) {
       throw new RangeError(
         name + "(): at most " + limits.timers_open + " timers of one run wait at once");
@@ -410,7 +410,7 @@
     if (typeof callback !== "function") {
       throw new TypeError("setTimeout(): the first argument must be a function");
     }
-    // What it throws, nobody catches: the run fails.
+    // The run fails if the callback throws, since no code of the script can catch that.
     return makeTimer(scope, "timeout", "setTimeout", ms, () => apply(callback, undefined, values));
   };
   const sleepIn = (scope) => function sleep(ms) {
@@ -629,12 +629,12 @@
         const text = stringify(value);
         if (text !== undefined && text !== "{}") return text;
       } catch {
-        // What JSON cannot hold is shown as String() has it.
+        // A value that JSON cannot hold is shown as String() has it.
       }
     }
     return String(value);
   };
-  // What has a value to tell is a line of the log; groups and clocks are nothing here.
+  // Functions of the console that get values write a line of the log; groups and clocks do nothing.
   const quiet = () => {};
   const counts = { __proto__: null };
   const countedName = (label) => (label === undefined ? "default" : String(label));

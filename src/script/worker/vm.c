@@ -19,11 +19,11 @@ enum {
     WASM_PAGE = 64 << 10,
     /* Of the engine's own stack of 1 MB; the rest is for what does not look. */
     SCRIPT_STACK_MAX = 256 << 10,
-    /* What that can come to on the processor's stack, several times over. */
+    /* The same depth on the processor's stack, several times over. */
     NATIVE_STACK = 64 << 20,
     FIRST_PAGES_MAX = (1 << 30) / WASM_PAGE, /* Until the limit of the run is known. */
     UNCOUNTED_MAX =
-        32 << 20, /* What its own limit does not count: its stack, texts on their way. */
+        32 << 20, /* Memory beyond the engine's own limit: its stack, texts on their way. */
     /* Everything of the language but WeakRef, FinalizationRegistry and performance. */
     INTRINSICS = 0x1ff,
     COMPILE_SEALED = 16, /* JS_WRITE_OBJ_STRIP_SOURCE */

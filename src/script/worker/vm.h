@@ -52,7 +52,7 @@ struct vm {
 /* Once for each process. */
 MUST_CHECK bool vm_boot(struct vm *vm, const struct vm_host *host);
 
-/* What the engine may hold in all. */
+/* Limit on the memory of the engine in all. */
 void vm_limit_memory(struct vm *vm, uint32_t megabytes);
 
 /* From now on the script has its whole time again. */
@@ -72,7 +72,7 @@ struct vm_source {
     struct bytes code;
     const char *file;
     int line;
-    bool sealed; /* What is made of it does not tell its source. */
+    bool sealed; /* Functions made of it do not show their source. */
 };
 MUST_CHECK uint64_t vm_eval(struct vm *vm, const struct vm_source *source);
 

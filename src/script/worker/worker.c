@@ -554,7 +554,7 @@ static void finish(struct worker *worker, enum vm_promise state) {
 static void run_until_quiet(struct worker *worker) {
     uint32_t jobs = 0, late = 0;
     for (;;) {
-        if (worker->vm.interrupted) { /* Whoever caught that, it is the end. */
+        if (worker->vm.interrupted) { /* The script ends, also where it caught that. */
             fail_stuck(worker, VM_UNDEFINED);
         }
         enum vm_promise state = vm_promise(&worker->vm, worker->promise);

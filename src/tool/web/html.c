@@ -159,7 +159,7 @@ static const struct tag {
     const char *names; /* With a blank before and after each. */
     enum effect effect;
     unsigned opens, closes; /* Lines that are owed before the tag, and before its end. */
-    const char *mark;       /* Stands where the tag begins; NULL: nothing does. */
+    const char *mark;       /* Text in the place of the tag; NULL: none. */
 } tags[] = {
     {" p hr section article header footer nav main aside table ul ol dl blockquote title ", PLAIN,
      2, 2, NULL},

@@ -23,7 +23,7 @@ export const words = {
   waiting: (count: number) => `${count} waiting`,
   cools: (time: string, cause: string) => `cools down until ${time} (${cause})`,
   why: "Why",
-  start: "How it is started", variables: "Variables", input: "Input",
+  start: "How it is started", variables: "Variables",
   edit: "Edit", editOf: (name: string) => `Edit the definition of ${name}`,
   copy: "Copy under a new name", copyOf: (name: string) => `Copy ${name}`,
   remove: "Remove", removeOf: (name: string) => `Remove ${name}`,

@@ -20,6 +20,7 @@ import { queryOf, useRead } from "../workflows/open.ts";
 import type { Workflow } from "../workflows/rules.ts";
 import { Graph } from "./graph.tsx";
 import { inputOf, isOut, layersOf, sourcesOf, type Step } from "./rules.ts";
+import { useStart } from "./start.ts";
 import { words } from "./words.ts";
 
 const TEXT_MAX = 500, TYPED_MS = 300;
@@ -105,22 +106,15 @@ function Start({ name, root, texts, write, clear, isReady, body }: {
   /** It was checked as it is. */
   isReady: boolean; body: string | null;
 }) {
-  const { go } = useSeat(), id = useId(), models = useModels(), mine = may("run");
-  const form = useRef<HTMLFormElement>(null), starting = useRef(false);
-  const [problem, problemSet] = useState<Problem | null>(null);
+  const id = useId(), models = useModels(), mine = may("run");
+  const { problem, start: begin } = useStart();
   const start = async (): Promise<void> => {
-    if (!mine || !isReady || body === null || starting.current) return;
-    starting.current = true;
-    const answer = await post<{ id: string }>("/flows", JSON.parse(body) as object);
-    starting.current = false;
-    problemSet(answer.ok ? null : answer.problem);
-    if (!answer.ok) return;
-    clear();
-    if (form.current !== null) go(`/r/${answer.value.id}`); // Else somebody is elsewhere already.
+    if (!mine || !isReady || body === null) return;
+    if (await begin("/flows", JSON.parse(body) as object)) clear();
   };
   useKeys(mine ? [{ name: "startFlow", run: () => void start() }] : []);
   return (
-    <form ref={form} class="flow-form" onSubmit={(event) => {
+    <form class="flow-form" onSubmit={(event) => {
       event.preventDefault();
       void start();
     }} onInput={(event) => {

@@ -8,7 +8,7 @@ import { beginning, visible } from "../parts/visible.ts";
 import { useNamed } from "../router/router.ts";
 import { useKeys } from "../shell/keys.ts";
 import {
-  byIdOf, chosenOf, isChosen, isFailed, isOut, isSettled, isWaiting, layoutOf, markOf, NODE,
+  byIdOf, chosenOf, isChosen, isFailed, isOut, isSettled, layoutOf, markOf, NODE,
   stepFrom, tookOf, toneOf, type Layout, type Placed, type Step, type Tone,
 } from "./rules.ts";
 import { words } from "./words.ts";
@@ -23,6 +23,7 @@ export const nameOf = (id: string): string => visible(beginning(id, ID_MAX));
 /** One word for the state, and one for why it is so. */
 export function stateText(step: Step, asks: boolean): string {
   if (asks) return words.asks;
+  if (step.cached) return words.cached;
   const phase = isSettled(step) ? undefined : words.phases[step.phase ?? ""];
   return phase ?? words.statuses[step.status] ?? visible(step.status);
 }
@@ -41,7 +42,7 @@ function factsOf(step: Step, now_ms: number): string[] {
 interface GraphProps {
   steps: readonly Step[];
   now_ms: number;
-  /** Steps whose child asks somebody. */
+  /** Steps that ask somebody, or below which somebody is asked. */
   asking: ReadonlySet<string>;
   selected: string | null;
   select(id: string): void;
@@ -88,7 +89,7 @@ function Node({ step, place, chosen, asks, now_ms, selected, select }: {
   selected: boolean; select(id: string): void;
 }) {
   const [shape, tone] = markOf(step, asks), cause = causeText(step);
-  const facts = factsOf(step, now_ms), kind = words.kinds[step.kind] ?? visible(step.kind);
+  const facts = factsOf(step, now_ms), kind = visible(step.kind);
   const classes = ["flow-step", isOut(step) ? "is-out" : "", isFailed(step) ? "is-failed" : "",
     tone === "wait" ? "is-wait" : "", selected ? "sel" : ""].filter((one) => one !== "");
   return (
@@ -127,7 +128,7 @@ function Node({ step, place, chosen, asks, now_ms, selected, select }: {
 const seenOf = (step: Step, place: Placed, asks: boolean, selected: boolean,
   chosen: boolean | null, now_ms: number): string =>
   JSON.stringify([step.status, step.phase, step.cause, step.tries, step.rounds, step.began_ms,
-    step.changed_ms, chosenOf(step), chosen, asks, selected, place.x, place.y,
+    step.changed_ms, step.cached, chosenOf(step), chosen, asks, selected, place.x, place.y,
     isSettled(step) || step.began_ms == null ? 0 : now_ms]);
 
 /** Of 500 steps few change at a time: the others are drawn again as they are. */
@@ -151,7 +152,7 @@ export function Graph({ steps, now_ms, asking, selected, select }: GraphProps) {
     [step_id, deps, batch, branch?.switch]));
   const layout = useMemo(() => layoutOf(steps), [shape]), byId = byIdOf(steps);
   const ids = layout.nodes.map(({ at }) => steps[at]?.step_id);
-  const isWaitingHere = (one: Step): boolean => asking.has(one.step_id) || isWaiting(one);
+  const isAsking = (one: Step): boolean => asking.has(one.step_id);
   const buttons = () => [...list.current?.querySelectorAll<HTMLElement>(".flow-step") ?? []];
   const here = (): number => buttons().findIndex((one) => one === document.activeElement);
   const to = (at: number): void => {
@@ -160,7 +161,7 @@ export function Graph({ steps, now_ms, asking, selected, select }: GraphProps) {
     button?.scrollIntoView({ block: "nearest", inline: "nearest" });
   };
   useEffect(() => { // At first: what is chosen, else what waits, failed or runs.
-    const first = [(one: Step) => one.step_id === selected, isWaitingHere, isFailed,
+    const first = [(one: Step) => one.step_id === selected, isAsking, isFailed,
       ({ status }: Step) => status === "running"].map((is) =>
       ids.findIndex((id) => is(byId.get(id ?? "") as Step))).find((at) => at >= 0);
     buttons()[first ?? -1]?.scrollIntoView({ block: "nearest", inline: "center" });
@@ -185,7 +186,7 @@ export function Graph({ steps, now_ms, asking, selected, select }: GraphProps) {
   useKeys([
     { name: "next", run: () => step(1) },
     { name: "previous", run: () => step(-1) },
-    { name: "waiting", run: () => nextOf(isWaitingHere) },
+    { name: "waiting", run: () => nextOf(isAsking) },
     { name: "nextHit", run: () => nextOf(isFailed) },
   ]);
   const pressed = (event: KeyboardEvent): void => {

@@ -4,6 +4,7 @@
  *  it waits for. An edge over several layers runs through each of them in a lane of its own, which
  *  all edges of one step share, so no line passes behind a step that it does not belong to. The
  *  same steps give the same picture. */
+import { stateMark, type StateMark } from "../parts/mark.ts";
 
 export interface Step {
   step_id: string; kind: string; deps: string[]; trigger_rule: string; batch: string | null;
@@ -14,11 +15,16 @@ export interface Step {
   phase?: string; cause?: string | null; note?: string | null; tries?: number; rounds?: number;
   began_ms?: number | null; changed_ms?: number; run?: string | null; session?: string | null;
   approval?: string | null; prompt?: string; result?: string;
+  /** Its result was taken over from this run. */
+  cached?: string | null;
 }
 /** Answer of `GET /runs/{id}/flow`. */
 export interface FlowRun {
   id: string; state: string; flow: string; file: string; input: unknown; stage: string;
   failed_step: string | null; rewinds: number; report: string; steps: Step[];
+  resumed_from: string | null;
+  /** The file of its report; with `error`: that was not written. */
+  artifact: { path: string; error: string | null } | null;
 }
 
 const BATCH = "batch:";
@@ -30,17 +36,17 @@ export const isSettled = ({ status }: Step): boolean => SETTLED.includes(status)
 export const isOut = ({ status }: Step): boolean => OUT.includes(status);
 export const isFailed = ({ status }: Step): boolean =>
   status === "failed" || status === "timed_out";
-export const isWaiting = (step: Step): boolean => step.phase === "person" && !isSettled(step);
+/** It asks somebody. A code step that runs is blocked by nothing but a question of its agents. */
+export const isWaiting = ({ kind, status, phase }: Step): boolean =>
+  (status === "blocked" && (phase === "person" || (kind === "code" && phase === "run")));
 
 /** Shape and colour; the word stands in `words`. */
-export function markOf(step: Step, asks = false): [shape: string, tone: string] {
+export function markOf(step: Step, asks = false): StateMark {
   if (asks || isWaiting(step)) return ["◆", "wait"];
-  const marks: Record<string, [string, string]> = {
-    running: ["◔", "run"], blocked: ["◇", "wait"], completed: ["✓", "ok"],
-    failed: ["✕", "fail"], skipped: ["»", "stopped"],
-    cancelled: ["⊘", "stopped"], timed_out: ["⏱", "fail"], excluded: ["–", "stopped"],
-  };
-  return marks[step.status] ?? ["○", "queued"];
+  if (step.cached) return ["▒", "cached"];
+  const own: Record<string, StateMark> =
+    { blocked: ["◇", "wait"], skipped: ["»", "stopped"], excluded: ["–", "stopped"] };
+  return own[step.status] ?? stateMark(step.status);
 }
 
 /** The label of the branch that a switch has taken; null: that for no case, or none; undefined: it
@@ -64,12 +70,40 @@ export function tookOf(step: Step, now_ms: number): number | null {
   return Math.max(0, (isSettled(step) ? changed_ms : now_ms) - began_ms);
 }
 
-export interface Sums { done: number; total: number; waits: number; failed: number; out: number }
+export interface Sums { done: number; total: number; cached: number; failed: number; out: number }
 export function sumsOf(steps: readonly Step[]): Sums {
-  const count = (is: (step: Step) => boolean): number => steps.filter(is).length;
+  const count = (is: (step: Step) => unknown): number => steps.filter(is).length;
   const out = count(isOut);
-  return { done: count(isSettled) - out, total: steps.length - out, waits: count(isWaiting),
-    failed: count(isFailed), out };
+  return { done: count(isSettled) - out, total: steps.length - out, failed: count(isFailed), out,
+    cached: count(({ cached }) => cached) };
+}
+
+/** Whether a run is `top`, or below it, as far as it is known what is `above` each run. */
+export function isBelow(
+  above: ReadonlyMap<string, string>, run: string, top: string): boolean {
+  let at = run;
+  while (at !== "" && at !== top) at = above.get(at) ?? "";
+  return at !== "";
+}
+
+/* --- Once more -------------------------------------------------------------------------------- */
+
+export type Rerun = "rerun" | "rerun_from";
+/** How a step of an ended run may run again: alone, and with what comes after it, if anything does.
+ *  A step that was left out would be so again; one that was never reached runs in any case. */
+export function rerunsOf(step: Step, isLast: boolean): Rerun[] {
+  const isDone = step.status === "completed", isAlone = isDone && step.kind !== "switch";
+  return [...isAlone ? ["rerun" as const] : [],
+    ...(isDone && !(isAlone && isLast)) || isFailed(step) ? ["rerun_from" as const] : []];
+}
+
+/** The request that runs what failed or was never reached; null: there is nothing of that kind. */
+export function resumeOf({ id, state, steps }: FlowRun, parent: string | null):
+  [path: string, body: object] | null {
+  const isGood = state === "succeeded"; // A run that is part of another is no work to be retried.
+  if (isGood && !steps.some(isFailed)) return null;
+  return isGood || parent !== null ? ["/flows", { resumeFromRunId: id }]
+    : [`/runs/${id}/retry`, {}];
 }
 
 /* --- What waits for what ---------------------------------------------------------------------- */

@@ -1,18 +1,22 @@
 /** One step of a run: its question, why it stands as it does, what it got and what it gave. */
-import { useEffect, useRef } from "preact/hooks";
-
 import { AskCard } from "../ask/ask.tsx";
 import { useAskKeys } from "../ask/keys.ts";
 import { isYesNo } from "../ask/text.ts";
 import { Markdown } from "../markdown/index.ts";
 import { Bounded } from "../parts/bounded.tsx";
+import { useSheet } from "../parts/sheet.ts";
 import { clockTime, tookText } from "../parts/text.ts";
+import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { useNamed, useSeat } from "../router/router.ts";
+import { Facts, type Fact } from "../run/facts.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { isOpen, type Ask } from "../state/asks.ts";
 import { causeText, nameOf, stateText } from "./graph.tsx";
-import { byIdOf, chosenOf, isChosen, markOf, sourcesOf, tookOf, type Step } from "./rules.ts";
+import {
+  byIdOf, chosenOf, isChosen, markOf, rerunsOf, sourcesOf, tookOf, type Step,
+} from "./rules.ts";
+import { useStart } from "./start.ts";
 import { words } from "./words.ts";
 
 /** The API shows the beginning of a longer text. */
@@ -22,8 +26,10 @@ const LINKS_MAX = 40;
 interface StepProps {
   step: Step;
   steps: readonly Step[];
-  /** Open questions of the step itself, and of what it began. */
+  /** Open questions of the step itself, and of all below it. */
   asks: readonly Ask[];
+  /** The run, if steps of it may run again. */
+  again: string | null;
   now_ms: number;
   select(id: string | null): void;
 }
@@ -39,12 +45,17 @@ function Questions({ asks }: { asks: readonly Ask[] }) {
   );
 }
 
-function Facts({ step, now_ms }: Pick<StepProps, "step" | "now_ms">) {
+function Stands({ step, now_ms }: Pick<StepProps, "step" | "now_ms">) {
   const took = tookOf(step, now_ms), { began_ms = null, tries = 0, rounds = 0 } = step;
   const chosen = chosenOf(step);
-  const list: [string, preact.ComponentChildren][] = [
-    [words.kind, words.kinds[step.kind] ?? visible(step.kind)],
+  const list: Fact[] = [
+    [words.kind, visible(step.kind)],
     [words.state, chosen === undefined ? null : visible(words.chose(chosen))],
+    [words.ranIn, step.cached == null ? null : (
+      <a class="mono" href={`/r/${step.cached}?${new URLSearchParams({ step: step.step_id })}`}>
+        {step.cached}
+      </a>
+    )],
     [words.began, began_ms === null ? null : clockTime(began_ms)],
     [words.took, took === null ? null : tookText(took)],
     [words.tried, tries === 0 ? null : tries + 1],
@@ -55,13 +66,7 @@ function Facts({ step, now_ms }: Pick<StepProps, "step" | "now_ms">) {
     [words.inBranch, step.branch === null ? null
       : <bdi>{visible(words.branchText(step.branch.switch, step.branch.label))}</bdi>],
   ];
-  return (
-    <dl class="run-facts" data-clock>
-      {list.map(([name, value]) => (value === null ? null : (
-        <div key={name}><dt>{name}</dt><dd>{value}</dd></div>
-      )))}
-    </dl>
-  );
+  return <Facts list={list} />;
 }
 
 function Links({ title, ids, select, byId }: {
@@ -132,6 +137,24 @@ function Text({ title, text, plain }: { title: string; text: string; plain: bool
   );
 }
 
+/** A new run, in which this step runs again. */
+function Reruns({ step, again, isLast }: { step: Step; again: string; isLast: boolean }) {
+  const { problem, start } = useStart();
+  return (
+    <>
+      <div class="buttons">
+        {rerunsOf(step, isLast).map((how) => (
+          <button key={how} onClick={() =>
+            void start("/flows", { resumeFromRunId: again, [how]: [step.step_id] })}>
+            {words.reruns[how]}
+          </button>
+        ))}
+      </div>
+      <Trouble problem={problem} />
+    </>
+  );
+}
+
 /** Where what it began is shown. */
 function Places({ step: { kind, run, session, approval } }: Pick<StepProps, "step">) {
   return (
@@ -153,20 +176,13 @@ function Places({ step: { kind, run, session, approval } }: Pick<StepProps, "ste
 const isProse = ({ kind }: Step): boolean => kind === "agent" || kind === "flow";
 
 export function StepDetails(props: StepProps) {
-  const { step, steps, asks, now_ms, select } = props;
-  const seat = useSeat(), named = useNamed(), button = useRef<HTMLButtonElement>(null);
-  const byId = byIdOf(steps), sheet = seat.width.value <= 700;
-  useEffect(() => { // A sheet: what is under it has no place for the focus.
-    if (sheet) button.current?.focus({ preventScroll: true });
-  }, [sheet, step.step_id]);
-  const close = (): void => {
-    select(null);
-    const node = `[data-step="${CSS.escape(step.step_id)}"]`;
-    requestAnimationFrame(() => { // It may take the focus with it.
-      const isLost = document.activeElement === null || document.activeElement === document.body;
-      if (isLost) seat.box?.querySelector<HTMLElement>(node)?.focus();
-    });
-  };
+  const { step, steps, asks, again, now_ms, select } = props;
+  const seat = useSeat(), named = useNamed(), byId = byIdOf(steps);
+  const button = useSheet(() => { // Another step may have come in its place.
+    const id = CSS.escape(seat.query.peek().get("step") ?? step.step_id);
+    seat.box?.querySelector<HTMLElement>(`[data-step="${id}"]`)?.focus();
+  });
+  const close = (): void => select(null);
   useKeys([{ name: "leave", run: close }]);
   const at = steps.indexOf(step), sources = sourcesOf(steps);
   const idOf = (place: number): string => steps[place]?.step_id ?? "";
@@ -186,11 +202,13 @@ export function StepDetails(props: StepProps) {
       </div>
       <p class={`tone-${tone}`}>{stateText(step, isAsked)}
         {cause === "" ? null : <span class="muted">: {cause}</span>}</p>
+      {again === null ? null
+        : <Reruns step={step} again={again} isLast={targets.length === 0} />}
       <Questions asks={asks} />
       {step.note == null || step.note === "" ? null : (
         <section><h3>{words.why}</h3><p dir="auto"><bdi>{visible(step.note)}</bdi></p></section>
       )}
-      <section><h3>{words.now}</h3><Facts step={step} now_ms={now_ms} /></section>
+      <section><h3>{words.now}</h3><Stands step={step} now_ms={now_ms} /></section>
       {shown !== undefined ? null : <Text title={promptTitle} text={step.prompt ?? ""} plain />}
       {shown !== undefined && isYesNo(shown) ? null : isPerson && (step.result ?? "") !== "" ? (
         <section><h3>{words.answer}</h3><Answer result={step.result ?? ""} /></section>

@@ -19,14 +19,20 @@ import { Hint } from "../shell/kbd.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { isOpen, useAsks, type Ask } from "../state/asks.ts";
 import { may } from "../state/me.ts";
+import type { Run } from "../state/types.ts";
 import { Graph, nameOf } from "./graph.tsx";
-import { byIdOf, isFailed, isWaiting, sumsOf, type FlowRun, type Step } from "./rules.ts";
+import {
+  byIdOf, isBelow, isFailed, isWaiting, resumeOf, sumsOf, type FlowRun, type Step,
+} from "./rules.ts";
+import { useStart } from "./start.ts";
 import { StepDetails } from "./step.tsx";
 import { words } from "./words.ts";
 
 const VIEWS = ["graph", "report", "input"] as const;
 type ViewName = (typeof VIEWS)[number];
 const REPORT_MAX = 32 << 10;
+/** Of so many open questions it is looked up where they come from. */
+const ASKS_MAX = 50;
 
 /** Reading takes at most a part of the time: pauses grow with what an answer costs. */
 const PAUSE_MS = 120, SHARE = 3, PAUSE_MAX_MS = 5_000, RETRY_MS = 3_000;
@@ -63,14 +69,38 @@ function useFlow({ id, history, row }: Opened) {
   return one;
 }
 
-/** Questions of a step, and of the run that it began. */
-function asksOf(asks: readonly Ask[], flow: string, { step_id, run, approval }: Step): Ask[] {
-  return asks.filter((ask) => ask.id === approval || ask.run === (run ?? "") ||
+/** The run above each run that asks and may be below this one, and above that, up to this one. One
+ *  after the other is read: each answer draws anew, and says which is next. */
+function useAbove(asks: readonly Ask[], { id, row }: Opened): ReadonlyMap<string, string> {
+  const [above, aboveSet] = useState<ReadonlyMap<string, string>>(new Map());
+  const isTop = row.value?.parent == null;
+  const next = asks.filter((ask) => isOpen(ask) && (!isTop || ask.root_run === id))
+    .slice(0, ASKS_MAX).map(({ run }) => {
+      let at = run;
+      while (above.has(at)) at = above.get(at) ?? "";
+      return at;
+    }).find((run) => run !== "" && run !== id);
+  useEffect(() => {
+    let isHere = true;
+    if (next === undefined) return undefined;
+    void get<Run>(`/runs/${next}`).then((answer) => {
+      if (!isHere || (!answer.ok && answer.problem.status === 0)) return;
+      aboveSet((before) => new Map(before).set(next, (answer.ok && answer.value.parent) || ""));
+    });
+    return () => void (isHere = false);
+  }, [next, asks]);
+  return above;
+}
+
+/** Questions of a step, and of all that is below it. */
+function asksOf(asks: readonly Ask[], flow: string, above: ReadonlyMap<string, string>,
+  { step_id, run, approval }: Step): Ask[] {
+  return asks.filter((ask) => ask.id === approval || (run && isBelow(above, ask.run, run)) ||
     (ask.run === flow && ask.step === step_id));
 }
 
-function Sums({ flow, opened }: { flow: FlowRun; opened: Opened }) {
-  const row = opened.row.value, { done, total, waits, failed, out } = sumsOf(flow.steps);
+function Sums({ flow, waits, opened }: { flow: FlowRun; waits: number; opened: Opened }) {
+  const row = opened.row.value, { done, total, cached, failed, out } = sumsOf(flow.steps);
   const { cost_micros = null, started_ms = null, ended_ms = null } = row ?? {};
   const unknown = (row as { cost_unknown?: number } | null)?.cost_unknown ?? 0;
   const live = ended_ms === null, took = started_ms === null ? null
@@ -78,6 +108,7 @@ function Sums({ flow, opened }: { flow: FlowRun; opened: Opened }) {
   return (
     <div class="run-sums">
       <span class="run-done">{words.of(done, total)}</span>
+      {cached === 0 ? null : <span class="tone-cached">▒ {words.cachedOf(cached)}</span>}
       {waits === 0 ? null : <span class="tone-wait">◆ {words.waits(waits)}</span>}
       {failed === 0 ? null : <span class="tone-fail">✕ {words.failed(failed)}</span>}
       {out === 0 ? null : <span>– {words.out(out)}</span>}
@@ -85,6 +116,8 @@ function Sums({ flow, opened }: { flow: FlowRun; opened: Opened }) {
       {cost_micros === null ? null : <b>{money(cost_micros)}</b>}
       {unknown === 0 ? null : <span>{words.unpriced(unknown)}</span>}
       {flow.rewinds === 0 ? null : <span>{words.rewinds(flow.rewinds)}</span>}
+      {flow.resumed_from == null ? null
+        : <a href={`/r/${flow.resumed_from}`}>{words.resumed}</a>}
       <Tabs id={opened.id} />
     </div>
   );
@@ -114,7 +147,7 @@ function Why({ flow, asking, select }: {
 }) {
   const failed = flow.steps.find(({ step_id }) => step_id === flow.failed_step) ??
     flow.steps.find(isFailed);
-  const waits = flow.steps.find((step) => isWaiting(step) || asking.has(step.step_id));
+  const waits = flow.steps.find(({ step_id }) => asking.has(step_id));
   const live = flow.stage !== "over", step = live ? waits ?? failed : failed;
   if (step === undefined) return null;
   const isWait = step !== failed;
@@ -131,12 +164,27 @@ function Why({ flow, asking, select }: {
   );
 }
 
+/** The file of the report. */
+function Artifact({ of: { path, error } }: { of: NonNullable<FlowRun["artifact"]> }) {
+  return (
+    <p class={`run-why flow-file tone-${error === null ? "ok" : "fail"}`}>
+      <span aria-hidden="true">{error === null ? "✓" : "✕"} </span>
+      {error === null ? words.written : words.notWritten} <bdi class="mono">{visible(path)}</bdi>
+      {error === null ? null : <bdi class="muted"> {visible(error)}</bdi>}
+    </p>
+  );
+}
+
+const isLive = (flow: FlowRun, { row }: Opened): boolean =>
+  flow.stage !== "over" && row.value?.ended_ms == null;
+
 function Head({ flow, opened, asking, select }: {
   flow: FlowRun; opened: Opened; asking: ReadonlySet<string>; select(id: string): void;
 }) {
-  const seat = useSeat(), row = opened.row.value;
+  const seat = useSeat(), row = opened.row.value, { problem: unfit, start } = useStart();
   const [problem, problemSet] = useState<Problem | null>(null);
-  const live = flow.stage !== "over" && row?.ended_ms == null, root = row?.spec.root ?? "";
+  const live = isLive(flow, opened), root = row?.spec.root ?? "";
+  const rest = live || row === null ? null : resumeOf(flow, row.parent);
   const stop = async (): Promise<void> => {
     const answer = await post(`/runs/${opened.id}/stop`, {});
     problemSet(answer.ok ? null : answer.problem);
@@ -153,7 +201,7 @@ function Head({ flow, opened, asking, select }: {
       <div class="run-title">
         <Brand id={opened.id} />
         <h1 class="mono clip" dir="auto">{visible(row?.label ?? flow.flow)}</h1>
-        <State state={live && sumsOf(flow.steps).waits > 0 ? "waiting" : flow.state}
+        <State state={live && asking.size > 0 ? "waiting" : flow.state}
           {...(!live && cause !== null && cause !== "completed" &&
             { about: visible(cause.replaceAll("_", " ")) })} />
         <span class="muted clip run-about" dir="auto">{visible(words.ofFlow(flow.flow))}</span>
@@ -163,12 +211,15 @@ function Head({ flow, opened, asking, select }: {
               {words.stop}<Hint of="stopJob" />
             </button>
           ) : null}
+          {rest !== null && may("run")
+            ? <button onClick={() => void start(...rest)}>{words.resume}</button> : null}
           {may("run") ? <a class="button" href={about}>{words.startAgain}</a> : null}
         </span>
       </div>
-      <Sums flow={flow} opened={opened} />
+      <Sums flow={flow} waits={live ? asking.size : 0} opened={opened} />
       <Why flow={flow} asking={asking} select={select} />
-      <Trouble problem={problem} />
+      {flow.artifact == null ? null : <Artifact of={flow.artifact} />}
+      <Trouble problem={problem ?? unfit} />
       <Trouble problem={opened.problem.value} retry={opened.again} />
     </header>
   );
@@ -208,7 +259,7 @@ function Input({ flow }: { flow: FlowRun }) {
 
 export function FlowView({ opened }: { opened: Opened }) {
   const seat = useSeat(), { flow: read, problem, read: again } = useFlow(opened);
-  const { items } = useAsks(), flow = read.value;
+  const { items } = useAsks(), flow = read.value, above = useAbove(items, opened);
   const chosen = seat.query.value.get("step"), view = viewOf(seat.query.value);
   const select = (id: string | null): void => {
     const before = seat.query.peek().get("step");
@@ -218,8 +269,8 @@ export function FlowView({ opened }: { opened: Opened }) {
     query.set("step", id);
     seat.go(`${seat.path.peek()}?${query}`);
   };
-  const asking = new Set((flow?.steps ?? []).filter((step) =>
-    asksOf(items, opened.id, step).some(isOpen)).map(({ step_id }) => step_id));
+  const asking = new Set((flow?.steps ?? []).filter((step) => isWaiting(step) ||
+    asksOf(items, opened.id, above, step).some(isOpen)).map(({ step_id }) => step_id));
   useEffect(() => {
     seat.waits.value = asking.size;
     return () => void (seat.waits.value = null);
@@ -243,7 +294,8 @@ export function FlowView({ opened }: { opened: Opened }) {
       {step === undefined ? null : (
         <Boundary of={step.step_id}>
           <StepDetails key={step.step_id} step={step} steps={flow.steps} now_ms={daemonNow()}
-            asks={asksOf(items, opened.id, step)} select={select} />
+            asks={asksOf(items, opened.id, above, step)} select={select}
+            again={isLive(flow, opened) || !may("run") ? null : opened.id} />
         </Boundary>
       )}
     </div>

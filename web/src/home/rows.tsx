@@ -63,7 +63,7 @@ interface EndedProps { run: Ended; bad: boolean; selected: boolean }
 export function EndedRow({ run, bad, selected }: EndedProps) {
   const cause = run.cause === null || run.cause === "completed" ? undefined : run.cause;
   const name = nameOf(run), place = placeOf(run);
-  const mayAgain = bad && may("run") && (run.kind === "job" || run.kind === "workflow");
+  const mayAgain = bad && may("run") && ["job", "workflow", "flow"].includes(run.kind);
   return (
     <div {...row({ id: run.id, kind: bad ? "ended bad" : "ended", selected })}>
       <Brand id={run.id} />

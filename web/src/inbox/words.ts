@@ -27,12 +27,11 @@ export const words = {
   done: (done: number, all: number) =>
     (done === all ? `${all} answered.` : `${done} of ${all} answered; the others say why not.`),
   back: "All that waits",
-  close: "Close",
   call: "the call",
   session: "Session", run: "Run",
   notify: "Notify me in this browser",
   notifyOn: "This browser notifies you of questions while the page is not looked at.",
-  notifyOff: "Stop", notifyStart: "Notify again",
+  notifyOff: "Stop",
   notifyDenied: "This browser does not allow notifications of this page; its settings can.",
   notifyInsecure: "Browsers allow notifications only over https, or on the machine of the daemon.",
   notifyMissing: "This browser has no notifications.",

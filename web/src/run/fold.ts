@@ -21,6 +21,8 @@ export interface Agent {
   /** `queued`, `running`, `waiting`, `retrying`, or how it ended. */
   state: string;
   cached: boolean;
+  /** The run of the agent whose result it has. */
+  cached_from: string | null;
   cause: string | null; note: string | null;
   /** What keeps it from beginning, or from going on. */
   gate: { gate: string; limit?: string; name?: string; cause?: string; note?: string;
@@ -62,6 +64,8 @@ export interface RunState {
   paused: boolean;
   agents: ReadonlyMap<string, Agent>;
   lines: readonly Line[];
+  /** When timers of the script fire that are pending, by their numbers. */
+  timers: ReadonlyMap<unknown, number>;
   /** Event types that this page does not know. */
   skipped: number;
   /** It began with a snapshot that had no room for all agents. */
@@ -71,6 +75,7 @@ export interface RunState {
 interface Building extends RunState {
   agents: Map<string, Agent>;
   lines: Line[];
+  timers: Map<unknown, number>;
   /** Keys of runs: the same map for all states, since a run never gets another key. */
   keys: Map<string, string>;
 }
@@ -81,11 +86,11 @@ const number = (value: unknown): number | null => (typeof value === "number" ? v
 
 const empty = (seq: number): Building => ({
   seq, at_ms: 0, begun: {}, began_ms: null, end: null, ended_ms: null, paused: false,
-  agents: new Map(), lines: [], keys: new Map(), skipped: 0,
+  agents: new Map(), lines: [], timers: new Map(), keys: new Map(), skipped: 0,
   cut: false,
 });
 const copied = (state: Building): Building => ({
-  ...state, agents: new Map(state.agents), lines: [...state.lines],
+  ...state, agents: new Map(state.agents), lines: [...state.lines], timers: new Map(state.timers),
 });
 
 const closed = (bars: readonly Bar[], at_ms: number): Bar[] =>
@@ -101,10 +106,10 @@ function agentOf(state: Building, data: Data, at_ms: number): Agent {
   if (run !== null) state.keys.set(run, id);
   return state.agents.get(id) ?? {
     id, run, order: state.agents.size, label: text(data.label), phase: text(data.phase) ?? "",
-    model: null, prompt: "", state: "queued", cached: false, cause: null, note: null, gate: null,
-    asks: [], attempt: 1, bars: [], queued_ms: null, began_ms: null, ended_ms: null, at_ms,
-    tokens: 0, cost_micros: 0, cost_unknown: 0, session: null, line: null, column: null, file: null,
-    type: null, isolation: null, worktree: null,
+    model: null, prompt: "", state: "queued", cached: false, cached_from: null, cause: null,
+    note: null, gate: null, asks: [], attempt: 1, bars: [], queued_ms: null, began_ms: null,
+    ended_ms: null, at_ms, tokens: 0, cost_micros: 0, cost_unknown: 0, session: null, line: null,
+    column: null, file: null, type: null, isolation: null, worktree: null,
   };
 }
 
@@ -152,7 +157,8 @@ const CHANGES: Record<string, Change> = {
     const cached = data.cached === true;
     return {
       state: text(data.state) ?? "succeeded", cached, cause: text(data.cause),
-      note: text(data.note), gate: null, asks: [], ended_ms: at_ms,
+      cached_from: text(data.cached_from), note: text(data.note), gate: null, asks: [],
+      ended_ms: at_ms,
       tokens: number(data.tokens) ?? 0, cost_micros: number(data.cost_micros) ?? 0,
       cost_unknown: number(data.cost_unknown) ?? 0, worktree: text(data.worktree),
       bars: cached ? [{ kind: "cached", from_ms: at_ms, to_ms: at_ms, attempt: 1 }]
@@ -189,6 +195,12 @@ function take(state: Building, event: StreamEvent): void {
       state.lines.push({ no: number(data.no) ?? 0, at_ms, seq,
         ...(type === "phase" ? { title: text(data.title) ?? "" }
           : { text: text(data.text) ?? "" }) });
+      break;
+    case "timer_started":
+      state.timers.set(data.timer, number(data.due_ms) ?? at_ms);
+      break;
+    case "timer_finished":
+      state.timers.delete(data.timer);
       break;
     case "workflow_paused": case "workflow_resumed":
       state.paused = type === "workflow_paused";
@@ -232,6 +244,7 @@ function agentRead(state: Building, row: Data): void {
   state.agents.set(fresh.id, {
     ...fresh, at_ms, attempt, began_ms, ended_ms, model: text(row.model),
     prompt: text(row.prompt) ?? "", cached: row.cached === true,
+    cached_from: text(row.cached_from),
     state: isAsked ? "waiting" : text(row.state) ?? "running",
     cause: row.cause === "completed" ? null : text(row.cause), note: text(row.note),
     asks: isAsked ? [{ approval: text(waiting.approval) ?? "", tool: text(waiting.tool) ?? "",

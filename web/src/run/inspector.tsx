@@ -1,11 +1,12 @@
 /** One agent: its state and why, its question, what it does now, its prompt, tools and result. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
 import { AskCard } from "../ask/ask.tsx";
 import { bodyOf, fitsRow, isYesNo } from "../ask/text.ts";
 import { Markdown } from "../markdown/index.ts";
 import { Bounded } from "../parts/bounded.tsx";
+import { useSheet } from "../parts/sheet.ts";
 import { State } from "../parts/state.tsx";
 import { count, elapsed, money } from "../parts/text.ts";
 import { Trouble } from "../parts/trouble.tsx";
@@ -16,9 +17,10 @@ import { useKeys } from "../shell/keys.ts";
 import { useAsks } from "../state/asks.ts";
 import { may } from "../state/me.ts";
 import type { Page } from "../state/types.ts";
+import { Facts, type Fact } from "./facts.tsx";
 import { isOver, type Agent } from "./fold.ts";
 import {
-  agentAt, causeText, inspect, isNarrow, markOf, nameOf, useOpened, useOrder,
+  agentAt, causeText, inspect, markOf, nameOf, useOpened, useOrder,
 } from "./view.ts";
 import { isHeard, pulse, sentence } from "./why.ts";
 import { words } from "./words.ts";
@@ -80,7 +82,7 @@ function Now({ agent }: { agent: Agent }) {
   const cost = Math.max(agent.cost_micros, progress?.cost_micros ?? row?.cost_micros ?? 0);
   const over = isOver(agent), end = agent.ended_ms ?? now_ms.value;
   const said = sentence(known, now_ms.value);
-  const list: [string, preact.ComponentChildren][] = [
+  const list: Fact[] = [
     [words.lastWord, over || !isHeard(known) ? null : words.ago(pulse(known, now_ms.value))],
     [words.took, agent.began_ms === null || agent.cached ? null : elapsed(end - agent.began_ms)],
     [words.tokens, tokens === 0 ? null : `${count(tokens)}${read === 0 ? "" : words.cacheRate(
@@ -94,16 +96,14 @@ function Now({ agent }: { agent: Agent }) {
     [words.worktree, agent.worktree === null && agent.isolation !== "worktree" ? null
       : <bdi class="mono">{visible(agent.worktree ?? agent.isolation ?? "")}</bdi>],
     [words.place, agent.line === null ? null : words.line(agent.line)],
+    [words.ranAs, agent.cached_from === null ? null
+      : <a class="mono" href={`/r/${agent.cached_from}`}>{agent.cached_from}</a>],
   ];
   return (
     <section>
       <h3>{words.now}</h3>
       {said === null ? null : <p class={`is-${said.kind}`} data-clock>{visible(said.text)}</p>}
-      <dl class="run-facts" data-clock>
-        {list.map(([name, value]) => (value === null ? null : (
-          <div key={name}><dt>{name}</dt><dd>{value}</dd></div>
-        )))}
-      </dl>
+      <Facts list={list} />
     </section>
   );
 }
@@ -198,21 +198,16 @@ function Whole({ agent }: { agent: Agent }) {
 }
 
 export function Inspector({ id }: { id: string }) {
-  const { state } = useOpened(), seat = useSeat(), named = useNamed();
-  const agent = agentAt(state.value, id), button = useRef<HTMLButtonElement>(null);
-  const sheet = isNarrow(seat), isThere = agent !== undefined;
-  useEffect(() => { // A sheet: what is under it has no place for the focus.
-    if (sheet && isThere) button.current?.focus({ preventScroll: true });
-  }, [sheet, isThere]);
-  useEffect(() => () => void requestAnimationFrame(() => { // It may take the focus with it.
-    const isLost = document.activeElement === null || document.activeElement === document.body;
-    const list = seat.box?.querySelector<HTMLElement>(".run-list .windowed");
-    if (isLost) list?.focus({ preventScroll: true });
-  }), []);
+  const agent = agentAt(useOpened().state.value, id), seat = useSeat();
   const close = (): void => inspect(seat, null);
   useKeys([{ name: "leave", run: close }]);
-  if (agent === undefined) return null;
-  const [shape, tone] = markOf(agent), name = nameOf(agent);
+  return agent === undefined ? null : <One agent={agent} close={close} />;
+}
+
+function One({ agent, close }: { agent: Agent; close(): void }) {
+  const seat = useSeat(), named = useNamed(), [shape, tone] = markOf(agent), name = nameOf(agent);
+  const button = useSheet(() =>
+    seat.box?.querySelector<HTMLElement>(".run-list .windowed")?.focus({ preventScroll: true }));
   return (
     <aside class="inspector" aria-label={named(words.inspector(name))}>
       <div class="inspector-title">

@@ -12,7 +12,7 @@ export interface Mark {
 const isFailure = ({ type, data }: StreamEvent): boolean => {
   const { state } = data as { state?: string };
   return type.endsWith("_finished") && state !== undefined &&
-    !["succeeded", "degraded", "cancelled"].includes(state);
+    !["succeeded", "degraded", "cancelled", "fired", "cleared"].includes(state);
 };
 
 export function marksOf(events: readonly StreamEvent[], most: number): Mark[] {

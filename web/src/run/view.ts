@@ -3,6 +3,7 @@ import { createContext } from "preact";
 import { useContext, useRef } from "preact/hooks";
 
 import { post, type Problem } from "../api/api.ts";
+import { stateMark, type StateMark } from "../parts/mark.ts";
 import { beginning, visible } from "../parts/visible.ts";
 import type { Seat } from "../router/router.ts";
 import type { Agent, RunState } from "./fold.ts";
@@ -52,15 +53,10 @@ export function nameOf({ label, prompt }: { label: string | null; prompt?: strin
 
 /** Shape and colour of an agent: as everywhere, but what is cached has its own. */
 export function markOf(
-  agent: Pick<Agent, "state" | "cached" | "ended_ms">): [shape: string, tone: string] {
+  agent: Pick<Agent, "state" | "cached" | "ended_ms">): StateMark {
   if (agent.cached) return ["▒", "cached"];
   if (isBad(agent)) return agent.state === "timed_out" ? ["⏱", "fail"] : ["✕", "fail"];
-  const marks: Record<string, [string, string]> = {
-    queued: ["○", "queued"], running: ["◔", "run"], waiting: ["◆", "wait"],
-    retrying: ["◔", "degraded"], succeeded: ["✓", "ok"], degraded: ["◐", "degraded"],
-    cancelled: ["⊘", "stopped"],
-  };
-  return marks[agent.state] ?? ["○", "queued"];
+  return agent.state === "retrying" ? ["◔", "degraded"] : stateMark(agent.state);
 }
 
 export const causeText = (cause: string | null): string => (cause ?? "").replaceAll("_", " ");

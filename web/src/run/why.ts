@@ -166,7 +166,11 @@ export function culprit(
     ({ agent: null, busy, sentence: { kind, text, ms: 0 } });
   if (worst?.sentence.kind === "ask") return { ...worst, busy };
   if (state.paused) return own("slot", words.why.paused);
-  if (worst === null) return own("works", words.why.begins);
+  if (worst === null) {
+    const due_ms = Math.min(...state.timers.values());
+    return Number.isFinite(due_ms) ? own("slot", words.why.timer(due_ms, now_ms))
+      : own("works", words.why.begins);
+  }
   // A queue behind agents that are at work is how a run goes on.
   const moves = busy > 0 && ["slot", "tool", "works"].includes(worst.sentence.kind);
   if (!moves) return { ...worst, busy };

@@ -1,5 +1,5 @@
 /** Texts of a workflow run. */
-import { clockTime, count, elapsed, money } from "../parts/text.ts";
+import { clockTime, count, elapsed, money, timeTo } from "../parts/text.ts";
 
 const seconds = (ms: number): string => (ms < 60_000 ? `${Math.floor(ms / 1000)} s` : elapsed(ms));
 const agents = (n: number): string => `${count(n)} ${n === 1 ? "agent" : "agents"}`;
@@ -72,11 +72,11 @@ export const words = {
     works: "busy",
     queued: (n: number) => `${agents(n)} ${n === 1 ? "waits" : "wait"} for a slot`,
     begins: "The script works; no agent is busy.",
+    timer: (at_ms: number, now_ms: number) => `waits for its timer, until ${timeTo(at_ms, now_ms)}`,
     atWork: (n: number) => `${agents(n)} busy`,
     others: (n: number) => `${count(n)} more busy`,
     heard: (ms: number) => `last word ${ms < 1000 ? "just now" : `${seconds(ms)} ago`}`,
     runQueued: "It waits until another run has ended.",
-    lead: "Why it waits",
   },
 
   /* --- The past --- */
@@ -112,7 +112,7 @@ export const words = {
   now: "Now", lastWord: "last word", tokens: "tokens", output: "output tokens", cost: "cost",
   cacheRate: (percent: number) => ` · ${percent} % cached`,
   worktree: "working tree", model: "model", type: "type", took: "took", attempt: "attempt",
-  began: "began", place: "in the script", line: (n: number) => `line ${n}`,
+  began: "began", place: "in the script", ranAs: "result of", line: (n: number) => `line ${n}`,
   prompt: "Prompt", tools: "Tools", result: "Result", cause: "Why",
   times: (n: number) => `× ${n}`,
   noTools: "It has called no tool.",
@@ -135,5 +135,4 @@ export const words = {
     `${file ?? "the script"}, line ${line}${column === undefined ? "" : `, column ${column}`}`,
   returned: "What the script returned",
   resultCut: "The result is longer than a stream carries; the API has all of it.",
-  copyResult: "Copy",
 };

@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 
 import { Diff } from "../diff/index.ts";
 import { Bounded } from "../parts/bounded.tsx";
+import { stateMark } from "../parts/mark.ts";
 import { visible } from "../parts/visible.ts";
 import type { Part } from "../state/message.ts";
 import { useOpen, useTalk } from "./talk.ts";
@@ -13,13 +14,9 @@ import { words } from "./words.ts";
 
 const OUTPUT_FIRST = 2_000;
 const OPEN_MAX = 12; // A larger group begins closed.
-const SHAPES: Record<string, [shape: string, tone: string]> = {
-  succeeded: ["✓", "ok"], failed: ["✕", "fail"], cancelled: ["⊘", "stopped"],
-  running: ["◔", "run"], waiting: ["◆", "wait"],
-};
 
 function Shape({ state }: { state: string }) {
-  const [shape, tone] = SHAPES[state] ?? ["○", "queued"];
+  const [shape, tone] = stateMark(state);
   return <span class={`shape tone-${tone}`} aria-hidden="true">{shape}</span>;
 }
 

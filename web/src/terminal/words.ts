@@ -1,7 +1,6 @@
 /** Texts of a terminal. */
 export const words = {
   label: "Terminal",
-  loading: "The terminal is loaded…",
   failed: "This page is of another version than the daemon.",
   waits: "The terminal begins when the job starts.",
   ended: (code: number) => `ended with ${code}`,

@@ -5,6 +5,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { get, type Problem } from "../api/api.ts";
 import { Bounded } from "../parts/bounded.tsx";
 import { copyText } from "../parts/copy.tsx";
+import { timeTo } from "../parts/text.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { useNamed, useSeat } from "../router/router.ts";
@@ -169,6 +170,8 @@ function Facts({ node, asks }: { node: Node; asks: readonly Asking[] }) {
         <><dt>{words.error}</dt><dd dir="auto">{visible(error)}</dd></>
       )}
       <dt>{words.started}</dt><dd>{clock.format(node.start)}</dd>
+      {span?.due == null ? null
+        : <><dt>{words.due}</dt><dd>{timeTo(span.due, node.start)}</dd></>}
       {where === "" ? null : (
         <><dt>{node.turn === null ? words.attempt : words.inTurn}</dt>
           <dd>{node.turn === null ? `${span?.attempt}, ${where}` : where}</dd></>
@@ -208,7 +211,8 @@ export function Inspector({ node, source, asks, turn, onClose }: InspectorProps)
           </button>
         )}
       </div>
-      {span === null || span.step === null || span.kind === "process" ? null : (
+      {span === null || span.step === null || ["process", "timer"].includes(span.kind)
+        ? null : (
         <>
           <Text key={`${span.id} in`} span={span} side="input" />
           <Text key={`${span.id} out`} span={span} side="output" />

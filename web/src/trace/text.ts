@@ -1,4 +1,5 @@
 /** Numbers, shapes and colours of a trace. All are pure. */
+import { stateMark, type StateMark } from "../parts/mark.ts";
 import type { Asking } from "./follow.ts";
 import type { Node, Span, Sums } from "./tree.ts";
 import { isError } from "./tree.ts";
@@ -40,20 +41,14 @@ export const percentOf = ({ read, cached }: Pick<Sums, "read" | "cached">): numb
 export const cacheTone = (percent: number): string =>
   (percent >= 60 ? "cached" : percent >= 30 ? "degraded" : "fail");
 
-/** Of a step; what stands above steps has none. */
+/** Of a step; what stands above steps has none, and a timer lasts as long as it shall. */
 export const latencyTone = ({ span }: Node, ms: number): string =>
-  (span === null || span.step === null ? "" : ms < 1000 ? "tone-ok"
+  (span === null || span.step === null || span.kind === "timer" ? "" : ms < 1000 ? "tone-ok"
     : ms < 5000 ? "tone-degraded" : "tone-fail");
 
-const SHAPES: Record<string, [shape: string, tone: string]> = {
-  queued: ["○", "queued"], running: ["◔", "run"], waiting: ["◆", "wait"], pending: ["◔", "run"],
-  succeeded: ["✓", "ok"], completed: ["✓", "ok"], degraded: ["◐", "degraded"],
-  failed: ["✕", "fail"], interrupted: ["✕", "fail"], denied: ["✕", "fail"],
-  timed_out: ["⏱", "fail"], cancelled: ["⊘", "stopped"], lost: ["?", "lost"],
-  outcome_unknown: ["?", "lost"],
-};
-export const shapeOf = (state: string): [shape: string, tone: string] =>
-  SHAPES[state] ?? ["○", "queued"];
+/** A call that is pending goes on in the background. */
+export const shapeOf = (state: string): StateMark =>
+  stateMark(state === "pending" ? "running" : state);
 
 export function barOf(node: Node): string {
   if (node.span !== null && isError(node.span)) return "bar-fail";

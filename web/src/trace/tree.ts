@@ -12,6 +12,8 @@ export interface Given {
   turn?: number; message?: string | null;
   /** Of a tree of runs: */
   parent?: string | null; label?: string | null; phase?: string | null;
+  /** Of a timer of a script. */
+  due_ms?: number | null;
 }
 
 export interface Span {
@@ -23,6 +25,7 @@ export interface Span {
   /** Tokens: all of them; those that were read; those of them that came from a cache. */
   tokens: number; read: number; cached: number;
   cost: number | null; unpriced: boolean;
+  due: number | null;
 }
 
 export interface Sums {
@@ -96,7 +99,9 @@ export function spanOf(given: Given): Span {
   return {
     id: given.id, run: given.run, attempt: given.attempt, step: given.step, kind: given.kind,
     name: given.kind === "model" ? given.name.slice(given.name.indexOf("/") + 1) : given.name,
-    about: aboutOf(given), state: given.state, cause: given.cause, error: given.error,
+    about: aboutOf(given), due: given.due_ms ?? null, cause: given.cause, error: given.error,
+    // A timer waits for its time, and for nobody.
+    state: given.kind === "timer" && given.ended_ms === null ? "running" : given.state,
     start: given.started_ms, end: given.ended_ms, turn, message, parent, tries: given.tries,
     tokens: read + (tokens?.output ?? 0), read, cached, cost,
     unpriced: given.ended_ms !== null && tokens !== null && tokens.fresh !== null && cost === null,

@@ -1,7 +1,8 @@
 /** Texts of a trace. */
+import { words as shared } from "../words.ts";
+
 export const words = {
   trace: "Trace",
-  ofRun: (name: string) => `Trace of ${name}`,
   session: "Session",
   run: "Run",
   spans: (count: string) => (count === "1" ? "1 span" : `${count} spans`),
@@ -14,9 +15,10 @@ export const words = {
   filters: "Filters",
   kinds: {
     model: "model", tool: "tools", process: "processes", review: "reviews",
-    compaction: "summaries",
+    compaction: "summaries", timer: "timers",
   } as Record<string, string>,
-  calls: { model: "model ", review: "review ", compaction: "summary " } as Record<string, string>,
+  calls: { model: "model ", review: "review ", compaction: "summary ",
+    timer: "timer " } as Record<string, string>,
   long: "≥ 1 s",
   turn: (turn: number) => `turn ${turn}`,
   onlyTurn: (turn: number) => `Only turn ${turn}`,
@@ -37,7 +39,6 @@ export const words = {
   times: (count: number) => `× ${count}`,
   failed: (count: number) => `${count} ${count === 1 ? "error" : "errors"}`,
   cacheOf: (cached: string, read: string) => `(${cached}/${read})`,
-  reading: "reading…",
   cut: (count: string) => `These are the first ${count} steps; choose a turn to see others.`,
   cutRun: (count: string) => `These are the first ${count} steps of this run.`,
   noneTurn: (turn: number) => `Nothing ran in turn ${turn}.`,
@@ -55,7 +56,7 @@ export const words = {
   error: "error",
   state: "state",
   started: "started",
-  lasted: "lasted",
+  due: "due",
   inTurn: "in turn",
   step: (step: number) => `step ${step}`,
   attempt: "attempt",
@@ -82,9 +83,7 @@ export const words = {
   linkCopied: "The link was copied.",
   linkNotCopied: "The link could not be copied.",
   states: {
-    succeeded: "succeeded", completed: "finished", failed: "failed", running: "running",
-    pending: "goes on in the background", denied: "denied", outcome_unknown: "outcome unknown",
-    timed_out: "timed out", lost: "lost", cancelled: "cancelled", interrupted: "interrupted",
-    degraded: "degraded", queued: "queued", waiting: "waiting",
+    ...shared.states, pending: "goes on in the background", denied: "denied",
+    outcome_unknown: "outcome unknown", waiting: "waiting",
   } as Record<string, string>,
 };

@@ -29,11 +29,9 @@ export const words = {
   placeFiles: (n: number) => many(n, "file"),
   placeNone: "not there",
   cut: "more files than are read",
-  unchecked: "not checked yet",
 
   /* --- One of them --- */
   all: "All workflows and flows",
-  about: "What it does",
   phases: "Phases",
   start: "Start",
   args: "Args",
@@ -78,7 +76,6 @@ export const words = {
   } as Record<string, (limit: string | number) => string>,
 
   /* --- The plan --- */
-  planTitle: "Plan",
   agents: (n: number) => many(n, "agent"),
   sums: (agents: number, waves: number) =>
     `${many(agents, "agent")} in ${many(waves, "wave")}`,

@@ -8,7 +8,6 @@ export const words = {
   panels: { timeline: "Turns", background: "Background", search: "Search" },
   running: (count: number) => `${count} running`,
   more: "Earlier ones",
-  working: "A moment…",
 
   turn: "Turn",
   noTurns: "No turns yet.",
