@@ -574,8 +574,11 @@ static void named_approvers_are_asked_again_by_any_way_to_a_step_after_them(void
             "build", RUN("1"), "") "," STEP("ship", RUN("1"), AFTER("\"yes\",\"build\"")));
     static const struct {
         enum flow_again again;
+        enum flow_status was; /* FAILED: what came after it did without it. */
         bool reused[3];
-    } cases[] = {{FLOW_AGAIN, {false, false, false}}, {FLOW_ALONE_AGAIN, {true, false, true}}};
+    } cases[] = {{FLOW_AGAIN, FLOW_COMPLETED, {false, false, false}},
+                 {FLOW_ALONE_AGAIN, FLOW_COMPLETED, {true, false, true}},
+                 {FLOW_NOT_AGAIN, FLOW_FAILED, {false, false, false}}};
     for (size_t c = 0; c < COUNT_OF(cases); c++) {
         AUTO(json_release) json_t *json = NULL;
         AUTO(json_release) json_t *old = NULL;
@@ -588,6 +591,7 @@ static void named_approvers_are_asked_again_by_any_way_to_a_step_after_them(void
         for (size_t i = 0; i < before.count; i++) {
             before.steps[i].status = FLOW_COMPLETED;
         }
+        before.steps[1].status = cases[c].was;
         rerun.again[1] = cases[c].again;
         flow_reuse(&flow, &rerun, from);
         for (size_t i = 0; i < flow.count; i++) {

@@ -286,10 +286,9 @@ struct flow_rerun {
 };
 /* Steps of a new run, before its first round, that have the result of a step of `before`. Such a
  * step has completed there, is described as it was, and so is all that it waits for. The answer of
- * approvers whom the file names holds only if nothing is edited, and if nothing after it runs again
- * by a name.
- * ret_from: by place, the place in `before`; FLOW_NONE: the step runs. Functions of a step that was
- * excluded or skipped are asked again. */
+ * approvers whom the file names holds only if nothing is edited, and if nothing runs again after it
+ * that had completed. Functions of a step that was excluded or skipped are asked again.
+ * ret_from: by place, the place in `before`; FLOW_NONE: the step runs. */
 void flow_reuse(const struct flow *flow, const struct flow_rerun *rerun,
                 size_t ret_from[FLOW_STEPS_MAX]);
 /* The step has completed, as that one has. */

@@ -85,28 +85,36 @@ static bool any_after(const struct flow *flow, const bool *marked, size_t at) {
 }
 
 /* An approval is a yes to what steps before it had said: where one of those runs again, even alone,
- * the question is asked again. A yes of approvers is one to what comes after it, too: nobody who
- * may not give it may change what it was for, or do that twice, by the name of any step. */
-static void approvals_mark(const struct flow *flow, const struct flow_rerun *rerun,
+ * the question is asked again. */
+static void approvals_mark(const struct flow *flow, const enum flow_again *again,
                            bool stale[FLOW_STEPS_MAX]) {
-    bool after[FLOW_STEPS_MAX] = {false}, runs[FLOW_STEPS_MAX] = {false};
+    bool after[FLOW_STEPS_MAX] = {false};
     for (size_t i = 0; i < flow->count; i++) {
-        after[i] = rerun->again[i] != FLOW_NOT_AGAIN;
-        runs[i] = rerun->again[i] == FLOW_AGAIN;
+        after[i] = again[i] != FLOW_NOT_AGAIN;
     }
     flow_mark_after(flow, after);
-    flow_mark_after(flow, runs);
     for (size_t i = 0; i < flow->count; i++) {
-        runs[i] |= rerun->again[i] == FLOW_ALONE_AGAIN;
+        stale[i] = stale[i] || (after[i] && again[i] == FLOW_NOT_AGAIN &&
+                                flow->steps[i].kind == FLOW_KIND_APPROVAL);
     }
+}
+
+/* A yes of approvers is one to what comes after it, too, once: nobody who may not give it may
+ * change that, or have it done again. Marks the first of them that must be asked again. */
+static bool approver_mark(const struct flow *flow, const struct flow_rerun *rerun,
+                          const bool *completed, bool stale[FLOW_STEPS_MAX]) {
+    bool twice[FLOW_STEPS_MAX], found = false;
+    memcpy(twice, stale, sizeof twice);
+    flow_mark_after(flow, twice);
     for (size_t i = 0; i < flow->count; i++) {
-        const struct flow_step *step = &flow->steps[i];
-        if (step->kind == FLOW_KIND_APPROVAL && !stale[i]) {
-            const bool by_others = json_array_size(json_object_get(step->json, "approvers")) > 0;
-            stale[i] = (after[i] && rerun->again[i] == FLOW_NOT_AGAIN) ||
-                       (by_others && (rerun->edited || any_after(flow, runs, i)));
-        }
+        twice[i] = (twice[i] || rerun->again[i] != FLOW_NOT_AGAIN) && completed[i];
     }
+    for (size_t i = 0; i < flow->count && !found; i++) {
+        const bool asks = json_array_size(json_object_get(flow->steps[i].json, "approvers")) > 0;
+        found = asks && !stale[i] && (rerun->edited || any_after(flow, twice, i));
+        stale[i] = stale[i] || found;
+    }
+    return found;
 }
 
 /* --- The verdict ------------------------------------------------------------------------------ */
@@ -115,7 +123,7 @@ void flow_reuse(const struct flow *flow, const struct flow_rerun *rerun,
                 size_t ret_from[FLOW_STEPS_MAX]) {
     const struct flow *before = rerun->before;
     const enum flow_again *again = rerun->again;
-    bool stale[FLOW_STEPS_MAX] = {false};
+    bool stale[FLOW_STEPS_MAX] = {false}, completed[FLOW_STEPS_MAX] = {false};
     for (size_t i = 0; i < flow->count; i++) {
         const struct flow_step *new = &flow->steps[i];
         ret_from[i] = flow_find(before, new->id);
@@ -123,13 +131,15 @@ void flow_reuse(const struct flow *flow, const struct flow_rerun *rerun,
         stale[i] = old == NULL || again[i] == FLOW_AGAIN ||
                    !described_alike(old->json, new->json) || !waits_alike(before, old, flow, new) ||
                    !ended_alike(old, new);
+        completed[i] = old != NULL && old->status == FLOW_COMPLETED;
     }
-    approvals_mark(flow, rerun, stale);
+    approvals_mark(flow, again, stale);
+    while (approver_mark(flow, rerun, completed, stale)) {
+        /* Each time one more: what comes after that one runs again. */
+    }
     flow_mark_after(flow, stale);
     for (size_t i = 0; i < flow->count; i++) {
-        const bool completed =
-            ret_from[i] != FLOW_NONE && before->steps[ret_from[i]].status == FLOW_COMPLETED;
-        if (stale[i] || !completed || again[i] != FLOW_NOT_AGAIN) {
+        if (stale[i] || !completed[i] || again[i] != FLOW_NOT_AGAIN) {
             ret_from[i] = FLOW_NONE;
         }
     }
