@@ -136,14 +136,15 @@ static void child_state_take(struct sim *sim, const struct ask_row *row, void *c
 static void children_look(struct sim *sim) {
     struct sim_flows *all = flows_of(sim);
     const struct ask_number last = ask_number(all->last_child);
-    ask_each(sim,
-             "SELECT f.run, coalesce(CASE WHEN c.kind = 'turn' THEN s.title WHEN c.kind = 'job'"
-             " THEN c.label ELSE (SELECT name FROM flow_steps WHERE child = c.id) END, ''),"
-             " c.id, c.run, coalesce(n.source, '') FROM runs c JOIN runs f ON f.id = c.parent"
-             " LEFT JOIN turns t ON t.run = c.id LEFT JOIN sessions s ON s.id = t.session"
-             " LEFT JOIN flows n ON n.run = c.id WHERE c.id > CAST($1 AS INTEGER)"
-             " AND f.kind = 'flow' ORDER BY c.id",
-             TEXTS(last.text), child_take, NULL);
+    ask_each(
+        sim,
+        "SELECT f.run, coalesce(CASE WHEN c.kind = 'turn' THEN s.title WHEN c.kind = 'job'"
+        " THEN c.label ELSE (SELECT name FROM flow_steps WHERE run = f.id AND latest = c.run)"
+        " END, ''), c.id, c.run, coalesce(n.source, '') FROM runs c JOIN runs f ON f.id = c.parent"
+        " LEFT JOIN turns t ON t.run = c.id LEFT JOIN sessions s ON s.id = t.session"
+        " LEFT JOIN flows n ON n.run = c.id WHERE c.id > CAST($1 AS INTEGER)"
+        " AND f.kind = 'flow' ORDER BY c.id",
+        TEXTS(last.text), child_take, NULL);
     for (size_t i = 0; i < all->count; i++) {
         struct sim_flow *flow = &all->list[i];
         for (size_t c = 0; c < flow->child_count && !flow->judged; c++) {
