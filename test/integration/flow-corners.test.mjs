@@ -31,7 +31,8 @@ test("a question that could not be asked is refused at the start; any words can 
     await refused(form("{}"), /step 'p': schema: its type must be "object"/);
     written(turns, "words", approval('run: () => "\\u0001".repeat(20000)'));
     const run = await started(turns, "words", "x");
-    const { id } = await asked(turns, run);
+    const { id, arguments: { question } } = await asked(turns, run);
+    assert.match(question, /\n\n\(cut after \d+ of 20000 bytes: the run's page has the whole/);
     await turns.ask("POST", `/approvals/${id}`, { decision: "deny" });
     assert.equal((await ended(turns, run)).state, "failed");
   });

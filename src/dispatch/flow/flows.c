@@ -14,6 +14,7 @@ enum {
     RETRY_MS = 200,
     RETRY_MAX_MS = 30000,
     WAIT_MAX_MS = 3600000,
+    OVERDUE_MS = 250, /* A time has passed, and what it is for gives signs of life. */
     CRASHES_MAX = 3,
     RUN_TEXTS = 16,
     ARTIFACT_FAULT_MAX = 400,
@@ -499,7 +500,8 @@ static void time_wait(struct flow_run *run) {
     timer_stop(loop, &run->timer);
     if (run->due_ms > 0 && run->stage == FLOW_IN_STEPS) {
         timer_start(loop, &run->timer,
-                    (uint64_t)(wait_ms < 10            ? 10
+                    (uint64_t)(wait_ms < 0             ? OVERDUE_MS
+                               : wait_ms < 10          ? 10
                                : wait_ms > WAIT_MAX_MS ? WAIT_MAX_MS
                                                        : wait_ms),
                     on_time);

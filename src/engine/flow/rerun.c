@@ -88,9 +88,10 @@ struct err tx_flow_last(struct tx *tx, const struct flow_wanted *wanted, struct 
     AUTO(rows_release)
     struct rows *rows =
         tx_rows(tx,
-                "SELECT r.run, f.name, f.file, f.root FROM (SELECT run, name, file, root FROM flows"
-                " ORDER BY run DESC LIMIT $2) f JOIN runs r ON r.id = f.run WHERE r.owner = $1 AND"
-                " r.ended_ms IS NOT NULL AND r.parent = 0 ORDER BY r.id DESC",
+                "SELECT r.run, f.name, f.file, f.root FROM (SELECT id, run FROM runs"
+                " WHERE owner = $1 AND kind = 'flow' AND kind <> 'agent' AND parent = 0"
+                " AND ended_ms IS NOT NULL ORDER BY id DESC LIMIT $2) r"
+                " JOIN flows f ON f.run = r.id ORDER BY r.id DESC",
                 ARGS(arg_text(wanted->owner), arg_int(FLOW_LAST_MAX)));
     while (ret_run->len == 0 && rows_step(rows)) {
         *ret_run = is_wanted(wanted, rows) ? rows_copy(rows, 0) : *ret_run;

@@ -221,9 +221,11 @@ static void question_write(struct tx *tx, const struct flow_step *step, struct b
     text_add_char(text, '}');
 }
 
-/* As many of the words as find room beside the form: as JSON they may be longer. */
-static struct bytes words_cut(struct bytes words) {
-    AUTO(text_done) struct text text = text_up_to(QUESTION_BYTES_MAX - FLOW_FORM_MAX - 100);
+/* As many of the words as find room beside the form: as JSON they may be longer. Nobody should say
+ * yes to what they cannot see, and not know it. */
+static struct bytes words_cut(struct tx *tx, struct bytes words) {
+    AUTO(text_done) struct text text = text_up_to(QUESTION_BYTES_MAX - FLOW_FORM_MAX - 200);
+    const size_t whole = words.len;
     words.len = utf8_cut(words, QUESTION_TEXT_MAX / 2);
     text_add_json(&text, words.data, words.len);
     while (text_failed(&text)) {
@@ -231,7 +233,14 @@ static struct bytes words_cut(struct bytes words) {
         text_clear(&text);
         text_add_json(&text, words.data, words.len);
     }
-    return words;
+    if (words.len == whole) {
+        return words;
+    }
+    text_clear(&text);
+    text_add(&text, words.data, words.len);
+    text_addf(&text, "\n\n(cut after %zu of %zu bytes: the run's page has the whole prompt)",
+              words.len, whole);
+    return tx_copy_text(tx, &text, "flows: question");
 }
 
 /* The words are those of the file, or what its function returned. The id of the question. */
@@ -246,7 +255,7 @@ static struct bytes person_ask(struct tx *tx, struct flow_state *state, size_t a
     AUTO(text_done) struct text question = text_up_to(QUESTION_BYTES_MAX);
     AUTO(text_done) struct text asked = text_up_to(QUESTION_BYTES_MAX + 30);
     const struct bytes words = runs ? written : json_bytes(step->json, "prompt");
-    question_write(tx, step, words_cut(words), &question);
+    question_write(tx, step, words_cut(tx, words), &question);
     text_addf(&asked, "%lld ", (long long)step->version);
     text_add(&asked, question.data, question.len);
     const struct sha256 hash = sha256_of(asked.data, asked.len);
