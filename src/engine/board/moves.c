@@ -412,6 +412,7 @@ static void move_apply(struct tx *tx, const struct task_move *move, const struct
     } else if (reopened) {
         io_task->retry_count = 0;
         io_task->attempts = 0;
+        io_task->rejections = 0; /* Else no reviewer would judge what the answer changed. */
         memset(io_task->counters, 0, sizeof io_task->counters);
         io_task->prints = BYTES("");
         io_task->answer = move->answer;

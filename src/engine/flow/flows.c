@@ -14,15 +14,11 @@ static struct bytes note_cut(struct bytes note) {
 
 /* --- Its start -------------------------------------------------------------------------------- */
 
-static bool is_reused(const struct flow_reused *reused, size_t at) {
-    return reused->run != 0 && reused->from[at] != FLOW_NONE;
-}
-
 static void steps_insert(struct tx *tx, int64_t run, const struct flow *flow,
                          const struct flow_reused *reused) {
     for (size_t i = 0; i < flow->count; i++) {
         const struct flow_step *step = &flow->steps[i];
-        if (is_reused(reused, i)) {
+        if (flows__is_reused(reused, i)) {
             flows__reused_insert(tx, run, flow, i, reused);
             continue;
         }
@@ -55,7 +51,7 @@ static void started_event(struct tx *tx, const struct flow_new *what, const stru
         text_add_member(&data, "step_id", step->id);
         text_add_member(&data, "kind", bytes_of(flow_kind_names[step->kind]));
         text_add_member(&data, "status", bytes_of(flow_status_names[step->status]));
-        if (is_reused(reused, i)) {
+        if (flows__is_reused(reused, i)) {
             text_add_member(&data, "cached", reused->cached[i]);
         }
         text_add_char(&data, '}');

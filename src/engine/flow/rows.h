@@ -63,10 +63,14 @@ extern const char *const flow_stage_names[]; /* By value; NULL ends them. */
 
 /* rerun.c: steps of a new run that have results of an ended one. */
 struct flow_reused {
-    int64_t run;          /* Id of that one; 0: there is none, and the rest is not set. */
-    size_t *from;         /* In the arena, by place: the step there; FLOW_NONE: it runs. */
-    struct bytes *cached; /* In the arena, by place: run_… in which it ran. */
+    int64_t run;  /* Id of that one; 0: there is none, and the rest is not set. */
+    size_t *from; /* In the arena, by place: the step there; FLOW_NONE: it runs. */
+    struct bytes
+        *cached; /* In the arena, by place of a step that is reused: where it ran, run_…. */
 };
+static inline bool flows__is_reused(const struct flow_reused *reused, size_t at) {
+    return reused->run != 0 && reused->from[at] != FLOW_NONE;
+}
 /* Steps of `flow` have completed afterwards. ERR_NOT_FOUND, ERR_CONFLICT, ERR_RUN_ALIVE: there is
  * no such ended flow; ERR_BAD_FIELD: a step that is named cannot run again. */
 MUST_CHECK struct err flows__reuse(struct tx *tx, const struct flow_new *what, struct flow *flow,

@@ -251,7 +251,8 @@ void flows__plan_write(const struct flow *flow, const struct flow_reused *reused
         text_add_str(text, i > 0 ? ",{" : "{");
         definition_write(flow, &flow->steps[i], text);
         text_add_member(text, "status", bytes_of(flow_status_names[flow->steps[i].status]));
-        text_add_member_or_null(text, "cached", reused->run != 0 ? reused->cached[i] : BYTES(""));
+        text_add_member_or_null(text, "cached",
+                                flows__is_reused(reused, i) ? reused->cached[i] : BYTES(""));
         text_add_member_int(text, "wave", (int64_t)waves[i]);
         text_add_char(text, '}');
     }
