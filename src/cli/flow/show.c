@@ -33,7 +33,8 @@ static void step_print(const json_t *step, int64_t now_ms) {
         text_addf(&line, ", %lld rounds", (long long)rounds);
     }
     text_addf(&line, cached[0] != '\0' ? ", cached from %s" : "%s", cached);
-    text_addf(&line, cached[0] == '\0' && run[0] != '\0' ? "  %s" : "", run);
+    text_addf(&line, run[0] != '\0' && cached[0] == '\0' ? "  %s" : "%s",
+              cached[0] == '\0' ? run : "");
     text_add_str(&line, note[0] != '\0' ? ": " : "");
     plain_add(&line, note);
     puts(text_bytes(&line).data);
