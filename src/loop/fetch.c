@@ -13,8 +13,6 @@
 #include "base/utf8.h"
 #include "loop/fetch_transfer.h"
 
-enum { BEGIN_AT_ONCE = 4 };
-
 static void waiting_begin(struct fetch *client);
 
 /* --- A request's end -------------------------------------------------------------------------- */
@@ -158,20 +156,20 @@ static bool request_wait_again(struct fetch_request *request, enum fetch_fault f
 }
 
 /* A request that ends as it begins would call this again from within; the loop here has it anyway.
- * Each takes 30 microseconds, and the first ones of a daemon ten times that: hundreds at once
- * would hold up the loop. */
+ * Each takes 30 microseconds here and as much when libcurl connects it, and the first ones of a
+ * daemon ten times that: hundreds at once would hold up the loop, started one by one or not. */
 static void waiting_begin(struct fetch *client) {
     if (client->beginning) {
         return;
     }
     client->beginning = true;
-    unsigned begun = 0;
     while (client->engine == ENGINE_WARM && client->waiting_count > 0 &&
            client->running_count < client->running_max && !shortage_lasts(client->shortage)) {
-        if (begun++ == BEGIN_AT_ONCE) {
+        if (client->begun == FETCH_BEGUN_AT_ONCE) {
             loop_soon(client->loop, &client->more);
             break;
         }
+        client->begun++;
         struct fetch_request *request =
             CONTAINER_OF(links_take(&client->waiting), struct fetch_request, link);
         client->waiting_count--;
@@ -262,6 +260,7 @@ static void load_if_cold(struct fetch *client) {
 
 static void begin_more(struct loop_task *task) {
     struct fetch *client = CONTAINER_OF(task, struct fetch, more);
+    client->begun = 0;
     load_if_cold(client);
     waiting_begin(client);
 }
@@ -299,7 +298,7 @@ static void fetch_unload(struct fetch *client) {
 struct err fetch_start(struct fetch *client, const struct fetch_call *call,
                        struct fetch_request **ret_request) {
     assert(!client->closing);
-    if (client->waiting_count >= FETCH_WAITING_MAX) {
+    if (client->waiting_count + client->running_count >= FETCH_WAITING_MAX + client->running_max) {
         return err_make(ERR_OVERLOADED, "client: start");
     }
     struct fetch_request *request = mem_new(sizeof *request);

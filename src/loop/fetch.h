@@ -29,7 +29,8 @@
 #include "loop/shortage.h"
 
 enum {
-    FETCH_RUNNING_MAX = 64, /* The default of running_max. */
+    FETCH_RUNNING_MAX = 64,  /* The default of running_max. */
+    FETCH_BEGUN_AT_ONCE = 4, /* In one turn of the loop. */
     FETCH_WAITING_MAX = 1000,
     FETCH_HEADERS_MAX = 64,
     FETCH_HEAD_MAX = 64 << 10, /* Bytes of an answer's header. */

@@ -63,6 +63,7 @@ struct fetch {
     struct link waiting;   /* Requests. */
     size_t waiting_count, running_count, live;
     uint64_t started, failed;
+    unsigned begun; /* Since `more` ran last. */
     bool beginning, closing;
     struct loop_task more;         /* Begins what waits, when there was too much for one turn, or */
     struct shortage *shortage;     /* after a shortage (borrowed; may be NULL), */

@@ -483,6 +483,31 @@ static void what_is_too_much_at_once_waits_and_then_is_refused(void **state) {
     mem_free(many);
 }
 
+static uint64_t running(const struct kit *kit) {
+    struct fetch_stats stats;
+    fetch_get_stats(kit->client, &stats);
+    return stats.running;
+}
+
+static void those_that_are_started_one_by_one_do_not_begin_all_in_one_turn(void **state) {
+    struct kit *kit = *state;
+    enum { ALL = 40 };
+    struct asking first, many[ALL];
+    answers(kit, "HTTP/1.1 204 No Content\r\n\r\n");
+    start(&first, call_of(kit, &first), here); /* From here on the library is there. */
+    expect(&first, FETCH_NONE);
+    kit->answer = NULL;
+    for (size_t i = 0; i < ALL; i++) {
+        start(&many[i], call_of(kit, &many[i]), here);
+    }
+    for (uint64_t before = 0; before < ALL; before = running(kit), server_turn(kit->loop)) {
+        assert_in_range(running(kit) - before, 0, FETCH_BEGUN_AT_ONCE);
+    }
+    for (size_t i = 0; i < ALL; i++) {
+        fetch_cancel(many[i].request);
+    }
+}
+
 static void a_client_has_the_bound_that_it_was_opened_with(void **state) {
     struct kit *kit = *state;
     struct fetch *usual = kit->client;
@@ -531,6 +556,7 @@ int main(void) {
         TEST(a_cancel_is_silent_wherever_it_comes),
         TEST(a_client_may_be_closed_by_the_end_of_its_last_request),
         TEST(what_is_too_much_at_once_waits_and_then_is_refused),
+        TEST(those_that_are_started_one_by_one_do_not_begin_all_in_one_turn),
         TEST(a_client_has_the_bound_that_it_was_opened_with),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
