@@ -35,7 +35,7 @@ struct schema {
     int64_t version; /* 0: an empty database. */
     int64_t series;  /* 0: of a build that knew no series. */
 };
-enum { SCHEMA_SERIES = 21 };
+enum { SCHEMA_SERIES = 22 };
 
 enum conn_role {
     CONN_WRITER,     /* The only writer. PostgreSQL: holds the schema's lock. */

@@ -107,13 +107,16 @@ struct err tx_flow_submit(struct tx *tx, const struct flow_new *what, struct run
     tx_do(tx,
           "INSERT INTO flows (run, name, file, source, description, input, model, root, stage,"
           " rewinds, rejected, failed, due_ms, report, step_timeout_ms, timeout_ms, artifact,"
-          " artifact_fault, resumed_from) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'steps', 0, '',"
-          " '', 0, '', $9, $10, '', '', $11)",
+          " artifact_fault, resumed_from, begun_from) VALUES ($1, $2, $3, $4, $5, $6, $7, $8,"
+          " 'steps', 0, '', '', 0, '', $9, $10, '', '', $11, 0)",
           ARGS(arg_int(ret_row->id), arg_text(what->name), arg_text(what->file),
                arg_text(what->source), arg_text(what->description), arg_text(what->input),
                arg_text(what->model), arg_text(what->root), arg_int(what->step_timeout_ms),
                arg_int(what->timeout_ms),
                what->resume.len > 0 ? arg_text(what->resume) : arg_str("")));
+    if (reused.run != 0) { /* A yes of named approvers is taken over by one run alone. */
+        tx_do(tx, "UPDATE flows SET begun_from = 1 WHERE run = $1", ARGS(arg_int(reused.run)));
+    }
     steps_insert(tx, ret_row->id, &flow, &reused);
     return tx_error(tx);
 }

@@ -153,23 +153,16 @@ static bool same_json(struct bytes one, struct bytes other) {
                                        json_equal(first, second) == 1);
 }
 
-/* A yes of named approvers has been taken over once already: it allows the work once. */
-static bool begun_from(struct tx *tx, struct bytes run) {
-    return tx_number(tx,
-                     "SELECT CASE WHEN EXISTS (SELECT 1 FROM flows WHERE resumed_from = $1"
-                     " AND resumed_from <> '') THEN 1 ELSE 0 END",
-                     ARGS(arg_text(run))) != 0;
-}
-
 static struct err surroundings_check(struct tx *tx, const struct flow_new *what, int64_t old,
                                      struct flow_rerun *rerun, bool *ret_same, struct why *why) {
     AUTO(rows_release)
-    struct rows *rows = tx_row(tx, "SELECT input, root, source, model FROM flows WHERE run = $1",
-                               ARGS(arg_int(old)));
+    struct rows *rows =
+        tx_row(tx, "SELECT input, root, source, model, begun_from FROM flows WHERE run = $1",
+               ARGS(arg_int(old)));
     const bool same_input = rows != NULL && same_json(rows_text(rows, 0), what->input);
     *ret_same = same_input && bytes_equal(rows_text(rows, 1), what->root);
     rerun->edited = rows == NULL || !bytes_equal(rows_text(rows, 2), what->source) ||
-                    !bytes_equal(rows_text(rows, 3), what->model) || begun_from(tx, what->resume);
+                    !bytes_equal(rows_text(rows, 3), what->model) || rows_int(rows, 4) != 0;
     if (!*ret_same && json_array_size(what->rerun) + json_array_size(what->rerun_from) > 0) {
         return err_why(
             why, ERR_BAD_FIELD,

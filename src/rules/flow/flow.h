@@ -280,7 +280,7 @@ enum flow_again {
 };
 struct flow_rerun {
     const struct flow *before; /* An ended run of the same file, or of an earlier version of it. */
-    /* The file, or the model of its agents, was another one; or its results were taken before. */
+    /* The file, or the model of its agents, was another one; or a run has begun from it before. */
     bool edited;
     enum flow_again again[FLOW_STEPS_MAX]; /* By place in the new run. */
 };

@@ -73,15 +73,40 @@ static bool ended_alike(const struct flow_step *old, const struct flow_step *new
 
 /* --- What a person has said ------------------------------------------------------------------- */
 
-/* Whether a step after this one is among them. */
-static bool any_after(const struct flow *flow, const bool *marked, size_t at) {
-    bool later[FLOW_STEPS_MAX] = {false}, found = false;
-    later[at] = true;
-    flow_mark_after(flow, later);
-    for (size_t i = 0; i < flow->count && !found; i++) {
-        found = i != at && later[i] && marked[i];
+/* What the step waits for. True: some of that was not marked yet. */
+static bool mark_awaited(const struct flow *flow, const struct flow_step *step,
+                         bool io_marked[FLOW_STEPS_MAX]) {
+    bool awaited[FLOW_STEPS_MAX] = {false}, more = false;
+    if (step->switched != FLOW_NONE) {
+        awaited[step->switched] = true;
     }
-    return found;
+    for (size_t d = 0; d < step->dep_count; d++) {
+        const struct flow_dep *dep = &step->deps[d];
+        for (size_t i = 0; i < flow->count; i++) {
+            awaited[i] =
+                awaited[i] ||
+                (dep->kind == FLOW_DEP_STEP ? i == dep->at : flow->steps[i].batch == dep->at);
+        }
+    }
+    for (size_t i = 0; i < flow->count; i++) {
+        more = more || (awaited[i] && !io_marked[i]);
+        io_marked[i] = io_marked[i] || awaited[i];
+    }
+    return more;
+}
+
+/* All steps that a step of `later` comes after. */
+static void mark_before(const struct flow *flow, const bool *later,
+                        bool ret_marked[FLOW_STEPS_MAX]) {
+    memset(ret_marked, 0, FLOW_STEPS_MAX * sizeof *ret_marked);
+    for (bool more = true; more;) {
+        more = false;
+        for (size_t i = flow->count; i-- > 0;) {
+            more =
+                ((later[i] || ret_marked[i]) && mark_awaited(flow, &flow->steps[i], ret_marked)) ||
+                more;
+        }
+    }
 }
 
 /* An approval is a yes to what steps before it had said: where one of those runs again, even alone,
@@ -100,19 +125,21 @@ static void approvals_mark(const struct flow *flow, const enum flow_again *again
 }
 
 /* A yes of approvers is one to what comes after it, too, once: nobody who may not give it may
- * change that, or have it done again. Marks the first of them that must be asked again. */
-static bool approver_mark(const struct flow *flow, const struct flow_rerun *rerun,
-                          const bool *completed, bool stale[FLOW_STEPS_MAX]) {
-    bool twice[FLOW_STEPS_MAX], found = false;
+ * change that, or have it done again. True: some must be asked again that were not marked yet. */
+static bool approvers_mark(const struct flow *flow, const struct flow_rerun *rerun,
+                           const bool *completed, bool stale[FLOW_STEPS_MAX]) {
+    bool twice[FLOW_STEPS_MAX], before[FLOW_STEPS_MAX], found = false;
     memcpy(twice, stale, sizeof twice);
     flow_mark_after(flow, twice);
     for (size_t i = 0; i < flow->count; i++) {
         twice[i] = (twice[i] || rerun->again[i] != FLOW_NOT_AGAIN) && completed[i];
     }
-    for (size_t i = 0; i < flow->count && !found; i++) {
+    mark_before(flow, twice, before);
+    for (size_t i = 0; i < flow->count; i++) {
         const bool asks = json_array_size(json_object_get(flow->steps[i].json, "approvers")) > 0;
-        found = asks && !stale[i] && (rerun->edited || any_after(flow, twice, i));
-        stale[i] = stale[i] || found;
+        const bool again = asks && !stale[i] && (rerun->edited || before[i]);
+        stale[i] = stale[i] || again;
+        found = found || again;
     }
     return found;
 }
@@ -134,8 +161,8 @@ void flow_reuse(const struct flow *flow, const struct flow_rerun *rerun,
         completed[i] = old != NULL && old->status == FLOW_COMPLETED;
     }
     approvals_mark(flow, again, stale);
-    while (approver_mark(flow, rerun, completed, stale)) {
-        /* Each time one more: what comes after that one runs again. */
+    while (approvers_mark(flow, rerun, completed, stale)) {
+        /* What comes after those runs again, too. */
     }
     flow_mark_after(flow, stale);
     for (size_t i = 0; i < flow->count; i++) {

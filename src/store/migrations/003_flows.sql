@@ -3,7 +3,7 @@
 -- led back. failed: the step because of which it fails. due_ms 0: nothing passes by time.
 -- timeout_ms: of the whole run, since it began; 0: none. artifact: name of the file that holds the
 -- report; '': none; artifact_fault: why it was not written; ''. resumed_from: run_… that it began
--- from, or ''.
+-- from, or ''. begun_from: 1: a run has begun from this one, and may be gone since; else 0.
 CREATE TABLE flows (
     run @int@ NOT NULL PRIMARY KEY,
     name TEXT NOT NULL,
@@ -23,10 +23,9 @@ CREATE TABLE flows (
     timeout_ms @int@ NOT NULL,
     artifact TEXT NOT NULL,
     artifact_fault TEXT NOT NULL,
-    resumed_from TEXT NOT NULL
+    resumed_from TEXT NOT NULL,
+    begun_from @int@ NOT NULL
 ) @strict@;
--- Whether a run has begun from another one: a yes of named approvers is taken over once.
-CREATE INDEX flows_resumed ON flows (resumed_from) WHERE resumed_from <> '';
 -- Steps, in the order of the file. child: id of the run that it waits for; 0: none. latest: run_…
 -- that it began last, which clients see when it has ended, too, or ''; session: of that; ''.
 -- approval: apr_…, or ''. cached: run_… in which it ran, where its result was taken over, or ''.
