@@ -13,22 +13,12 @@ enum {
     SPEC_MAX = FLOW_INPUT_MAX + (16 << 10),
     DESCRIPTION_MAX = 512 << 10,
     OLD_MAX = 2 << 20, /* Bytes of a text of the run that a start begins from. */
-    OLD_TEXTS = 9,
 };
-
-struct old_texts {
-    struct text *list[OLD_TEXTS];
-};
-static struct old_texts old_texts_of(struct flow_old *old) {
-    return (struct old_texts){{&old->run, &old->name, &old->file, &old->source, &old->input,
-                               &old->model, &old->root, &old->project, &old->budget}};
-}
 
 void flow_start_init(struct flow_start *start, struct flows *flows) {
     *start = (struct flow_start){.flows = flows};
-    const struct old_texts texts = old_texts_of(&start->old);
-    for (size_t i = 0; i < OLD_TEXTS; i++) {
-        text_init(texts.list[i], OLD_MAX);
+    for (size_t i = 0; i < FLOW_SOURCE_TEXTS; i++) {
+        text_init(&start->old.texts[i], OLD_MAX);
     }
     text_init(&start->described, DESCRIPTION_MAX);
     text_init(&start->input, FLOW_INPUT_MAX);
@@ -47,9 +37,8 @@ void flow_start_free(struct flow_start *start) {
         text_done(&start->described);
         text_done(&start->input);
         text_done(&start->row_spec);
-        const struct old_texts texts = old_texts_of(&start->old);
-        for (size_t i = 0; i < OLD_TEXTS; i++) {
-            text_done(texts.list[i]);
+        for (size_t i = 0; i < FLOW_SOURCE_TEXTS; i++) {
+            text_done(&start->old.texts[i]);
         }
         start->flows = NULL;
     }
@@ -92,7 +81,7 @@ MUST_CHECK static struct err spec_write(struct flow_start *start, struct bytes n
     text_add_member(text, "flow", name);
     text_add_member(text, "file", bytes_of(start->script.entry.file));
     text_add_member_or_null(text, "root", text_or(start->spec.root, BYTES("")));
-    text_add_member_or_null(text, "resumed_from", text_bytes(&start->old.run));
+    text_add_member_or_null(text, "resumed_from", text_bytes(&start->old.texts[FLOW_SOURCE_RUN]));
     text_add_name(text, "input");
     text_add(text, text_bytes(&start->input).data, start->input.len);
     struct err err = ERR_OK;
@@ -137,7 +126,7 @@ static void start_succeed(struct flow_start *start) {
         .step_timeout_ms = start->flows->options.step_timeout_ms,
         .timeout_ms = spec->timeout_ms,
         .excluded = start->excluded,
-        .resume = text_bytes(&start->old.run),
+        .resume = text_bytes(&start->old.texts[FLOW_SOURCE_RUN]),
         .rerun = spec->rerun,
         .rerun_from = spec->rerun_from};
     start_conclude(start, err);
@@ -238,7 +227,7 @@ static void describe(struct flow_start *start) {
 static struct err input_write(struct flow_start *start) {
     const json_t *input = start->spec.input;
     if (input == NULL) {
-        const struct bytes old = text_bytes(&start->old.input);
+        const struct bytes old = text_bytes(&start->old.texts[FLOW_SOURCE_INPUT]);
         text_add(&start->input, old.len > 0 ? old.data : "{}", old.len > 0 ? old.len : 2);
         return ERR_OK;
     }
@@ -355,40 +344,44 @@ static struct err old_tx(struct tx *tx, void *ctx) {
     if (err_failed(err)) {
         return err;
     }
-    const struct bytes found[OLD_TEXTS] = {source.run,    source.name,    source.file,
-                                           source.source, source.input,   source.model,
-                                           source.root,   source.project, source.budget};
-    const struct old_texts texts = old_texts_of(&start->old);
     start->old.timeout_ms = source.timeout_ms;
-    for (size_t i = 0; i < OLD_TEXTS; i++) {
-        text_clear(texts.list[i]);
-        text_add(texts.list[i], found[i].data, found[i].len);
+    for (size_t i = 0; i < FLOW_SOURCE_TEXTS; i++) {
+        struct text *text = &start->old.texts[i];
+        text_clear(text);
+        text_add(text, source.texts[i].data, source.texts[i].len);
     }
     return ERR_OK;
 }
 
-static const char *inherited(const char *given, const struct text *old) {
+static const char *inherited(const struct flow_start *start, const char *given,
+                             enum flow_source_text which) {
+    const struct text *old = &start->old.texts[which];
     return given == NULL && old->len > 0 ? text_bytes(old).data : given;
+}
+
+static char *old_copy(const struct flow_start *start, enum flow_source_text which) {
+    const struct bytes old = text_bytes(&start->old.texts[which]);
+    return mem_copy(old.data, old.len);
 }
 
 /* Without a file of its own, its text is the one that ran then, as it was prepared. */
 static void old_inherit(struct flow_start *start) {
     struct flow_spec *spec = &start->spec;
-    const struct flow_old *old = &start->old;
-    spec->root = inherited(spec->root, &old->root);
-    spec->model = inherited(spec->model, &old->model);
-    spec->project = inherited(spec->project, &old->project);
-    spec->timeout_ms = spec->timeout_ms > 0 ? spec->timeout_ms : old->timeout_ms;
-    if (spec->budget == NULL && old->budget.len > 0 &&
-        !err_failed(json_parse_wrapped(text_bytes(&old->budget), &start->old_budget, NULL))) {
+    const struct text *budget = &start->old.texts[FLOW_SOURCE_BUDGET];
+    spec->root = inherited(start, spec->root, FLOW_SOURCE_ROOT);
+    spec->model = inherited(start, spec->model, FLOW_SOURCE_MODEL);
+    spec->project = inherited(start, spec->project, FLOW_SOURCE_PROJECT);
+    spec->timeout_ms = spec->timeout_ms > 0 ? spec->timeout_ms : start->old.timeout_ms;
+    if (spec->budget == NULL && budget->len > 0 &&
+        !err_failed(json_parse_wrapped(text_bytes(budget), &start->old_budget, NULL))) {
         spec->budget = start->old_budget;
     }
     if (!start_has_file(start)) {
         struct catalog_script *script = &start->script;
-        script->entry.file = mem_copy(text_bytes(&old->file).data, old->file.len);
-        script->entry.name = mem_copy(text_bytes(&old->name).data, old->name.len);
-        script->prepared.text = mem_copy(text_bytes(&old->source).data, old->source.len);
-        script->prepared.len = old->source.len;
+        script->entry.file = old_copy(start, FLOW_SOURCE_FILE);
+        script->entry.name = old_copy(start, FLOW_SOURCE_NAME);
+        script->prepared.text = old_copy(start, FLOW_SOURCE_SCRIPT);
+        script->prepared.len = start->old.texts[FLOW_SOURCE_SCRIPT].len;
     }
 }
 

@@ -38,7 +38,7 @@ struct flow_spec {
 /* The run that it begins from, by `resume`. */
 struct flow_old {
     bool known;
-    struct text run, name, file, source, input, model, root, project, budget; /* Owned. */
+    struct text texts[FLOW_SOURCE_TEXTS]; /* Owned. */
     int64_t timeout_ms;
 };
 struct flow_start {

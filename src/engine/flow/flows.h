@@ -56,9 +56,20 @@ struct flow_new {
 MUST_CHECK struct err tx_flow_submit(struct tx *tx, const struct flow_new *what,
                                      struct run_row *ret_row, struct why *why);
 /* A run that begins from `run` has this from it, where its start says nothing else. */
+enum flow_source_text {
+    FLOW_SOURCE_RUN,
+    FLOW_SOURCE_NAME,
+    FLOW_SOURCE_FILE,
+    FLOW_SOURCE_SCRIPT, /* As it was prepared. */
+    FLOW_SOURCE_INPUT,
+    FLOW_SOURCE_MODEL,
+    FLOW_SOURCE_ROOT,
+    FLOW_SOURCE_PROJECT,
+    FLOW_SOURCE_BUDGET, /* JSON of its limits; "": it had none of its own. */
+    FLOW_SOURCE_TEXTS
+};
 struct flow_source {
-    struct bytes run, name, file, source, input, model, root, project;
-    struct bytes budget; /* JSON of its limits; "": it had none of its own. */
+    struct bytes texts[FLOW_SOURCE_TEXTS];
     int64_t timeout_ms;
 };
 /* The same errors of `resume`. */

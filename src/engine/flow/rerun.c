@@ -63,16 +63,16 @@ struct err tx_flow_source(struct tx *tx, const struct run_key *key, struct flow_
         return err_failed(tx_error(tx)) ? tx_error(tx)
                                         : err_make(ERR_STORE_CORRUPT, "flows: source");
     }
-    *ret_source = (struct flow_source){.run = row.run,
-                                       .name = rows_copy(rows, 0),
-                                       .file = rows_copy(rows, 1),
-                                       .source = rows_copy(rows, 2),
-                                       .input = rows_copy(rows, 3),
-                                       .model = rows_copy(rows, 4),
-                                       .root = rows_copy(rows, 5),
-                                       .timeout_ms = rows_int(rows, 6),
-                                       .project = row.project,
-                                       .budget = spec_budget(tx, row.spec)};
+    *ret_source = (struct flow_source){.texts = {[FLOW_SOURCE_RUN] = row.run,
+                                                 [FLOW_SOURCE_NAME] = rows_copy(rows, 0),
+                                                 [FLOW_SOURCE_FILE] = rows_copy(rows, 1),
+                                                 [FLOW_SOURCE_SCRIPT] = rows_copy(rows, 2),
+                                                 [FLOW_SOURCE_INPUT] = rows_copy(rows, 3),
+                                                 [FLOW_SOURCE_MODEL] = rows_copy(rows, 4),
+                                                 [FLOW_SOURCE_ROOT] = rows_copy(rows, 5),
+                                                 [FLOW_SOURCE_PROJECT] = row.project,
+                                                 [FLOW_SOURCE_BUDGET] = spec_budget(tx, row.spec)},
+                                       .timeout_ms = rows_int(rows, 6)};
     return tx_error(tx);
 }
 
