@@ -1,7 +1,12 @@
 // review-branch: what a branch changes, seen by three reviewers side by side, each with one
 // question; another agent disbelieves what they say. Nothing is written.
-const base = (ctx) => (typeof ctx.input.base === "string" ? ctx.input.base : "main");
 const quoted = (text) => "'" + text.split("'").join("'\\''") + "'";
+const named = (ctx) => typeof ctx.input.base === "string";
+const base = (ctx) => (named(ctx) ? ctx.input.base : "its base (main, or master)");
+// The shell's own words for it: many a branch that others begin from is called master.
+const baseOf = (ctx) => (named(ctx)
+  ? `base=${quoted(ctx.input.base)}`
+  : "base=main; git rev-parse --quiet --verify main >/dev/null || base=master");
 
 const lenses = {
   correctness: "Does it do what it says? Look for wrong conditions, forgotten cases, lost errors.",
@@ -32,8 +37,8 @@ export default {
       id: "diff",
       kind: "command",
       run: (ctx) => // A base that is not there is an error, and no branch without changes.
-        "diff=$(git diff --no-color --no-ext-diff --end-of-options " +
-        `${quoted(base(ctx) + "...HEAD")} -- .) || exit; printf '%s\\n' "$diff" | head -c 60000`,
+        `${baseOf(ctx)}; diff=$(git diff --no-color --no-ext-diff --end-of-options ` +
+        `"$base...HEAD" -- .) || exit; printf '%s\\n' "$diff" | head -c 60000`,
     },
     {
       id: "size",
@@ -66,5 +71,5 @@ export default {
     },
   ],
   render: ({ results }) =>
-    `# Review\n\n${results.doubt ?? results.nothing ?? "It came to no end."}\n`,
+    `# Review\n\n${results.doubt ?? results.nothing ?? "The review did not come to its end."}\n`,
 };

@@ -59,13 +59,16 @@ test("run tells each change of a step and prints the report; Ctrl-C leaves, atta
 test("a failure names its step; --json has each event and the end", async (t) => {
   const { flows, drover } = await scene(t);
   const file = flows.write("bad.js", `export default { steps: [
-    { id: "bad", kind: "command", command: "exit 3" }], render: () => "none" };`);
+    { id: "bad", kind: "command", command: "echo why it failed; exit 3" }],
+    render: () => "none" };`);
   const failed = await drover("flow", "run", file).ended;
   assert.equal(failed.code, 1);
   assert.equal(failed.stdout, "none\n");
-  assert.match(failed.stderr, /^bad {2}failed \(child_failed\): exit_code 3$/m);
+  const words = /^bad {2}failed \(child_failed\): exit_code 3; '(drover logs run_\w+)' has what/m;
+  const [, command] = words.exec(failed.stderr) ?? assert.fail(failed.stderr);
+  assert.match((await drover(...command.split(" ").slice(1)).ended).stdout, /^why it failed$/m);
   assert.match(failed.stderr,
-    /^drover: run_\w+ failed \(step_failed\): step 'bad' failed: exit_code 3$/m);
+    /^drover: run_\w+ failed \(step_failed\): step 'bad' failed: exit_code 3; 'drover/m);
   const lines = linesOf((await drover("flow", "run", file, "--json").ended).stdout);
   assert.equal(lines[0].event, "flow_run_started");
   const { run, ...end } = lines.at(-1);

@@ -415,7 +415,8 @@ static struct bytes child_note(struct tx *tx, const struct run_row *child) {
     const struct bytes note = note_cut(child->note);
     text_add_str(&text, run_cause_name(child->cause));
     if (child->cause == CAUSE_EXIT_CODE) {
-        text_addf(&text, " %lld", (long long)child->exit_code);
+        text_addf(&text, " %lld; 'drover logs %.*s' has what it printed",
+                  (long long)child->exit_code, (int)child->run.len, child->run.data);
     }
     text_addf(&text, "%s%.*s", note.len > 0 ? ": " : "", (int)note.len, note.data);
     return tx_copy_text(tx, &text, "flows: note");
