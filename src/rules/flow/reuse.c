@@ -73,7 +73,7 @@ static bool ended_alike(const struct flow_step *old, const struct flow_step *new
 
 /* --- What a person has said ------------------------------------------------------------------- */
 
-/* What the step waits for. True: some of that was not marked yet. */
+/* Marks all that the step waits for. True: some of that was not marked yet. */
 static bool mark_awaited(const struct flow *flow, const struct flow_step *step,
                          bool io_marked[FLOW_STEPS_MAX]) {
     bool awaited[FLOW_STEPS_MAX] = {false}, more = false;
@@ -162,7 +162,7 @@ void flow_reuse(const struct flow *flow, const struct flow_rerun *rerun,
     }
     approvals_mark(flow, again, stale);
     while (approvers_mark(flow, rerun, completed, stale)) {
-        /* What comes after those runs again, too. */
+        /* All that comes after those runs again, too. */
     }
     flow_mark_after(flow, stale);
     for (size_t i = 0; i < flow->count; i++) {
