@@ -272,6 +272,7 @@ static void openapi(struct exchange *exchange, void *ctx) {
     "\"last_runs\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"                          \
     "\"damaged\":{\"type\":\"integer\"},"                                                          \
     "\"missing\":{\"type\":\"integer\"},\"unknown_folders\":{\"type\":\"integer\"},"               \
+    "\"abandoned\":{\"type\":\"integer\"},"                                                        \
     "\"missing_at_ms\":{\"type\":\"integer\"},\"mark_errors\":{\"type\":\"integer\"},"             \
     "\"descriptors\":{\"type\":\"object\",\"properties\":{"                                        \
     "\"used\":{\"type\":[\"integer\",\"null\"]},\"limit\":{\"type\":[\"integer\",\"null\"]},"      \

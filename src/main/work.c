@@ -916,7 +916,10 @@ int64_t work_stalled(const struct work *work) {
 }
 
 void work_status_write(const struct work *work, struct text *text) {
-    text_addf(text, "\"unknown_folders\":%lld,", (long long)work->spool_look.count);
+    struct effects_stats steps;
+    effects_get_stats(work->effects, &steps);
+    text_addf(text, "\"unknown_folders\":%lld,\"abandoned\":%llu,",
+              (long long)work->spool_look.count, (unsigned long long)steps.abandoned);
     descriptors_write(work->shortage, text);
 }
 

@@ -247,6 +247,24 @@ static void a_step_that_throws_fails_the_run_and_ends_the_others(void **state) {
     assert_string_equal(row.note, "step 'b' threw: TypeError: x");
 }
 
+static struct err damage_tx(struct tx *tx, void *ctx) {
+    (void)ctx; /* There is one flow. */
+    return tx_exec(tx, "UPDATE flows SET stage = 'no such word'", NO_ARGS, NULL);
+}
+
+static void damage_of_a_flow_keeps_no_child_from_its_end_and_is_heard_of(void **state) {
+    static const char one[] =
+        "{\"steps\":[{\"id\":\"a\",\"kind\":\"command\",\"command\":\"true\"}]}";
+    struct flow_run flow = begun(*state, one);
+    begin(&flow, 0);
+    assert_int_equal(runs_do(*state, damage_tx, NULL), ERR_NONE);
+    runs_forget(*state);
+    end(&flow, 0);
+    assert_int_equal(runs_get(*state, flow.job.run.text).row.state, RUN_SUCCEEDED);
+    struct run_row heard;
+    assert_true(runs_heard(*state, flow.run, &heard));
+}
+
 static void a_run_takes_over_results_in_the_commit_that_makes_it(void **state) {
     struct flow_run first = begun(*state, release);
     to_the_person(&first);
@@ -298,6 +316,8 @@ int main(void) {
                                         runs_end),
         cmocka_unit_test_setup_teardown(a_step_that_throws_fails_the_run_and_ends_the_others,
                                         runs_begin, runs_end),
+        cmocka_unit_test_setup_teardown(
+            damage_of_a_flow_keeps_no_child_from_its_end_and_is_heard_of, runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(a_run_takes_over_results_in_the_commit_that_makes_it,
                                         runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(a_result_that_was_taken_over_is_forgotten_by_a_rejection,

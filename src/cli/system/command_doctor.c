@@ -663,7 +663,15 @@ static void check_progress(struct doctor *doctor) {
     check_size(doctor, json_object_get(answer, "disk"));
     check_page_port(doctor, json_object_get(answer, "pages"));
     const long long damaged = talk_int(answer, "damaged"), marks = talk_int(answer, "mark_errors"),
-                    folders = talk_int(answer, "unknown_folders");
+                    folders = talk_int(answer, "unknown_folders"),
+                    abandoned = talk_int(answer, "abandoned");
+    if (abandoned > 0) {
+        doctor_row(
+            doctor, VERDICT_WARN, "runs",
+            "the database refused %lld step%s of runs for good, such as an end: the log names"
+            " the runs; look for damaged rows, repair them, and restart the daemon",
+            abandoned, plural(abandoned));
+    }
     if (damaged > 0) {
         doctor_row(doctor, fail_of(doctor, ERR_STORE_CORRUPT), "pages",
                    "%lld damaged page%s read since the start: requests that need them fail; stop"

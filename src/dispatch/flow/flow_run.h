@@ -4,6 +4,7 @@
  *   IDLE ──a note, its time──> READING ──> asks the worker; the rest becomes orders, in line
  *    ^  └──the first order──> SEARCHING (its agent, its file) ──> WRITING ──> IDLE, and reads again
  *    └────── nothing to do
+ *   any ──the store refuses it for good──> ENDING ──the run has failed (give_up.c)──> IDLE
  *
  * Threads    the loop; while it reads or writes, what the store function fills belongs to that.
  */
@@ -30,8 +31,11 @@ enum flow_run_state {
     FLOW_RUN_IDLE,
     FLOW_RUN_READING,
     FLOW_RUN_SEARCHING,
-    FLOW_RUN_WRITING
+    FLOW_RUN_WRITING,
+    FLOW_RUN_ENDING
 };
+/* ENDING: what is tried (give_up.c). */
+enum flow_giving_up { FLOW_GOES, FLOW_GIVES_UP_STEPS, FLOW_GIVES_UP_ALONE, FLOW_GIVES_UP_LATER };
 
 /* The question about a step that is under way. */
 struct flow_hand {
@@ -81,6 +85,10 @@ struct flow_run {
     char run[ID_SIZE];
     struct flows *flows;
     enum flow_run_state state;
+    enum flow_giving_up giving_up;
+    int64_t attempt;
+    uint64_t pause_ms; /* The last one before its end was tried again; 0: there was none. */
+    struct why fault;  /* Why it is given up. */
     bool again;
     struct ask ask;
     struct timer timer;
@@ -122,6 +130,11 @@ void flow_run__drop_child(struct flow_run *run); /* The one that is made ready, 
 /* Evicts workers that only wait for agents until one more may live, as far as there are any. */
 void flows__make_room(struct flows *flows);
 void flow_run__next(struct flow_run *run);
+void flow_run__look(struct flow_run *run); /* Nothing of it is away: it goes on, as its rows are. */
+
+/* give_up.c: the store refuses a transaction for good, and nothing of the flow is away. */
+void flow_run__give_up(struct flow_run *run, struct err err);
+enum ask_verdict flow_run__judge_end(unsigned tries, struct err err); /* In ENDING. */
 
 /* orders.c */
 /* The last in line. at FLOW_NONE: of the run itself. */

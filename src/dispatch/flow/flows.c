@@ -574,6 +574,12 @@ static void adopt_done(void *ctx) {
     flow_run__next(run);
 }
 
+void flow_run__look(struct flow_run *run) {
+    run->state = FLOW_RUN_IDLE;
+    run->again = true;
+    flow_run__next(run);
+}
+
 void flow_run__next(struct flow_run *run) {
     if ((run->state != FLOW_RUN_IDLE && run->state != FLOW_RUN_NEW) ||
         run->flows->room.asker.stopping ||
@@ -600,32 +606,35 @@ static enum ask_verdict flow_run_judge(void *ctx, unsigned tries, struct err err
     const struct flow_run *run = ctx;
     const bool refusal = run->order != NULL && run->why.text[0] != '\0' &&
                          (run->order->kind == ORDER_CHILD || run->order->kind == ORDER_CALL);
-    return refusal ? ASK_ANSWERED : ask_usual(tries, EFFECT_TRIES_MAX, err);
+    return run->state == FLOW_RUN_ENDING ? flow_run__judge_end(tries, err)
+           : refusal                     ? ASK_ANSWERED
+                                         : ask_usual(tries, EFFECT_TRIES_MAX, err);
 }
 
-static void on_later(struct timer *timer) {
-    struct flow_run *run = CONTAINER_OF(timer, struct flow_run, timer);
-    run->again = true;
-    flow_run__next(run);
+/* Nothing is asked any more: the worker, and what is in line, go. */
+static void flow_run_clear(struct flow_run *run) {
+    timer_stop(run->flows->options.room.loop, &run->timer);
+    flow_run__orders_free(&run->orders);
+    flow_run__orders_free(&run->calls);
+    flow_run__order_free(run->order);
+    run->order = NULL;
+    json_release(&run->results);
+    evaluator_close(run->evaluator);
+    run->evaluator = NULL;
 }
 
 static void flow_run_refused(void *ctx, struct err err) {
     struct flow_run *run = ctx;
-    (void)err; /* The asker has reported this. */
     flow_run__drop_child(run);
-    json_release(&run->results);
-    for (size_t i = 0; i < run->count; i++) {
-        run->hands[i].known = -1; /* The worker may not have heard of what was read. */
+    if (run->order != NULL && (run->order->kind == ORDER_CHILD || run->order->kind == ORDER_CALL)) {
+        retry_done(&run->ask.retry);
+        why_set(&run->why, "it could not be started: %s (%s)", err_title(err.code),
+                err_name(err.code));
+        flow_run__refuse_child(run);
+        return;
     }
-    if (run->order != NULL && run->order->at < run->count) {
-        run->hands[run->order->at].version = -1; /* To be asked again. */
-    }
-    run->report = run->order != NULL && run->order->kind == ORDER_END ? 0 : run->report;
-    flow_run__order_free(run->order);
-    run->order = NULL;
-    /* Before the first look it was not adopted: without a first round nothing would ever begin. */
-    run->state = run->description == NULL ? FLOW_RUN_NEW : FLOW_RUN_IDLE;
-    timer_start(run->flows->options.room.loop, &run->timer, RETRY_MAX_MS, on_later);
+    flow_run_clear(run);
+    flow_run__give_up(run, err);
 }
 
 static struct flow_run *flow_run_new(struct flows *flows, struct bytes name) {
@@ -658,6 +667,7 @@ void flows_run_note(void *room, const struct run_row *row) {
         return;
     }
     run = run == NULL ? flow_run_new(flows, row->run) : run;
+    run->attempt = row->attempt;
     run->again = true;
     flow_run__next(run);
 }

@@ -58,9 +58,7 @@ static struct flow_place order_place(const struct flow_run *run, const struct fl
 void flow_run__order_done(struct flow_run *run) {
     flow_run__order_free(run->order);
     run->order = NULL;
-    run->state = FLOW_RUN_IDLE;
-    run->again = true;
-    flow_run__next(run);
+    flow_run__look(run);
 }
 
 static void order_written(void *ctx) {

@@ -137,9 +137,11 @@ struct err tx_flow_adopt(struct tx *tx, struct bytes run, const struct run_bound
     *ret_late = !runs__load(tx, run, &row) || row.state != RUN_RUNNING;
     if (!*ret_late) {
         flows__catch_up(tx, &row);
-        *ret_late = !flows__load(tx, run, &state);
+        if (!flows__load(tx, run, &state)) { /* A run without its row would run for ever. */
+            tx_fail(tx, err_make(ERR_STORE_CORRUPT, "flows: row"));
+        }
     }
-    if (!*ret_late) {
+    if (!*ret_late && !err_failed(tx_error(tx))) {
         tx_fail(tx, runs__adopt(tx, &state.run));
         flows__advance(tx, &state);
         flows__sweep(tx, &state, bounds);
@@ -429,6 +431,31 @@ static void call_ended(struct tx *tx, const struct run_row *child, struct bytes 
                arg_text(succeeded ? child_result(tx, child, output) : child_note(tx, child))));
 }
 
+struct parent_look {
+    struct bytes run;
+    struct flow_state *state; /* Borrowed. */
+    bool found;
+};
+
+static struct err parent_look(struct tx *tx, void *ctx) {
+    struct parent_look *look = ctx;
+    look->found = flows__load(tx, look->run, look->state);
+    return tx_error(tx);
+}
+
+/* Damage in the rows of the flow keeps no child from its end: a look at the flow follows, which
+ * finds the same, and ends it. */
+static bool parent_load(struct tx *tx, const struct run_row *child, struct flow_state *ret_state) {
+    struct parent_look look = {.run = child->parent_run, .state = ret_state};
+    struct run_row row;
+    struct err refused = ERR_OK;
+    tx_fail(tx, tx_try(tx, parent_look, &look, &refused));
+    if (err_failed(refused) && runs__load(tx, child->parent_run, &row)) {
+        tx_fail(tx, runs__tell(tx, &row));
+    }
+    return look.found && !err_failed(refused) && !err_failed(tx_error(tx));
+}
+
 struct err flows__child_ended(struct tx *tx, const struct run_row *child, struct bytes output) {
     AUTO(flows__done) struct flow_state state = {.description = NULL};
     if (child->parent == 0 || child->parent_run.len == 0) {
@@ -445,7 +472,7 @@ struct err flows__child_ended(struct tx *tx, const struct run_row *child, struct
     if (is_call) {
         call_ended(tx, child, output);
     }
-    if ((place == 0 && !is_call) || !flows__load(tx, child->parent_run, &state)) {
+    if ((place == 0 && !is_call) || !parent_load(tx, child, &state)) {
         return tx_error(tx);
     }
     const bool succeeded = child->state == RUN_SUCCEEDED;
@@ -596,7 +623,26 @@ struct err flows__ended(struct tx *tx, const struct run_row *run, struct run_fre
     return tx_error(tx);
 }
 
+static struct err flow_rows_close(struct tx *tx, void *ctx) {
+    const struct run_row *run = ctx;
+    tx_do(tx, "UPDATE flows SET stage = 'over', due_ms = 0 WHERE run = $1", ARGS(arg_int(run->id)));
+    tx_do(tx,
+          "UPDATE flow_steps SET status = 'cancelled', phase = 'over', cause = 'run_over'"
+          " WHERE run = $1 AND status IN ('pending', 'running')",
+          ARGS(arg_int(run->id)));
+    return tx_error(tx);
+}
+
+static struct err questions_close(struct tx *tx, void *ctx) {
+    return approvals__cancel(tx, ctx);
+}
+
+/* Rows that are refused stay as they are: the run has ended by its own row. */
 struct err flows__closed(struct tx *tx, const struct run_row *run) {
+    struct run_row row = *run;
+    struct err refused = ERR_OK;
+    tx_fail(tx, tx_try(tx, flow_rows_close, &row, &refused));
+    tx_fail(tx, tx_try(tx, questions_close, &row, &refused));
     const struct flow_state none = {.report = BYTES(""),
                                     .failed = BYTES(""),
                                     .artifact = BYTES(""),
@@ -611,6 +657,11 @@ static void verdict_write(const struct flow_state *state, const struct flow_over
         const struct run_verdict verdict = run_judge_stopped(run);
         run->state = verdict.state;
         run->cause = verdict.cause;
+        return;
+    }
+    if (over->not_stored) {
+        run->state = RUN_FAILED;
+        run->cause = CAUSE_NOT_STORED;
         return;
     }
     const bool stuck = bytes_is(state->failed, FLOW_UNSATISFIABLE);
@@ -629,6 +680,9 @@ static struct bytes note_of_end(struct tx *tx, const struct flow_state *state,
                                 const struct flow_over *over) {
     const size_t at = flow_find(&state->flow, state->failed);
     AUTO(text_done) struct text text = text_up_to(NOTE_MAX + 400);
+    if (over->not_stored) {
+        return note_cut(over->note);
+    }
     if (at == FLOW_NONE) {
         if (flows__how(state) == FLOW_EXPIRES) {
             return BYTES("it reached its time limit");
@@ -659,8 +713,9 @@ static struct bytes note_of_end(struct tx *tx, const struct flow_state *state,
 struct err tx_flow_end(struct tx *tx, const struct flow_over *over, bool *ret_late) {
     AUTO(flows__done) struct flow_state state;
     struct run_freed freed = {.kinds = 0};
-    *ret_late = !flows__load(tx, over->run, &state) ||
-                (state.stage != FLOW_IN_REPORT && state.run.stop == CAUSE_NONE);
+    *ret_late =
+        !flows__load(tx, over->run, &state) ||
+        (state.stage != FLOW_IN_REPORT && state.run.stop == CAUSE_NONE && !over->not_stored);
     if (*ret_late) {
         return tx_error(tx);
     }

@@ -185,9 +185,11 @@ struct flow_due {
     struct run_bounds bounds;
 };
 MUST_CHECK struct err tx_flow_tick(struct tx *tx, const struct flow_due *due);
-/* The report is there, or could not be made (`note` says why); or the run was asked to stop. */
+/* The report is there, or could not be made (`note` says why); or the run was asked to stop; or, in
+ * any stage, a step of it could not be stored, for which it fails with `note`. */
 struct flow_over {
     struct bytes run, report, note;
+    bool not_stored;
     /* Name of the file that holds the report; "": none. Why it does not; "": it does. */
     struct bytes artifact, artifact_fault;
     struct run_bounds bounds;
