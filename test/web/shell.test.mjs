@@ -99,6 +99,26 @@ test("an id that is pasted opens its view; one that is not there says so", async
   page.clean();
 });
 
+test("a key that comes before the browser says that the palette has closed opens it again",
+  async () => {
+    const page = await opened(browser, desk);
+    await openPalette(page);
+    for (const end of ["Enter", "Escape"]) {
+      await option(page, "Settings").waitFor();
+      await page.evaluate(async (how) => { // In one task of the browser, so it has said nothing.
+        const key = (name, held) => document.activeElement.dispatchEvent(new KeyboardEvent(
+          "keydown", { key: name, ctrlKey: held, bubbles: true, cancelable: true }));
+        if (how === "Enter") key("Enter", false);
+        else document.querySelector("dialog").requestClose(); // As the key does.
+        for (let n = 0; n < 20; n++) await null; // The page draws what it knows.
+        if (document.querySelector("dialog[open]")) throw new Error(`${how} does not close it`);
+        key("k", true);
+      }, end);
+      await palette(page).getByRole("combobox").waitFor();
+    }
+    page.clean();
+  });
+
 test("keys lead to places, and do nothing in a field, nor switched off", async () => {
   const page = await opened(browser, desk);
   await page.getByText("Finished, not looked at").waitFor();
