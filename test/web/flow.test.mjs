@@ -403,8 +403,14 @@ test("a step is marked where an agent of its workflow asks, and the question is 
       "export const meta = { name: 'asker', description: 'asks' };\n" +
       "return await agent('call: run_command {\"command\": \"true\"}\\nsay: done');\n");
     const id = await start("deep");
-    const page = await opened(browser, desk, { target: `/r/${id}` });
+    const page = await opened(browser, desk, { target: "/settings/page" });
+    let refused = 0; // Of what is above the question, longer than a single read is repeated.
+    await page.route(new RegExp(`/api/v1/runs/(?!${id})\\w+$`), (route) => (refused++ < 4
+      ? route.fulfill({ status: 429, json: { status: 429, code: "too_many" } })
+      : route.continue()));
+    await page.goto(`${desk.daemon.url}/r/${id}`);
     await page.getByText("Waits for you at step below").waitFor();
+    assert.ok(refused > 4);
     await says(page, "below", "waits for you");
     await state(page, "waits for you");
     await page.getByText("1 waits for you").waitFor();

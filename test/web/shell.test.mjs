@@ -300,6 +300,25 @@ test("settings are changed, and say what is wrong; a connection and a key end", 
   page.clean();
 });
 
+test("a read that is refused for a moment is repeated, whatever it is for", async () => {
+  const page = await opened(browser, desk, { target: "/settings/page" });
+  const seen = new Map();
+  await page.route("**/api/v1/**", (route) => {
+    const at = route.request().url(), times = seen.get(at) ?? 0;
+    seen.set(at, times + 1);
+    return times < 2 ? route.fulfill({ status: 429, json: { status: 429, code: "too_many" } })
+      : route.continue();
+  });
+  await page.reload();
+  await page.getByText(/^● live$/).waitFor();
+  await page.getByRole("link", { name: "Jobs" }).click();
+  await page.locator("[data-row]", { hasText: HOSTILE }).waitFor();
+  await page.getByRole("link", { name: "Workflows" }).click();
+  await page.locator(".row.flow", { hasText: "find-issues" }).waitFor();
+  assert.equal(await page.getByRole("alert").count(), 0);
+  page.clean();
+});
+
 test("a read-only key sees no button that it may not press", async () => {
   const page = await opened(browser, reader);
   await page.getByText("Running", { exact: true }).waitFor();
