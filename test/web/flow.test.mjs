@@ -545,6 +545,19 @@ test("from the catalog: what it does, a plan that follows the input, the start",
   page.clean();
 });
 
+test("a plan is made also where the page learns only after the file what its key may do",
+  async () => {
+    const page = await opened(browser, desk, { target: "/settings/page" });
+    let told;
+    const shown = new Promise((resolve) => (told = resolve));
+    await page.route("**/api/v1/login", (route) => shown.then(() => route.continue()));
+    await page.goto(`${desk.daemon.url}/flows/talks?root=${encodeURIComponent(root)}`);
+    await page.getByText("says something", { exact: true }).waitFor();
+    told();
+    await node(page, "one").waitFor();
+    page.clean();
+  });
+
 test("a key that may only read sees the flow and its run, and starts and answers nothing",
   async () => {
     const { id } = await startWhole();
