@@ -359,6 +359,33 @@ test("a daemon that holds says what would start; only an admin can release it", 
   }
 });
 
+test("an answer that a release has overtaken does not hold again", async (t) => {
+  const held = new Daemon({ data: scratch(t), args: ["--hold"] });
+  await held.start();
+  t.after(() => held.kill());
+  const page = await opened(browser, { daemon: held, key: await keyOf(held, "read") },
+    { target: "/settings/page" });
+  const late = [];
+  let isBefore = true;
+  await page.route("**/api/v1/version", async (route) => (isBefore
+    ? late.push([route, await route.fetch()]) : route.continue()));
+  await page.reload();
+  await until("a first answer", () => late.length > 0);
+  isBefore = false;
+  await page.getByText(/^● live$/).waitFor();
+  const later = page.waitForResponse(async (answer) =>
+    answer.url().endsWith("/version") && (await answer.json()).held === false);
+  await held.request("POST", "/api/v1/system/release", { local: true, body: {} });
+  await later;
+  for (const [route, response] of late) await route.fulfill({ response });
+  await page.evaluate(async () => { // Whatever it changes is drawn.
+    await fetch("/readyz");
+    for (let n = 0; n < 2; n++) await new Promise(requestAnimationFrame);
+  });
+  assert.equal(await page.getByText("The daemon holds").count(), 0);
+  page.clean();
+});
+
 test("a page that is older than its daemon says so everywhere, and loses no draft", async (t) => {
   const data = scratch(t), pages = scratch(t);
   const daemon = await new Daemon({ data }).start();
