@@ -403,8 +403,14 @@ test("a step is marked where an agent of its workflow asks, and the question is 
       "export const meta = { name: 'asker', description: 'asks' };\n" +
       "return await agent('call: run_command {\"command\": \"true\"}\\nsay: done');\n");
     const id = await start("deep");
-    const page = await opened(browser, desk, { target: `/r/${id}` });
+    const page = await opened(browser, desk, { target: "/settings/page" });
+    let refused = 0; // Of what is above the question, longer than a single read is repeated.
+    await page.route(new RegExp(`/api/v1/runs/(?!${id})\\w+$`), (route) => (refused++ < 4
+      ? route.fulfill({ status: 429, json: { status: 429, code: "too_many" } })
+      : route.continue()));
+    await page.goto(`${desk.daemon.url}/r/${id}`);
     await page.getByText("Waits for you at step below").waitFor();
+    assert.ok(refused > 4);
     await says(page, "below", "waits for you");
     await state(page, "waits for you");
     await page.getByText("1 waits for you").waitFor();
@@ -538,6 +544,19 @@ test("from the catalog: what it does, a plan that follows the input, the start",
   assert.ok(await button.isDisabled());
   page.clean();
 });
+
+test("a plan is made also where the page learns only after the file what its key may do",
+  async () => {
+    const page = await opened(browser, desk, { target: "/settings/page" });
+    let told;
+    const shown = new Promise((resolve) => (told = resolve));
+    await page.route("**/api/v1/login", (route) => shown.then(() => route.continue()));
+    await page.goto(`${desk.daemon.url}/flows/talks?root=${encodeURIComponent(root)}`);
+    await page.getByText("says something", { exact: true }).waitFor();
+    told();
+    await node(page, "one").waitFor();
+    page.clean();
+  });
 
 test("a key that may only read sees the flow and its run, and starts and answers nothing",
   async () => {

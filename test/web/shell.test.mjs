@@ -99,6 +99,26 @@ test("an id that is pasted opens its view; one that is not there says so", async
   page.clean();
 });
 
+test("a key that comes before the browser says that the palette has closed opens it again",
+  async () => {
+    const page = await opened(browser, desk);
+    await openPalette(page);
+    for (const end of ["Enter", "Escape"]) {
+      await option(page, "Settings").waitFor();
+      await page.evaluate(async (how) => { // In one task of the browser, so it has said nothing.
+        const key = (name, held) => document.activeElement.dispatchEvent(new KeyboardEvent(
+          "keydown", { key: name, ctrlKey: held, bubbles: true, cancelable: true }));
+        if (how === "Enter") key("Enter", false);
+        else document.querySelector("dialog").requestClose(); // As the key does.
+        for (let n = 0; n < 20; n++) await null; // The page draws what it knows.
+        if (document.querySelector("dialog[open]")) throw new Error(`${how} does not close it`);
+        key("k", true);
+      }, end);
+      await palette(page).getByRole("combobox").waitFor();
+    }
+    page.clean();
+  });
+
 test("keys lead to places, and do nothing in a field, nor switched off", async () => {
   const page = await opened(browser, desk);
   await page.getByText("Finished, not looked at").waitFor();
@@ -280,6 +300,25 @@ test("settings are changed, and say what is wrong; a connection and a key end", 
   page.clean();
 });
 
+test("a read that is refused for a moment is repeated, whatever it is for", async () => {
+  const page = await opened(browser, desk, { target: "/settings/page" });
+  const seen = new Map();
+  await page.route("**/api/v1/**", (route) => {
+    const at = route.request().url(), times = seen.get(at) ?? 0;
+    seen.set(at, times + 1);
+    return times < 2 ? route.fulfill({ status: 429, json: { status: 429, code: "too_many" } })
+      : route.continue();
+  });
+  await page.reload();
+  await page.getByText(/^● live$/).waitFor();
+  await page.getByRole("link", { name: "Jobs" }).click();
+  await page.locator("[data-row]", { hasText: HOSTILE }).waitFor();
+  await page.getByRole("link", { name: "Workflows" }).click();
+  await page.locator(".row.flow", { hasText: "find-issues" }).waitFor();
+  assert.equal(await page.getByRole("alert").count(), 0);
+  page.clean();
+});
+
 test("a read-only key sees no button that it may not press", async () => {
   const page = await opened(browser, reader);
   await page.getByText("Running", { exact: true }).waitFor();
@@ -318,6 +357,33 @@ test("a daemon that holds says what would start; only an admin can release it", 
     await one.getByText("The daemon holds").waitFor({ state: "detached" });
     one.clean();
   }
+});
+
+test("an answer that a release has overtaken does not hold again", async (t) => {
+  const held = new Daemon({ data: scratch(t), args: ["--hold"] });
+  await held.start();
+  t.after(() => held.kill());
+  const page = await opened(browser, { daemon: held, key: await keyOf(held, "read") },
+    { target: "/settings/page" });
+  const late = [];
+  let isBefore = true;
+  await page.route("**/api/v1/version", async (route) => (isBefore
+    ? late.push([route, await route.fetch()]) : route.continue()));
+  await page.reload();
+  await until("a first answer", () => late.length > 0);
+  isBefore = false;
+  await page.getByText(/^● live$/).waitFor();
+  const later = page.waitForResponse(async (answer) =>
+    answer.url().endsWith("/version") && (await answer.json()).held === false);
+  await held.request("POST", "/api/v1/system/release", { local: true, body: {} });
+  await later;
+  for (const [route, response] of late) await route.fulfill({ response });
+  await page.evaluate(async () => { // Whatever it changes is drawn.
+    await fetch("/readyz");
+    for (let n = 0; n < 2; n++) await new Promise(requestAnimationFrame);
+  });
+  assert.equal(await page.getByText("The daemon holds").count(), 0);
+  page.clean();
 });
 
 test("a page that is older than its daemon says so everywhere, and loses no draft", async (t) => {

@@ -121,6 +121,9 @@ test("by mouse: from the catalog to a form, its plan, the run, and back to its p
   page.clean();
 });
 
+/** Letters count again: a heading takes the focus only while somebody goes to its view. */
+const unfocused = (page) => page.evaluate(() => document.activeElement.blur());
+
 test("by keyboard alone: to a workflow, through its form, the plan, the start", async () => {
   const page = await opened(browser, desk);
   await page.getByText(/^● live$/).waitFor();
@@ -128,7 +131,7 @@ test("by keyboard alone: to a workflow, through its form, the plan, the start", 
   await row(page, "find-issues").waitFor();
   await page.keyboard.type("/find");
   await page.waitForURL("**/workflows?q=find");
-  await page.getByRole("heading", { name: "Workflows" }).focus(); // Letters count again.
+  await unfocused(page);
   await page.keyboard.press("j");
   await page.locator('.row.flow[aria-current="true"]', { hasText: "find-issues" }).waitFor();
   await page.keyboard.press("Enter");
@@ -150,7 +153,7 @@ test("by keyboard alone: to a workflow, through its form, the plan, the start", 
   await page.keyboard.type("scripted/demo");
   await page.keyboard.press("Enter");
   await says(page, "This is what would start.");
-  await page.getByRole("heading", { name: "find-issues" }).focus();
+  await unfocused(page);
   await page.keyboard.press("s");
   await atRun(page);
   await ended(runOf(page));
@@ -169,7 +172,7 @@ test("a start with an unfit arg is impossible by mouse, key and Enter", async ()
     not: { properties: { target: { const: "no" } } } } }) + "return 1;\n");
   const page = await open("strict"), seen = starts(page);
   const press = async (key) => { // Outside of fields, which a fault takes the focus to.
-    await page.evaluate(() => document.activeElement.blur());
+    await unfocused(page);
     await page.keyboard.press(key);
   };
   await page.getByText("The check finds nothing.").waitFor();
@@ -428,7 +431,7 @@ test("a key that only looks sees all, and starts nothing", async () => {
   assert.equal(await page.getByRole("button", { name: /^(Plan|Start)$/ }).count(), 0);
   assert.ok(await page.getByLabel(/^target/).isDisabled());
   assert.equal(await source(page).getAttribute("readonly"), "");
-  await page.getByRole("heading", { name: "sweep" }).focus();
+  await unfocused(page);
   for (const key of ["p", "s", "Enter"]) await page.keyboard.press(key);
   assert.deepEqual(seen, []);
   page.clean();

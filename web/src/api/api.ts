@@ -12,6 +12,10 @@ export interface Problem {
 
 export type Answer<T> = { ok: true; value: T } | { ok: false; problem: Problem };
 
+/** Worth another try: nobody answered, or the daemon had no room. */
+export const passes = ({ status }: Problem): boolean =>
+  status === 0 || status === 429 || status >= 500;
+
 const unreachable: Problem = { status: 0, title: "", detail: "", code: "unreachable" };
 
 function problemOf(status: number, body: unknown): Problem {
@@ -23,7 +27,7 @@ function problemOf(status: number, body: unknown): Problem {
 const asJson = <T>(answer: Response): Promise<T> => answer.json() as Promise<T>;
 
 async function send<T>(
-  method: string, path: string, body?: unknown, read: (answer: Response) => Promise<T> = asJson,
+  method: string, path: string, body?: unknown, from: (answer: Response) => Promise<T> = asJson,
 ): Promise<Answer<T>> {
   const used = key.value;
   const headers: Record<string, string> = {};
@@ -35,7 +39,7 @@ async function send<T>(
       method, headers, credentials: "omit",
       body: body === undefined ? null : isFile ? body : JSON.stringify(body),
     });
-    if (answer.ok) return { ok: true, value: await read(answer) };
+    if (answer.ok) return { ok: true, value: await from(answer) };
     const value: unknown = await answer.json();
     // A key that ended is forgotten, unless another one came meanwhile.
     if (answer.status === 401 && used !== null && key.value === used) keySet(null);
@@ -45,16 +49,34 @@ async function send<T>(
   }
 }
 
+/** Pauses before a read is repeated. Many parts of the pages read once and show nothing where that
+ *  failed, so a failure of a moment would stay for as long as the page is open. */
+const PAUSES_MS = [500, 1_500];
+
+/** A request without effect. */
+async function read<T>(
+  path: string, from?: (answer: Response) => Promise<T>): Promise<Answer<T>> {
+  const used = key.value;
+  let answer = await send("GET", path, undefined, from);
+  for (const ms of PAUSES_MS) {
+    if (answer.ok || !passes(answer.problem)) break;
+    await new Promise((resolve) => void setTimeout(resolve, ms));
+    if (key.value !== used) break; // Somebody else, or nobody, is signed in.
+    answer = await send("GET", path, undefined, from);
+  }
+  return answer;
+}
+
 export interface Bytes { bytes: Uint8Array<ArrayBuffer>; headers: Headers }
 
-export const get = <T>(path: string): Promise<Answer<T>> => send<T>("GET", path);
+export const get = <T>(path: string): Promise<Answer<T>> => read<T>(path);
 /** Bytes with the headers of the answer, which say where in a log they are. */
 export const getBytes = (path: string): Promise<Answer<Bytes>> =>
-  send<Bytes>("GET", path, undefined, async (answer) =>
+  read<Bytes>(path, async (answer) =>
     ({ bytes: new Uint8Array(await answer.arrayBuffer()), headers: answer.headers }));
 /** Bytes, such as those of an image, with their media type. */
 export const getBlob = (path: string): Promise<Answer<Blob>> =>
-  send("GET", path, undefined, (answer) => answer.blob());
+  read(path, (answer) => answer.blob());
 export const post = <T>(path: string, body: unknown): Promise<Answer<T>> =>
   send<T>("POST", path, body);
 /** The bytes of a file as they are. */

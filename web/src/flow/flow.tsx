@@ -63,9 +63,9 @@ function bodyOf(name: string, root: string, { question, input, model }: Texts): 
 function useVerdict(body: string | null) {
   const [said, saidSet] = useState<{ of: string; verdict: Verdict } | null>(null);
   const [problem, problemSet] = useState<Problem | null>(null);
-  const first = useRef(true);
+  const first = useRef(true), mine = may("run"); // Known only once the daemon has said it.
   useEffect(() => {
-    if (body === null || !may("run")) return undefined;
+    if (body === null || !mine) return undefined;
     let here = true;
     const timer = setTimeout(() => {
       void post<Verdict>("/flows/check", JSON.parse(body) as object).then((answer) => {
@@ -79,7 +79,7 @@ function useVerdict(body: string | null) {
       here = false;
       clearTimeout(timer);
     };
-  }, [body]);
+  }, [body, mine]);
   return { verdict: said?.verdict ?? null, problem, isNow: said !== null && said.of === body };
 }
 

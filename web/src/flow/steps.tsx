@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import { useEffect, useMemo, useState } from "preact/hooks";
 
-import { get, post, type Problem } from "../api/api.ts";
+import { get, passes, post, type Problem } from "../api/api.ts";
 import { Markdown } from "../markdown/index.ts";
 import { Boundary } from "../parts/boundary.tsx";
 import { Bounded } from "../parts/bounded.tsx";
@@ -55,7 +55,7 @@ function flowOf(id: string) {
       problem.value = answer.ok ? null : answer.problem;
       const cost = performance.now() - began;
       await pause(answer.ok ? Math.min(PAUSE_MAX_MS, PAUSE_MS + SHARE * cost) : RETRY_MS);
-      isDue ||= !answer.ok && answer.problem.code === "unreachable";
+      isDue ||= !answer.ok && passes(answer.problem);
     }
     busy = false;
   };
@@ -73,6 +73,7 @@ function useFlow({ id, history, row }: Opened) {
  *  after the other is read: each answer draws anew, and says which is next. */
 function useAbove(asks: readonly Ask[], { id, row }: Opened): ReadonlyMap<string, string> {
   const [above, aboveSet] = useState<ReadonlyMap<string, string>>(new Map());
+  const [tries, triesSet] = useState(0);
   const isTop = row.value?.parent == null;
   const next = asks.filter((ask) => isOpen(ask) && (!isTop || ask.root_run === id))
     .slice(0, ASKS_MAX).map(({ run }) => {
@@ -81,14 +82,20 @@ function useAbove(asks: readonly Ask[], { id, row }: Opened): ReadonlyMap<string
       return at;
     }).find((run) => run !== "" && run !== id);
   useEffect(() => {
-    let isHere = true;
+    let isHere = true, timer: ReturnType<typeof setTimeout> | undefined;
     if (next === undefined) return undefined;
     void get<Run>(`/runs/${next}`).then((answer) => {
-      if (!isHere || (!answer.ok && answer.problem.status === 0)) return;
-      aboveSet((before) => new Map(before).set(next, (answer.ok && answer.value.parent) || ""));
+      if (!isHere) return;
+      const isDue = !answer.ok && passes(answer.problem);
+      const parent = (answer.ok && answer.value.parent) || "";
+      if (isDue) timer = setTimeout(() => triesSet(tries + 1), RETRY_MS);
+      else aboveSet((before) => new Map(before).set(next, parent));
     });
-    return () => void (isHere = false);
-  }, [next, asks]);
+    return () => {
+      isHere = false;
+      clearTimeout(timer);
+    };
+  }, [next, tries]);
   return above;
 }
 

@@ -13,20 +13,32 @@ interface DialogProps {
   children: ComponentChildren;
 }
 
-/** Ends the dialog that an element is in: the focus is back before anything else happens. */
-export const dialogEnd = (inside: Element): void => inside.closest("dialog")?.close();
+/** Ends the dialog that an element is in: the focus is back, and `onClose` was called, before
+ *  anything else happens. */
+export const dialogEnd = (inside: Element): void =>
+  void inside.closest("dialog")?.dispatchEvent(new Event("close"));
 
 export function Dialog({ label, name, beside = "closes", onClose, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   // A text that is selected from within to beyond the edge ends as a click on the dialog, too.
   const pressed = useRef(false);
+  const isOver = useRef(false);
   useLayoutEffect(() => ref.current?.showModal(), []);
+  /** The browser sends `close` some time after it has closed a dialog. Until then the dialog is
+   *  invisible but still mounted, and a key that opens it again would be lost. */
+  const end = (): void => {
+    if (isOver.current) return;
+    isOver.current = true;
+    ref.current?.close();
+    onClose();
+  };
   return (
-    <dialog ref={ref} class={name} aria-label={label} onClose={onClose}
+    <dialog ref={ref} class={name} aria-label={label} onClose={end}
+      onCancel={(event) => event.target === ref.current && end()}
       onPointerDown={(event) => void (pressed.current = event.target === ref.current)}
       onClick={(event) => {
         const isBeside = pressed.current && event.target === ref.current;
-        if (isBeside && beside === "closes") ref.current?.close();
+        if (isBeside && beside === "closes") end();
       }}>
       <div class="sheet">{children}</div>
     </dialog>

@@ -4,7 +4,7 @@
  *  none writes over another's; what one tab does, the others do too. */
 import { effect, signal, type ReadonlySignal } from "@preact/signals";
 
-import { post, type Problem } from "../api/api.ts";
+import { passes, post, type Problem } from "../api/api.ts";
 import { storageRead as read, storageSet as store } from "../state/draft.ts";
 import { link } from "../state/live.ts";
 
@@ -56,10 +56,6 @@ function idNew(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return `web_${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
-
-/** Worth another try: nobody answered, or the daemon had no room. */
-const passes = ({ code, status }: Problem): boolean =>
-  code === "unreachable" || status >= 500 || status === 429;
 
 const shared = new Map<string, { outbox: Outbox; users: number }>();
 

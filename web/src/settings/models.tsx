@@ -1,11 +1,12 @@
 /** The model in force, and the connections: added, changed, tested, reset, removed. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 
 import { patch, post, remove, type Answer, type Problem } from "../api/api.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { Section } from "../parts/section.tsx";
 import { Sure } from "../parts/sure.tsx";
 import { visible } from "../parts/visible.ts";
+import { latest } from "../state/latest.ts";
 import { may } from "../state/me.ts";
 import { connectionsRead, type Connection, type Tested } from "../state/models.ts";
 import { settings } from "../state/system.ts";
@@ -106,8 +107,10 @@ export function Models() {
   const [connections, connectionsSet] = useState<Connection[] | null>(null);
   const [problem, problemSet] = useState<Problem | null>(null);
   const [edited, editedSet] = useState<Connection | "new" | null>(null);
+  const begun = useMemo(latest, []);
   const read = async (): Promise<void> => {
-    const answer = await connectionsRead();
+    const counts = begun(), answer = await connectionsRead();
+    if (!counts()) return;
     problemSet(answer.ok ? null : answer.problem);
     if (answer.ok) connectionsSet(answer.value.items);
   };

@@ -4,6 +4,7 @@ import { effect, signal } from "@preact/signals";
 import { get, post, type Answer } from "../api/api.ts";
 import type { StreamEvent } from "../stream/index.ts";
 import { afterFirst } from "./first.ts";
+import { latest } from "./latest.ts";
 import { follow, link } from "./live.ts";
 import { may, me } from "./me.ts";
 
@@ -37,15 +38,19 @@ export const settings = signal<Settings | null>(null);
 /** null: nothing is held, or not known. `about` is for admins. */
 export const held = signal<{ about: Hold | null } | null>(null);
 
+const settingsBegun = latest(), holdBegun = latest();
+
 export async function settingsRead(): Promise<void> {
-  const answer = await get<Settings>("/settings");
-  if (answer.ok && me.value !== null) settings.value = answer.value;
+  const counts = settingsBegun(), answer = await get<Settings>("/settings");
+  if (answer.ok && me.value !== null && counts()) settings.value = answer.value;
 }
 
 export async function holdRead(): Promise<void> {
+  const counts = holdBegun();
   const version = await get<{ held: boolean }>("/version");
   if (!version.ok) return;
   const about = version.value.held && may("admin") ? await get<Hold>("/system/hold") : null;
+  if (!counts()) return; // A later read has said more.
   held.value = version.value.held ? { about: about?.ok ? about.value : null } : null;
 }
 

@@ -65,6 +65,9 @@ export async function get<T>(path: string): Promise<Answer<T>> {
     : { ok: true, value: value as T };
 }
 
+/** What the file does not have, it will never have. */
+export const passes = (_: Problem): boolean => false;
+
 /** Nothing can be changed. */
 const refuse = async <T>(): Promise<Answer<T>> => ({ ok: false, problem: absent() });
 export {
