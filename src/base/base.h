@@ -47,6 +47,15 @@ static inline bool bytes_equal(struct bytes a, struct bytes b) {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+/* FNV-1a, for tables. Bytes that somebody chooses may collide. */
+static inline uint32_t bytes_hash(struct bytes bytes) {
+    uint32_t hash = 2166136261U;
+    for (size_t i = 0; i < bytes.len; i++) {
+        hash = (hash ^ (uint8_t)bytes.data[i]) * 16777619U;
+    }
+    return hash;
+}
+
 static inline bool bytes_is(struct bytes bytes, const char *text) {
     return bytes_equal(bytes, bytes_of(text));
 }

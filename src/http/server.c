@@ -78,12 +78,10 @@ static void descriptors_raise(size_t connections_max) {
 
 /* --- Connections of one address --------------------------------------------------------------- */
 
-/* FNV-1a. Many addresses in one bucket cost a longer walk, bounded by the connections there are. */
+/* Many addresses in one bucket cost a longer walk, bounded by the connections there are. */
 static unsigned bucket_of(const struct address *address) {
-    uint32_t hash = 2166136261U;
-    for (size_t i = 0; i < sizeof address->bytes; i++) {
-        hash = (hash ^ address->bytes[i]) * 16777619U;
-    }
+    const uint32_t hash =
+        bytes_hash((struct bytes){(const char *)address->bytes, sizeof address->bytes});
     return (hash ^ (hash >> 16)) % ADDRESS_BUCKETS;
 }
 

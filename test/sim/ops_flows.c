@@ -358,8 +358,10 @@ static struct err late_tx(struct tx *tx, void *ctx) {
     struct steps steps = {.count = 0};
     bool found = false;
     order->late = true;
-    struct err err =
-        tx_flow_look(tx, known_bytes(order->flow->run), &found, &look, on_step, &steps);
+    struct err err = tx_flow_look(tx, known_bytes(order->flow->run), &found, &look);
+    if (!err_failed(err) && found) {
+        err = tx_flow_steps(tx, &look, (struct flow_known){.count = 0}, on_step, &steps);
+    }
     if (err_failed(err) || !found || order->told.place.at >= steps.count) {
         return err;
     }

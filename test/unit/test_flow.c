@@ -32,6 +32,34 @@ static void flow_is(const char *steps, const char *sentence) {
     assert_int_equal((int)err.code, sentence[0] == '\0' ? (int)ERR_OK.code : (int)ERR_BAD_FLOW);
 }
 
+/* Among 500 ids, several have the same place by their hash. */
+static void each_of_500_ids_is_found(void **state) {
+    (void)state;
+    AUTO(json_release) json_t *root = json_pack("{s:[]}", "steps");
+    AUTO(flow_free) struct flow flow = {0};
+    struct why why = {""};
+    json_t *steps = json_object_get(root, "steps");
+    for (int i = 0; i < FLOW_STEPS_MAX; i++) {
+        char id[20], before[20];
+        (void)snprintf(id, sizeof id, "s%d", i);
+        (void)snprintf(before, sizeof before, "s%d", i - 1);
+        json_array_append_new(steps,
+                              json_pack("{s:s, s:s, s:{s:b}, s:[s*]}", "id", id, "kind", "code",
+                                        "run", "function", 1, "deps", i > 0 ? before : NULL));
+    }
+    assert_false(err_failed(flow_read(root, &flow, &why)));
+    for (size_t i = 0; i < FLOW_STEPS_MAX; i++) {
+        assert_int_equal(flow_find(&flow, flow.steps[i].id), i);
+        assert_int_equal(flow.steps[i].dep_count, i > 0 ? 1 : 0);
+        assert_true(i == 0 || flow.steps[i].deps[0].at == i - 1);
+    }
+    assert_int_equal(flow_find(&flow, BYTES("s500")), FLOW_NONE);
+    json_object_set_new(json_array_get(steps, 499), "id", json_string("s17"));
+    flow_free(&flow);
+    assert_true(err_failed(flow_read(root, &flow, &why)));
+    assert_string_equal(why.text, "step 's17': its \"id\" stands twice");
+}
+
 static void a_flow_that_cannot_be_run_is_refused_with_its_place(void **state) {
     (void)state;
     flow_is("{\"id\":\"a\",\"kind\":\"code\",\"run\":" F "}", "");
@@ -604,6 +632,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(named_approvers_are_asked_again_by_any_way_to_a_step_after_them),
         cmocka_unit_test(an_approval_is_asked_again_when_its_yes_was_for_something_else),
+        cmocka_unit_test(each_of_500_ids_is_found),
         cmocka_unit_test(a_flow_that_cannot_be_run_is_refused_with_its_place),
         cmocka_unit_test(random_flows_end_as_the_model_says),
         cmocka_unit_test(an_agent_is_tried_again_after_a_pause_until_no_try_is_left),

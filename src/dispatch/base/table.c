@@ -5,15 +5,7 @@
 
 enum { SIZE_FIRST = 64 };
 
-/* FNV-1a. The names are ids that we made ourselves: nobody can choose them so that they collide. */
-static uint32_t hash_of(struct bytes name) {
-    uint32_t hash = 2166136261U;
-    for (size_t i = 0; i < name.len; i++) {
-        hash = (hash ^ (uint8_t)name.data[i]) * 16777619U;
-    }
-    return hash;
-}
-
+/* The names are ids that we made ourselves: nobody can choose them so that they collide. */
 static struct table_node **bucket_of(const struct table *table, uint32_t hash) {
     return &table->buckets[hash & (table->size - 1)];
 }
@@ -55,7 +47,7 @@ void table_add(struct table *table, struct table_node *node) {
         mem_free(table->buckets);
         *table = larger;
     }
-    node->hash = hash_of(node->name);
+    node->hash = bytes_hash(node->name);
     node_add(table, node);
 }
 
@@ -71,7 +63,7 @@ void table_remove(struct table *table, struct table_node *node) {
 }
 
 struct table_node *table_find(const struct table *table, struct bytes name) {
-    uint32_t hash = hash_of(name);
+    uint32_t hash = bytes_hash(name);
     return chain_find(*bucket_of(table, hash), hash, name);
 }
 

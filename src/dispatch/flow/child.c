@@ -52,10 +52,6 @@ static void child_refuse(struct flow_run *run) {
     flow_run__refuse_child(run);
 }
 
-static struct flow_place child_place(const struct flow_run *run) {
-    return (struct flow_place){bytes_of(run->run), run->order->at, run->order->version};
-}
-
 /* --- An agent --------------------------------------------------------------------------------- */
 
 static struct bytes agent_name(const struct flow_run *run) {
@@ -105,8 +101,9 @@ static struct err agent_tx(struct tx *tx, void *ctx) {
                     .message = run->message,
                     .answer = run->answer,
                     .bounds = run->flows->options.bounds}};
-    const struct flow_child child = {.place = child_place(run), .talk = &talk};
-    const struct flow_call call = {.place = child_place(run),
+    const struct flow_child child = {.place = flow_run__order_place(run, run->order),
+                                     .talk = &talk};
+    const struct flow_call call = {.place = flow_run__order_place(run, run->order),
                                    .number = order->number,
                                    .agent = text_bytes(&order->agent),
                                    .task = text_bytes(&order->text)};
@@ -238,7 +235,7 @@ static struct err command_tx(struct tx *tx, void *ctx) {
     job.label = run->seen[order->at].id;
     job.command = (struct bytes){line.data, utf8_cut(line, RUN_COMMAND_MAX)};
     job.bounds = run->flows->options.bounds;
-    const struct flow_child child = {.place = child_place(run), .job = &job};
+    const struct flow_child child = {.place = flow_run__order_place(run, run->order), .job = &job};
     if (text_failed(&spec) || line.len == 0) {
         why_set(&run->why, "its command is %s", line.len == 0 ? "empty" : "too long");
         return err_make(ERR_BAD_FIELD, "flows: command");
@@ -279,7 +276,7 @@ static struct err start_tx(struct tx *tx, void *ctx) {
     const bool is_flow = start->flow.flows != NULL;
     start->workflow.what.run.bounds = run->flows->options.bounds;
     start->flow.what.run.bounds = run->flows->options.bounds;
-    const struct flow_child child = {.place = child_place(run),
+    const struct flow_child child = {.place = flow_run__order_place(run, run->order),
                                      .workflow = is_flow ? NULL : &start->workflow.what,
                                      .flow = is_flow ? &start->flow.what : NULL};
     return tx_flow_child(tx, &child, &run->order->late, &run->why);

@@ -42,7 +42,6 @@ struct flow_hand {
     int64_t version;    /* At which it was asked; -1: it was not. */
     int64_t evaluation; /* Under way; 0: none. */
     size_t number;      /* The case that is asked. */
-    int64_t known;      /* The version whose result the worker has; -1: none. */
     int64_t evicted; /* Number of agents that it waited for when its worker was evicted; 0: none. */
 };
 /* A step as the rows had it. */
@@ -103,10 +102,12 @@ struct flow_run {
     struct text name, file, source, input, model, root, owner, project, rejected,
         rules;           /* Owned. rules: settings of the project. */
     json_t *description; /* Owned. */
+    struct flow flow;    /* Owned: the same, as it was read once; its steps stay as before all. */
     json_t *results;     /* Owned: that the worker does not have yet. */
     size_t count;
     struct flow_seen *seen;  /* Owned. */
     struct flow_hand *hands; /* Owned. */
+    int64_t *known;          /* Owned, by place: the version whose texts were read; -1: none. */
     /* The worker: */
     struct evaluator *evaluator; /* Owned; NULL: there is none. */
     int64_t evaluations, report; /* report: evaluation of it; 0: none; -1: it is there. */
@@ -141,6 +142,7 @@ enum ask_verdict flow_run__judge_end(unsigned tries, struct err err); /* In ENDI
 struct flow_order *flow_run__order_new(struct flow_run *run, enum flow_order_kind kind, size_t at);
 void flow_run__order_free(struct flow_order *order); /* NULL is allowed. */
 void flow_run__orders_free(struct link *orders);
+struct flow_place flow_run__order_place(const struct flow_run *run, const struct flow_order *order);
 void flow_run__order_begin(struct flow_run *run); /* The first in line. */
 void flow_run__order_write(struct flow_run *run); /* The one at hand becomes a transaction. */
 /* `look` in the pool, before the order is written. */

@@ -38,6 +38,7 @@ static void seen_free(struct flow_run *run) {
     }
     mem_free(run->seen);
     mem_free(run->hands);
+    mem_free(run->known);
 }
 
 static void flow_run_free(struct flow_run *run) {
@@ -50,6 +51,7 @@ static void flow_run_free(struct flow_run *run) {
     flow_run__orders_free(&run->calls);
     flow_run__order_free(run->order);
     seen_free(run);
+    flow_free(&run->flow);
     json_release(&run->description);
     json_release(&run->results);
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
@@ -66,16 +68,40 @@ static void text_set(struct text *text, struct bytes bytes) {
     text_add(text, bytes.data, bytes.len);
 }
 
-static void seen_make(struct flow_run *run, size_t count) {
-    run->count = count;
-    run->seen = mem_new_array(count, sizeof *run->seen);
-    run->hands = mem_new_array(count, sizeof *run->hands);
-    for (size_t i = 0; i < count; i++) {
-        const json_t *steps = json_object_get(run->description, "steps");
+static void seen_make(struct flow_run *run) {
+    run->count = run->flow.count;
+    run->seen = mem_new_array(run->count, sizeof *run->seen);
+    run->hands = mem_new_array(run->count, sizeof *run->hands);
+    run->known = mem_new_array(run->count, sizeof *run->known);
+    for (size_t i = 0; i < run->count; i++) {
         text_init(&run->seen[i].prompt, FLOW_TEXT_MAX);
-        run->seen[i].id = json_bytes(json_array_get(steps, i), "id");
-        run->hands[i] = (struct flow_hand){.version = -1, .known = -1};
+        run->seen[i].id = run->flow.steps[i].id;
+        run->seen[i].kind = run->flow.steps[i].kind;
+        run->hands[i] = (struct flow_hand){.version = -1};
+        run->known[i] = -1;
     }
+}
+
+/* All texts are read again, for a worker that has none of them. */
+static void known_forget(struct flow_run *run) {
+    for (size_t i = 0; i < run->count; i++) {
+        run->known[i] = -1;
+    }
+}
+
+static void texts_take(struct flow_run *run, const struct flow_item *item) {
+    struct flow_seen *seen = &run->seen[item->place];
+    run->known[item->place] = item->version;
+    text_set(&seen->prompt, item->phase == FLOW_AT_OUTPUT  ? item->log
+                            : item->phase == FLOW_AT_CHILD ? item->prompt
+                                                           : BYTES(""));
+    /* A command that wrote nothing has a result: no text. One that is no UTF-8 is left out. */
+    const bool has =
+        item->result.len > 0 || item->status == FLOW_COMPLETED || item->phase == FLOW_AT_UNTIL;
+    (void)json_object_set_new(
+        run->results, seen->id.data,
+        has ? json_stringn(item->result.len > 0 ? item->result.data : "", item->result.len)
+            : json_null());
 }
 
 static void on_item(void *ctx, const struct flow_item *item) {
@@ -84,57 +110,44 @@ static void on_item(void *ctx, const struct flow_item *item) {
         return;
     }
     struct flow_seen *seen = &run->seen[item->place];
-    struct flow_hand *hand = &run->hands[item->place];
-    seen->kind = item->kind;
     seen->status = item->status;
     seen->phase = item->phase;
     seen->version = item->version;
     seen->tries = item->tries;
     seen->calls = item->calls;
     seen->has_child = item->has_child;
-    if (item->phase == FLOW_AT_CHILD && !item->has_child) {
-        text_set(&seen->prompt, item->prompt);
-    }
-    if (item->phase == FLOW_AT_OUTPUT) {
-        text_set(&seen->prompt, item->log);
-    }
-    if (hand->known != item->version) {
-        hand->known = item->version;
-        /* A command that wrote nothing has a result: no text. One that is no UTF-8 is left out. */
-        const bool has =
-            item->result.len > 0 || item->status == FLOW_COMPLETED || item->phase == FLOW_AT_UNTIL;
-        (void)json_object_set_new(
-            run->results, seen->id.data,
-            has ? json_stringn(item->result.len > 0 ? item->result.data : "", item->result.len)
-                : json_null());
+    if (run->known[item->place] != item->version) {
+        texts_take(run, item);
     }
 }
 
-static struct err description_read(struct flow_run *run, const struct flow_look *look) {
-    if (run->description != NULL) {
-        return ERR_OK;
-    }
-    text_set(&run->name, look->name);
-    text_set(&run->file, look->file);
-    text_set(&run->source, look->source);
-    text_set(&run->input, look->input);
-    text_set(&run->model, look->model);
-    text_set(&run->root, look->root);
+static struct err description_read(struct flow_run *run, const struct flow_look *look,
+                                   const struct flow_texts *texts) {
+    struct why why;
+    text_set(&run->name, texts->name);
+    text_set(&run->file, texts->file);
+    text_set(&run->source, texts->source);
+    text_set(&run->input, texts->input);
+    text_set(&run->model, texts->model);
+    text_set(&run->root, texts->root);
     text_set(&run->owner, look->run.owner);
     text_set(&run->project, look->run.project);
-    const struct err err = json_parse_wrapped(look->description, &run->description, NULL);
-    if (!err_failed(err)) {
-        seen_make(run, look->count);
+    struct err err = json_parse_wrapped(texts->description, &run->description, NULL);
+    err = err_failed(err) ? err : flow_read(run->description, &run->flow, &why);
+    if (err_failed(err)) {
+        json_release(&run->description);
+    } else {
+        seen_make(run);
     }
     return err;
 }
 
-/* The rows are read twice the first time: their number is known by the first reading. */
 static struct err look_tx(struct tx *tx, void *ctx) {
     struct flow_run *run = ctx;
     struct flow_look look;
+    struct flow_texts texts;
     bool found = false;
-    struct err err = tx_flow_look(tx, bytes_of(run->run), &found, &look, on_item, run);
+    struct err err = tx_flow_look(tx, bytes_of(run->run), &found, &look);
     if (err_failed(err) || !found) {
         run->stage = FLOW_IS_OVER;
         return err;
@@ -147,11 +160,11 @@ static struct err look_tx(struct tx *tx, void *ctx) {
     text_set(&run->rules, tx_project_settings(tx, look.run.owner, look.run.project));
     text_set(&run->rejected, look.rejected);
     if (run->description == NULL) {
-        err = description_read(run, &look);
-        return err_failed(err) ? err
-                               : tx_flow_look(tx, bytes_of(run->run), &found, &look, on_item, run);
+        err = tx_flow_texts(tx, &look, &texts);
+        err = err_failed(err) ? err : description_read(run, &look, &texts);
     }
-    return ERR_OK;
+    const struct flow_known known = {run->known, run->count};
+    return err_failed(err) ? err : tx_flow_steps(tx, &look, known, on_item, run);
 }
 
 /* --- The worker ------------------------------------------------------------------------------- */
@@ -425,9 +438,7 @@ static void evaluator_begin(struct flow_run *run) {
                                            .model = text_bytes(&run->model),
                                            .watch = &watch,
                                            .ctx = run};
-    for (size_t i = 0; i < run->count; i++) {
-        run->hands[i].known = -1;
-    }
+    known_forget(run);
     flows__make_room(run->flows);
     run->evaluator = evaluator_open(&with);
     run->again = true; /* The worker has to know all results. */
@@ -453,7 +464,7 @@ static void step_do(struct flow_run *run, size_t at) {
     if (hand->evaluation > 0) { /* The step went back while its function ran. */
         evaluator_drop(run->evaluator, hand->evaluation);
     }
-    *hand = (struct flow_hand){.version = seen->version, .known = hand->known};
+    *hand = (struct flow_hand){.version = seen->version};
     if (phase_evaluates(seen->phase)) {
         step_ask(run, at);
     } else if (seen->phase == FLOW_AT_OUTPUT) {

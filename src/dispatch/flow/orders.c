@@ -51,8 +51,9 @@ void flow_run__orders_free(struct link *orders) {
 
 /* --- Orders ----------------------------------------------------------------------------------- */
 
-static struct flow_place order_place(const struct flow_run *run, const struct flow_order *order) {
-    return (struct flow_place){bytes_of(run->run), order->at, order->version};
+struct flow_place flow_run__order_place(const struct flow_run *run,
+                                        const struct flow_order *order) {
+    return (struct flow_place){bytes_of(run->run), order->at, order->version, &run->flow};
 }
 
 void flow_run__order_done(struct flow_run *run) {
@@ -69,7 +70,7 @@ static struct err order_tx(struct tx *tx, void *ctx) {
     struct flow_run *run = ctx;
     struct flow_order *order = run->order;
     const struct run_bounds *bounds = &run->flows->options.bounds;
-    const struct flow_told told = {.place = order_place(run, order),
+    const struct flow_told told = {.place = flow_run__order_place(run, order),
                                    .answer = order->answer,
                                    .text = text_bytes(&order->text),
                                    .bounds = *bounds};
@@ -240,7 +241,7 @@ static void tick_begin(struct flow_run *run) {
 static struct err call_tx(struct tx *tx, void *ctx) {
     struct flow_run *run = ctx;
     struct flow_order *order = run->order;
-    const struct flow_call call = {.place = order_place(run, order),
+    const struct flow_call call = {.place = flow_run__order_place(run, order),
                                    .number = order->number,
                                    .agent = text_bytes(&order->agent),
                                    .task = text_bytes(&order->text)};

@@ -190,7 +190,7 @@ static bool step_answer(struct flow_state *state, size_t at, const struct flow_a
 struct err tx_flow_answer(struct tx *tx, const struct flow_told *told, bool *ret_late) {
     AUTO(flows__done) struct flow_state state;
     const size_t at = told->place.at;
-    const bool loaded = flows__load(tx, told->place.run, &state) && at < state.flow.count;
+    const bool loaded = flows__load_place(tx, &told->place, &state) && at < state.flow.count;
     const bool chose = loaded && told->answer.phase == FLOW_AT_CASES &&
                        told->answer.said == FLOW_SAID_VALUE &&
                        state.flow.steps[at].kind == FLOW_KIND_SWITCH;
@@ -313,7 +313,7 @@ struct err tx_flow_child(struct tx *tx, const struct flow_child *child, bool *re
                          struct why *why) {
     AUTO(flows__done) struct flow_state state;
     struct run_row row;
-    *ret_late = !flows__load(tx, child->place.run, &state) ||
+    *ret_late = !flows__load_place(tx, &child->place, &state) ||
                 !step_waits(&state, &child->place, FLOW_AT_CHILD) ||
                 state.had[child->place.at].child != 0;
     if (*ret_late) {
@@ -333,8 +333,8 @@ struct err tx_flow_call(struct tx *tx, const struct flow_call *call, bool *ret_l
                         struct flow_called *ret_called) {
     AUTO(flows__done) struct flow_state state;
     *ret_called = (struct flow_called){.text = BYTES("")};
-    *ret_late =
-        !flows__load(tx, call->place.run, &state) || !step_waits(&state, &call->place, FLOW_AT_RUN);
+    *ret_late = !flows__load_place(tx, &call->place, &state) ||
+                !step_waits(&state, &call->place, FLOW_AT_RUN);
     if (*ret_late) {
         return tx_error(tx);
     }
@@ -373,8 +373,8 @@ struct err tx_flow_call_begin(struct tx *tx, const struct flow_call *call,
                               const struct flow_talk *talk, bool *ret_late, struct why *why) {
     AUTO(flows__done) struct flow_state state;
     struct run_row row;
-    *ret_late =
-        !flows__load(tx, call->place.run, &state) || !step_waits(&state, &call->place, FLOW_AT_RUN);
+    *ret_late = !flows__load_place(tx, &call->place, &state) ||
+                !step_waits(&state, &call->place, FLOW_AT_RUN);
     if (*ret_late) {
         return tx_error(tx);
     }
@@ -665,7 +665,7 @@ static void verdict_write(const struct flow_state *state, const struct flow_over
         return;
     }
     const bool stuck = bytes_is(state->failed, FLOW_UNSATISFIABLE);
-    const enum flow_how how = flows__how(state);
+    const enum flow_how how = flows__how(state->stage, state->failed);
     run->state = how == FLOW_EXPIRES                          ? RUN_TIMED_OUT
                  : how != FLOW_SUCCEEDS || over->note.len > 0 ? RUN_FAILED
                                                               : RUN_SUCCEEDED;
@@ -684,7 +684,7 @@ static struct bytes note_of_end(struct tx *tx, const struct flow_state *state,
         return note_cut(over->note);
     }
     if (at == FLOW_NONE) {
-        if (flows__how(state) == FLOW_EXPIRES) {
+        if (flows__how(state->stage, state->failed) == FLOW_EXPIRES) {
             return BYTES("it reached its time limit");
         }
         text_addf(&text, "%s%.*s", over->note.len > 0 ? "the report could not be made: " : "",

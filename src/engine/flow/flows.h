@@ -98,35 +98,50 @@ enum flow_stage { FLOW_IN_STEPS, FLOW_IN_REPORT, FLOW_IS_OVER };
 struct flow_look {
     struct run_row run;
     enum flow_stage stage;
-    struct bytes name, file, source, description, input, model, root, rejected;
+    struct bytes rejected;
     int64_t due_ms;    /* When tx_flow_tick is to be called; 0: never. */
     bool orphans;      /* The same, at once: children run that no step waits for. */
     enum flow_how how; /* IN_REPORT: whether it succeeds, or fails, or has expired. */
-    size_t count;      /* Number of steps. */
+};
+/* Texts of a flow, which never change. */
+struct flow_texts {
+    struct bytes name, file, source, description, input, model, root;
 };
 struct flow_item {
     size_t place;
-    struct bytes id, prompt, result;
-    enum flow_kind kind;
+    struct bytes id;
     enum flow_status status;
     enum flow_phase phase;
     int64_t version, tries;
     int64_t calls; /* Agents of code that have begun, and not ended. */
     bool has_child;
-    struct bytes log; /* OUTPUT: "RUN.ATTEMPT" of the command. */
+    /* Texts, which change only with the version; log: OUTPUT: "RUN.ATTEMPT" of the command. */
+    struct bytes prompt, result, log;
 };
-/* *ret_found false: there is no such flow that runs. `each` is called for the steps in their order;
- * texts live in the transaction's arena. */
+/* *ret_found false: there is no such flow that runs. Texts live in the transaction's arena. */
 MUST_CHECK struct err tx_flow_look(struct tx *tx, struct bytes run, bool *ret_found,
-                                   struct flow_look *ret_look,
-                                   void (*each)(void *ctx, const struct flow_item *item),
-                                   void *ctx);
+                                   struct flow_look *ret_look);
+MUST_CHECK struct err tx_flow_texts(struct tx *tx, const struct flow_look *look,
+                                    struct flow_texts *ret_texts);
+/* By place, the version of which the caller has the texts of a step: these are then empty. */
+struct flow_known {
+    const int64_t *versions;
+    size_t count; /* 0: it has none. */
+};
+/* `each` is called for the steps in their order. Texts live until it returns. */
+MUST_CHECK struct err tx_flow_steps(struct tx *tx, const struct flow_look *look,
+                                    struct flow_known known,
+                                    void (*each)(void *ctx, const struct flow_item *item),
+                                    void *ctx);
 
 /* A step, as who performs it names it. */
 struct flow_place {
     struct bytes run;
     size_t at;
     int64_t version;
+    /* Borrowed: the description of the flow as flow_read read it, so that the transaction needs not
+     * read it again; NULL: it does. */
+    const struct flow *flow;
 };
 /* The answer of a function of the file; or of a child that could not begin (FAILED). */
 struct flow_told {

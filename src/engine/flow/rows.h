@@ -19,7 +19,7 @@
 struct flow_had {
     int64_t version, child; /* child 0: none. */
     struct bytes note;
-    struct bytes cached;         /* run_… in which it ran; "": in this one. */
+    struct bytes cached;         /* run_… in which it ran; "": in this one. flows__read alone. */
     struct bytes prompt, result; /* To be written; data NULL: they stay as they are. */
 };
 
@@ -29,14 +29,20 @@ struct flow_state {
     enum flow_stage stage;
     struct bytes rejected, failed, report;
     struct bytes artifact, artifact_fault;
-    json_t *description;  /* Owned. */
-    struct flow flow;     /* Owned; its texts are borrowed from the description. */
+    json_t *description; /* Owned; NULL: the caller has it. */
+    /* Owned; its texts are borrowed from the description. Without that, a copy of the caller's,
+     * whose steps are in the arena. */
+    struct flow flow;
     struct flow_had *had; /* In the arena, by place. */
 };
-enum flow_how flows__how(const struct flow_state *state); /* By its stage, and by what failed it. */
-void flows__done(struct flow_state *state);               /* For AUTO. Zeros are allowed. */
+enum flow_how flows__how(enum flow_stage stage, struct bytes failed);
+/* Value of a name in a list that NULL ends; false: it is none of them. */
+MUST_CHECK bool flows__name_read(struct bytes name, const char *const *names, unsigned *ret_value);
+void flows__done(struct flow_state *state); /* For AUTO. Zeros are allowed. */
 /* False: there is no such flow that has not ended; or it is damaged, and the transaction failed. */
 MUST_CHECK bool flows__load(struct tx *tx, struct bytes run, struct flow_state *ret_state);
+MUST_CHECK bool flows__load_place(struct tx *tx, const struct flow_place *place,
+                                  struct flow_state *ret_state);
 /* The same of a run that may have ended, by its row. */
 MUST_CHECK bool flows__read(struct tx *tx, const struct run_row *run, struct flow_state *ret_state);
 /* The run has ended, by its row: open steps are cancelled, and stage is over. The same. */
@@ -51,7 +57,7 @@ void flows__revive(struct tx *tx, struct flow_state *state, const struct flow_du
 /* Children that no step waits for any more are asked to end. */
 void flows__sweep(struct tx *tx, const struct flow_state *state, const struct run_bounds *bounds);
 /* Whether there are any: an end of a child, and a person, change steps without a sweep. */
-MUST_CHECK bool flows__has_orphans(struct tx *tx, const struct flow_state *state);
+MUST_CHECK bool flows__has_orphans(struct tx *tx, int64_t run);
 /* Status for clients: a step is blocked while a person, or a place in its batch, is missing. */
 #define FLOW_BLOCKED "blocked"
 static inline struct bytes flows__status_shown(const struct flow_step *step) {

@@ -19,19 +19,21 @@ const char *const flow_stage_names[] = {"steps", "report", "over", NULL};
 
 /* --- Loaded ----------------------------------------------------------------------------------- */
 
-enum flow_how flows__how(const struct flow_state *state) {
-    return state->stage == FLOW_IN_STEPS           ? FLOW_GOES_ON
-           : state->failed.len == 0                ? FLOW_SUCCEEDS
-           : bytes_is(state->failed, FLOW_EXPIRED) ? FLOW_EXPIRES
-                                                   : FLOW_FAILS;
+enum flow_how flows__how(enum flow_stage stage, struct bytes failed) {
+    return stage == FLOW_IN_STEPS           ? FLOW_GOES_ON
+           : failed.len == 0                ? FLOW_SUCCEEDS
+           : bytes_is(failed, FLOW_EXPIRED) ? FLOW_EXPIRES
+                                            : FLOW_FAILS;
 }
 
 void flows__done(struct flow_state *state) {
-    flow_free(&state->flow);
+    if (state->description != NULL) {
+        flow_free(&state->flow);
+    }
     json_release(&state->description);
 }
 
-static bool name_read(struct bytes name, const char *const *names, unsigned *ret_value) {
+bool flows__name_read(struct bytes name, const char *const *names, unsigned *ret_value) {
     unsigned at = 0;
     while (names[at] != NULL && !bytes_is(name, names[at])) {
         at++;
@@ -45,9 +47,9 @@ static bool step_read(struct rows *rows, struct flow_state *state, size_t at) {
     struct flow_had *had = &state->had[at];
     unsigned status = 0, phase = 0, cause = 0;
     if ((size_t)rows_int(rows, 0) != at ||
-        !name_read(rows_text(rows, 1), flow_status_names, &status) ||
-        !name_read(rows_text(rows, 2), flow_phase_names, &phase) ||
-        !name_read(rows_text(rows, 3), flow_cause_names, &cause)) {
+        !flows__name_read(rows_text(rows, 1), flow_status_names, &status) ||
+        !flows__name_read(rows_text(rows, 2), flow_phase_names, &phase) ||
+        !flows__name_read(rows_text(rows, 3), flow_cause_names, &cause)) {
         return false;
     }
     step->status = (enum flow_status)status;
@@ -67,18 +69,23 @@ static bool step_read(struct rows *rows, struct flow_state *state, size_t at) {
     return true;
 }
 
+/* READ_TO_GO_ON: without `cached`, which no step of a running flow needs. To reach that column of a
+ * long result, SQLite reads all pages of the result, in each transaction. */
+enum reading { READ_TO_GO_ON, READ_ALL };
+
 #define STEP_COLUMNS                                                                               \
     "s.place, s.status, s.phase, s.cause, s.version, s.chosen, s.tries, s.rounds, s.began_ms,"     \
-    " s.changed_ms, s.due_ms, s.child, s.note, (SELECT count(*) FROM flow_calls c"                 \
-    " WHERE c.run = s.run AND c.place = s.place AND c.version = s.version AND c.state = ''),"      \
-    " s.cached"
+    " s.changed_ms, s.due_ms, s.child, s.note, CASE WHEN s.phase = 'run' THEN"                     \
+    " (SELECT count(*) FROM flow_calls c WHERE c.run = s.run AND c.place = s.place"                \
+    " AND c.version = s.version AND c.state = '') ELSE 0 END,"                                     \
+    " CASE WHEN $2 = 1 THEN s.cached ELSE '' END"
 
-static bool steps_read(struct tx *tx, struct flow_state *state) {
+static bool steps_read(struct tx *tx, struct flow_state *state, enum reading reading) {
     size_t at = 0;
     AUTO(rows_release)
     struct rows *rows =
         tx_rows(tx, "SELECT " STEP_COLUMNS " FROM flow_steps s WHERE s.run = $1 ORDER BY s.place",
-                ARGS(arg_int(state->run.id)));
+                ARGS(arg_int(state->run.id), arg_int(reading == READ_ALL ? 1 : 0)));
     while (rows_step(rows) && at < state->flow.count && step_read(rows, state, at)) {
         at++;
     }
@@ -91,25 +98,44 @@ static bool description_read(struct tx *tx, struct bytes description, struct flo
     err = err_failed(err) ? err : flow_read(state->description, &state->flow, &why);
     if (err_failed(err)) {
         tx_fail(tx, err_make(ERR_STORE_CORRUPT, "flows: description"));
-        return false;
     }
-    state->had = tx_memory(tx, state->flow.count * sizeof *state->had);
-    memset(state->had, 0, state->flow.count * sizeof *state->had);
-    return true;
+    return !err_failed(err);
 }
 
-bool flows__read(struct tx *tx, const struct run_row *run, struct flow_state *ret_state) {
+static bool description_copy(struct tx *tx, const struct flow *flow, struct flow_state *state) {
+    const size_t size = flow->count * sizeof *flow->steps;
+    state->flow = *flow;
+    state->flow.steps = tx_memory(tx, size);
+    if (state->flow.steps != NULL) {
+        memcpy(state->flow.steps, flow->steps, size);
+    }
+    return state->flow.steps != NULL;
+}
+
+static bool had_make(struct tx *tx, struct flow_state *state) {
+    const size_t size = state->flow.count * sizeof *state->had;
+    state->had = tx_memory(tx, size);
+    if (state->had != NULL) {
+        memset(state->had, 0, size);
+    }
+    return state->had != NULL;
+}
+
+/* flow: NULL, or the description as it was read before. */
+static bool state_read(struct tx *tx, const struct run_row *run, enum reading reading,
+                       const struct flow *flow, struct flow_state *ret_state) {
     *ret_state = (struct flow_state){.description = NULL, .run = *run};
     unsigned stage = 0;
-    struct rows *rows = tx_row(tx,
-                               "SELECT stage, rewinds, rejected, failed, description, report,"
-                               " step_timeout_ms, timeout_ms, artifact, artifact_fault"
-                               " FROM flows WHERE run = $1",
-                               ARGS(arg_int(run->id)));
+    struct rows *rows =
+        tx_row(tx,
+               "SELECT stage, rewinds, rejected, failed,"
+               " CASE WHEN $2 = 1 THEN description ELSE '' END, report,"
+               " step_timeout_ms, timeout_ms, artifact, artifact_fault FROM flows WHERE run = $1",
+               ARGS(arg_int(run->id), arg_int(flow == NULL ? 1 : 0)));
     if (rows == NULL) {
         return false;
     }
-    const bool known = name_read(rows_text(rows, 0), flow_stage_names, &stage);
+    const bool known = flows__name_read(rows_text(rows, 0), flow_stage_names, &stage);
     const int64_t rewinds = rows_int(rows, 1);
     ret_state->rejected = rows_copy(rows, 2);
     ret_state->failed = rows_copy(rows, 3);
@@ -119,7 +145,9 @@ bool flows__read(struct tx *tx, const struct run_row *run, struct flow_state *re
     ret_state->artifact = rows_copy(rows, 8);
     ret_state->artifact_fault = rows_copy(rows, 9);
     rows_release(&rows);
-    if (!known || !description_read(tx, description, ret_state) || !steps_read(tx, ret_state)) {
+    const bool described = flow != NULL ? description_copy(tx, flow, ret_state)
+                                        : description_read(tx, description, ret_state);
+    if (!known || !described || !had_make(tx, ret_state) || !steps_read(tx, ret_state, reading)) {
         tx_fail(tx, err_make(ERR_STORE_CORRUPT, "flows: rows"));
         return false;
     }
@@ -133,6 +161,10 @@ bool flows__read(struct tx *tx, const struct run_row *run, struct flow_state *re
     return !err_failed(tx_error(tx));
 }
 
+bool flows__read(struct tx *tx, const struct run_row *run, struct flow_state *ret_state) {
+    return state_read(tx, run, READ_ALL, /* flow */ NULL, ret_state);
+}
+
 void flows__catch_up(struct tx *tx, const struct run_row *run) {
     tx_do(tx,
           "UPDATE flow_steps SET began_ms = CASE WHEN began_ms > $2 THEN $2 ELSE began_ms END,"
@@ -142,11 +174,17 @@ void flows__catch_up(struct tx *tx, const struct run_row *run) {
           ARGS(arg_int(run->id), arg_int(tx_steady_ms(tx)), arg_int(FLOW_PAUSE_MAX_MS)));
 }
 
-bool flows__load(struct tx *tx, struct bytes run, struct flow_state *ret_state) {
+bool flows__load_place(struct tx *tx, const struct flow_place *place,
+                       struct flow_state *ret_state) {
     struct run_row row;
     *ret_state = (struct flow_state){.description = NULL};
-    return runs__load(tx, run, &row) && row.kind == KIND_FLOW && !run_state_final(row.state) &&
-           flows__read(tx, &row, ret_state);
+    return runs__load(tx, place->run, &row) && row.kind == KIND_FLOW &&
+           !run_state_final(row.state) &&
+           state_read(tx, &row, READ_TO_GO_ON, place->flow, ret_state);
+}
+
+bool flows__load(struct tx *tx, struct bytes run, struct flow_state *ret_state) {
+    return flows__load_place(tx, &(struct flow_place){.run = run}, ret_state);
 }
 
 /* --- Written ---------------------------------------------------------------------------------- */
@@ -184,18 +222,22 @@ static void step_write(struct tx *tx, struct flow_state *state, size_t at) {
     tx_do(tx,
           "UPDATE flow_steps SET status = $3, phase = $4, cause = $5, version = $6, chosen = $7,"
           " tries = $8, rounds = $9, began_ms = $10, changed_ms = $11, due_ms = $12, child = $13,"
-          " note = $14, cached = $15 WHERE run = $1 AND place = $2",
+          " note = $14 WHERE run = $1 AND place = $2",
           ARGS(arg_int(state->run.id), arg_int((int64_t)at),
                arg_str(flow_status_names[step->status]), arg_str(flow_phase_names[step->phase]),
                arg_str(flow_cause_names[step->cause]), arg_int(step->version),
                arg_int(step->chosen == FLOW_NONE ? -1 : (int64_t)step->chosen),
                arg_int(step->tries), arg_int(step->rounds), arg_int(step->began_ms),
                arg_int(step->changed_ms), arg_int(step->due_ms), arg_int(had->child),
-               arg_text(had->note), arg_text(had->cached)));
+               arg_text(had->note)));
     text_write(tx, state, at, "UPDATE flow_steps SET prompt = $3 WHERE run = $1 AND place = $2",
                had->prompt);
     text_write(tx, state, at, "UPDATE flow_steps SET result = $3 WHERE run = $1 AND place = $2",
                had->result);
+    if (step->went_back) {
+        text_write(tx, state, at, "UPDATE flow_steps SET cached = $3 WHERE run = $1 AND place = $2",
+                   BYTES(""));
+    }
 }
 
 /* --- A person is asked ------------------------------------------------------------------------ */
@@ -289,7 +331,7 @@ static void step_changed(struct tx *tx, struct flow_state *state, size_t at) {
         had->child = 0; /* If it still runs, flows__sweep ends it. */
     }
     if (step->went_back) {
-        had->note = had->cached = had->prompt = had->result = BYTES("");
+        had->note = had->prompt = had->result = BYTES("");
     }
     if (step->kind == FLOW_KIND_APPROVAL) {
         /* Also one that goes back to its own question in this commit: an answer to the old one
@@ -353,8 +395,8 @@ void flows__advance(struct tx *tx, struct flow_state *state) {
     " AND NOT EXISTS (SELECT 1 FROM flow_calls c JOIN flow_steps s ON s.run = c.run AND"           \
     " s.place = c.place AND s.version = c.version WHERE c.child = r.id AND c.child <> 0)"
 
-bool flows__has_orphans(struct tx *tx, const struct flow_state *state) {
-    return tx_number(tx, "SELECT count(*)" ORPHANS, ARGS(arg_int(state->run.id))) > 0;
+bool flows__has_orphans(struct tx *tx, int64_t run) {
+    return tx_number(tx, "SELECT count(*)" ORPHANS, ARGS(arg_int(run))) > 0;
 }
 
 void flows__sweep(struct tx *tx, const struct flow_state *state, const struct run_bounds *bounds) {

@@ -7,73 +7,108 @@
 
 /* --- For the daemon --------------------------------------------------------------------------- */
 
-static int64_t calls_count(struct tx *tx, const struct flow_state *state, size_t at) {
-    const struct flow_step *step = &state->flow.steps[at];
-    return step->dispatched == 0
-               ? 0
-               : tx_number(
-                     tx,
-                     "SELECT count(*) FROM flow_calls WHERE run = $1 AND place = $2 AND"
-                     " version = $3 AND child <> 0 AND state = ''",
-                     ARGS(arg_int(state->run.id), arg_int((int64_t)at), arg_int(step->version)));
+struct err tx_flow_look(struct tx *tx, struct bytes run, bool *ret_found,
+                        struct flow_look *ret_look) {
+    struct run_row row;
+    unsigned stage = 0;
+    *ret_found = false;
+    if (!runs__load(tx, run, &row) || row.kind != KIND_FLOW || run_state_final(row.state)) {
+        return tx_error(tx);
+    }
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx, "SELECT stage, failed, rejected, due_ms FROM flows WHERE run = $1",
+               ARGS(arg_int(row.id)));
+    if (rows == NULL) {
+        return tx_error(tx);
+    }
+    if (!flows__name_read(rows_text(rows, 0), flow_stage_names, &stage)) {
+        return tx_fail(tx, err_make(ERR_STORE_CORRUPT, "flows: stage"));
+    }
+    *ret_found = true;
+    *ret_look = (struct flow_look){.run = row,
+                                   .stage = (enum flow_stage)stage,
+                                   .rejected = rows_copy(rows, 2),
+                                   .due_ms = rows_int(rows, 3),
+                                   .orphans = flows__has_orphans(tx, row.id),
+                                   .how = flows__how((enum flow_stage)stage, rows_text(rows, 1))};
+    return tx_error(tx);
 }
 
-struct err tx_flow_look(struct tx *tx, struct bytes run, bool *ret_found,
-                        struct flow_look *ret_look,
-                        void (*each)(void *ctx, const struct flow_item *item), void *ctx) {
-    AUTO(flows__done) struct flow_state state;
-    *ret_found = flows__load(tx, run, &state);
-    if (!*ret_found) {
-        return tx_error(tx);
-    }
+struct err tx_flow_texts(struct tx *tx, const struct flow_look *look,
+                         struct flow_texts *ret_texts) {
+    AUTO(rows_release)
     struct rows *rows = tx_row(tx,
-                               "SELECT name, file, source, description, input, model, root,"
-                               " due_ms FROM flows WHERE run = $1",
-                               ARGS(arg_int(state.run.id)));
-    if (rows == NULL) {
-        *ret_found = false;
-        return tx_error(tx);
+                               "SELECT name, file, source, description, input, model, root"
+                               " FROM flows WHERE run = $1",
+                               ARGS(arg_int(look->run.id)));
+    if (rows != NULL) {
+        *ret_texts = (struct flow_texts){.name = rows_copy(rows, 0),
+                                         .file = rows_copy(rows, 1),
+                                         .source = rows_copy(rows, 2),
+                                         .description = rows_copy(rows, 3),
+                                         .input = rows_copy(rows, 4),
+                                         .model = rows_copy(rows, 5),
+                                         .root = rows_copy(rows, 6)};
     }
-    *ret_look = (struct flow_look){.run = state.run,
-                                   .stage = state.stage,
-                                   .name = rows_copy(rows, 0),
-                                   .file = rows_copy(rows, 1),
-                                   .source = rows_copy(rows, 2),
-                                   .description = rows_copy(rows, 3),
-                                   .input = rows_copy(rows, 4),
-                                   .model = rows_copy(rows, 5),
-                                   .root = rows_copy(rows, 6),
-                                   .rejected = state.rejected,
-                                   .due_ms = rows_int(rows, 7),
-                                   .how = flows__how(&state),
-                                   .count = state.flow.count};
-    rows_release(&rows);
-    ret_look->orphans = flows__has_orphans(tx, &state);
-    rows = tx_rows(tx, "SELECT prompt, result FROM flow_steps WHERE run = $1 ORDER BY place",
-                   ARGS(arg_int(state.run.id)));
-    for (size_t i = 0; i < state.flow.count && rows_step(rows); i++) {
-        const struct flow_step *step = &state.flow.steps[i];
-        const bool wrote = step->phase == FLOW_AT_OUTPUT;
-        const struct flow_item item = {
-            .log = wrote ? tx_text(
-                               tx,
-                               "SELECT run || '.' || CAST(attempt AS TEXT) FROM runs WHERE id = $1",
-                               ARGS(arg_int(state.had[i].child)))
-                         : BYTES(""),
-            .place = i,
-            .id = step->id,
-            .prompt = rows_text(rows, 0),
-            .result = rows_text(rows, 1),
-            .kind = step->kind,
-            .status = step->status,
-            .phase = step->phase,
-            .version = step->version,
-            .tries = step->tries,
-            .calls = calls_count(tx, &state, i),
-            .has_child = state.had[i].child != 0};
+    return rows != NULL ? tx_error(tx) : tx_fail(tx, err_make(ERR_STORE_CORRUPT, "flows: texts"));
+}
+
+#define LOOK_COLUMNS                                                                               \
+    "s.place, s.status, s.phase, s.name, s.version, s.tries, s.child, CASE WHEN s.phase = 'run'"   \
+    " THEN (SELECT count(*) FROM flow_calls c WHERE c.run = s.run AND c.place = s.place"           \
+    " AND c.version = s.version AND c.child <> 0 AND c.state = '') ELSE 0 END"
+
+static bool item_read(const struct rows *rows, struct flow_item *ret_item) {
+    unsigned status = 0, phase = 0;
+    const bool known = flows__name_read(rows_text(rows, 1), flow_status_names, &status) &&
+                       flows__name_read(rows_text(rows, 2), flow_phase_names, &phase);
+    *ret_item = (struct flow_item){.place = (size_t)rows_int(rows, 0),
+                                   .status = (enum flow_status)status,
+                                   .phase = (enum flow_phase)phase,
+                                   .id = rows_text(rows, 3),
+                                   .version = rows_int(rows, 4),
+                                   .tries = rows_int(rows, 5),
+                                   .has_child = rows_int(rows, 6) != 0,
+                                   .calls = rows_int(rows, 7),
+                                   .prompt = BYTES(""),
+                                   .result = BYTES(""),
+                                   .log = BYTES("")};
+    return known;
+}
+
+/* Long texts of steps are most of what a flow has: only those that are new are read. */
+static struct rows *item_texts(struct tx *tx, int64_t run, struct flow_item *item) {
+    struct rows *rows =
+        tx_row(tx,
+               "SELECT s.prompt, s.result, CASE WHEN s.phase = 'output' THEN COALESCE((SELECT"
+               " r.run || '.' || CAST(r.attempt AS TEXT) FROM runs r WHERE r.id = s.child), '')"
+               " ELSE '' END FROM flow_steps s WHERE s.run = $1 AND s.place = $2",
+               ARGS(arg_int(run), arg_int((int64_t)item->place)));
+    if (rows != NULL) {
+        item->prompt = rows_text(rows, 0);
+        item->result = rows_text(rows, 1);
+        item->log = rows_text(rows, 2);
+    }
+    return rows;
+}
+
+struct err tx_flow_steps(struct tx *tx, const struct flow_look *look, struct flow_known known,
+                         void (*each)(void *ctx, const struct flow_item *item), void *ctx) {
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_rows(tx, "SELECT " LOOK_COLUMNS " FROM flow_steps s WHERE s.run = $1 ORDER BY s.place",
+                ARGS(arg_int(look->run.id)));
+    while (rows_step(rows)) {
+        struct flow_item item;
+        if (!item_read(rows, &item)) {
+            return tx_fail(tx, err_make(ERR_STORE_CORRUPT, "flows: steps"));
+        }
+        const bool has = item.place < known.count && known.versions[item.place] == item.version;
+        AUTO(rows_release)
+        struct rows *texts = has ? NULL : item_texts(tx, look->run.id, &item);
         each(ctx, &item);
     }
-    rows_release(&rows);
     return tx_error(tx);
 }
 

@@ -32,6 +32,7 @@
 
 enum {
     FLOW_STEPS_MAX = 500,
+    FLOW_SLOTS = 1024, /* Size of the table of ids: a power of two, twice the steps. */
     FLOW_BATCHES_MAX = 50,
     FLOW_DEPS_MAX = 100, /* For one step. */
     FLOW_CASES_MAX = 50, /* For one switch. */
@@ -189,7 +190,8 @@ enum flow_failing { FLOW_FAILS_FAST, FLOW_FAILS_LATE };
 struct flow {
     struct flow_step *steps; /* Owned. */
     size_t count;
-    struct bytes *batches; /* Owned: their names. */
+    uint16_t slots[FLOW_SLOTS]; /* By the hash of an id: index of the step + 1; 0: free. */
+    struct bytes *batches;      /* Owned: their names. */
     size_t batch_count;
     int64_t batch_at_once;    /* Steps of one batch; 0: all. */
     int64_t batch_timeout_ms; /* 0: none. */

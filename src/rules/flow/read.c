@@ -24,6 +24,23 @@ static bool is_function(const json_t *value) {
     return json_is_true(json_object_get(value, "function"));
 }
 
+/* --- Ids ------------------------------------------------------------------------------------- */
+
+/* Open addressing: of the step of that id, or the free slot where it would be. Each transaction of
+ * a flow reads its description, and each name in that is looked up. */
+static size_t slot_find(const struct flow *flow, struct bytes id) {
+    size_t slot = bytes_hash(id) % FLOW_SLOTS;
+    while (flow->slots[slot] != 0 && !bytes_equal(flow->steps[flow->slots[slot] - 1].id, id)) {
+        slot = (slot + 1) % FLOW_SLOTS;
+    }
+    return slot;
+}
+
+size_t flow_find(const struct flow *flow, struct bytes id) {
+    const uint16_t number = flow->slots[slot_find(flow, id)];
+    return number > 0 ? (size_t)number - 1 : FLOW_NONE;
+}
+
 /* --- Each step by itself ---------------------------------------------------------------------- */
 
 static bool id_is_valid(struct bytes id) {
@@ -306,7 +323,7 @@ static struct err step_read(struct flow *flow, const json_t *json, struct why *w
                            "flow");
     }
     step->kind = (enum flow_kind)kind;
-    flow->count++;
+    flow->slots[slot_find(flow, step->id)] = (uint16_t)++flow->count;
     return step_members_read(step, why);
 }
 
@@ -590,14 +607,6 @@ void flow_free(struct flow *flow) {
     mem_free(flow->steps);
     mem_free(flow->batches);
     *flow = (struct flow){0};
-}
-
-size_t flow_find(const struct flow *flow, struct bytes id) {
-    size_t at = 0;
-    while (at < flow->count && !bytes_equal(flow->steps[at].id, id)) {
-        at++;
-    }
-    return at < flow->count ? at : FLOW_NONE;
 }
 
 struct bytes flow_branch_label(const struct flow_step *step, size_t branch) {
