@@ -180,7 +180,7 @@ test("by keyboard alone: there, added, selected, moved, commented on, judged", a
   await key("Control+Enter");
   await part(page, "Talk").getByText("saw", { exact: true }).waitFor();
   assert.equal((await api.show("T-5")).comments[0].body, "I **saw** it");
-  await page.locator("h1").focus();
+  await page.evaluate(() => document.activeElement.blur());
   await key("Escape");
   await url(page, "/board/engine");
   await key("c");

@@ -325,6 +325,23 @@ test("what was edited is saved into the file, unless that has changed meanwhile"
   page.clean();
 });
 
+test("a folder that is typed while the page goes to the one before it stays", async () => {
+  const page = await opened(browser, desk, { target: `/workflows${query}` });
+  await row(page, "sweep").waitFor();
+  const left = await page.evaluate(async () => {
+    const field = document.querySelector(".flow-folder input");
+    field.value = "/tmp";
+    field.form.requestSubmit();
+    for (let n = 0; n < 20; n++) await null; // The page has drawn it, and its effects are due.
+    field.value = "/typed";
+    for (let n = 0; n < 2; n++) await new Promise(requestAnimationFrame);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    return `${location.search} ${field.value}`;
+  });
+  assert.equal(left, "?root=%2Ftmp /typed");
+  page.clean();
+});
+
 test("what is broken, shadowed or missing says so, and an empty list has the next command",
   async () => {
     const folder = scratch(file), at = `?root=${encodeURIComponent(folder)}`;

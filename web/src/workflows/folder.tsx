@@ -1,5 +1,5 @@
 /** The folder of the project, which the address has. Those of known projects are offered. */
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { get } from "../api/api.ts";
 import { useSeat } from "../router/router.ts";
@@ -26,7 +26,7 @@ export function Folder({ root }: { root: string }) {
   const { setQuery } = useSeat(), id = useId();
   const field = useRef<HTMLInputElement>(null), folders = useFolders();
   const look = (): void => setQuery("root", field.current?.value.trim() || null);
-  useEffect(() => {
+  useLayoutEffect(() => { // Later, it would replace what somebody has typed since.
     if (field.current !== null) field.current.value = root;
   }, [root]);
   return (
