@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 
+import { until as soon } from "../integration/providers.mjs";
 import { call, say, script } from "../integration/turns.mjs";
 import { ask, background, talk, threeTurns, turn, until } from "./beside.mjs";
 import { axe, browserOf, fileOf, opened, overflow, PHONE } from "./browser.mjs";
@@ -66,23 +67,43 @@ test("turns say what they took and changed; one is gone to, forked, asked again"
   page.clean();
 });
 
+/** Holds the answers to the reads that `act` makes a page begin, until the returned function. */
+async function held(page, url, act) {
+  const late = [];
+  const hold = async (route) => (late.length === 0
+    ? late.push([route, await route.fetch()]) : route.continue());
+  await page.route(url, hold);
+  await act();
+  await soon("a read has begun", () => late.length > 0);
+  return async () => {
+    for (const [route, response] of late) await route.fulfill({ response });
+    await page.evaluate(async () => { // Whatever it changes is drawn.
+      await fetch("/readyz");
+      for (let n = 0; n < 2; n++) await new Promise(requestAnimationFrame);
+    });
+    await page.unroute(url, hold);
+  };
+}
+
 test("earlier turns come by pages, and a new one moves nothing that is pointed at", async (t) => {
   const desk = await talk(t);
   for (let i = 1; i <= 52; i++) await turn(desk, say(String(i)));
   const page = await opened(browser, desk, inSession(desk, "?panel=timeline"));
   await turnRow(page, 52).waitFor();
   assert.equal(await rows(page).count(), 50);
-  await side(page).getByRole("button", { name: "Earlier ones" }).click();
+  const release = await held(page, /\/timeline\?limit=50$/, () => turn(desk, say("53")));
+  await side(page).getByRole("button", { name: "Earlier ones" }).click(); // It waits for the read.
+  await release();
   await turnRow(page, 1).waitFor();
   await turnRow(page, 30).hover();
   const { y } = await turnRow(page, 30).boundingBox();
   await turn(desk, say("more"));
-  await turnRow(page, 53).waitFor();
+  await turnRow(page, 54).waitFor();
   assert.equal((await turnRow(page, 30).boundingBox()).y, y);
-  assert.equal(await rows(page).count(), 53);
+  assert.equal(await rows(page).count(), 54);
   await side(page).getByRole("button", { name: "Scroll to latest" }).click();
   await side(page).getByRole("button", { name: "Scroll to latest" }).waitFor({ state: "detached" });
-  await turnRow(page, 53).getByText("Latest").waitFor();
+  await turnRow(page, 54).getByText("Latest").waitFor();
   page.clean();
 });
 
@@ -186,7 +207,11 @@ test("a pin of the address leads to its message; one of the menu is kept", async
   const { metadata: { pins } } = await ask(desk.daemon, "GET", `/sessions/${desk.session}`);
   assert.equal(pins.messages.length, 20);
   assert.equal(pins.messages[0], `msg_${"0".repeat(26)}`);
+  const release = await held(other, /\/sessions\/\w+$/, () => pinsAre([]));
   await pinsAre([second.answer]);
+  await itsBar.getByText("the second answer").waitFor();
+  await release(); // An answer that a newer one has overtaken.
+  assert.equal(await itsBar.getByText("the second answer").count(), 1);
   await itsBar.getByRole("button", { name: "Unpin" }).nth(1).waitFor({ state: "detached" });
   await bar.getByRole("button", { name: "Unpin" }).first().click();
   await itsBar.waitFor({ state: "detached" });

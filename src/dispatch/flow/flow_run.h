@@ -56,7 +56,8 @@ struct flow_seen {
 };
 
 enum flow_order_kind { ORDER_TELL, ORDER_OUTPUT, ORDER_CHILD, ORDER_CALL, ORDER_TICK, ORDER_END };
-enum { FLOW_WATCHED_MAX = 200 }; /* Jobs whose output is looked at, at one time. */
+/* Jobs whose output is looked at, at one time: four for each step of the largest flow. */
+enum { FLOW_WATCHED_MAX = 4 * FLOW_STEPS_MAX };
 struct flow_watched {
     size_t at;
     char log[PROTOCOL_NAME_MAX]; /* RUN.ATTEMPT */

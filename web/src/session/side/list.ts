@@ -25,7 +25,7 @@ export interface List<T> {
 export function listOf<T extends { state: string }>(
   session: string, path: string, idOf: (row: T) => string): List<T> {
   const rows = signal<Known<T>>({ items: [], next: null, ready: false, problem: null });
-  let reads = 0, reading = false, due = false;
+  let reads = 0, reading = false, due = false, isMoreDue = false;
   let timer: ReturnType<typeof setTimeout> | null = null;
   const read = async (after: string | null): Promise<void> => {
     const from = after === null ? "" : `&after=${encodeURIComponent(after)}`;
@@ -38,6 +38,12 @@ export function listOf<T extends { state: string }>(
     if (!answer.ok) rows.value = { ...rows.value, problem: answer.problem };
     else rows.value = (after === null ? renewed : longer)(rows.value, answer.value, idOf);
     if (due) await read(null);
+    else if (isMoreDue) await more();
+  };
+  /** A wish that comes during another read waits for that. */
+  const more = async (): Promise<void> => {
+    isMoreDue = reading;
+    if (!reading && rows.value.next !== null) await read(rows.value.next);
   };
   const again = (): void => {
     due = true;
@@ -52,9 +58,7 @@ export function listOf<T extends { state: string }>(
   return {
     rows,
     again,
-    more: async () => {
-      if (rows.value.next !== null && !reading) await read(rows.value.next);
-    },
+    more,
     begin: () => {
       const end = followOwner({
         onReset: again,
@@ -68,7 +72,7 @@ export function listOf<T extends { state: string }>(
       }, LIVE_MS);
       return () => {
         reads++;
-        reading = false;
+        reading = isMoreDue = false;
         end();
         clearInterval(watch);
         if (timer !== null) clearTimeout(timer);

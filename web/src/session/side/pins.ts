@@ -15,7 +15,9 @@ interface Session { version: number; metadata: Record<string, unknown> }
 const FULL: Problem =
   { status: 0, code: "pins_full", title: words.notPinned, detail: words.pinsFull(PINS_MAX) };
 
-const stored = signal<ReadonlyMap<string, string[]>>(new Map()); // By session.
+interface Stored { version: number; pins: string[] }
+
+const stored = signal<ReadonlyMap<string, Stored>>(new Map()); // By session.
 const ID = /^msg_[0-9a-z]{26}$/;
 
 /** Pure. Metadata belongs to everybody: whatever is no message is left out. A fork has a copy of
@@ -32,19 +34,22 @@ function ofAddress({ hash: { value } }: Seat): string | null {
   return ID.test(id) ? id : null;
 }
 
-function keep(session: string, metadata: Record<string, unknown>): void {
-  stored.value = new Map(stored.value).set(session, pinsOf(session, metadata));
+/** An answer that a newer one has overtaken changes nothing. */
+function keep(session: string, { version, metadata }: Session): void {
+  if ((stored.value.get(session)?.version ?? 0) > version) return;
+  const pins = pinsOf(session, metadata);
+  stored.value = new Map(stored.value).set(session, { version, pins });
 }
 
 export const pinned = (seat: Seat, session: string): string[] => {
-  const pins = stored.value.get(session) ?? [];
+  const pins = stored.value.get(session)?.pins ?? [];
   const one = ofAddress(seat);
   return one === null || pins.includes(one) ? pins : [...pins, one];
 };
 
 export async function pinsRead(session: string): Promise<void> {
   const answer = await get<Session>(`/sessions/${session}`);
-  if (answer.ok) keep(session, answer.value.metadata);
+  if (answer.ok) keep(session, answer.value);
 }
 
 /** Writes what `change` makes of them. null: done. */
@@ -67,7 +72,7 @@ export async function pinsChange(
     const answer = await patch<Session>(
       `/sessions/${session}`, { metadata: { ...metadata, pins }, version });
     if (answer.ok) {
-      keep(session, answer.value.metadata);
+      keep(session, answer.value);
       return null;
     }
     if (answer.problem.code !== "conflict" || tries === TRIES) return answer.problem;
