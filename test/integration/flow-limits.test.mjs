@@ -136,7 +136,7 @@ const open = (t, ...args) => Turns.open(t, { args: ["--insecure-loopback", ...ar
 
 test("a step lives as long as something below it moves, and times out after that", LIMIT,
   async (t) => {
-    const turns = await open(t, "--flow-step-timeout", "2");
+    const turns = await open(t, "--flow-step-timeout", "4");
     const inner = path.join(turns.root, ".drover/flows/inner.js");
     written(turns, "inner", flow("inner", `
       { id: "one", kind: "command", command: "sleep 1.5" },
@@ -163,7 +163,7 @@ test("a step lives as long as something below it moves, and times out after that
 
 test("time in which something below waits for a person or a slot is no time of the step", LIMIT,
   async (t) => {
-    const turns = await open(t, "--flow-step-timeout", "1", "--max-jobs", "1");
+    const turns = await open(t, "--flow-step-timeout", "3", "--max-jobs", "1");
     written(turns, "asks", flow("asks", '{ id: "person", kind: "approval", prompt: "Go on?" }',
       'render: () => "yes"'));
     written(turns, "outer", flow("outer", '{ id: "deep", kind: "flow", flow: "asks" }',
