@@ -100,10 +100,11 @@ static struct err tell_tx(struct tx *tx, void *ctx) {
 
 static bool tell(struct flow_run *flow, size_t at, struct flow_answer answer, const char *text) {
     assert_int_equal(runs_do(flow->runs, look_tx, flow), ERR_NONE);
-    flow->told = (struct flow_told){.place = {bytes_of(flow->run), at, flow->places[at].version},
-                                    .answer = answer,
-                                    .text = bytes_of(text),
-                                    .bounds = flow->runs->bounds};
+    flow->told = (struct flow_told){
+        .place = {.run = bytes_of(flow->run), .at = at, .version = flow->places[at].version},
+        .answer = answer,
+        .text = bytes_of(text),
+        .bounds = flow->runs->bounds};
     flow->told.answer.version = flow->places[at].version;
     assert_int_equal(runs_do(flow->runs, tell_tx, flow), ERR_NONE);
     return !flow->late;
@@ -111,9 +112,11 @@ static bool tell(struct flow_run *flow, size_t at, struct flow_answer answer, co
 
 static struct err child_tx(struct tx *tx, void *ctx) {
     struct flow_run *flow = ctx;
-    const struct flow_child child = {.place = {bytes_of(flow->run), flow->told.place.at,
-                                               flow->places[flow->told.place.at].version},
-                                     .job = &flow->job};
+    const struct flow_child child = {
+        .place = {.run = bytes_of(flow->run),
+                  .at = flow->told.place.at,
+                  .version = flow->places[flow->told.place.at].version},
+        .job = &flow->job};
     const struct err err = tx_flow_child(tx, &child, &flow->late, &flow->why);
     return err;
 }
