@@ -9,6 +9,7 @@ import { copyFileSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
+import { asked, started, written } from "./flow-kit.mjs";
 import { Daemon } from "./lib.mjs";
 import { sql } from "./sql.mjs";
 import { call, Listener, say, script, textOf, Turns } from "./turns.mjs";
@@ -27,8 +28,13 @@ const TABLES = {
   budgets: { text: ["path"] },
   checkpoints: { text: ["method", "summary"] },
   events: { text: ["type"], json: ["data"] },
+  flow_calls: { text: ["agent", "task", "result"] },
+  flow_steps: { text: ["note", "prompt"], json: ["result"] },
+  flows: { text: ["name", "file", "report"], json: ["description", "input"] },
   idempotency: { text: ["route", "idem_key"], json: ["answer"] },
   inbox: { text: ["cause"], json: ["payload"] },
+  mail: { text: ["sender", "receiver", "about", "title", "text"] },
+  mail_attempts: { text: ["mail"] },
   memory: { text: ["project", "topic", "title", "content", "words"], json: ["tags"] },
   messages: { text: ["client_id", "cause", "error"], json: ["metadata", "answer_schema"] },
   parts: { text: ["name", "call", "text"], json: ["data"] },
@@ -44,6 +50,16 @@ const TABLES = {
   settings: { json: ["value"] },
   spans: { text: ["name", "error"], json: ["input", "output"] },
   streams: { text: ["name"], where: "name IN ('plain', 'another')" },
+  task_attempts: { text: ["agent", "note"], json: ["metadata"] },
+  task_comments: { text: ["author", "body"] },
+  task_events: { text: ["agent"], json: ["detail"] },
+  task_needs: { text: ["waived_by", "waived_because"] },
+  task_outputs: { text: ["agent", "type", "title", "summary", "content"] },
+  task_reviews: { text: ["reviewer"], json: ["reasons"] },
+  tasks: {
+    text: ["title", "description", "detail", "question", "source"],
+    json: ["depends_on", "must_haves", "links", "prints"],
+  },
   terminals: { text: ["name", "command", "cwd"], json: ["env"] },
   tokens: { text: ["label"] },
   turns: { text: ["model", "last"] },
@@ -55,7 +71,7 @@ const LISTS = [
   "sessions", "runs", "jobs", "approvals?all=1", "inbox", "memory", "memory/daily", "providers",
   "terminals",
   "budgets", "tokens", "usage", "usage?by=model", "usage?by=project", "settings", "streams",
-  "workflows", "models",
+  "workflows", "models", "mail", "projects", "projects/shop/tasks",
 ];
 
 let turns;
@@ -98,6 +114,18 @@ async function populate() {
   made.running = (await job({ label: "sleeps", stdin_open: true, key: "k" })).id;
   made.queued = (await job({ label: "later", key: "k" })).id;
   await flows.start({ script: `${META}\nreturn await workflow("inner");` }).catch(() => {});
+  await ok("POST", "/projects", { name: "shop", root: turns.root });
+  const first = await ok("POST", "/projects/shop/tasks", { title: "shelves" });
+  const depends_on = [first.name];
+  const task = await ok("POST", "/projects/shop/tasks", { title: "shop", depends_on });
+  made.task = `/projects/shop/tasks/${task.name}`;
+  await ok("POST", `${made.task}/comments`, { body: "by Friday" });
+  await ok("POST", `${made.task}/outputs`, { type: "document", title: "plan", content: "much" });
+  await ok("POST", "/mail", { to: "local", title: "hello", text: "there", project: "shop" });
+  written(turns, "asks", `export default { name: "asks", description: "a question",
+    steps: [{ id: "good", kind: "approval", run: () => "Good?" }] };`);
+  made.flow = await started(turns, "asks", "sheep");
+  await asked(turns, made.flow);
 }
 
 const ID = "0".repeat(26);
@@ -110,6 +138,16 @@ const EXTRA = [
   `INSERT INTO checkpoints (session, message, step, question, void, tokens_before,
    tokens_after, made_ms, made_by, method, summary) SELECT id, 1, 0, 0, 0, 9, 1, 1, 'auto',
    'model', 'much' FROM sessions`,
+  `INSERT INTO flow_calls (run, place, version, number, agent, task, child, session, state, result)
+   SELECT run, 0, 1, 1, 'Explore', 'look', 0, '', 'done', 'seen' FROM flows`,
+  `INSERT INTO mail_attempts (turn, mail, depth) SELECT 'run_${ID}', mail, 0 FROM mail`,
+  `INSERT INTO task_attempts (attempt, owner, project, task, attempt_number, agent, session, run,
+   began, outcome, exit_code, task_status_at_exit, metadata, note, made_ms, ended_ms)
+   SELECT 'try_${ID.slice(2)}' || (10 + id), owner, project, task, 1, 'a', '', '', 1, 'crashed', 1,
+   'working', '{}', '', 1, 2 FROM tasks`,
+  `INSERT INTO task_reviews (review, owner, project, task, attempt, reviewer, accept, made_ms,
+   reasons) SELECT 'rev_${ID.slice(2)}' || (10 + id), owner, project, task, '', 'ann', 0, 1,
+   '["late"]' FROM tasks`,
   `INSERT INTO inbox (delivery, owner, run, receiver, address, state, cause, failures, made_ms,
    not_before_ms, payload) VALUES ('dlv_${ID}', 'local', 'run_${ID}', 'session', 'ses_x', 'held',
    '', 0, 1, 0, '{}')`,
@@ -165,6 +203,13 @@ async function goesOn() {
   for (const run of [made.running, made.queued]) {
     const answer = await turns.ask("GET", `/jobs/${run}`);
     assert.ok(answer.status < 500, answer.text);
+  }
+  const board = ["", "/attempts", "/comments", "/outputs", "/reviews", "/events"];
+  for (const view of [...board.map((end) => made.task + end), `/runs/${made.flow}/flow`]) {
+    const answer = await turns.ask("GET", view);
+    const clear = answer.status < 500 || answer.json.code === "store_corrupt";
+    assert.ok(clear, `${view}: ${answer.text}`);
+    if (answer.status === 200) JSON.parse(answer.text);
   }
   const stream = `/streams/session:${made.old}/events?after=0&limit=1000`;
   const snapshot = await turns.ask("GET", `${stream}&snapshot=1`);

@@ -5,7 +5,7 @@
 #include "engine/base/ids.h"
 #include "engine/system/damage.h"
 
-enum { EVENTS = 3 * DAMAGE_NEWEST_ROWS, TABLES_MAX = 40, LONG_ROW = 65536, LONG_ROWS = 100 };
+enum { EVENTS = 3 * DAMAGE_NEWEST_ROWS, TABLES_MAX = 48, LONG_ROW = 65536, LONG_ROWS = 100 };
 enum { STATEMENTS = 2000, STATEMENT_MAX = 1024 };
 
 struct search {
@@ -163,10 +163,26 @@ static const char *const well[] = {
     " 'auto', 'summary', 's')",
     "INSERT INTO idempotency (id, owner, route, idem_key, digest, status, answer, made_ms) VALUES"
     " (70, 'ann', '/jobs', 'k', '" HASH "', 201, '{}', 1)",
+    "INSERT INTO flow_calls (run, place, version, number, agent, task, child, session, state,"
+    " result) VALUES (70, 0, 1, 1, 'a', 't', 70, 'ses_" ID "', '', '')",
+    "INSERT INTO flow_steps (run, place, name, status, phase, cause, version, chosen, tries,"
+    " rounds, began_ms, changed_ms, due_ms, child, latest, session, approval, note, prompt,"
+    " result, cached) VALUES (70, 0, 'build', 'running', 'child', '', 1, -1, 1, 0, 1, 1, 0, 70,"
+    " 'run_" ID "', 'ses_" ID "', 'apr_" ID "', '', 'p', '{}', '')",
+    "INSERT INTO flows (run, name, file, source, description, input, model, root, stage, rewinds,"
+    " rejected, failed, due_ms, report, step_timeout_ms, timeout_ms, artifact, artifact_fault,"
+    " resumed_from, begun_from) VALUES (70, 'f', '/f.js', 's', '{}', '{}', '', '/', 'steps', 0,"
+    " '', '', 0, '', 0, 0, '', '', '', 0)",
     "INSERT INTO inbox (id, delivery, owner, run, receiver, address, state, cause, failures,"
     " made_ms, not_before_ms, payload) VALUES (70, 'dlv_" ID "', 'ann', 'run_" ID "', 'session',"
     " 'ses_" ID "', 'pending', '', 0, 1, 0, '{}')",
     "INSERT INTO learned_windows (model, tokens, until_ms) VALUES ('a/m', 1, 1)",
+    "INSERT INTO mail (id, mail, owner, project, sender, receiver, type, status, cause,"
+    " in_reply_to, about, urgent, depth, session, from_session, from_project, turn, message,"
+    " delivery, attempts, made_ms, changed_ms, title, text) VALUES (70, 'mail_" ID "', 'ann', 'p',"
+    " 'a', 'b', 'inform', 'pending', '', '', 'T-1', 0, 0, 'ses_" ID "', '', '', '', '',"
+    " 'dlv_" ID "', 0, 1, 1, 't', 'x')",
+    "INSERT INTO mail_attempts (turn, mail, depth) VALUES ('run_" ID "', 'mail_" ID "', 0)",
     "INSERT INTO memory (id, memory, owner, project, topic, title, content, tags, words, day,"
     " made_ms, changed_ms) VALUES (70, 'mem_" ID "', 'ann', '', 't', 't', 'c', '[]', ' t c', 1, 1,"
     " 1)",
@@ -194,6 +210,29 @@ static const char *const well[] = {
     "INSERT INTO spans (run, attempt, step, kind, name, state, cause, started_ms, ended_ms,"
     " estimated, tries, disk, error, input, output) VALUES (70, 1, 1, 'tool', 'edit_file',"
     " 'denied', 'rule', 1, 2, 0, 1, 0, '', '', '')",
+    "INSERT INTO task_attempts (id, attempt, owner, project, task, attempt_number, agent, session,"
+    " run, began, outcome, exit_code, task_status_at_exit, metadata, note, made_ms, ended_ms)"
+    " VALUES (70, 'try_" ID "', 'ann', 'p', 'tsk_" ID "', 1, 'a', 'ses_" ID "', 'run_" ID "', 1,"
+    " 'completed', 0, 'review', '{}', '', 1, 2)",
+    "INSERT INTO task_comments (id, comment, owner, project, task, author, made_ms, body) VALUES"
+    " (70, 'cmt_" ID "', 'ann', 'p', 'tsk_" ID "', 'ann', 1, 'b')",
+    "INSERT INTO task_events (id, task, agent, type, made_ms, detail) VALUES (70, 'tsk_" ID "',"
+    " 'ann', 'task_added', 1, '{}')",
+    "INSERT INTO task_needs (task, needs) VALUES (70, 69)",
+    "INSERT INTO task_outputs (id, output, owner, project, task, attempt, agent, type, title,"
+    " summary, bytes, hash, plan, made_ms, content) VALUES (70, 'out_" ID "', 'ann', 'p',"
+    " 'tsk_" ID "', 'try_" ID "', 'a', 'code', 't', '', 1, '" HASH "', 0, 1, 'c')",
+    "INSERT INTO task_reviews (id, review, owner, project, task, attempt, reviewer, accept,"
+    " made_ms, reasons) VALUES (70, 'rev_" ID "', 'ann', 'p', 'tsk_" ID "', 'try_" ID "', 'ann',"
+    " 1, 1, '[]')",
+    "INSERT INTO tasks (id, task, owner, project, name, place, title, type, priority, status,"
+    " reason, detail, question, answer, agent, assignee, capability, lane, epic, source,"
+    " depends_on, must_haves, links, prints, plan, plan_state, retry_count, attempt_count,"
+    " connect_failures, api_failures, lock_failures, monitor_failures, max_attempts, rejections,"
+    " depth, attempt, open_attempt, session, run, reviewer, review_run, not_before_ms, archived,"
+    " made_ms, changed_ms, description) VALUES (70, 'tsk_" ID "', 'ann', 'p', 'T-1', 1, 't', '',"
+    " 5, 'pending', '', '', '', '', '', '', '', '', '', '', '[]', '[]', '[]', '[]', 'none', '', 0,"
+    " 0, 0, 0, 0, 0, 3, 0, 0, '', 0, '', '', '', '', 0, 0, 1, 1, 'd')",
     "INSERT INTO terminals (id, terminal, owner, name, command, cwd, columns, rows, run, env,"
     " path, made_ms, changed_ms) VALUES (70, 'trm_" ID "', 'ann', '', '', '', 80, 24,"
     " 'run_" ID "', '', '', 1, 1)",
@@ -223,12 +262,26 @@ static const struct {
     {"attachments", "hash"},
     {"checkpoints", "made_by"},
     {"checkpoints", "method"},
+    {"flow_calls", "session"},
+    {"flow_calls", "state"},
+    {"flow_steps", "status"},
+    {"flow_steps", "phase"},
+    {"flow_steps", "cause"},
+    {"flow_steps", "latest"},
+    {"flow_steps", "result"},
+    {"flows", "description"},
+    {"flows", "stage"},
+    {"flows", "resumed_from"},
     {"idempotency", "digest"},
     {"inbox", "delivery"},
     {"inbox", "run"},
     {"inbox", "receiver"},
     {"inbox", "state"},
     {"inbox", "turn"},
+    {"mail", "mail"},
+    {"mail", "status"},
+    {"mail", "delivery"},
+    {"mail_attempts", "mail"},
     {"memory", "memory"},
     {"messages", "message"},
     {"messages", "role"},
@@ -253,6 +306,29 @@ static const struct {
     {"spans", "kind"},
     {"spans", "state"},
     {"spans", "cause"},
+    {"task_attempts", "attempt"},
+    {"task_attempts", "task"},
+    {"task_attempts", "outcome"},
+    {"task_attempts", "task_status_at_exit"},
+    {"task_attempts", "metadata"},
+    {"task_comments", "comment"},
+    {"task_comments", "task"},
+    {"task_events", "task"},
+    {"task_events", "type"},
+    {"task_events", "detail"},
+    {"task_outputs", "output"},
+    {"task_outputs", "hash"},
+    {"task_reviews", "review"},
+    {"task_reviews", "reasons"},
+    {"tasks", "task"},
+    {"tasks", "status"},
+    {"tasks", "reason"},
+    {"tasks", "depends_on"},
+    {"tasks", "must_haves"},
+    {"tasks", "links"},
+    {"tasks", "plan_state"},
+    {"tasks", "attempt"},
+    {"tasks", "run"},
     {"terminals", "terminal"},
     {"terminals", "run"},
     {"tokens", "token"},

@@ -95,13 +95,13 @@ static bool cursor_read(struct bytes text, struct damage_cursor *ret_cursor) {
     }
     struct damage_cursor cursor = {.table = (unsigned)numbers[0],
                                    .inside = numbers[1] != 0,
-                                   .key = {numbers[2], numbers[3], numbers[4]},
                                    .text_len = (text.len - start) / 2};
     if (numbers[0] < 0 || numbers[0] > INT32_MAX || cursor.text_len > sizeof cursor.text ||
         !hex_parse((struct bytes){text.data + start, text.len - start}, (uint8_t *)cursor.text,
                    cursor.text_len)) {
         return false;
     }
+    memcpy(cursor.key, numbers + CURSOR_NUMBERS - DAMAGE_KEYS, sizeof cursor.key);
     *ret_cursor = cursor;
     return true;
 }

@@ -12,11 +12,21 @@
 #include "engine/approval/approvals.h"
 #include "engine/base/ids.h"
 #include "engine/budget/budget.h"
+#include "engine/flow/rows.h"
 #include "engine/inbox/rows.h"
 #include "engine/trace/spans.h"
 #include "engine/turn/rows.h"
 #include "engine/workflow/rows.h"
 #include "journal/journal.h"
+#include "rules/agent/resource.h"
+#include "rules/board/task.h"
+#include "rules/inbox/inbox.h"
+#include "rules/job/terminal.h"
+#include "rules/mail/mail.h"
+#include "rules/memory/memory.h"
+#include "rules/project/project.h"
+#include "rules/provider/provider.h"
+#include "rules/token/token.h"
 #include "rules/turn/card.h"
 #include "rules/workflow/timer.h"
 #include "store/mapper.h"
@@ -51,6 +61,8 @@ struct damage_column {
 /* Keys are integers, but for the last one where `text_key` is true. */
 struct damage_table {
     const char *name;
+    /* Descriptor, from which columns follow that `columns` does not name; NULL: none. */
+    const struct resource *resource;
     int64_t newest; /* NEWEST: first keys that far below the last are skipped; 0: none is. */
     const char *keys[DAMAGE_KEYS];
     bool text_key;
@@ -80,6 +92,11 @@ static bool noticed_known(struct bytes word) {
 
 static bool maker_known(struct bytes word) {
     return bytes_is(word, "auto") || bytes_is(word, "manual");
+}
+
+/* The state of an agent that a code step asks for; "": it runs. */
+static bool flow_call_known(struct bytes word) {
+    return word.len == 0 || bytes_is(word, "done") || bytes_is(word, "failed");
 }
 
 static bool access_known(struct bytes word) {
@@ -128,7 +145,7 @@ static bool fork_known(struct bytes word) {
 /* In the order of their names, which is that of the search. */
 static const struct damage_table tables[] = {
     {BY_TEXT("agent_cools", "agent"), .columns = {WORD("outcome", is_code)}},
-    {BY_TEXT("agents", "name"), .columns = {JSON("definition")}},
+    {BY_TEXT("agents", "name"), .resource = &agent_resource, .columns = {JSON("definition")}},
     {BY_NUMBER("approvals", "id"),
      .columns = {ID("approval", "apr"), TEXT("owner"), ENUM("kind", approval_kind_names),
                  TEXT("step"), HASH_OR_NONE("digest"), JSON("arguments"), JSON_OR_NONE("about"),
@@ -145,15 +162,28 @@ static const struct damage_table tables[] = {
     {BY_NUMBERS("events", 50, "stream", "seq"), .columns = {TEXT("type"), JSON("data")}},
     {BY_NUMBER("idempotency", "id"), .columns = {TEXT("owner"), TEXT("route"), TEXT("idem_key"),
                                                  HASH("digest"), JSON_OR_NONE("answer")}},
-    {BY_NUMBER("inbox", "id"),
-     .columns = {ID("delivery", "dlv"), TEXT("owner"), WORD("run", noticed_known),
-                 ENUM("receiver", receiver_kind_names), TEXT("address"),
-                 ENUM("state", inbox_state_names), TEXT("cause"), ID_OR_NONE("turn", "run"),
-                 JSON("payload"), ENUM("event", notice_event_names)}},
+    {BY_NUMBERS("flow_calls", 200, "run", "place", "version", "number"),
+     .columns = {TEXT("agent"), TEXT("task"), ID_OR_NONE("session", "ses"),
+                 WORD("state", flow_call_known), TEXT("result")}},
+    {BY_NUMBERS("flow_steps", 200, "run", "place"),
+     .columns = {TEXT("name"), ENUM("status", flow_status_names), ENUM("phase", flow_phase_names),
+                 ENUM("cause", flow_cause_names), ID_OR_NONE("latest", "run"),
+                 ID_OR_NONE("session", "ses"), ID_OR_NONE("approval", "apr"), TEXT("note"),
+                 TEXT("prompt"), JSON_OR_NONE("result"), ID_OR_NONE("cached", "run")}},
+    {BY_NUMBER("flows", "run"),
+     .columns = {TEXT("name"), TEXT("file"), TEXT("source"), JSON_OR_NONE("description"),
+                 JSON("input"), TEXT("model"), TEXT("root"), ENUM("stage", flow_stage_names),
+                 TEXT("rejected"), TEXT("failed"), TEXT("report"), TEXT("artifact"),
+                 TEXT("artifact_fault"), ID_OR_NONE("resumed_from", "run")}},
+    {BY_NUMBER("inbox", "id"), .resource = &delivery_resource,
+     .columns = {WORD("run", noticed_known), ID_OR_NONE("turn", "run"), JSON("payload")}},
     {BY_TEXT("learned_windows", "model")},
-    {BY_NUMBER("memory", "id"),
-     .columns = {ID("memory", "mem"), TEXT("owner"), TEXT("project"), TEXT("topic"), TEXT("title"),
-                 TEXT("content"), JSON("tags"), TEXT("words")}},
+    {BY_NUMBER("mail", "id"), .resource = &mail_resource,
+     .columns = {ID_OR_NONE("in_reply_to", "mail"), ID_OR_NONE("session", "ses"),
+                 ID_OR_NONE("from_session", "ses"), ID_OR_NONE("turn", "run"),
+                 ID_OR_NONE("message", "msg"), ID_OR_NONE("delivery", "dlv")}},
+    {BY_TEXT("mail_attempts", "turn"), .columns = {ID("mail", "mail")}},
+    {BY_NUMBER("memory", "id"), .resource = &memory_resource},
     {BY_NUMBER("messages", "id"), .keep = IDS_KEEP("messages"),
      .columns = {ID("message", "msg"), ENUM("role", message_role_names),
                  ENUM("status", message_status_names), TEXT("client_id"),
@@ -163,11 +193,9 @@ static const struct damage_table tables[] = {
      .columns = {ENUM("kind", part_kind_names), ENUM("state", part_state_names),
                  ENUM("cause", card_cause_names), TEXT("name"), TEXT("call"), JSON("data"),
                  TEXT("text")}},
-    {BY_NUMBER("projects", "id"),
-     .columns = {TEXT("owner"), TEXT("name"), TEXT("root"), TEXT("agent"), TEXT("model"),
-                 JSON_OR_NONE("settings")}},
-    {BY_TEXT("providers", "name"), .columns = {WORD("kind", is_code), TEXT("base_url"),
-                                               TEXT("key_file"), JSON("headers"), JSON("models")}},
+    {BY_NUMBER("projects", "id"), .resource = &project_resource},
+    {BY_TEXT("providers", "name"), .resource = &provider_resource,
+     .columns = {WORD("kind", is_code), JSON("headers"), JSON("models")}},
     {BY_TEXT("refused_parameters", "model"), .columns = {TEXT("parameters")}},
     {BY_NUMBERS("run_input", 200, "run", "from_offset"), .columns = {TEXT("bytes")}},
     {BY_NUMBER("runs", "id"), .keep = IDS_KEEP("runs"),
@@ -194,11 +222,26 @@ static const struct damage_table tables[] = {
     {BY_NUMBER("streams", "id"),
      .keep = "UPDATE nodes SET batch = batch + 8" /* store/commit_mark.h */, .part_table = "events",
      .part_column = "stream", .columns = {TEXT("owner"), WORD("name", stream_name_valid)}},
-    {BY_NUMBER("terminals", "id"),
-     .columns = {ID("terminal", "trm"), TEXT("owner"), TEXT("name"), TEXT("command"), TEXT("cwd"),
-                 ID("run", "run"), JSON_OR_NONE("env"), TEXT("path")}},
-    {BY_NUMBER("tokens", "id"),
-     .columns = {ID("token", "tok"), TEXT("owner"), TEXT("label"), HASH("hash")}},
+    {BY_NUMBER("task_attempts", "id"), .resource = &task_attempt_resource,
+     .columns = {ID("task", "tsk"), ID_OR_NONE("session", "ses"), ID_OR_NONE("run", "run"),
+                 WORD("outcome", is_code)}},
+    {BY_NUMBER("task_comments", "id"), .resource = &task_comment_resource,
+     .columns = {ID("task", "tsk")}},
+    {BY_NUMBER("task_events", "id"),
+     .columns = {ID("task", "tsk"), TEXT("agent"), WORD("type", is_code), JSON("detail")}},
+    {BY_NUMBERS("task_needs", 200, "task", "needs"),
+     .columns = {TEXT("waived_by"), TEXT("waived_because")}},
+    {BY_NUMBER("task_outputs", "id"), .resource = &task_output_resource,
+     .columns = {ID("task", "tsk"), ID_OR_NONE("attempt", "try"), HASH("hash")}},
+    {BY_NUMBER("task_reviews", "id"), .resource = &task_review_resource,
+     .columns = {ID("task", "tsk"), ID_OR_NONE("attempt", "try")}},
+    {BY_NUMBER("tasks", "id"), .resource = &task_resource,
+     .columns = {ID_OR_NONE("attempt", "try"), ID_OR_NONE("session", "ses"),
+                 ID_OR_NONE("run", "run"), ID_OR_NONE("review_run", "run"),
+                 JSON_OR_NONE("prints")}},
+    {BY_NUMBER("terminals", "id"), .resource = &terminal_resource,
+     .columns = {ID("run", "run"), JSON_OR_NONE("env"), TEXT("path")}},
+    {BY_NUMBER("tokens", "id"), .resource = &token_resource, .columns = {HASH("hash")}},
     {BY_NUMBER("turns", "run"), .keep = IDS_KEEP_TURN("1 = 1"),
      .columns = {WORD("began_by", turns__trigger_known), TEXT("model"), TEXT("last")}},
     {BY_NUMBER("usage_totals", "id"),
@@ -212,6 +255,70 @@ static const struct damage_table tables[] = {
                  TEXT("file")}},
     {BY_NUMBER("workflows", "run"), .columns = {HASH("script")}},
 };
+
+/* --- Columns of a table ----------------------------------------------------------------------- */
+
+struct column_walk {
+    const struct damage_table *table;
+    size_t own, field; /* Next of its own columns, and of the fields of its descriptor. */
+};
+
+static bool column_is_named(const struct damage_table *table, const char *name) {
+    bool named = false;
+    for (int i = 0; i < DAMAGE_KEYS && table->keys[i] != NULL; i++) {
+        named = named || strcmp(table->keys[i], name) == 0;
+    }
+    for (int i = 0; i < COLUMNS_MAX && table->columns[i].name != NULL; i++) {
+        named = named || strcmp(table->columns[i].name, name) == 0;
+    }
+    return named;
+}
+
+/* False: the field has no column of text. */
+static bool column_of_field(const struct resource *resource, const struct field *field,
+                            struct damage_column *ret) {
+    const bool key = strcmp(field->name, resource->key) == 0;
+    *ret = (struct damage_column){.name = field->column, .names = field->names};
+    switch (field->kind) {
+    case FIELD_TEXT:
+    case FIELD_ID:
+        ret->kind = key && resource->prefix != NULL  ? DAMAGE_ID
+                    : key && resource->valid != NULL ? DAMAGE_WORD
+                                                     : DAMAGE_TEXT;
+        ret->prefix = resource->prefix;
+        ret->names = NULL;
+        ret->known = resource->valid;
+        return true;
+    case FIELD_NAME:
+        ret->kind = DAMAGE_WORD;
+        ret->may_be_empty = field->empty != FIELD_EMPTY_SHOWN;
+        return true;
+    case FIELD_STORED:
+    case FIELD_MEMBERS:
+        ret->kind = DAMAGE_JSON;
+        ret->may_be_empty = !field->required;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool column_next(struct column_walk *walk, struct damage_column *ret) {
+    const struct damage_table *table = walk->table;
+    if (walk->own < COLUMNS_MAX && table->columns[walk->own].name != NULL) {
+        *ret = table->columns[walk->own++];
+        return true;
+    }
+    const struct resource *resource = table->resource;
+    while (resource != NULL && walk->field < resource->fields.count) {
+        const struct field *field = &resource->fields.rows[walk->field++];
+        if (field->column != NULL && !column_is_named(table, field->column) &&
+            column_of_field(resource, field, ret)) {
+            return true;
+        }
+    }
+    return false;
+}
 
 /* --- A column --------------------------------------------------------------------------------- */
 
@@ -333,15 +440,16 @@ static void row_check(struct scan *scan, const struct rows *rows) {
     if (what != NULL) {
         row_report(scan, rows, table->keys[scan->text_at], what);
     }
-    for (int i = 0; i < COLUMNS_MAX && table->columns[i].name != NULL; i++) {
-        int at = scan->keys + i;
+    struct column_walk walk = {.table = table};
+    struct damage_column column;
+    for (int at = scan->keys; column_next(&walk, &column); at++) {
         if (rows_null(rows, at)) {
             continue;
         }
         scan->page.bytes += (int64_t)rows_text(rows, at).len;
-        what = column_fault(&table->columns[i], rows_text(rows, at));
+        what = column_fault(&column, rows_text(rows, at));
         if (what != NULL) {
-            row_report(scan, rows, table->columns[i].name, what);
+            row_report(scan, rows, column.name, what);
         }
     }
 }
@@ -360,11 +468,13 @@ static int keys_add(const struct damage_table *table, struct text *sql) {
 /* SELECT a, b, c FROM t WHERE (a, b) > ($1, $2) ORDER BY a, b LIMIT $3: keys, then columns. */
 static void page_write(const void *ctx, struct text *sql) {
     const struct damage_table *table = ctx;
-    static const char bounds[] = "$1, $2, $3";
+    static const char bounds[] = "$1, $2, $3, $4";
     text_add_str(sql, "SELECT ");
     keys_add(table, sql);
-    for (int i = 0; i < COLUMNS_MAX && table->columns[i].name != NULL; i++) {
-        text_addf(sql, ", %s", table->columns[i].name);
+    struct column_walk walk = {.table = table};
+    struct damage_column column;
+    while (column_next(&walk, &column)) {
+        text_addf(sql, ", %s", column.name);
     }
     text_addf(sql, " FROM %s WHERE (", table->name);
     const int count = keys_add(table, sql);
@@ -414,9 +524,10 @@ struct err tx_damage_page(struct tx *tx, enum damage_scope scope, struct damage_
         scan.text_at = scan.keys - 1;
     }
     if (!cursor.inside) {
-        cursor = (struct damage_cursor){
-            .table = cursor.table, .inside = true, .key = {INT64_MIN, INT64_MIN, INT64_MIN}};
-        static_assert(DAMAGE_KEYS == 3, "as many bounds");
+        cursor = (struct damage_cursor){.table = cursor.table,
+                                        .inside = true,
+                                        .key = {INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN}};
+        static_assert(DAMAGE_KEYS == 4, "as many bounds");
         if (table->newest > 0 && scope == DAMAGE_NEWEST) {
             const char *last = tx_sql(tx, table, SQL_LAST, last_write, table);
             cursor.key[0] = tx_number(tx, last, NO_ARGS) - table->newest;

@@ -20,7 +20,7 @@
 #include "store/store.h"
 
 enum {
-    DAMAGE_KEYS = 3,
+    DAMAGE_KEYS = 4,
     DAMAGE_PAGE = 256,
     DAMAGE_PAGE_BYTES = 512 << 10, /* About 3 ms of checking. */
     DAMAGE_PAGE_FOUND = 100,       /* Damaged columns. */
