@@ -159,7 +159,7 @@ struct request_kind {
     void (*end)(void *request, struct err result);
 };
 
-enum { REQUEST_TEXTS_MAX = 8, REQUEST_VARIABLES_MAX = 2 };
+enum { REQUEST_TEXTS_MAX = 9, REQUEST_VARIABLES_MAX = 2 };
 struct request {
     struct op op;
     const struct request_kind *kind; /* NULL: a page, which has steps of its own. */
