@@ -18,11 +18,11 @@ static void expect(const char *folder, unsigned nth, const char *wanted) {
 
 static void a_folder_gives_its_name_then_its_parents_in_front(void **state) {
     (void)state;
-    expect("/home/ann/web", 0, "web");
-    expect("/home/ann/web", 1, "ann-web");
-    expect("/home/ann/web", 2, "home-ann-web");
-    expect("/home/ann/web", 3, "home-ann-web-2");
-    expect("/home/ann/web", 4, "home-ann-web-3");
+    expect("/srv/ann/web", 0, "web");
+    expect("/srv/ann/web", 1, "ann-web");
+    expect("/srv/ann/web", 2, "srv-ann-web");
+    expect("/srv/ann/web", 3, "srv-ann-web-2");
+    expect("/srv/ann/web", 4, "srv-ann-web-3");
 }
 
 static void what_names_may_not_have_is_replaced(void **state) {
