@@ -146,7 +146,7 @@ struct http_server {
     size_t exchange_count;      /* Not the spare ones. */
     size_t ahead_bytes;         /* Of all exchanges: guess at answers that are being made. */
     size_t remains_count;       /* What is being freed in the pool. */
-    size_t unsigned_count;      /* WebSockets that have not signed in. */
+    struct link waiting;        /* WebSockets that have not signed in, the oldest first. */
     size_t look_count;          /* Clients that are looked at in the pool. */
     size_t body_bytes;          /* Of all exchanges and remains, and what held connections keep. */
     atomic_size_t values_bytes; /* Of their parsed bodies, as an upper bound. The pool adds. */

@@ -618,6 +618,7 @@ struct err http_open(const struct http_options *options, struct http_server **re
     server->options.tables = NULL;
     server->walker.run = server_walk_step;
     links_init(&server->conns);
+    links_init(&server->waiting);
     server->walk = &server->conns;
     server->date_s = -1;
     for (size_t i = 0; i < builtin_route_count; i++) {

@@ -45,7 +45,7 @@ struct http_limits {
     size_t linger_ms;         /* 2 s for the client to read a last answer. */
     size_t heartbeat_ms;      /* 15 s: SSE comments; WebSocket pings, pong within the next one. */
     size_t subscriptions_max; /* 1,000 streams on one WebSocket. */
-    size_t unsigned_max;      /* 32 WebSockets that have not signed in. */
+    size_t unsigned_max;      /* 32 WebSockets of an address that have not signed in. */
     size_t sign_in_ms;        /* 5 s for each of them. */
 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "rules/project/project.h"
 #include "tool/context_files.h"
 #include "tool/work.h"
 
@@ -143,19 +144,20 @@ static bool settings_with(const struct check_unallowed *check, struct text *text
 
 void check_write_unallowed(const struct check_unallowed *check, struct text *text) {
     AUTO(text_done) struct text settings = text_up_to(SETTINGS_SHOWN_MAX);
+    const bool of_project = project_takes_rules(check->project);
     text_addf(text,
               "[drover: this project has a check, %s, which did not run after these changes, "
               "since no rule allows it. ",
               check->line);
-    if (settings_with(check, &settings)) {
+    if (of_project && settings_with(check, &settings)) {
         text_addf(text, "The user allows it by: drover project set %.*s --settings ",
                   (int)check->project.len, check->project.data);
         add_quoted(text, text_bytes(&settings));
     } else {
         text_addf(text,
-                  "The user allows it by a rule in the settings of the project: {\"tool\":"
+                  "The user allows it by a rule in the settings of the %s: {\"tool\":"
                   "\"run_command\",\"subject\":\"%s\",\"permission\":\"allow\"}",
-                  check->line);
+                  of_project ? "project" : "session", check->line);
     }
     text_add_str(text, "\nThis is said once in a session.]");
 }

@@ -208,22 +208,48 @@ static bool paths_fill(struct worktree *worktree, const char *real, const char *
            utf8_valid(worktree->from, strlen(worktree->from));
 }
 
+/* `io_path`, a real path, becomes the nearest folder upward that has .git. False: there is none. */
+static bool top_find(char *io_path) {
+    while (io_path[0] != '\0' && !has_git(io_path)) {
+        *strrchr(io_path, '/') = '\0'; /* The path is absolute. */
+        if (ceiling_is(getenv(CEILING_VARIABLE), bytes_of(io_path))) {
+            io_path[0] = '\0';
+        }
+    }
+    return io_path[0] != '\0';
+}
+
+static bool real_path(const char *folder, char ret_real[LIMIT_PATH_MAX]) {
+    AUTO(fd_release) int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return fd >= 0 && place_path_of(fd, ret_real, LIMIT_PATH_MAX);
+}
+
+bool git_project_find(const char *root, char ret_folder[LIMIT_PATH_MAX]) {
+    char top[LIMIT_PATH_MAX], folder[LIMIT_PATH_MAX], temporary[LIMIT_PATH_MAX];
+    const char *named = getenv("TMPDIR");
+    if (!real_path(root, folder)) {
+        return false;
+    }
+    memcpy(top, folder, sizeof top);
+    const char *found = top_find(top) ? top : folder;
+    if ((real_path(named != NULL && named[0] == '/' ? named : "/tmp", temporary) &&
+         place_below(found, temporary) != NULL) ||
+        !utf8_valid(found, strlen(found))) {
+        return false;
+    }
+    memcpy(ret_folder, found, LIMIT_PATH_MAX);
+    return true;
+}
+
 struct err worktree_find(const struct worktree_place *place, struct worktree *ret_worktree,
                          struct why *why) {
     const char *closed = place->closed;
-    AUTO(fd_release) int fd = open(place->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     char real[LIMIT_PATH_MAX];
-    if (fd < 0 || !place_path_of(fd, real, sizeof real)) {
+    if (!real_path(place->root, real)) {
         return err_why(why, ERR_NOT_FOUND, "the folder %.200s cannot be opened", place->root);
     }
     memcpy(ret_worktree->from, real, sizeof real);
-    while (ret_worktree->from[0] != '\0' && !has_git(ret_worktree->from)) {
-        *strrchr(ret_worktree->from, '/') = '\0'; /* The path is absolute. */
-        if (ceiling_is(getenv(CEILING_VARIABLE), bytes_of(ret_worktree->from))) {
-            ret_worktree->from[0] = '\0';
-        }
-    }
-    if (ret_worktree->from[0] == '\0') {
+    if (!top_find(ret_worktree->from)) {
         return err_why(why, ERR_NOT_FOUND,
                        "%.200s is not in a git repository, which a working tree needs", real);
     }

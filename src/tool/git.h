@@ -46,6 +46,11 @@ struct worktree_place {
 MUST_CHECK struct err worktree_find(const struct worktree_place *place,
                                     struct worktree *ret_worktree, struct why *why);
 
+/* The folder whose project the folder `root` belongs to, by its real path: the top of its
+ * repository, else the folder itself. False: there is no such folder, or it is below the temporary
+ * folder (TMPDIR, else /tmp), where nothing stays. */
+MUST_CHECK bool git_project_find(const char *root, char ret_folder[LIMIT_PATH_MAX]);
+
 enum worktree_state {
     WORKTREE_NONE,
     WORKTREE_HALF, /* Not known to be whole. */

@@ -109,9 +109,9 @@ test("a question that is open can be answered afterwards", LIMIT, async (t) => {
   const user = new User(t);
   const chat = await chatOf(t, user);
   chat.type(`${script(call("write_file", { path: "b", content: "x" }), say("done"))}\r`);
-  await chat.seen(/May it call write_file\?[^]*p \(project default\)> /);
+  await chat.seen(/May it call write_file\?[^]*a \(always\)> /);
   const first = await killUnder(user, chat);
-  await chat.seen(/away[^]*p \(project default\)> $/);
+  await chat.seen(/away[^]*a \(always\)> $/);
   chat.type("y\r");
   await chat.seen(/done\n/);
   assert.notEqual(user.pid, first);

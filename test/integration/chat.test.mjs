@@ -9,7 +9,7 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { begin, gate, onTerminal, plain } from "./jobs-cli.mjs";
-import { bin, run } from "./lib.mjs";
+import { bin, run, scratch } from "./lib.mjs";
 import { scaled } from "./scale.mjs";
 import { call, say, script, Turns } from "./turns.mjs";
 
@@ -45,7 +45,7 @@ test("a follow-up appears above the line that is being typed, which stays", LIMI
   const go = path.join(turns.root, "go");
   const job = call("run_job", { command: "sh", args: ["-c", gate(go)] });
   chat.send(script(job, say("it runs")));
-  await chat.seen(/May it run this command\? \(run_job\)[^]*p \(project default\)> /);
+  await chat.seen(/May it run this command\? \(run_job\)[^]*a \(always\)> /);
   chat.send("y");
   await chat.seen(/goes on in the background[^]*it runs\n/);
   chat.type("half a line");
@@ -61,9 +61,9 @@ test("an answer from elsewhere takes the question away, not the message", LIMIT,
   const ready = path.join(turns.root, "b");
   chat.send(script("delay: 300ms", call("write_file", { path: "b", content: "x" }), say("done")));
   chat.type("half ");
-  await chat.seen(/May it call write_file\?\n {2}b \(new file\)[^]*p \(project default\)> /);
+  await chat.seen(/May it call write_file\?\n {2}b \(new file\)[^]*a \(always\)> /);
   chat.type("y"); // An answer is no part of the message.
-  await chat.seen(/p \(project default\)> y/);
+  await chat.seen(/a \(always\)> y/);
   const [{ id }] = await open(turns);
   assert.equal((await turns.approve(id)).status, 200);
   await chat.seen(/✓ allowed elsewhere\n[^]*done\n[^]*> half $/);
@@ -97,9 +97,9 @@ test("'a' writes a rule, no message is taken for a yes, --continue returns", LIM
   const chat = await chatIn(t, turns);
   const echo = call("run_command", { command: "echo", args: ["one *"] });
   chat.send(script(echo, say("first")));
-  await chat.seen(/May it run this command\?[^]*p \(project default\)> /);
+  await chat.seen(/May it run this command\?[^]*a \(always\)> /);
   chat.send("yesterday");
-  await chat.seen(/y allows it, n and a reason denies it[^]*p \(project default\)> $/);
+  await chat.seen(/y allows it, n and a reason denies it[^]*a \(always\)> $/);
   assert.equal((await open(turns)).length, 1);
   chat.send("a");
   await chat.seen(/→ one \*\n[^]*first\n/);
@@ -126,11 +126,11 @@ test("'a' writes a rule, no message is taken for a yes, --continue returns", LIM
 });
 
 test("what answers nothing leaves the line, and never becomes a message", LIMIT, async (t) => {
-  const turns = await Turns.open(t);
+  const turns = await Turns.open(t, { env: { TMPDIR: scratch(t) } }); // Its folder has a project.
   const chat = await chatIn(t, turns);
   const remove = call("run_command", { command: "rm", args: ["-rf", "gone"] });
   const prompt = "y allows it, n and a reason denies it, a allows it always, p in all " +
-    "sessions of the project default\n.*y, n reason, a \\(always\\), p \\(project default\\)> ";
+    "sessions of the project root\n.*y, n reason, a \\(always\\), p \\(project root\\)> ";
   chat.send(script(remove, say("ran")));
   await chat.seen(/May it run this command\? \(run_command\)\n {2}rm -rf gone\n[^]*> $/);
   chat.send("?");
@@ -140,7 +140,7 @@ test("what answers nothing leaves the line, and never becomes a message", LIMIT,
   chat.send("y");
   await chat.seen(/✓ allowed\n[^]*ran\n\n> $/);
   chat.send(script(remove, say("again")));
-  await chat.seen(/✓ allowed\n[^]*May it run this command\?[^]*p \(project default\)> $/);
+  await chat.seen(/✓ allowed\n[^]*May it run this command\?[^]*p \(project root\)> $/);
   chat.send("?");
   await chat.seen(new RegExp(`${prompt}[^]*${prompt}[^]*${prompt}$`));
   chat.type("\x04"); // The line is empty: Ctrl-D leaves.

@@ -148,7 +148,7 @@ for (const permission of ["ask", "deny", "review"]) {
   });
 }
 
-for (const [project, rules] of [["default", []], ["shop", [{ ...FILES, subject: "it's" }]]]) {
+for (const [project, rules] of [["plain", []], ["shop", [{ ...FILES, subject: "it's" }]]]) {
   test(`one that no rule allows is said once, with the command: ${project}`, async (t) => {
     const turns = await Turns.open(t, { env: { PATH: managers(t) } });
     writeFileSync(path.join(turns.root, "package.json"), '{"scripts": {"build": "x"}}');
@@ -178,6 +178,14 @@ for (const [project, rules] of [["default", []], ["shop", [{ ...FILES, subject: 
     assert.match((await wrote("d", await listen()))[0], /npm run build, failed with exit code 1/);
   });
 }
+
+test("without a project that takes rules, the session is where a check is allowed", async (t) => {
+  const turns = await Turns.open(t, { env: { PATH: managers(t) } });
+  writeFileSync(path.join(turns.root, "package.json"), '{"scripts": {"build": "x"}}');
+  const listener = await turns.listen({ root: turns.root, settings: { permissions: [FILES] } });
+  const { message } = await turns.turn(listener, steps(write("a"), say("done")));
+  assert.match(notes(message)[0].text, /by a rule in the settings of the session: \{"tool"/);
+});
 
 test("what the settings declare wins, false is none, and nonsense is refused", async (t) => {
   const turns = await Turns.open(t);

@@ -177,7 +177,7 @@ test("who is asked at a terminal sees the call in plain words", async (t) => {
   const line = `ask ${MODEL.join(" ")} --root ${turns.root} "$(cat ${turns.root}/say)"`;
   const asked = onTerminal(t, turns.daemon, line, { typed: true });
   for (const question of ["May it call write_file", "May it run this command"]) {
-    const prompt = new RegExp(`${question}[^]*\\(project default\\)> $`);
+    const prompt = new RegExp(`${question}[^]*a \\(always\\)> $`);
     await asked.when((all) => prompt.test(plain(all)));
     asked.child.stdin.write("y\r");
   }
@@ -200,7 +200,7 @@ test("who comes back to a chat sees what was said, and answers what waits", asyn
   assert.match(piped.stderr, /^\[a turn waits for an answer; 'drover approve' lists/);
   const line = `chat -s ${listener.session}`;
   const chat = onTerminal(t, turns.daemon, line, { typed: true });
-  await chat.when((all) => /May it call write_file[^]*p \(project default\)> /.test(plain(all)));
+  await chat.when((all) => /May it call write_file[^]*a \(always\)> /.test(plain(all)));
   chat.child.stdin.write("y\r");
   assert.equal((await listener.ended(run)).state, "succeeded");
   await chat.when((all) => /it is written\n/.test(plain(all)));

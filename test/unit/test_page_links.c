@@ -24,7 +24,7 @@ static enum err_code add(struct page_links *links, const char *secret, uint64_t 
 
 static void a_link_is_valid_for_sixty_seconds(void **state) {
     (void)state;
-    struct page_links links = {.wrong = 0};
+    struct page_links links = {.links = {{.ends_ms = 0}}};
     struct page_link *link = NULL;
     assert_int_equal(add(&links, "one", 1000), ERR_NONE);
     assert_int_equal(find(&links, "one", 60999, &link), ERR_NONE);
@@ -36,7 +36,7 @@ static void a_link_is_valid_for_sixty_seconds(void **state) {
 
 static void a_link_that_was_used_is_gone(void **state) {
     (void)state;
-    struct page_links links = {.wrong = 0};
+    struct page_links links = {.links = {{.ends_ms = 0}}};
     struct page_link *link = NULL;
     assert_int_equal(add(&links, "one", 0), ERR_NONE);
     assert_int_equal(add(&links, "two", 0), ERR_NONE);
@@ -48,7 +48,7 @@ static void a_link_that_was_used_is_gone(void **state) {
 
 static void links_are_bounded_until_one_ends(void **state) {
     (void)state;
-    struct page_links links = {.wrong = 0};
+    struct page_links links = {.links = {{.ends_ms = 0}}};
     for (int i = 0; i < PAGE_LINKS_MAX; i++) {
         assert_int_equal(add(&links, "one", 1), ERR_NONE);
     }
@@ -56,26 +56,11 @@ static void links_are_bounded_until_one_ends(void **state) {
     assert_int_equal(add(&links, "one", PAGE_LINK_MS + 1), ERR_NONE);
 }
 
-static void wrong_secrets_stop_the_search_for_a_minute(void **state) {
-    (void)state;
-    struct page_links links = {.wrong = 0};
-    struct page_link *link = NULL;
-    assert_int_equal(add(&links, "one", 50000), ERR_NONE);
-    for (unsigned i = 0; i < PAGE_WRONG_MAX; i++) {
-        assert_int_equal(find(&links, "two", 50000 + i, &link), ERR_UNAUTHORIZED);
-    }
-    assert_int_equal(find(&links, "one", 50100, &link), ERR_TOO_MANY);
-    assert_int_equal(find(&links, "one", 109999, &link), ERR_TOO_MANY);
-    assert_int_equal(add(&links, "three", 110000), ERR_NONE);
-    assert_int_equal(find(&links, "three", 110000, &link), ERR_NONE);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_link_is_valid_for_sixty_seconds),
         cmocka_unit_test(a_link_that_was_used_is_gone),
         cmocka_unit_test(links_are_bounded_until_one_ends),
-        cmocka_unit_test(wrong_secrets_stop_the_search_for_a_minute),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -195,12 +195,15 @@ static void agents_end(void *ctx, struct err result) {
     agents_now_done(&op->now);
 }
 
-static const struct page_kind list = {
-    .request = {.size = sizeof(struct agents_op), .read = agents_read, .end = agents_end},
-    .begin = list_begin};
+static const struct page_kind list = {.request = {.size = sizeof(struct agents_op),
+                                                  .read = agents_read,
+                                                  .folder = request_root,
+                                                  .end = agents_end},
+                                      .begin = list_begin};
 static const struct request_kind show = {.size = sizeof(struct agents_op),
                                          .one = &agent_one,
                                          .read = agents_read,
+                                         .folder = request_root,
                                          .work = show_now,
                                          .after = show_pool,
                                          .end = agents_end};
@@ -284,6 +287,7 @@ static struct err start_pool(void *ctx) {
 static const struct request_kind start = {.size = sizeof(struct agents_op),
                                           .one = &agent_one,
                                           .read = start_read,
+                                          .folder = request_root,
                                           .pool = start_pool,
                                           .end = agents_end};
 

@@ -264,6 +264,17 @@ static struct err query_read(struct page *page) {
                                                                : page->kind->request.read(page);
 }
 
+static void page_start(struct err err, void *ctx) {
+    struct page *page = ctx;
+    if (err_failed(err)) {
+        request_answer(&page->request, err);
+    } else if (page->kind->begin != NULL) {
+        page->kind->begin(page);
+    } else {
+        store_read(page->request.store, list_slice, slice_done, page);
+    }
+}
+
 void page_serve(struct exchange *exchange, const struct page_kind *kind,
                 const struct request_host *host) {
     struct page *page = mem_new(kind->request.size > 0 ? kind->request.size : sizeof *page);
@@ -275,11 +286,9 @@ void page_serve(struct exchange *exchange, const struct page_kind *kind,
     page->kind = kind;
     struct err err = query_read(page);
     if (err_failed(err)) {
-        request_answer(&page->request, err);
-    } else if (kind->begin != NULL) {
-        kind->begin(page);
+        page_start(err, page);
     } else {
-        store_read(page->request.store, list_slice, slice_done, page);
+        request_check_folder(&page->request, page_start);
     }
 }
 

@@ -8,6 +8,7 @@
 #include "base/json/json.h"
 #include "base/memory.h"
 #include "engine/run/inside.h"
+#include "engine/session/roots.h"
 #include "engine/token/token.h"
 
 /* --- The answer ------------------------------------------------------------------------------- */
@@ -403,6 +404,49 @@ static void request_start(struct request *request, struct err err) {
     }
 }
 
+/* --- The folder ------------------------------------------------------------------------------- */
+
+struct bytes request_root(const void *request) {
+    return param_text(((const struct request *)request)->op.exchange, "root");
+}
+
+static struct err folder_tx(struct tx *tx, void *ctx) {
+    struct request *request = ctx;
+    const struct bytes owner = bytes_of(exchange_identity(request->op.exchange)->owner);
+    const struct bytes folder = request->kind->folder(request);
+    struct err err = tx_folder_check(tx, owner, folder);
+    return err.code != ERR_FORBIDDEN
+               ? err
+               : err_why(&request->op.why, ERR_FORBIDDEN,
+                         "root: no session and no project of '%.*s' has the folder %.*s; a token "
+                         "with the scope run reads any",
+                         (int)owner.len, owner.data, folder.len < 200 ? (int)folder.len : 200,
+                         folder.data);
+}
+
+void request_check_folder(struct request *request, void (*checked)(struct err err, void *request)) {
+    const struct identity *identity = exchange_identity(request->op.exchange);
+    if (request->kind->folder == NULL || request->kind->folder(request).len == 0 ||
+        bytes_is(bytes_of(identity->owner), "local") ||
+        (identity->scopes & (SCOPE_RUN | SCOPE_ADMIN)) != 0) {
+        checked(ERR_OK, request);
+    } else {
+        store_read(request->store, folder_tx, checked, request);
+    }
+}
+
+static void on_folder_checked(struct err err, void *ctx) {
+    request_start(ctx, err);
+}
+
+static void request_begin(struct request *request, struct err err) {
+    if (err_failed(err)) {
+        request_start(request, err);
+    } else {
+        request_check_folder(request, on_folder_checked);
+    }
+}
+
 /* --- The body --------------------------------------------------------------------------------- */
 
 static void request_read(struct loop_work *work) {
@@ -429,7 +473,7 @@ static void request_read(struct loop_work *work) {
 static void request_read_done(struct loop_work *work) {
     struct request *request = CONTAINER_OF(work, struct request, work);
     exchange_release_next(request->op.exchange);
-    request_start(request, request->err);
+    request_begin(request, request->err);
 }
 
 void request_take(struct exchange *exchange, struct request_host host) {
@@ -452,7 +496,7 @@ void request_take(struct exchange *exchange, struct request_host host) {
         request_start(request, err);
     } else if (exchange_body(exchange).len <= BODY_INLINE_MAX) {
         request_read(&request->work);
-        request_start(request, request->err);
+        request_begin(request, request->err);
     } else {
         exchange_hold_next(exchange); /* Requests of one client take effect in its order. */
         request->work = (struct loop_work){.run = request_read, .done = request_read_done};

@@ -4,6 +4,7 @@
  *   key        the owner, and the id of the path, are read; else it is refused
  *   read       the body becomes a struct by the fields; `read` checks what they mean. A large body
  *              is read in the pool, and later requests of the connection wait until it was
+ *   folder     where it names a folder to be read, that the client has a right to it
  *   start      what only the loop knows
  *   pool       what would block the loop; later requests of the connection wait until it is done
  *   work       the transaction; without one the next step follows at once. Under an
@@ -149,6 +150,7 @@ struct request_kind {
     const char *gone; /* Object that a repeated request made, which was deleted; NULL: generic. */
     /* Steps. NULL: left out. */
     struct err (*read)(void *request);
+    struct bytes (*folder)(const void *request); /* Folder to be read; no bytes: none. */
     struct err (*start)(void *request);
     struct err (*pool)(void *request);
     struct err (*work)(struct tx *tx, void *request);
@@ -157,7 +159,7 @@ struct request_kind {
     void (*end)(void *request, struct err result);
 };
 
-enum { REQUEST_TEXTS_MAX = 8, REQUEST_VARIABLES_MAX = 2 };
+enum { REQUEST_TEXTS_MAX = 9, REQUEST_VARIABLES_MAX = 2 };
 struct request {
     struct op op;
     const struct request_kind *kind; /* NULL: a page, which has steps of its own. */
@@ -197,6 +199,12 @@ struct route_table request_routes(const struct route *routes, struct request_hos
 void request_handle(struct exchange *exchange, void *ctx);
 /* Handles the exchange by the kind in its route (`request` or `page`). */
 void request_take(struct exchange *exchange, struct request_host host);
+/* ERR_FORBIDDEN, and why, if the client has no right to the folder that the request reads. Owner
+ * `local` may read any, and so may scopes by which commands start in any; other clients read the
+ * folders of their own sessions and projects. `checked` gets the request. */
+void request_check_folder(struct request *request, void (*checked)(struct err err, void *request));
+/* `folder` of a route whose query has `root`. */
+struct bytes request_root(const void *request);
 /* The rest after `start`, or its error. */
 void request_go(struct request *request, struct err err);
 /* For `done` that said REQUEST_LATER, and for `later`. */

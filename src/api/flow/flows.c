@@ -88,7 +88,9 @@ static void catalog_end(void *ctx, struct err result) {
 }
 
 /* Files are read in the pool, then the engine judges them, then the pool writes. */
-#define CATALOG .size = sizeof(struct catalog_op), .start = catalog_start, .end = catalog_end
+#define CATALOG                                                                                    \
+    .size = sizeof(struct catalog_op), .folder = request_root, .start = catalog_start,             \
+    .end = catalog_end
 static const struct request_kind list = {CATALOG, .pool = list_read, .done = list_judge,
                                          .after = list_write};
 static const struct request_kind show = {CATALOG, .pool = show_read, .done = show_judge,

@@ -24,8 +24,8 @@ static struct err settings_read(struct request *request, struct arena *arena, vo
     if (project->settings_given == NULL) {
         return ERR_OK; /* As it was. */
     }
-    const struct project_settings settings = {.given = project->settings_given,
-                                              .had = project->settings};
+    const struct project_settings settings = {
+        .project = project->name, .given = project->settings_given, .had = project->settings};
     struct err err = project_settings_write(&settings, &text, &request->op.why);
     const struct bytes json = text_bytes(&text);
     project->settings = (struct bytes){arena_try_copy(arena, json.data, json.len), json.len};

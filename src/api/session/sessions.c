@@ -19,6 +19,7 @@
 #include "rules/approval/permission.h"
 #include "rules/provider/no_model.h"
 #include "tool/check.h"
+#include "tool/git.h"
 
 /* --- List: cursors are MS.ID ------------------------------------------------------------------ */
 
@@ -170,8 +171,9 @@ struct body_op {
     const char *path;                         /* PATH of the client; NULL: it sent none. */
     struct text session_path;                 /* Owned: that of the session that is changed. */
     struct text root;                         /* Owned: the folder, terminated. */
-    struct text program;                      /* Owned: definition of an agent that is a program. */
-    struct text model;                        /* Owned: of that. */
+    struct text folder;  /* Owned: that of the project, where none is named; "": default. */
+    struct text program; /* Owned: definition of an agent that is a program. */
+    struct text model;   /* Owned: of that. */
     struct native_session native;             /* Owned: what is adopted, */
     struct session_adopted adopted;           /* with borrowed messages. */
     struct session_adopted_message *messages; /* Owned. */
@@ -241,6 +243,7 @@ static struct err create_read(void *ctx) {
     struct err err = body_read(body);
     body->path = request_variable(&body->request, "PATH");
     request_text(&body->request, &body->root, 4096);
+    request_text(&body->request, &body->folder, 4096);
     request_text(&body->request, &body->program, AGENT_DEFINITION_MAX);
     request_text(&body->request, &body->model, 300);
     request_text(&body->request, &body->notice, 400);
@@ -350,13 +353,24 @@ static struct err program_find_pool(struct body_op *body, bool *ret_found) {
     return wish.err;
 }
 
+/* A session that works in a folder is of the project of that. */
+static void folder_find(struct body_op *body) {
+    char folder[LIMIT_PATH_MAX];
+    if (body->given.project.data == NULL && body->given.parent.len == 0 && body->root.len > 0 &&
+        git_project_find(body->root.data, folder) && sessions__line_valid(bytes_of(folder))) {
+        text_add_str(&body->folder, folder);
+    }
+    body->create.folder = text_bytes(&body->folder);
+}
+
 static struct err create_pool(void *ctx) {
     struct body_op *body = ctx;
     bool found = false;
+    text_add(&body->root, body->given.root.data, body->given.root.len);
+    folder_find(body);
     if (body->given.agent.len == 0) {
         return ERR_OK;
     }
-    text_add(&body->root, body->given.root.data, body->given.root.len);
     const struct err err = program_find_pool(body, &found);
     if (found) {
         body->create.program = text_bytes(&body->program);

@@ -178,12 +178,26 @@ static struct err check_write(void *ctx) {
     return ERR_OK;
 }
 
+static struct bytes check_folder(const void *ctx) {
+    const struct look_op *look = ctx;
+    return bytes_of(look->folder);
+}
+
 #define LOOK .size = sizeof(struct look_op), .end = look_end
-static const struct request_kind list = {LOOK, .start = look_start, .pool = list_read,
-                                         .done = list_judge, .after = list_write};
-static const struct request_kind show = {LOOK, .start = look_start, .pool = show_read,
-                                         .done = judge_one, .after = show_write};
+static const struct request_kind list = {LOOK,
+                                         .folder = request_root,
+                                         .start = look_start,
+                                         .pool = list_read,
+                                         .done = list_judge,
+                                         .after = list_write};
+static const struct request_kind show = {LOOK,
+                                         .folder = request_root,
+                                         .start = look_start,
+                                         .pool = show_read,
+                                         .done = judge_one,
+                                         .after = show_write};
 static const struct request_kind save = {LOOK,
+                                         .folder = request_root,
                                          .fields = &save_fields,
                                          .start = save_start,
                                          .pool = save_write,
@@ -191,6 +205,7 @@ static const struct request_kind save = {LOOK,
                                          .after = show_write};
 static const struct request_kind check = {LOOK,
                                           .fields = &check_fields,
+                                          .folder = check_folder,
                                           .start = check_start,
                                           .pool = check_read,
                                           .done = judge_one,

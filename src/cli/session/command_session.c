@@ -239,7 +239,7 @@ const struct command command_session_export = {
 
 static const struct flag new_flags[] = {
     OPTION_TEXT("title", 't', "TEXT", "Set the title."),
-    OPTION_TEXT("project", 0, "NAME", "Set the project [default]."),
+    OPTION_TEXT("project", 0, "NAME", "Set the project [that of the folder]."),
     OPTION_TEXT("model", 'm', "NAME", "Set the model.", .env = "DROVER_MODEL"),
     OPTION_TEXT("agent", 0, "NAME", "Set the agent."),
     OPTION_TEXT("root", 0, "DIR", "Set its working folder."),

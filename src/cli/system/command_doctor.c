@@ -722,6 +722,25 @@ static void check_agents(struct doctor *doctor) {
     }
 }
 
+/* --- Rules that no session has ---------------------------------------------------------------- */
+
+static void check_default_rules(struct doctor *doctor) {
+    AUTO(json_release) json_t *answer = NULL;
+    struct why why = {.text = ""};
+    if (err_failed(
+            talk_look(&doctor->talk, "/api/v1/projects/default", DAEMON_MS, &answer, &why))) {
+        return; /* There is no such project, or check_daemon has said so. */
+    }
+    if (json_object_size(json_object_get(answer, "settings")) > 0) {
+        doctor_row(
+            doctor, VERDICT_WARN, "rules",
+            "those of the project 'default' (drover project show default) apply to no "
+            "session any more, since its sessions share no folder: give them to the projects "
+            "of folders (drover project set NAME --settings JSON), and remove them (drover "
+            "project set default --settings '{}')");
+    }
+}
+
 /* --- The unit of systemd ---------------------------------------------------------------------- */
 
 static bool is_this_program(const char *path) {
@@ -786,6 +805,7 @@ static struct err doctor_run(struct invocation *invocation) {
     check_daemon(&doctor);
     check_progress(&doctor);
     check_agents(&doctor);
+    check_default_rules(&doctor);
     talk_close(&doctor.talk);
 
     check_unit(&doctor, owned != NULL);

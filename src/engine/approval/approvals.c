@@ -220,6 +220,13 @@ static struct field_value tool_value(const void *row) {
     return (struct field_value){.text = approval->message_id != 0 ? approval->step : BYTES("")};
 }
 
+/* Clients offer a yes for the project that they read here. */
+static struct field_value project_value(const void *row) {
+    const struct approval_row *approval = row;
+    const bool offered = approval->project.len > 0 && project_takes_rules(approval->project);
+    return (struct field_value){.null = !offered, .text = approval->project};
+}
+
 static struct field_value part_value(const void *row) {
     const struct approval_row *approval = row;
     return (struct field_value){.null = approval->message_id == 0, .number = approval->part};
@@ -234,7 +241,7 @@ static const struct field rows_shown[] = {
     {.name = "kind", .kind = FIELD_NAME, AT(kind), .required = true, .names = approval_kind_names},
     {.name = "tool", .kind = FIELD_TEXT, .get = tool_value, .required = true},
     {TEXT("title", title), .empty = FIELD_EMPTY_NULL},
-    {TEXT("project", project), .empty = FIELD_EMPTY_NULL},
+    {.name = "project", .kind = FIELD_TEXT, .get = project_value, .empty = FIELD_EMPTY_NULL},
     {TEXT("root_run", root_run), .empty = FIELD_EMPTY_NULL},
     {TEXT("agent", agent), .empty = FIELD_EMPTY_NULL},
     {TEXT("phase", phase), .empty = FIELD_EMPTY_NULL},
@@ -572,6 +579,12 @@ static struct err rule_write(struct tx *tx, const struct approval_answer *answer
         change.settings = session.settings;
         err = rule_add(tx, answer, row, &change.settings, why);
         return err_failed(err) ? err : tx_session_change(tx, &change, &session);
+    }
+    if (!project_takes_rules(session.project)) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "scope: the project '%.*s' takes no rules, since its sessions share no "
+                       "folder; allow it for the session",
+                       (int)session.project.len, session.project.data);
     }
     tx_project_use(tx, session.owner, session.project, &project);
     if (project.name.len == 0) {

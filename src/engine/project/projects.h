@@ -14,8 +14,13 @@
 void tx_project_use(struct tx *tx, struct bytes owner, struct bytes name,
                     struct project *ret_project);
 
-/* Settings of the project, JSON as project_settings_write has it; "": none, or no such project. In
- * the arena. */
+/* Name of the project that the folder is the root of, which is made where there is none, under the
+ * first name of project_name_of that is free. The default project: there are PROJECT_ROWS_MAX
+ * others, or no such name is free. */
+MUST_CHECK struct bytes tx_project_of(struct tx *tx, struct bytes owner, struct bytes folder);
+
+/* Settings of the project, JSON as project_settings_write has it; "": none, no such project, or
+ * one that takes no rules. In the arena. */
 struct bytes tx_project_settings(struct tx *tx, struct bytes owner, struct bytes name);
 
 /* Hook of the resource. ERR_CONFLICT: a run of it has not ended. */

@@ -168,6 +168,21 @@ struct err roots__grant(struct tx *tx, const struct session_row *session,
     return err_failed(err) ? err : tx_error(tx);
 }
 
+/* As rows have it: a path by another way to the same folder may lead out of it by a link. */
+struct err tx_folder_check(struct tx *tx, struct bytes owner, struct bytes folder) {
+    while (folder.len > 1 && folder.data[folder.len - 1] == '/') {
+        folder.len--;
+    }
+    const int64_t found =
+        tx_number(tx,
+                  "SELECT count(*) FROM (SELECT 1 FROM projects WHERE owner = $1 AND root = $2"
+                  " UNION ALL SELECT 1 FROM sessions WHERE owner = $1 AND root = $2 LIMIT 1)"
+                  " AS folders",
+                  ARGS(arg_text(owner), arg_text(folder)));
+    return found > 0 || err_failed(tx_error(tx)) ? tx_error(tx)
+                                                 : err_make(ERR_FORBIDDEN, "roots: folder");
+}
+
 struct err tx_roots_inherit(struct tx *tx, int64_t from, int64_t to) {
     tx_do(tx,
           "INSERT INTO session_roots (session, path, access, granted_by, granted_ms)"

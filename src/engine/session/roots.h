@@ -34,6 +34,8 @@ MUST_CHECK struct err tx_roots_write_json(struct tx *tx, int64_t session, struct
  * name a folder, the wider access holds. */
 MUST_CHECK struct err tx_roots_write_joined(struct tx *tx, int64_t session, struct bytes project,
                                             struct text *text);
+/* ERR_FORBIDDEN: the folder is that of no session and of no project of the owner. */
+MUST_CHECK struct err tx_folder_check(struct tx *tx, struct bytes owner, struct bytes folder);
 void root_write_json(const struct root_row *root, struct text *text);
 
 /* The call was allowed, and `about` is its card's. */

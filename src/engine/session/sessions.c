@@ -414,7 +414,9 @@ struct err tx_session_create(struct tx *tx, const struct session_new *what,
         }
     }
     struct project project;
-    const struct bytes name = text_or(what->project, BYTES(SESSION_PROJECT_DEFAULT));
+    const struct bytes name = what->project.data != NULL ? what->project
+                              : what->folder.len > 0 ? tx_project_of(tx, what->owner, what->folder)
+                                                     : BYTES(SESSION_PROJECT_DEFAULT);
     /* A program, and an agent of another session, have theirs from elsewhere. */
     const bool plain = what->program.len == 0 && what->parent.len == 0;
     tx_project_use(tx, what->owner, name, &project);

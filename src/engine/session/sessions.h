@@ -26,9 +26,6 @@ enum {
     SESSION_STREAM_KEPT_MS = 10 * 60 * 1000,
 };
 
-/* The project of a session for which none was named. */
-#define SESSION_PROJECT_DEFAULT "default"
-
 struct session_key {
     struct bytes owner, session; /* owner data NULL: anybody's. */
 };
@@ -40,11 +37,12 @@ struct session_new {
     struct bytes settings, metadata; /* JSON objects, compact. */
     struct bytes program;            /* JSON of struct agent_definition. */
     struct bytes path, config_dir;
+    struct bytes folder; /* Folder of its project, where none is named; none: default. */
     const struct session_adopted *adopted; /* NULL: it begins empty. */
     bool archived; /* From the first moment, and in no list that is followed. */
 };
-/* Texts that have no data are "", or "{}", or the default project. ERR_NOT_FOUND: no such parent of
- * this owner. */
+/* Texts that have no data are "", or "{}", or the project of the folder. ERR_NOT_FOUND: no such
+ * parent of this owner. */
 MUST_CHECK struct err tx_session_create(struct tx *tx, const struct session_new *what,
                                         struct session_row *ret_row);
 

@@ -37,21 +37,12 @@ struct err page_links_find(struct page_links *links, struct bytes secret, uint64
                            struct page_link **ret_link, struct why *why) {
     const struct sha256 hash = sha256_of(secret.data, secret.len);
     expired_end(links, now_ms);
-    if (now_ms - links->wrong_ms >= PAGE_LINK_MS) {
-        links->wrong = 0;
-    }
-    if (links->wrong >= PAGE_WRONG_MAX) {
-        return err_why(why, ERR_TOO_MANY,
-                       "%d links were wrong within a minute; try again in a minute",
-                       PAGE_WRONG_MAX);
-    }
     for (size_t i = 0; i < PAGE_LINKS_MAX; i++) {
         if (links->links[i].ends_ms != 0 && sha256_equal(&links->links[i].hash, &hash)) {
             *ret_link = &links->links[i];
             return ERR_OK;
         }
     }
-    links->wrong_ms = links->wrong++ == 0 ? now_ms : links->wrong_ms;
     return err_why(why, ERR_UNAUTHORIZED,
                    "the link was used, is older than %d seconds, or is of another start of the"
                    " daemon; 'drover open' makes a new one",

@@ -1,11 +1,11 @@
 /* page_links.h: links that sign a web page in, each once.
  *
  * Promise    a link is valid for PAGE_LINK_MS and for one sign-in; its secret is kept as a hash, in
- *            memory alone: a restart ends all links. After PAGE_WRONG_MAX wrong secrets no link is
- *            looked for until PAGE_LINK_MS after the first of them.
+ *            memory alone: a restart ends all links. Wrong secrets are not counted: nobody guesses
+ *            32 random bytes, and a count would let anybody refuse the right one.
  * Ownership  embedded, zeroed. A link that is found is borrowed until the next call.
  * Threads    one at a time. Times are of a clock that goes on while the machine sleeps.
- * Failure    ERR_TOO_MANY: PAGE_LINKS_MAX links are valid, or too many secrets were wrong.
+ * Failure    ERR_TOO_MANY: PAGE_LINKS_MAX links are valid.
  *            ERR_UNAUTHORIZED: there is no such link any more.
  */
 #ifndef DROVER_ENGINE_TOKEN_PAGE_LINKS_H
@@ -19,7 +19,6 @@
 enum {
     PAGE_LINK_MS = 60 * 1000,
     PAGE_LINKS_MAX = 16,
-    PAGE_WRONG_MAX = 20,
     PAGE_LINK_SECRET_LEN = 64, /* Digits of 32 random bytes. */
 };
 
@@ -32,8 +31,6 @@ struct page_link {
 
 struct page_links {
     struct page_link links[PAGE_LINKS_MAX];
-    unsigned wrong; /* Wrong secrets since `wrong_ms`. */
-    uint64_t wrong_ms;
 };
 
 /* `link` has owner, origin and scopes. */

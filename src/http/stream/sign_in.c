@@ -5,21 +5,36 @@
 #include <strings.h>
 
 #include "base/json/json.h"
+#include "http/conn.h"
 #include "http/inside.h"
 
 enum { KEY_MESSAGE_DEPTH_MAX = 4 };
 
-struct err sign_in_room(const struct http_server *server, struct why *why) {
-    const size_t max = server->limits.unsigned_max;
-    return server->unsigned_count < max
-               ? ERR_OK
-               : err_why(why, ERR_TOO_MANY, "%zu sockets have not sent a key yet", max);
+/* The socket is closed, or will be: it takes no place any more. */
+static void sign_in_expire(struct sign_in *sign_in) {
+    link_remove(&sign_in->link);
+    sign_in->server->stats.timeouts++;
+    sign_in->late(sign_in);
 }
 
 static void sign_in_late(struct timer *timer) {
-    struct sign_in *sign_in = CONTAINER_OF(timer, struct sign_in, limit);
-    sign_in->server->stats.timeouts++;
-    sign_in->late(sign_in);
+    sign_in_expire(CONTAINER_OF(timer, struct sign_in, limit));
+}
+
+static void sign_in_make_room(const struct sign_in *newest) {
+    struct http_server *server = newest->server;
+    struct sign_in *oldest = NULL;
+    size_t count = 0;
+    for (struct link *at = server->waiting.next; at != &server->waiting; at = at->next) {
+        struct sign_in *other = CONTAINER_OF(at, struct sign_in, link);
+        if (other->address == newest->address) {
+            oldest = count++ == 0 ? other : oldest;
+        }
+    }
+    if (count >= server->limits.unsigned_max) {
+        timer_stop(server->loop, &oldest->limit);
+        sign_in_expire(oldest);
+    }
 }
 
 void sign_in_begin(struct sign_in *sign_in, const struct exchange *exchange,
@@ -31,8 +46,10 @@ void sign_in_begin(struct sign_in *sign_in, const struct exchange *exchange,
     assert(origin.len < sizeof sign_in->origin);
     memcpy(sign_in->origin, origin.data, origin.len);
     sign_in->server = server;
+    sign_in->address = exchange->conn == NULL ? NULL : exchange->conn->address;
     sign_in->late = late;
-    server->unsigned_count++;
+    sign_in_make_room(sign_in);
+    link_add_last(&server->waiting, &sign_in->link);
     timer_start(server->loop, &sign_in->limit, server->limits.sign_in_ms, sign_in_late);
 }
 
@@ -43,7 +60,7 @@ bool sign_in_waits(const struct sign_in *sign_in) {
 void sign_in_end(struct sign_in *sign_in) {
     if (sign_in->server != NULL) {
         timer_stop(sign_in->server->loop, &sign_in->limit);
-        sign_in->server->unsigned_count--;
+        link_remove(&sign_in->link);
         sign_in->server = NULL;
     }
 }

@@ -872,10 +872,6 @@ void exchange_upgrade_websocket(struct exchange *exchange, struct hub *hub,
     struct bytes key = {0};
     struct why why = {0};
     struct err err = handshake_check(exchange, &key, &why);
-    const bool identified = exchange->identity.scopes != 0;
-    if (!err_failed(err) && !identified) {
-        err = sign_in_room(exchange->server, &why);
-    }
     if (err_failed(err)) {
         exchange_problem(exchange, err, &why);
         return;
@@ -897,7 +893,7 @@ void exchange_upgrade_websocket(struct exchange *exchange, struct hub *hub,
     links_init(&socket->errands);
     socket->identity = exchange->identity;
     socket->identity.origin = NULL; /* Borrowed, and checked before. */
-    if (!identified) {
+    if (exchange->identity.scopes == 0) {
         sign_in_begin(&socket->sign_in, exchange, on_sign_in_late);
     }
     handshake_accept(key, socket->accept);

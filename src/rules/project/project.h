@@ -10,6 +10,7 @@
 #include "base/base.h"
 #include "base/json/json.h"
 #include "base/resource/resource.h"
+#include "rules/session/given.h"
 
 enum {
     PROJECT_ROOT_MAX = 4095, /* Bytes, like all of these. */
@@ -18,6 +19,7 @@ enum {
     PROJECT_SETTINGS_MAX = 16 << 10, /* As compact JSON. */
     PROJECT_ROWS_MAX = 10000,        /* Rows of an owner. */
     PROJECT_FOLDERS_MAX = 16,
+    PROJECT_NAMES_MAX = 64, /* Names that are tried for a folder. */
 };
 
 struct project {
@@ -34,13 +36,23 @@ extern const struct resource project_resource;
  * for calls of all its sessions, checked as those of a session are, and folders that their tools
  * may use beside their root. null: none. Folders are granted by answers alone
  * (engine/session/roots.h), which know where they really are: `given` has none that `had` has not,
- * with no more access. ERR_BAD_FIELD. */
+ * with no more access. A project that takes no rules has none. ERR_BAD_FIELD. */
 struct project_settings {
+    struct bytes project; /* Name of the project. */
     const json_t *given;
     struct bytes had; /* Settings of the row. */
 };
 MUST_CHECK struct err project_settings_write(const struct project_settings *settings,
                                              struct text *text, struct why *why);
+
+/* Whether a project may have rules. The sessions of `default` share no folder: a yes to a call in
+ * one of them would free the calls in all of them. */
+MUST_CHECK bool project_takes_rules(struct bytes name);
+
+/* Name number `nth` (from 0) for the project of a folder, an absolute path: that of the folder,
+ * then with its parent's in front, and so on; after the last of them with a number. What names may
+ * not have becomes "-". A caller takes the first that no other project has. */
+void project_name_of(struct bytes folder, unsigned nth, char ret_name[SESSION_PROJECT_MAX + 1]);
 
 /* Grants a folder: {"path", "access": "read" | "write"}; it never has less than before.
  * ERR_BAD_FIELD: there are PROJECT_FOLDERS_MAX others. */

@@ -78,6 +78,12 @@ struct err project_settings_write(const struct project_settings *settings, struc
     if (err_failed(json_parse_wrapped(settings->had, &had, NULL /* no why */))) {
         json_release(&had); /* There are none, or they cannot be read: no folder is in them. */
     }
+    if (!project_takes_rules(settings->project) && json_object_size(given) > 0) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "\"settings\": the project '%.*s' takes no rules, since its sessions share "
+                       "no folder; give them to the project of a folder, or to a session",
+                       (int)settings->project.len, settings->project.data);
+    }
     struct err err = json_read_fields(given, members, COUNT_OF(members), &inner);
     err = err_failed(err) ? err : permission_settings_check(given, &inner);
     err = err_failed(err) ? err : folders_check(given, had, &inner);

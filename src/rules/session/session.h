@@ -202,6 +202,9 @@ struct message_part {
     struct bytes text;         /* Of a tool: its result. */
 };
 
+/* The project of a session that names none and works in no folder that has one. */
+#define SESSION_PROJECT_DEFAULT "default"
+
 /* 1 to 64 of a-z 0-9 _ . -, beginning with a letter or a digit. */
 MUST_CHECK bool session_project_valid(struct bytes project);
 
