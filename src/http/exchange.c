@@ -462,7 +462,8 @@ const char problem_schema[] =
     "\"properties\":{\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},"
     "\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"},"
     "\"code\":{\"type\":\"string\"},\"run\":{\"type\":\"string\"},"
-    "\"unmet\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}}";
+    "\"unmet\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
+    "\"verdict\":{\"type\":\"object\"}}}";
 
 void problem_write(struct text *text, struct err err, const struct why *why,
                    const struct problem_about *about) {
@@ -478,6 +479,10 @@ void problem_write(struct text *text, struct err err, const struct why *why,
     if (about->unmet.len > 0) {
         text_add_name(text, "unmet");
         json_add_stored(text, about->unmet);
+    }
+    if (about->verdict.len > 0) {
+        text_add_name(text, "verdict");
+        json_add_stored(text, about->verdict);
     }
     text_add_member(text, "code", bytes_of(err_name(err.code)));
     text_add_char(text, '}');
@@ -501,7 +506,8 @@ void exchange_problem_about(struct exchange *exchange, struct err err, const str
         err.code == ERR_BUSY) {
         exchange_add_header(exchange, "Retry-After", "1");
     }
-    AUTO(text_done) struct text text = text_up_to(PROBLEM_MAX + about->unmet.len);
+    AUTO(text_done)
+    struct text text = text_up_to(PROBLEM_MAX + about->unmet.len + about->verdict.len);
     problem_write(&text, err, why, about);
     exchange->media = PROBLEM_MEDIA;
     if (!text_failed(&text)) {

@@ -143,8 +143,9 @@ void exchange_reply(struct exchange *exchange, int status, const char *media, st
 void exchange_problem(struct exchange *exchange, struct err err, const struct why *why);
 /* Further members of a refusal; what is zero is left out. */
 struct problem_about {
-    const char *run;    /* The run that is in the way; NULL or "": none. */
-    struct bytes unmet; /* JSON list of sentences: conditions that are not met. */
+    const char *run;      /* The run that is in the way; NULL or "": none. */
+    struct bytes unmet;   /* JSON list of sentences: conditions that are not met. */
+    struct bytes verdict; /* JSON object: the verdict that stands, for which a later one is late. */
 };
 void exchange_problem_about(struct exchange *exchange, struct err err, const struct why *why,
                             const struct problem_about *about);

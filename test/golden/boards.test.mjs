@@ -30,8 +30,12 @@ golden("boards", async (record) => {
   await ask("POST", `${at}/T-1/comments`, { author: "me", body: "I **did** it." });
   await ask("POST", "/api/projects/shop/tasks/T-1/comments", { author: "me", body: "And more." });
   await ask("POST", `${at}/T-1/status`, { status: "review", agent: "me" });
-  await ask("POST", `${at}/T-1/review`, { accept: false });
-  await ask("POST", `${at}/T-1/review`, { accept: false, reasons: ["slow"] });
+  const { attempt } = await record.ok(daemon, "GET", `${at}/T-1`);
+  await ask("POST", `${at}/T-1/review`, { accept: true });
+  await ask("POST", `${at}/T-1/review`, { attempt, accept: false });
+  await ask("POST", `${at}/T-1/review`, { attempt, accept: false, reasons: [" "] });
+  await ask("POST", `${at}/T-1/review`, { attempt, accept: false, reasons: ["slow"] });
+  await ask("POST", `${at}/T-1/review`, { attempt, status: "review", accept: true });
   await ask("POST", `${at}/T-2/waive`, { needs: "T-1", because: "it is no use" });
   await ask("POST", `${at}/T-2/status`, { status: "cancelled" });
   await ask("GET", "/api/projects/shop/tasks/T-1?expand=all");

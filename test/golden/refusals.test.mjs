@@ -86,7 +86,8 @@ const good = (root) => ({
     [`POST ${target}/outputs`, { type: "code", title: "t", content: "t" }],
     [`POST ${target}/comments`, { body: "b" }]])),
   "POST /api/v1/projects/{project}/tasks": { title: "t" },
-  "POST /api/v1/projects/{project}/tasks/{task}/review": { accept: true },
+  "POST /api/v1/projects/{project}/tasks/{task}/review":
+    { accept: true, attempt: "try_01arz3ndektsv4rrffq69g5fav" },
   "POST /api/v1/projects/{project}/tasks/{task}/waive": { needs: "T-9", because: "b" },
 });
 

@@ -73,9 +73,10 @@ async function person(daemon, done) {
   const client = new Client(daemon);
   while (done.size < TASKS) {
     const { json } = await client.ask("GET", `${TASKS_PATH}?status=review&limit=200`);
-    for (const { name } of json.items) {
-      const answer = await client.ask("POST", `${TASKS_PATH}/${name}/review`, { accept: true });
-      if (answer.status === 200 || answer.json.code === "task_edge") done.add(name);
+    for (const { name, attempt } of json.items) {
+      const answer = await client.ask("POST", `${TASKS_PATH}/${name}/review`,
+        { attempt, accept: true });
+      if (answer.status === 200 || answer.json.code === "conflict") done.add(name);
     }
     if (json.items.length === 0) await wait(20);
   }

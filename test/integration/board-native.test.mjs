@@ -204,3 +204,34 @@ test("a long task is shown cut, and as much of it as fits", LIMIT, async (t) => 
   assert.deepEqual([shown.outputs[0].cut, shown.more_outputs, shown.comments.length],
     [true, true, 1]);
 });
+
+test("an output is read in pieces, by the agent of its task and by the one that judges it", LIMIT,
+  async (t) => {
+    const board = await Board.open(t, { board: { hold: true, agents: [{ name: "smith" }] } });
+    await board.add("Read it", "");
+    const content = Buffer.from("ü\"".repeat(40_000));
+    const { json: { id } } = await board.turns.ask("POST", "/projects/shop/tasks/T-1/outputs",
+      { type: "data", title: "it", content: content.toString(), summary: "all of it" });
+    const shows = [{ output: id }, { output: id, offset: 32_767 }, { output: id, offset: 119_999 },
+      { output: "out_none" }].map((input) => call("task_show", input));
+    await board.turns.ask("PATCH", "/projects/shop/tasks/T-1", { description: steps(
+      status("working"), output("mine", "x"), ...shows, status("review")) });
+    await board.turns.ask("PATCH", "/projects/shop", { board: { agents: [{ name: "smith" }],
+      reviewer: "judge" } });
+    await board.until("T-1", "done");
+    for (const agent of ["smith", "judge"]) {
+      const { items: [session] } = await board.turns.get(`/sessions?agent=${agent}`);
+      const calls = await board.calls(session.id);
+      const shown = calls.filter(({ name }) => name === "task_show")
+        .map(({ text }) => JSON.parse(text));
+      assert.deepEqual(shown.slice(0, 3).map((one) => [one.offset, one.next_offset, one.bytes]),
+        [[0, 32_768, 120_000], [32_766, 65_534, 120_000], [119_999, undefined, 120_000]], agent);
+      for (const { offset, next_offset: next, content: piece } of shown.slice(0, 3)) {
+        assert.equal(piece, content.subarray(offset, next).toString());
+      }
+      assert.match(shown[3].message, /T-1 has no output 'out_none'/);
+      const judges = agent === "judge";
+      assert.equal(calls.filter(({ name, state }) => name === "task_output" &&
+        state === "succeeded").length, judges ? 0 : 1, "a reviewer only reads");
+    }
+  });

@@ -10,7 +10,7 @@ import { open, prompts } from "./agents.mjs";
 import { bin } from "./lib.mjs";
 import { until } from "./providers.mjs";
 import { scaled } from "./scale.mjs";
-import { call, say, script, textOf, toolsOf, Turns } from "./turns.mjs";
+import { call, judge as verdict, say, script, textOf, toolsOf, Turns } from "./turns.mjs";
 
 const LIMIT = { timeout: scaled(90_000) };
 const AT = "/projects/shop/tasks";
@@ -33,8 +33,10 @@ async function made(turns, target, body, method = "POST") {
   return answer.json;
 }
 
-const judge = (turns, accept, ...reasons) =>
-  made(turns, `${T1}/review`, { accept, reasons });
+async function judge(turns, accept, ...reasons) {
+  const answer = await verdict(turns, T1, accept, ...reasons);
+  assert.equal(answer.status, 200, answer.text);
+}
 
 const status = (to, more = {}) => call("task_status", { status: to, ...more });
 const output = (title, content, type) =>
@@ -59,7 +61,7 @@ test("a model plans, is rejected, plans again, and works by the plan that was ap
     assert.equal(all[1].error, "plan_missing");
     assert.match(all[2].note, /waits for the approval of a person/);
     assert.equal(all[3].error, "task_edge", "a task that waits for its plan goes to no review");
-    const bare = await turns.ask("POST", `${T1}/review`, { accept: false });
+    const bare = await verdict(turns, T1, false);
     assert.equal(bare.json.code, "missing_field");
 
     await judge(turns, false, "not the moon");
@@ -80,7 +82,7 @@ test("a model plans, is rejected, plans again, and works by the plan that was ap
     assert.deepEqual(done.events.filter(({ type }) => type.startsWith("plan_"))
       .map(({ type }) => type), ["plan_approved", "plan_rejected"]);
 
-    await made(turns, `${T1}/review`, { accept: true });
+    await judge(turns, true);
     await made(turns, "/projects/shop", { board: { hold: true } }, "PATCH");
     assert.equal((await made(turns, `${T1}/status`, { status: "pending" })).plan_state, "approved");
     assert.equal((await made(turns, T1, { title: "Other" }, "PATCH")).plan_state, "approved");
@@ -97,8 +99,9 @@ test("a program's plan outlives a kill; the program approves nothing, and a pers
     const post = (rest, body, base = "/api/v1/projects/_/tasks/_") =>
       `curl -s -m 60 --unix-socket "$DROVER_DATA/drover.sock" -H 'content-type: application/json'` +
       ` -d '${JSON.stringify(body)}' 'http://drover${base}/${rest}'`;
-    const tries = [post("review", { accept: true }), post("review", { accept: false,
-      reasons: ["x"] }), post("status", { status: "pending", answer: "approved" }),
+    const attempt = "try_01arz3ndektsv4rrffq69g5fav";
+    const tries = [post("review", { attempt, accept: true }), post("review", { attempt,
+      accept: false, reasons: ["x"] }), post("status", { status: "pending", answer: "approved" }),
     `${bin} task review T-1 --project shop --accept`];
     const plan = `${bin} task output --type document --title Plan </dev/null`;
     writeFileSync(file("plan.sh"), `

@@ -97,7 +97,7 @@ test("a token serves its own task and its mail alone, over a restart, and ends w
   async (t) => {
     const turns = await board(t);
     const { daemon } = turns;
-    await turns.add("Other", "", { not_before_ms: Date.now() + 3_600_000 });
+    await turns.add("Other", "", { assignee: "nobody" });
     const mine = await turns.add("Mine", [KEEP, status("working"), "SLOW"].join("\n"),
       { assignee: "claude" });
     assert.equal(mine.status, 201, mine.text);
@@ -123,7 +123,8 @@ test("a token serves its own task and its mail alone, over a restart, and ends w
       ["inside_run", "POST", "/api/v1/projects/shop/tasks", { title: "x" }],
       ["inside_run", "POST", "/api/v1/projects/shop/tasks/T-1/claim", {}],
       ["inside_run", "POST", "/api/projects/shop/tasks/T-2/status", { status: "claimed" }],
-      ["inside_run", "POST", "/api/v1/projects/shop/tasks/T-2/review", { accept: true }],
+      ["inside_run", "POST", "/api/v1/projects/shop/tasks/T-2/review",
+        { attempt: "try_01arz3ndektsv4rrffq69g5fav", accept: true }],
       ["inside_run", "GET", "/api/v1/sessions"],
       ["inside_run", "GET", `/api/v1/sessions/${session}/messages`],
       ["inside_run", "GET", `/api/v1/streams/session:${session}/events`],

@@ -121,12 +121,14 @@ class Person {
   /** What a person does about the tasks as they are. */
   async tend(now) {
     const of = new Map(now.map((task) => [task.name, task]));
-    for (const { name, title, status, not_before_ms: due, depends_on, rejections } of now) {
+    for (const task of now) {
+      const { name, title, status, not_before_ms: due, depends_on, rejections, attempt } = task;
       const dead = depends_on.filter((need) => !this.waived.has(`${name} ${need}`) &&
         ["failed", "cancelled"].includes(of.get(need).status));
       if (status === "blocked") await this.move(name, "pending", { answer: "The blue one." });
-      else if (status === "review" && rejections === 3) await this.move(name, "done");
-      else if (status === "working" && title.startsWith("is stopped")) {
+      else if (status === "review" && rejections === 3) {
+        await this.ask("POST", `/${name}/review`, { attempt, accept: true });
+      } else if (status === "working" && title.startsWith("is stopped")) {
         await this.move(name, "cancelled");
       } else if (status === "pending" && due > 0) {
         await this.ask("PATCH", `/${name}`, { not_before_ms: 0 }); // Nobody wants to wait.

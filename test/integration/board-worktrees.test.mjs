@@ -10,7 +10,7 @@ import { test } from "node:test";
 import { open } from "./agents.mjs";
 import { until } from "./providers.mjs";
 import { scaled } from "./scale.mjs";
-import { call, say, script, textOf, Turns } from "./turns.mjs";
+import { call, judge, say, script, textOf, Turns } from "./turns.mjs";
 
 const LIMIT = { timeout: scaled(90_000) };
 const BOARD = { agents: [{ name: "smith", slots: 2 }], worktrees: true };
@@ -52,6 +52,11 @@ class Trees {
   async post(target, body) {
     const answer = await this.turns.ask("POST", `/projects/shop/tasks${target}`, body);
     assert.ok(answer.status < 300, answer.text);
+  }
+
+  async judge(name, accept, ...reasons) {
+    const answer = await judge(this.turns, `/projects/shop/tasks/${name}`, accept, ...reasons);
+    assert.equal(answer.status, 200, answer.text);
   }
 
   add = (title, description, more = {}) => this.post("", { title, description, ...more });
@@ -112,7 +117,7 @@ test("a result that was sent back: the next attempt is shown its changes, and go
     await trees.add("Change", work(write("new.txt", "new"), sh("echo two >> file")));
     const tree = places(trees, await trees.until("T-1", "review"));
     await trees.change("T-1", { description: work(sh("cat new.txt >> file")) });
-    await trees.post("/T-1/review", { accept: false, reasons: ["say three"] });
+    await trees.judge("T-1", false, "say three");
     await until("it is at its second review", async () => {
       const { status: now, attempt_count: count } = await trees.show("T-1");
       return now === "review" && count === 2;
@@ -173,7 +178,7 @@ test("when a task is over, its tree stays if anything has changed in it", LIMIT,
   await trees.add("Write", work(write("new.txt", "new")));
   const [a, b] = [places(trees, await trees.until("T-1", "review")),
     places(trees, await trees.until("T-2", "review"))];
-  for (const name of ["T-1", "T-2"]) await trees.post(`/${name}/review`, { accept: true });
+  for (const name of ["T-1", "T-2"]) await trees.judge(name, true);
   await trees.turns.daemon.kill();
   await trees.turns.daemon.start();
   await until("one is gone", async () => (await trees.show("T-1")).worktree === null);
@@ -203,7 +208,7 @@ test("commits outlive their tree on its branch, and the next attempt goes on fro
     writeFileSync(path.join(trees.root, "file"), "elsewhere\n");
     trees.git(...ME, "commit", "-qam", "second");
     await trees.change("T-1", { description: work(sh("cat new.txt > copy")) });
-    await trees.post("/T-1/review", { accept: false, reasons: ["copy it"] });
+    await trees.judge("T-1", false, "copy it");
     await until("it is at its second review", async () => {
       const { status: now, attempt_count: count } = await trees.show("T-1");
       return now === "review" && count === 2;
@@ -213,7 +218,7 @@ test("commits outlive their tree on its branch, and the next attempt goes on fro
       read(tree, "file")], [base, mine, "new", "one\n"]);
     assert.match((await trees.prompts(second)).at(-1), /\+\+\+ b\/new\.txt/);
     rmSync(tree, { recursive: true });
-    await trees.post("/T-1/review", { accept: true });
+    await trees.judge("T-1", true);
     await until("it is looked at", async () => (await trees.show("T-1")).worktree.kept === true);
     assert.equal(trees.git("rev-parse", branch), mine);
     // A branch that somebody has deleted is made again where the project is now.
@@ -271,7 +276,7 @@ test("a program works in the tree, too, and goes on in its session there", LIMIT
     curl("outputs", { type: "code", title: "it", content: "x" }),
     curl("status", { status: "review" })].join("\n"));
   const tree = places(trees, await trees.until("T-1", "review"));
-  await trees.post("/T-1/review", { accept: false, reasons: ["a second time"] });
+  await trees.judge("T-1", false, "a second time");
   await until("it is at its second review", async () => {
     const { status: now, attempt_count: count } = await trees.show("T-1");
     return now === "review" && count === 2;

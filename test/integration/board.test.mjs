@@ -2,14 +2,14 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
 import { killProgram, letGo, open, prompts, session } from "./agents.mjs";
 import { until } from "./providers.mjs";
 import { scaled } from "./scale.mjs";
-import { Listener } from "./turns.mjs";
+import { judge, Listener } from "./turns.mjs";
 
 const LIMIT = { timeout: scaled(90_000) };
 
@@ -41,6 +41,9 @@ class Board {
   move = (name, to, more = {}) =>
     this.turns.ask("POST", `${this.at}/${name}/status`, { status: to, ...more });
 
+  judge = (name, accept, ...reasons) =>
+    judge(this.turns, `${this.at}/${name}`, accept, ...reasons);
+
   /** Once the task has that status. */
   async until(name, wanted) {
     let task;
@@ -61,7 +64,7 @@ test("an agent takes a task, works, and its result waits for a person", LIMIT, a
   const [prompt] = prompts(board.turns)[0];
   assert.match(prompt, /T-1/);
   assert.match(prompt, /Say hello/);
-  await board.turns.ask("POST", `${board.at}/T-1/review`, { accept: true });
+  await board.judge("T-1", true);
   const over = await board.until("T-1", "done");
   assert.deepEqual(over.events.map(({ type }) => type).reverse().filter((type) =>
     type !== "agent_completed"), ["added", "claimed", "working", "review", "done"]);
@@ -76,14 +79,13 @@ test("a task waits for those that it depends on, and a rejected one goes back wi
     await board.add("Second", WORK, { depends_on: ["T-1"] });
     await board.until("T-1", "review");
     assert.match((await board.show("T-2")).waits, /waits for T-1, which is review/);
-    await board.turns.ask("POST", `${board.at}/T-1/review`,
-      { accept: false, reasons: ["say it louder"] });
+    await board.judge("T-1", false, "say it louder");
     await until("it is done again", async () => {
       const { attempt_count: count, status: now } = await board.show("T-1");
       return count === 2 && now === "review";
     });
     assert.match(prompts(board.turns).flat().join("\n"), /say it louder/);
-    await board.turns.ask("POST", `${board.at}/T-1/review`, { accept: true });
+    await board.judge("T-1", true);
     await board.until("T-2", "review");
   });
 
@@ -164,7 +166,6 @@ test("an agent may speak for itself, and of its own task alone", LIMIT, async (t
       `http://drover/api/v1/projects/shop/tasks`),
     output("it", "x"), status("review")].join("\n"));
   await board.until("T-2", "review");
-  const { readFileSync } = await import("node:fs");
   const read = (file) => JSON.parse(readFileSync(path.join(board.turns.root, file), "utf8"));
   const code = (file) => read(file).code;
   assert.equal(read("own").depth, 2);
@@ -206,7 +207,7 @@ test("two sessions that one terminal has begun are two agents, and a claim ends 
       `http://drover/api/v1/sessions >${name}`;
     const { json: { id: job } } = await turns.ask("POST", "/jobs", { cwd: turns.root,
       shell: `${make("one")}; ${make("two")}; until [ -e over ]; do sleep 0.05; done` });
-    const { readFileSync: read } = await import("node:fs");
+    const read = readFileSync;
     const made = (name) => JSON.parse(read(path.join(turns.root, name), "utf8")).id;
     await until("both are there", async () => existsSync(path.join(turns.root, "two")) &&
       read(path.join(turns.root, "two"), "utf8").includes("ses_"));
@@ -264,6 +265,75 @@ test("another agent judges: a rejection goes back with its reasons, an acceptanc
     await until("its reviewer has failed", async () =>
       (await board.show("T-2")).events.some(({ type }) => type === "review_failed"));
     assert.equal((await board.show(left.name)).status, "review");
+  });
+
+test("a reviewer is shown the content, and reads the whole of it", LIMIT, async (t) => {
+  const turns = await open(t, ["claude", "codex"]);
+  await turns.ask("POST", "/projects", { name: "shop", root: turns.root,
+    board: { agents: [{ name: "claude" }], reviewer: "codex" } });
+  const board = new Board(turns), lie = "all of it is here", end = "the end of it";
+  const bare = 'curl -s --unix-socket "$DROVER_DATA/drover.sock" ' +
+    "http://drover/api/projects/_/tasks/_";
+  const read = `RUN id=$(${bare}'?expand=all' | grep -o '"id":"out_[^"]*' | cut -c7-); ` +
+    `${bare}/outputs/$id >whole`;
+  await board.add("Judged", [status("working"), call("outputs", { agent: "claude", type: "data",
+    title: "it", content: `begin ${"x".repeat(40 << 10)}${end}`, summary: lie }), read,
+  status("review"), "VERDICT(accept)"].join("\n"));
+  await board.until("T-1", "done");
+  const [, prompt] = prompts(turns).flat().find((one) => one.includes("# Review of task"))
+    .split("## Outputs");
+  for (const words of ["begin xxx", "What its author says about it", lie,
+    "The first 32768 bytes of its content", "/outputs/out_"]) {
+    assert.ok(prompt.includes(words), words);
+  }
+  assert.ok(!prompt.includes(end));
+  assert.ok(JSON.parse(readFileSync(path.join(turns.root, "whole"), "utf8")).content.endsWith(end));
+});
+
+test("of two verdicts at once the second is refused with the first, and a late one opens nothing",
+  LIMIT, async (t) => {
+    const board = await Board.open(t, { hold: true, agents: [] });
+    const { turns } = board, ask = (...args) => turns.ask("POST", ...args);
+    const worked = async (name) => {
+      await board.add(name, "");
+      const { json: { attempt } } = await ask(`${board.at}/${name}/claim`, {});
+      await ask(`${board.at}/${name}/outputs`, { type: "code", title: "it", content: "x" });
+      for (const to of ["working", "review"]) await board.move(name, to);
+      return attempt;
+    };
+    for (let i = 1; i <= 5; i++) {
+      const name = `T-${i}`, attempt = await worked(name);
+      const judged = (accept, more) => ask(`${board.at}/${name}/review`,
+        { attempt, accept, ...(accept ? {} : { reasons: ["no test"] }), ...more });
+      const both = await Promise.all([judged(true), judged(false)]);
+      assert.deepEqual(both.map((one) => one.status).sort(), [200, 409], both[1].text);
+      const [first, second] = both[0].status === 200 ? both : [both[1], both[0]];
+      const { reviews, status: now } = await board.show(name);
+      assert.deepEqual([reviews.length, now], [1, first.json.status]);
+      assert.deepEqual([second.json.code, second.json.verdict], ["conflict", reviews[0]]);
+    }
+    // A result that was accepted stays so, whatever is said late.
+    const attempt = await worked("T-6");
+    await board.judge("T-6", true);
+    const before = await board.show("T-6");
+    for (const [target, body, code] of [
+      ["review", { attempt, accept: false, reasons: ["no"] }, "conflict"],
+      ["review", { attempt, accept: false, reasons: ["no"], status: "review" }, "conflict"],
+      ["review", { accept: false, reasons: ["no"] }, "missing_field"],
+      ["status", { status: "pending", reasons: ["no"] }, "unknown_field"],
+      ["outputs", { type: "code", title: "more", content: "x" }, "conflict"]]) {
+      const late = await ask(`${board.at}/T-6/${target}`, body);
+      assert.equal(late.json.code, code, `${target}: ${late.text}`);
+    }
+    assert.deepEqual(await board.show("T-6"), before);
+    const cli = await turns.daemon.cli(["task", "review", "shop/T-6", "--reject", "no", "--json"]);
+    assert.equal(cli.code, 5);
+    assert.equal(JSON.parse(cli.stderr).error.verdict.accept, true);
+    // A verdict is given by a review, which names what it judges.
+    await worked("T-7");
+    const done = await board.move("T-7", "done");
+    assert.deepEqual([done.json.code, (await board.show("T-7")).status], ["task_edge", "review"]);
+    assert.equal((await board.move("T-6", "pending")).json.status, "pending");
   });
 
 test("a hold that is over, and an agent that comes to the board, begin what waits", LIMIT,

@@ -12,7 +12,7 @@ import { test } from "node:test";
 import { open as openPrograms } from "./agents.mjs";
 import { until } from "./providers.mjs";
 import { scaled } from "./scale.mjs";
-import { call, say, script, toolsOf, Turns } from "./turns.mjs";
+import { call, judge, say, script, toolsOf, Turns } from "./turns.mjs";
 
 const LIMIT = { timeout: scaled(90_000) };
 const AT = "/projects/shop/tasks";
@@ -116,7 +116,7 @@ test("a command must exit with 0; a refusal lists all that is not met", LIMIT, a
   await shop.ask("PATCH", `${AT}/T-1`,
     { must_haves: [{ command: "test -e ready" }, { file: "ready" }] });
   await shop.accepted("T-1");
-  const done = await shop.ask("POST", `${AT}/T-1/review`, { accept: true });
+  const done = await judge(shop, `${AT}/T-1`, true);
   assert.equal(done.json.status, "done");
   assert.equal((await shop.commands()).length, 3, "what a person accepts is not checked again");
 });
@@ -157,7 +157,7 @@ test("what must not change has its fingerprint from when the task was taken", LI
   await shop.accepted("T-1");
   // A rejection keeps the fingerprints; who opens the task again takes new ones.
   shop.write("lock", "2");
-  await shop.ask("POST", `${AT}/T-1/review`, { accept: false, reasons: ["again"] });
+  await judge(shop, `${AT}/T-1`, false, "again");
   await shop.take("T-1");
   assert.equal((await shop.refused("T-1")).length, 1);
   await shop.ask("POST", `${AT}/T-1/status`, { status: "cancelled" });

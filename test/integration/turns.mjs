@@ -201,3 +201,9 @@ export class Turns {
 export const textOf = (message) =>
   message.parts.filter((part) => part.kind === "text").map((part) => part.text).join("");
 export const toolsOf = (message) => message.parts.filter((part) => part.kind === "tool");
+
+/** A verdict of a person on the last attempt at a task. `client` asks as Turns does. */
+export async function judge(client, at, accept, ...reasons) {
+  const { json: { attempt } } = await client.ask("GET", at);
+  return client.ask("POST", `${at}/review`, { attempt, accept, reasons });
+}

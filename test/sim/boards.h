@@ -40,6 +40,7 @@ struct board_asking {
     enum board_act act;
     int64_t number; /* T-… */
     enum task_status to;
+    bool judges;          /* A verdict. */
     const char *named;    /* A literal: `agent` or `author` of its body; NULL: none. */
     const char *label;    /* A literal: of its token; NULL: it is a person, or inside of a run. */
     char inside[ID_SIZE]; /* The run of an attempt; "": outside. */

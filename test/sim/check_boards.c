@@ -190,8 +190,10 @@ static void edge_check(struct sim *sim, const struct model_task *task, enum task
     const unsigned actors = actors_of(sim, task, by);
     bool fits = false;
     for (unsigned actor = BOARD_DAEMON; actor <= BOARD_PERSON; actor <<= 1) {
-        const struct board_move move = {task->status, to, (enum board_actor)actor};
-        fits = fits || ((actors & actor) != 0 && board_move_fits(&move));
+        const struct board_move move = {task->status, to, (enum board_actor)actor, false};
+        const struct board_move verdict = {task->status, to, (enum board_actor)actor, true};
+        fits = fits ||
+               ((actors & actor) != 0 && (board_move_fits(&move) || board_move_fits(&verdict)));
     }
     if (!fits) {
         sim_fail(sim, "T-%lld was %s and is made %s by '%s', who may not", (long long)task->number,

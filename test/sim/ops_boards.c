@@ -65,6 +65,7 @@ static struct task_move move_of(const struct board_asking *asking, char name[TAS
     return (struct task_move){.key = key_of(asking, name),
                               .client = client_of(asking),
                               .to = asking->to,
+                              .judges = asking->judges,
                               .detail = asking->to == TASK_FAILED ? BYTES("it rains") : BYTES(""),
                               .question = asking->to == TASK_BLOCKED ? BYTES("why?") : BYTES(""),
                               .answer = asking->to == TASK_PENDING ? BYTES("so") : BYTES(""),
@@ -133,9 +134,17 @@ static void before_look(struct tx *tx, struct board_asking *asking) {
 static void answer_check(const struct errand *errand, struct err err) {
     const struct board_asking *asking = &errand->what.board;
     struct sim *sim = errand->sim;
-    const struct board_move edge = {asking->found, asking->to, BOARD_HOLDER};
+    const struct board_move edge = {asking->found, asking->to, BOARD_HOLDER, false};
     const bool moves = asking->act == BOARD_MOVE && board_move_fits(&edge) &&
                        asking->to != TASK_REVIEW && asking->to != TASK_CLAIMED;
+    if (asking->judges && asking->found != TASK_REVIEW && asking->found != TASK_BLOCKED &&
+        !err_failed(err)) {
+        sim_fail(sim, "T-%lld is %s, and a late verdict counts", (long long)asking->number,
+                 task_status_names[asking->found]);
+    }
+    if (asking->act == BOARD_OUTPUT && asking->found == TASK_DONE && !err_failed(err)) {
+        sim_fail(sim, "T-%lld is done, and gets an output", (long long)asking->number);
+    }
     if (asking->over && !err_failed(err)) {
         sim_fail(sim, "the attempt %s at T-%lld has ended, and what it says counts", asking->inside,
                  (long long)asking->number);
@@ -523,6 +532,8 @@ static void anybody_moves(struct sim *sim, unsigned op) {
     const struct board_asking asking = {.act = BOARD_MOVE,
                                         .number = task_for(sim, to),
                                         .to = to,
+                                        .judges =
+                                            to == TASK_DONE || (to == TASK_PENDING && op % 2 == 0),
                                         .named = clients[who].named,
                                         .label = clients[who].label,
                                         .id = late_id(sim, op, "try", "by hand"),
@@ -549,6 +560,7 @@ static void somebody_answers(struct sim *sim, unsigned op) {
         const struct board_asking asking = {.act = BOARD_MOVE,
                                             .number = number,
                                             .to = answers[which].to,
+                                            .judges = which < 2,
                                             .id = late_id(sim, op, "try", "answer"),
                                             .other = late_id(sim, op, "rev", "answer")};
         ask(sim, "board answer", &asking);

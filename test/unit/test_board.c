@@ -30,8 +30,8 @@ static const char *const contract[] = {
     "working cancelled person",
     "review cancelled person",
     "blocked cancelled person",
-    "review done reviewer person",
-    "review pending reviewer person",
+    "review done reviewer person verdict",
+    "review pending reviewer person verdict",
     "failed pending person",
     "cancelled pending person",
     "blocked pending person",
@@ -47,14 +47,16 @@ static const struct {
               {BOARD_REVIEWER, "reviewer"},
               {BOARD_PERSON, "person"}};
 
-static bool contract_has(enum task_status from, enum task_status to, const char *actor) {
+static bool contract_has(enum task_status from, enum task_status to, const char *actor,
+                         bool verdict) {
     char edge[64], who[24];
     (void)snprintf(edge, sizeof edge, "%s %s ", task_status_names[from], task_status_names[to]);
     (void)snprintf(who, sizeof who, " %s", actor);
     for (size_t i = 0; i < COUNT_OF(contract); i++) {
         const char *at = strstr(contract[i], who);
         if (strncmp(contract[i], edge, strlen(edge)) == 0 && at != NULL &&
-            (at[strlen(who)] == ' ' || at[strlen(who)] == '\0')) {
+            (at[strlen(who)] == ' ' || at[strlen(who)] == '\0') &&
+            (strstr(contract[i], " verdict") != NULL) == verdict) {
             return true;
         }
     }
@@ -70,11 +72,11 @@ static void random_edges_by_random_actors_pass_as_the_contract_says(void **state
         const enum task_status from = (enum task_status)((random >> 8) % TASK_STATUS_COUNT);
         const enum task_status to = (enum task_status)((random >> 16) % TASK_STATUS_COUNT);
         const size_t at = (random >> 24) % COUNT_OF(actors);
-        const struct board_move move = {from, to, actors[at].actor};
+        const struct board_move move = {from, to, actors[at].actor, (random & 128) != 0};
         enum board_words words;
         struct why why = {""};
         const struct err err = board_move_check(&move, &words, &why);
-        assert_int_equal(!err_failed(err), contract_has(from, to, actors[at].name));
+        assert_int_equal(!err_failed(err), contract_has(from, to, actors[at].name, move.verdict));
         assert_int_equal(err_failed(err) ? err.code : ERR_TASK_EDGE, ERR_TASK_EDGE);
         passed += err_failed(err) ? 0 : 1;
     }
@@ -83,13 +85,43 @@ static void random_edges_by_random_actors_pass_as_the_contract_says(void **state
 
 static void a_refusal_names_states_actor_and_what_is_allowed(void **state) {
     (void)state;
-    const struct board_move move = {TASK_PENDING, TASK_DONE, BOARD_PERSON};
+    const struct board_move move = {TASK_PENDING, TASK_DONE, BOARD_PERSON, false};
     enum board_words words;
     struct why why = {""};
     assert_int_equal(board_move_check(&move, &words, &why).code, ERR_TASK_EDGE);
     assert_string_equal(why.text,
                         "a task that is pending is not made done by a person; from there: "
                         "claimed, cancelled");
+}
+
+static void a_late_verdict_opens_no_task_again(void **state) {
+    (void)state;
+    static const enum task_status over[] = {TASK_DONE, TASK_FAILED, TASK_CANCELLED, TASK_BLOCKED};
+    for (size_t i = 0; i < COUNT_OF(over); i++) {
+        struct board_move move = {over[i], TASK_PENDING, BOARD_PERSON, false};
+        assert_true(board_move_fits(&move));
+        move.verdict = true;
+        assert_false(board_move_fits(&move));
+    }
+}
+
+static void reasons_without_a_word_are_none(void **state) {
+    (void)state;
+    static const struct {
+        const char *list, *why; /* NULL: they are taken. */
+    } table[] = {{"[\"no test\"]", NULL},
+                 {"[]", NULL},
+                 {"[\"\"]", "\"reasons\"[0] has no words: say what is to be done better"},
+                 {"[\"no test\",\" \\n\\t\"]", "\"reasons\"[1] has no words"}};
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        AUTO(json_release) json_t *list = NULL;
+        AUTO(text_done) struct text text = text_up_to(TASK_LISTS_MAX);
+        struct why why = {""};
+        assert_false(err_failed(json_parse_wrapped(bytes_of(table[i].list), &list, NULL)));
+        const struct err err = task_reasons_write(list, &text, &why);
+        assert_int_equal(err.code, table[i].why == NULL ? ERR_NONE : ERR_BAD_FIELD);
+        assert_true(bytes_begin(bytes_of(why.text), bytes_of(table[i].why)));
+    }
 }
 
 /* --- The end of an attempt -------------------------------------------------------------------- */
@@ -385,6 +417,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_edges_by_random_actors_pass_as_the_contract_says),
         cmocka_unit_test(a_refusal_names_states_actor_and_what_is_allowed),
+        cmocka_unit_test(a_late_verdict_opens_no_task_again),
+        cmocka_unit_test(reasons_without_a_word_are_none),
         cmocka_unit_test(an_attempt_that_says_nothing_is_no_success),
         cmocka_unit_test(a_provider_that_refuses_costs_no_try),
         cmocka_unit_test(what_no_retry_cures_asks_a_person),

@@ -105,16 +105,18 @@ test("a move is a request", () => {
   const one = (status) => ({ ...task(status), name: "T-3", attempt: "try_1" });
   const move = (status, to, said = "") => rules.moveOf(one(status), to, said);
   const planned = { ...one("blocked"), reason: "plan" };
-  assert.deepEqual(rules.moveOf(planned, "done", "").body, { attempt: "try_1", accept: true });
+  assert.deepEqual(rules.moveOf(planned, "done", "").body, { attempt: "try_1",
+    status: "blocked", accept: true });
   assert.deepEqual(rules.moveOf(planned, "pending", "no").body,
-    { attempt: "try_1", accept: false, reasons: ["no"] });
+    { attempt: "try_1", status: "blocked", accept: false, reasons: ["no"] });
   const at = "/projects/p%20q/tasks/T-3";
   assert.deepEqual(move("pending", "claimed"), { path: `${at}/claim`, body: {} });
   assert.deepEqual(move("review", "done"),
-    { path: `${at}/review`, body: { attempt: "try_1", accept: true } });
+    { path: `${at}/review`, body: { attempt: "try_1", status: "review", accept: true } });
   assert.deepEqual(move("review", "pending", " no tests \n\n wrong name"),
     { path: `${at}/review`,
-      body: { attempt: "try_1", accept: false, reasons: ["no tests", "wrong name"] } });
+      body: { attempt: "try_1", status: "review", accept: false,
+        reasons: ["no tests", "wrong name"] } });
   assert.deepEqual(move("working", "blocked", "which?"),
     { path: `${at}/status`, body: { status: "blocked", question: "which?" } });
   assert.deepEqual([move("blocked", "pending").body, move("blocked", "pending", "this").body,

@@ -18,7 +18,7 @@ void op_init(struct op *op, struct exchange *exchange) {
     op->media = NULL;
     op->why.text[0] = '\0';
     op->run.text[0] = '\0';
-    op->unmet = NULL;
+    op->unmet = op->verdict = NULL;
     text_init(&op->answer, OP_ANSWER_MAX);
 }
 
@@ -35,7 +35,9 @@ struct err op_written(const struct op *op) {
 void op_answer(struct op *op, struct err result) {
     if (err_failed(result)) {
         const struct problem_about about = {
-            .run = op->run.text, .unmet = op->unmet == NULL ? BYTES("") : text_bytes(op->unmet)};
+            .run = op->run.text,
+            .unmet = op->unmet == NULL ? BYTES("") : text_bytes(op->unmet),
+            .verdict = op->verdict == NULL ? BYTES("") : text_bytes(op->verdict)};
         exchange_problem_about(op->exchange, result, op->why.text[0] != '\0' ? &op->why : NULL,
                                &about);
     } else {

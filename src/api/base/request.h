@@ -48,7 +48,8 @@ struct op {
     const char *media;         /* Media type of the answer; NULL: JSON. */
     struct why why;            /* Empty: the error has no detail of its own. */
     struct id run;             /* The run that a refusal names in `run`; "": none. */
-    const struct text *unmet; /* Borrowed: list that it has in `unmet`, if not empty; NULL: none. */
+    /* Borrowed: what a refusal has in members of these names, if not empty; NULL: nothing. */
+    const struct text *unmet, *verdict;
 };
 
 enum { OP_ANSWER_MAX = 8 << 20 };

@@ -290,15 +290,18 @@ static struct err op_read(void *ctx) {
     return key_read(ctx);
 }
 
+/* The token of a run shows its own task alone, or the one that it judges. */
+static struct err shown_find(struct tx *tx, struct board_op *op, struct task *ret_task) {
+    client_complete(tx, op);
+    return exchange_identity(op->request.op.exchange)->by_run_token
+               ? tx_task_reads(tx, &op->key, &op->client, ret_task, &op->request.op.why)
+               : tx_task_find(tx, &op->key, &op->client, ret_task, &op->request.op.why);
+}
+
 static struct err show_work(struct tx *tx, void *ctx) {
     struct board_op *op = ctx;
     struct task task;
-    client_complete(tx, op);
-    /* The token of a run shows its own task alone. */
-    const struct err err =
-        exchange_identity(op->request.op.exchange)->by_run_token
-            ? tx_task_writes(tx, &op->key, &op->client, &task, &op->request.op.why)
-            : tx_task_find(tx, &op->key, &op->client, &task, &op->request.op.why);
+    const struct err err = shown_find(tx, op, &task);
     const bool all = bytes_is(param_text(op->request.op.exchange, "expand"), "all");
     return err_failed(err) ? err : tx_task_expand(tx, &task, all, &op->request.op.answer);
 }
@@ -325,6 +328,7 @@ struct move_op {
     bool moved;               /* By an earlier transaction, which left runs to be asked. */
     struct text reasons_text; /* Owned. */
     struct text unmet;        /* Owned: must-haves that are not met. */
+    struct text verdict;      /* Owned: the one for which this one is late. */
     struct must_wait wait;    /* For the checks of must-haves. */
 };
 
@@ -336,7 +340,6 @@ static const struct field status_rows[] = {
     {FIELD("detail", FIELD_TEXT, AT(move.detail)), .max = TASK_TEXT_MAX},
     {FIELD("question", FIELD_TEXT, AT(move.question)), .max = TASK_TEXT_MAX},
     {FIELD("answer", FIELD_TEXT, AT(move.answer)), .max = TASK_TEXT_MAX},
-    {FIELD("reasons", FIELD_TEXTS, AT(reasons)), .max = TASK_MUST_HAVES_MAX},
 };
 static const struct field_set status_fields = {FIELD_ROWS(status_rows), .use = FIELD_GIVEN};
 
@@ -345,9 +348,14 @@ static const struct field claim_rows[] = {
 };
 static const struct field_set claim_fields = {FIELD_ROWS(claim_rows), .use = FIELD_GIVEN};
 
+/* The two in which something waits for a verdict: a result, or a plan. */
+static const char *const judged_names[] = {"review", "blocked", NULL};
+
 static const struct field review_rows[] = {
     {FIELD("accept", FIELD_BOOL, AT(accept)), .required = true},
-    {FIELD("attempt", FIELD_TEXT, AT(move.judged)), .max = TASK_WORD_MAX},
+    {FIELD("attempt", FIELD_TEXT, AT(move.judged)), .required = true, .max = TASK_WORD_MAX},
+    {FIELD("status", FIELD_TEXT, AT(move.judged_status)), .names = judged_names,
+     .max = TASK_WORD_MAX},
     {FIELD("reasons", FIELD_TEXTS, AT(reasons)), .max = TASK_MUST_HAVES_MAX},
     {FIELD("agent", FIELD_TEXT, AT(agent)), .max = TASK_WORD_MAX},
 };
@@ -359,13 +367,11 @@ static struct err move_read(struct move_op *op) {
     struct err err = key_read(&op->board);
     request_text(&op->board.request, &op->reasons_text, TASK_LISTS_MAX);
     request_text(&op->board.request, &op->unmet, MUST_UNMET_MAX);
+    request_text(&op->board.request, &op->verdict, 2 * TASK_LISTS_MAX);
     op->board.request.op.unmet = &op->unmet;
+    op->board.request.op.verdict = &op->verdict;
     if (!err_failed(err) && op->reasons != NULL) {
-        err = json_write(op->reasons, &op->reasons_text);
-        if (err_failed(err)) {
-            return err_why(&op->board.request.op.why, ERR_BAD_FIELD,
-                           "\"reasons\": more than %d bytes as compact JSON", TASK_LISTS_MAX);
-        }
+        err = task_reasons_write(op->reasons, &op->reasons_text, &op->board.request.op.why);
     }
     text_default(&move->detail, "");
     text_default(&move->question, "");
@@ -401,7 +407,7 @@ static struct err claim_read(void *ctx) {
 static struct err review_read(void *ctx) {
     struct move_op *op = ctx;
     const struct bytes judged = op->move.judged;
-    if (judged.data != NULL && !id_valid(judged.data, judged.len, "try")) {
+    if (!id_valid(judged.data, judged.len, "try")) {
         return err_why(&op->board.request.op.why, ERR_BAD_FIELD,
                        "\"attempt\" must be the id of an attempt: try_…");
     }
@@ -462,7 +468,9 @@ static struct err move_work(struct tx *tx, void *ctx) {
     op->move.client = op->board.client;
     op->move.bounds = request->bounds;
     op->move.unmet = &op->unmet;
+    op->move.verdict = &op->verdict;
     text_clear(&op->unmet);
+    text_clear(&op->verdict);
     const struct err err =
         op->moved ? tx_task_stop_more(tx, &op->move, &task, &request->more)
                   : tx_task_move(tx, &op->move, &task, &request->more, &request->op.why);
@@ -671,17 +679,10 @@ static struct err output_show_work(struct tx *tx, void *ctx) {
     struct board_op *op = ctx;
     struct request *request = &op->request;
     const struct bytes id = exchange_param(request->op.exchange, 2);
-    const struct resource_key key = {op->key.owner, id};
     struct task task;
     struct task_output output;
-    bool found = false;
-    struct err err = tx_task_find(tx, &op->key, &op->client, &task, &request->op.why);
-    err =
-        err_failed(err) ? err : tx_resource_find(tx, &task_output_resource, &key, &found, &output);
-    if (!err_failed(err) && !(found && bytes_equal(output.task, task.task))) {
-        return err_why(&request->op.why, ERR_NOT_FOUND, "%.*s has no output '%.*s'",
-                       (int)task.name.len, task.name.data, (int)id.len, id.data);
-    }
+    struct err err = shown_find(tx, op, &task);
+    err = err_failed(err) ? err : tx_task_output_find(tx, &task, id, &output, &request->op.why);
     if (!err_failed(err)) {
         fields_write(&task_output_resource.fields, FIELD_LISTED | FIELD_WHOLE, &output,
                      &request->op.answer);
@@ -756,6 +757,11 @@ static const struct request_kind comment_add = {.size = sizeof(struct comment_op
                  .body = {.fields = &task_comment_resource.fields, .use = FIELD_GIVEN},            \
                  .answer = {.fields = &task_comment_resource.fields, .use = FIELD_LISTED},         \
                  .answer_status = 201, .request = &comment_add
+#define OUTPUT_SHOW_ROUTE                                                                          \
+    OWNER_QUERY,                                                                                   \
+        .run_token = true,                                                                         \
+        .answer = {.fields = &task_output_resource.fields, .use = FIELD_LISTED | FIELD_WHOLE},     \
+        .request = &output_show
 #define SHOW_ROUTE .query = show_query, .run_token = true, TASK_ANSWER, .request = &show
 
 const struct route task_routes[] = {
@@ -792,9 +798,7 @@ const struct route task_routes[] = {
      OUTPUT_ROUTE},
     {ROUTE("GET", "/api/v1/projects/{project}/tasks/{task}/outputs/{output}", SCOPE_READ,
            "Show an output, whole"),
-     OWNER_QUERY,
-     .answer = {.fields = &task_output_resource.fields, .use = FIELD_LISTED | FIELD_WHOLE},
-     .request = &output_show},
+     OUTPUT_SHOW_ROUTE},
     {ROUTE("POST", "/api/v1/projects/{project}/tasks/{task}/comments", SCOPE_RUN,
            "Add a comment to a task"),
      COMMENT_ROUTE},
@@ -807,6 +811,9 @@ const struct route task_routes[] = {
     {ROUTE("POST", "/api/projects/{project}/tasks/{task}/outputs", SCOPE_RUN,
            "Add an output, as its prompt says"),
      OUTPUT_ROUTE},
+    {ROUTE("GET", "/api/projects/{project}/tasks/{task}/outputs/{output}", SCOPE_READ,
+           "Show an output, whole, as a prompt says"),
+     OUTPUT_SHOW_ROUTE},
     {ROUTE("POST", "/api/projects/{project}/tasks/{task}/comments", SCOPE_RUN,
            "Add a comment, as its prompt says"),
      COMMENT_ROUTE},

@@ -70,7 +70,7 @@ struct client {
     struct answer answer;
     struct text body; /* Owned: decoded bytes that nobody has taken yet. */
     char *in;         /* Owned: RECEIVE_SIZE bytes. */
-    json_t *unmet;    /* Owned: of the last problem; NULL: it had none. */
+    json_t *problem;  /* Owned: the last one; NULL: there was none. */
 };
 
 /* --- Sockets ---------------------------------------------------------------------------------- */
@@ -563,11 +563,11 @@ struct err client_ask(struct client *client, const struct client_request *reques
 
 /* {"code","title","status","detail"} in the body becomes an error like our own. */
 static struct err problem_read(struct client *client, struct why *why) {
-    AUTO(json_release) json_t *json = NULL;
-    struct err err = json_parse_wrapped(text_bytes(&client->body), &json, NULL /* no why */);
+    json_release(&client->problem);
+    struct err err =
+        json_parse_wrapped(text_bytes(&client->body), &client->problem, NULL /* no why */);
+    const json_t *json = client->problem;
     const char *code = err_failed(err) ? NULL : json_str(json, "code", NULL);
-    json_release(&client->unmet);
-    client->unmet = json_incref(json_object_get(json, "unmet"));
     bool from_daemon = code != NULL && (client_error_code(code) != ERR_INTERNAL ||
                                         strcmp(code, err_name(ERR_INTERNAL)) == 0);
     if (client->answer.status >= 502 && client->answer.status <= 504 && !from_daemon) {
@@ -626,8 +626,8 @@ void client_hang_up(struct client *client) {
     fd_release(&client->fd);
 }
 
-const json_t *client_unmet(const struct client *client) {
-    return client->unmet;
+const json_t *client_problem(const struct client *client, const char *member) {
+    return json_object_get(client->problem, member);
 }
 
 void client_close(struct client *client) {
@@ -635,7 +635,7 @@ void client_close(struct client *client) {
         fd_release(&client->fd);
         text_done(&client->body);
         mem_free(client->in);
-        json_release(&client->unmet);
+        json_release(&client->problem);
         mem_free(client);
     }
 }

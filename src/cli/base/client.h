@@ -82,8 +82,8 @@ MUST_CHECK struct err client_read_now(struct client *client, struct bytes *ret_p
 /* A connection was made at least once: a daemon is, or was, at that address. */
 bool client_was_connected(const struct client *client);
 int client_fd(const struct client *client); /* -1: not connected. Borrowed, for poll(2). */
-/* The conditions that are not met, of the last problem: sentences. Borrowed; NULL: it had none. */
-const json_t *client_unmet(const struct client *client);
+/* A member of the last problem, as `unmet` or `verdict`. Borrowed; NULL: it had none. */
+const json_t *client_problem(const struct client *client, const char *member);
 /* A header "Drover-…" of the last answer, its name in lower case; NULL: it was not there. */
 const char *client_header(const struct client *client, const char *name);
 

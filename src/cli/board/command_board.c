@@ -47,6 +47,7 @@ struct screen {
     enum board_mode mode;
     struct board board;
     struct edit_line edit; /* The reason of a rejection. */
+    json_t *judged;        /* Owned: the task, as the last key that acts on one saw it. */
     struct text said;      /* Owned: what the last key led to. */
     struct live_screen live;
     struct raw_terminal terminal;
@@ -258,10 +259,10 @@ static struct err stream_read(struct screen *screen) {
 /* --- Keys ------------------------------------------------------------------------------------- */
 
 /* A refusal is shown below the picture. */
-static void task_send(struct screen *screen, const char *rest, const struct text *body) {
+static void task_send(struct screen *screen, const json_t *task, const char *rest,
+                      const struct text *body) {
     AUTO(json_release) json_t *answer = NULL;
     struct why *why = &screen->invocation->why;
-    const json_t *task = board_at(&screen->board);
     const struct task_request request = {
         .word = talk_text(task, "id"), .method = "POST", .rest = rest, .body = body};
     const struct err err = task_ask(screen->talk, &request, &answer);
@@ -275,10 +276,27 @@ static void task_send(struct screen *screen, const char *rest, const struct text
     screen->changed = true;
 }
 
-static void words_send(struct screen *screen, const char *rest, const char *words) {
+static void status_send(struct screen *screen, const char *status) {
     AUTO(text_done) struct text body = text_up_to(TASK_PATH_MAX);
-    text_add_str(&body, words);
-    task_send(screen, rest, &body);
+    text_addf(&body, "{\"status\":\"%s\"}", status);
+    task_send(screen, board_at(&screen->board), "/status", &body);
+}
+
+/* The verdict is about what the screen showed when its key was pressed. */
+static void verdict_send(struct screen *screen, const char *words) {
+    AUTO(text_done) struct text body = text_up_to(TASK_PATH_MAX + EDIT_LINE_MAX * 2);
+    const char *attempt = talk_text(screen->judged, "attempt");
+    if (attempt[0] == '\0') {
+        text_clear(&screen->said);
+        text_addf(&screen->said, "%s has no attempt yet: there is nothing to judge",
+                  talk_text(screen->judged, "name"));
+        screen->changed = true;
+        return;
+    }
+    text_addf(&body, "{%s", words);
+    text_add_member(&body, "attempt", bytes_of(attempt));
+    text_add_char(&body, '}');
+    task_send(screen, screen->judged, "/review", &body);
 }
 
 static void reason_send(struct screen *screen) {
@@ -286,10 +304,10 @@ static void reason_send(struct screen *screen) {
     AUTO(text_done) struct text body = text_up_to(EDIT_LINE_MAX * 2);
     screen->mode = BOARD_KEYS;
     if (reason.len > 0) {
-        text_add_str(&body, "{\"accept\":false,\"reasons\":[");
+        text_add_str(&body, "\"accept\":false,\"reasons\":[");
         text_add_json(&body, reason.data, reason.len);
-        text_add_str(&body, "]}");
-        task_send(screen, "/review", &body);
+        text_add_char(&body, ']');
+        verdict_send(screen, text_bytes(&body).data);
     }
     edit_line_set(&screen->edit, BYTES(""));
 }
@@ -325,16 +343,18 @@ static void task_key_take(struct screen *screen, char key) {
     if (board_at(&screen->board) == NULL) {
         return;
     }
+    json_release(&screen->judged);
+    screen->judged = json_incref((json_t *)(uintptr_t)board_at(&screen->board));
     switch (key) {
     case '\r':
     case '\n':
         page_show(screen);
         break;
     case 'a':
-        words_send(screen, "/review", "{\"accept\":true}");
+        verdict_send(screen, "\"accept\":true");
         break;
     case 't':
-        words_send(screen, "/status", "{\"status\":\"pending\"}");
+        status_send(screen, "pending");
         break;
     case 'r':
         screen->mode = BOARD_REASON;
@@ -364,7 +384,7 @@ static void key_take(struct screen *screen, char key) {
     } else if (screen->mode == BOARD_SURE) {
         screen->mode = BOARD_KEYS;
         if (key == 'y') {
-            words_send(screen, "/status", "{\"status\":\"cancelled\"}");
+            status_send(screen, "cancelled");
         }
     } else if (key == CTRL_L) {
         screen_clear(screen);
@@ -510,6 +530,7 @@ static void screen_done(struct screen *screen) {
     sse_reader_done(&screen->reader);
     board_done(&screen->board);
     edit_line_done(&screen->edit);
+    json_release(&screen->judged);
     text_done(&screen->said);
     live_screen_done(&screen->live);
     fd_release(&screen->signal_fd);

@@ -32,25 +32,32 @@ static const char *task_operand(const struct invocation *invocation, unsigned ow
 
 enum { CHECKS_MS = 60 * 60 * 1000 /* Time of the commands among the must-haves of a task. */ };
 
-static void unmet_print_json(struct bytes detail, const json_t *unmet) {
+/* The error with what the daemon says beside its sentence. */
+static void refusal_print_json(struct err err, struct bytes detail, const char *member,
+                               const json_t *value) {
     AUTO(text_done) struct text text = text_up_to(TASK_BODY_MAX);
     text_add_str(&text, "{\"error\":{");
-    text_add_member(&text, "code", bytes_of(err_name(ERR_MUST_HAVE)));
-    text_add_member(&text, "title", bytes_of(err_title(ERR_MUST_HAVE)));
+    text_add_member(&text, "code", bytes_of(err_name(err.code)));
+    text_add_member(&text, "title", bytes_of(err_title(err.code)));
     text_add_member(&text, "detail", detail);
-    text_add_name(&text, "unmet");
-    if (!err_failed(json_write(unmet, &text))) {
+    text_add_name(&text, member);
+    if (!err_failed(json_write(value, &text))) {
         fprintf(stderr, "%s}}\n", text_bytes(&text).data);
     }
 }
 
-/* Each must-have that is not met, in place of the sentence that has room for the first alone. */
-static void unmet_print(struct talk *talk) {
+/* Each must-have that is not met, in place of the sentence that has room for the first alone; as
+ * JSON also the verdict that stands, which the sentence names. */
+static void refusal_print(struct talk *talk, struct err err) {
     struct invocation *invocation = talk->invocation;
-    const json_t *unmet = client_unmet(talk->client);
-    invocation->told = json_array_size(unmet) > 0;
+    const json_t *unmet = client_problem(talk->client, "unmet");
+    const json_t *verdict = client_problem(talk->client, "verdict");
+    invocation->told =
+        json_array_size(unmet) > 0 || (json_object_size(verdict) > 0 && invocation->json);
     if (invocation->told && invocation->json) {
-        unmet_print_json(bytes_of(invocation->why.text), unmet);
+        refusal_print_json(err, bytes_of(invocation->why.text),
+                           verdict != NULL ? "verdict" : "unmet",
+                           verdict != NULL ? verdict : unmet);
         return;
     }
     for (size_t i = 0; i < json_array_size(unmet); i++) {
@@ -66,8 +73,8 @@ static struct err task_do(struct talk *talk, const struct task_request *request)
     const struct err err = task_ask(talk, request, &task);
     if (!err_failed(err)) {
         task_print(talk->invocation, task);
-    } else if (err.code == ERR_MUST_HAVE) {
-        unmet_print(talk);
+    } else if (err.code == ERR_MUST_HAVE || err.code == ERR_CONFLICT) {
+        refusal_print(talk, err);
     }
     return err;
 }
@@ -333,8 +340,27 @@ static const struct flag review_flags[] = {
     OPTION_SWITCH("accept", 0, "The task is done."),
     OPTION_LIST("reject", 0, "REASON", "It is not; the next attempt gets the reasons."),
     OPTION_TEXT("words", 0, "TEXT", "With --accept: words for the next attempt."),
+    OPTION_TEXT("attempt", 0, "ATTEMPT", "Judge this attempt, and no later one [the last one]."),
     OPTION_END,
 };
+
+/* Adds the attempt that is judged: the one that the flag names, or the last one. */
+static struct err judged_add(struct talk *talk, struct text *body) {
+    const struct args *args = &talk->invocation->args;
+    const struct task_request request = {.word = args->operands[0]};
+    AUTO(json_release) json_t *task = NULL;
+    if (args_given(args, "attempt")) {
+        static const char *const names[] = {"attempt", NULL};
+        return members_add(talk->invocation, names, body);
+    }
+    const struct err err = task_ask(talk, &request, &task);
+    if (!err_failed(err) && talk_text(task, "attempt")[0] == '\0') {
+        return err_why(&talk->invocation->why, ERR_CONFLICT,
+                       "%s has no attempt yet: there is nothing to judge", talk_text(task, "name"));
+    }
+    text_add_member(body, "attempt", bytes_of(talk_text(task, "attempt")));
+    return err;
+}
 
 static struct err review_run(struct invocation *invocation, struct talk *talk) {
     static const char *const names[] = {"agent", NULL};
@@ -360,6 +386,7 @@ static struct err review_run(struct invocation *invocation, struct talk *talk) {
     }
     text_add_char(&body, ']');
     err = err_failed(err) ? err : members_add(invocation, names, &body);
+    err = err_failed(err) ? err : judged_add(talk, &body);
     text_add_char(&body, '}');
     const struct task_request request = {
         .word = args->operands[0], .method = "POST", .rest = "/review", .body = &body};

@@ -3,6 +3,7 @@
  * (engine/board/board.h). A refusal is the result of the call, so that the model can correct it.
  * See work.h. */
 #include "base/json/json.h"
+#include "base/utf8.h"
 #include "dispatch/turn/tool_settings.h"
 #include "dispatch/turn/work.h"
 #include "engine/board/board.h"
@@ -129,12 +130,46 @@ static struct err comment_add(struct tx *tx, const struct task_call *own, struct
     return err;
 }
 
+/* {"output", "title", "bytes", "offset", "content", "next_offset"}: as much of it as there is room
+ * for. As JSON a byte may become six. */
+static void piece_write(const struct task_output *output, size_t offset, struct text *text) {
+    struct bytes rest = output->content;
+    offset = utf8_cut(rest, offset < rest.len ? offset : rest.len);
+    rest = (struct bytes){rest.data + offset, rest.len - offset};
+    for (size_t most = TOOL_CONTENT_MAX; text->len == 0 || text_failed(text); most /= 2) {
+        const size_t len = utf8_cut(rest, most);
+        text_clear(text);
+        text_add_char(text, '{');
+        text_add_member(text, "output", output->output);
+        text_add_member(text, "title", output->title);
+        text_add_member_int(text, "bytes", output->bytes);
+        text_add_member_int(text, "offset", (int64_t)offset);
+        text_add_member(text, "content", (struct bytes){rest.data, len});
+        if (len < rest.len) {
+            text_add_member_int(text, "next_offset", (int64_t)(offset + len));
+        }
+        text_add_char(text, '}');
+        if (text->no_memory) {
+            return;
+        }
+    }
+}
+
 static struct err task_show(struct tx *tx, const struct task_call *own, struct why *why) {
+    struct text *text = &own->call->result->content;
+    const struct bytes id = json_bytes(own->input, "output");
+    const json_t *offset = json_object_get(own->input, "offset");
     struct task task;
-    const struct err err = tx_task_find(tx, &own->key, &own->client, &task, why);
-    return err_failed(err)
-               ? err
-               : tx_task_brief(tx, &task, TOOL_CONTENT_MAX, &own->call->result->content);
+    struct task_output output;
+    struct err err = tx_task_find(tx, &own->key, &own->client, &task, why);
+    if (err_failed(err) || id.len == 0) {
+        return err_failed(err) ? err : tx_task_brief(tx, &task, TOOL_CONTENT_MAX, text);
+    }
+    err = tx_task_output_find(tx, &task, id, &output, why);
+    if (!err_failed(err)) {
+        piece_write(&output, (size_t)json_integer_value(offset), text);
+    }
+    return err;
 }
 
 /* --- A task that was found -------------------------------------------------------------------- */

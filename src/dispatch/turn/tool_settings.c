@@ -55,7 +55,7 @@ static bool search_is_free(const struct permission_rules *rules) {
 }
 
 static bool task_tool_fits(enum board_place place, enum tool_id id) {
-    return place == BOARD_AT_ATTEMPT ||
+    return place == BOARD_AT_ATTEMPT || (place == BOARD_AT_REVIEW && id == TOOL_TASK_SHOW) ||
            (place == BOARD_BELOW_ATTEMPT && id != TOOL_TASK_STATUS && id != TOOL_TASK_ADD);
 }
 

@@ -22,7 +22,7 @@ enum {
 
 struct task_checked;
 
-/* A task by "T-31" or tsk_…, or "_": that of the attempt in which the client is. */
+/* A task by "T-31" or tsk_…, or "_": that of the attempt, or review, in which the client is. */
 struct task_key {
     struct bytes owner, project, task;
 };
@@ -50,8 +50,9 @@ MUST_CHECK struct err tx_board_who(struct tx *tx, const struct task_key *key,
                                    const struct board_client *client, const struct task *task,
                                    struct board_who *ret_who, struct why *why);
 
-/* Where a run is: its turn is an attempt that has not ended, or is somewhere below one. */
-enum board_place { BOARD_OUTSIDE, BOARD_AT_ATTEMPT, BOARD_BELOW_ATTEMPT };
+/* Where a run is: its turn is an attempt that has not ended, or is somewhere below one; or it judges
+ * a task. */
+enum board_place { BOARD_OUTSIDE, BOARD_AT_ATTEMPT, BOARD_BELOW_ATTEMPT, BOARD_AT_REVIEW };
 enum board_place tx_board_place(struct tx *tx, struct bytes run);
 
 /* Finds the task; ERR_NOT_FOUND, with a sentence. */
@@ -85,10 +86,12 @@ struct task_move {
     struct bytes answer;           /* By a person, to the question; for the next attempt. */
     struct bytes reasons;          /* JSON list; no data: none. */
     struct bytes judged;           /* try_… that the verdict is about; "": the last one. */
+    struct bytes judged_status;    /* Status in which its judge saw the task; "": not said. */
     struct id attempt, review;     /* Names for the rows that the move makes. */
     struct run_bounds bounds;
     const struct task_checked *checked; /* must.h; NULL: nothing was checked. */
-    struct text *unmet; /* Gets the must-haves that are not met: a JSON list of sentences. */
+    struct text *unmet;   /* Gets the must-haves that are not met: a JSON list of sentences. */
+    struct text *verdict; /* Gets the verdict that a later one is refused for, as JSON; NULL. */
 };
 /* The same status twice by the same attempt is no error. A task that is cancelled, or blocked by
  * a person, asks the run of its attempt to end: *ret_more says that more runs stand below that, to
@@ -111,6 +114,13 @@ MUST_CHECK struct err tx_task_waive(struct tx *tx, const struct task_waive *waiv
 MUST_CHECK struct err tx_task_writes(struct tx *tx, const struct task_key *key,
                                      const struct board_client *client, struct task *ret_task,
                                      struct why *why);
+/* Whether it may read the task where it may read no other: it is its own, or it judges it. */
+MUST_CHECK struct err tx_task_reads(struct tx *tx, const struct task_key *key,
+                                    const struct board_client *client, struct task *ret_task,
+                                    struct why *why);
+/* An output of the task, out_…; ERR_NOT_FOUND, with a sentence. */
+MUST_CHECK struct err tx_task_output_find(struct tx *tx, const struct task *task, struct bytes id,
+                                          struct task_output *ret_output, struct why *why);
 /* `row` has all but who wrote it, and where. The first of a claimed task makes it working. */
 MUST_CHECK struct err tx_task_output_add(struct tx *tx, const struct task_key *key,
                                          const struct board_client *client, struct task_output *row,

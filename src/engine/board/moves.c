@@ -92,9 +92,13 @@ enum board_place tx_board_place(struct tx *tx, struct bytes run) {
             ? attempt
             : tx_text(tx, "SELECT run FROM task_attempts WHERE attempt = $1 AND ended_ms IS NULL",
                       ARGS(arg_text(attempt)));
-    return own.len == 0            ? BOARD_OUTSIDE
-           : bytes_equal(own, run) ? BOARD_AT_ATTEMPT
-                                   : BOARD_BELOW_ATTEMPT;
+    if (own.len > 0) {
+        return bytes_equal(own, run) ? BOARD_AT_ATTEMPT : BOARD_BELOW_ATTEMPT;
+    }
+    return tx_number(tx, "SELECT count(*) FROM tasks WHERE review_run = $1 AND review_run <> ''",
+                     ARGS(arg_text(run))) > 0
+               ? BOARD_AT_REVIEW
+               : BOARD_OUTSIDE;
 }
 
 /* Inside of a run: the agent of its attempt, or of its session. */
@@ -491,7 +495,8 @@ static struct err move_check(struct tx *tx, const struct task_move *move,
                              const struct board_who *who, const struct task *task,
                              enum board_actor *ret_actor, struct why *why) {
     const bool begins = begins_work(who, task, move->to);
-    struct board_move edge = {begins ? TASK_WORKING : task->status, move->to, who->actor};
+    struct board_move edge = {begins ? TASK_WORKING : task->status, move->to, who->actor,
+                              move->judges};
     enum board_words words = BOARD_NO_WORDS;
     struct err err = move->to == TASK_CLAIMED ? claim_check(tx, task, who, why) : ERR_OK;
     if (who->actor == BOARD_HOLDER && move->client.person && !board_move_fits(&edge)) {
@@ -509,11 +514,17 @@ static struct err move_check(struct tx *tx, const struct task_move *move,
     return err_failed(err) || move->to != TASK_REVIEW ? err : tasks__output_check(tx, task, why);
 }
 
+/* The same status twice by the same attempt. */
+static bool is_repeated(const struct task_move *move, const struct board_who *who,
+                        const struct task *task) {
+    return !move->judges && task->status == move->to && who->actor == BOARD_HOLDER;
+}
+
 struct err tasks__move_look(struct tx *tx, const struct task_move *move, struct task *ret_task,
                             struct board_who *ret_who, struct why *why) {
     enum board_actor actor;
     const struct err err = mover_find(tx, move, ret_task, ret_who, why);
-    return err_failed(err) || (ret_task->status == move->to && ret_who->actor == BOARD_HOLDER)
+    return err_failed(err) || is_repeated(move, ret_who, ret_task)
                ? err
                : move_check(tx, move, ret_who, ret_task, &actor, why);
 }
@@ -525,15 +536,50 @@ static bool judges_plan(const struct task_move *move, const struct task *task) {
     return move->judges && task->status == TASK_BLOCKED && task->reason == BOARD_BECAUSE_PLAN;
 }
 
-/* A verdict on what has been replaced since, which its judge has not seen. */
-static struct err verdict_check(const struct task_move *move, const struct task *task,
-                                struct why *why) {
-    return move->judged.len == 0 || bytes_equal(move->judged, task->attempt)
-               ? ERR_OK
-               : err_why(why, ERR_CONFLICT,
-                         "%.*s has another attempt by now, %.*s: look at it, then judge that",
-                         (int)task->name.len, task->name.data, (int)task->attempt.len,
-                         task->attempt.data);
+/* Refuses a verdict that comes late. Where another one on the same attempt stands, that is named:
+ * of two judges at once, the second one must see that he changed nothing. */
+static struct err verdict_refuse(struct tx *tx, const struct task_move *move,
+                                 const struct task *task, struct why *why) {
+    const struct bytes judged = move->judged.len > 0 ? move->judged : task->attempt;
+    AUTO(text_done) struct text words = text_up_to(sizeof why->text);
+    struct task_review first;
+    AUTO(rows_release)
+    struct rows *rows = tx_resource_rows(tx, &task_review_resource,
+                                         "task = $1 AND attempt = $2 ORDER BY id DESC LIMIT 1",
+                                         ARGS(arg_text(task->task), arg_text(judged)));
+    if (rows_step(rows) && resource_row_read(&task_review_resource, rows, &first)) {
+        if (move->verdict != NULL) {
+            text_clear(move->verdict);
+            fields_write(&task_review_resource.fields, FIELD_LISTED, &first, move->verdict);
+        }
+        text_addf(&words, "'%.*s' has %s this attempt already: ", (int)first.reviewer.len,
+                  first.reviewer.data, first.accept ? "accepted" : "rejected");
+    }
+    text_addf(&words, "%.*s ", (int)task->name.len, task->name.data);
+    if (!bytes_equal(judged, task->attempt)) {
+        text_addf(&words, "has another attempt by now, %.*s: look at it, then judge that",
+                  (int)task->attempt.len, task->attempt.data);
+    } else {
+        text_addf(&words,
+                  "is %s, and a verdict is given while it is in review, or blocked by its "
+                  "plan",
+                  task_status_names[task->status]);
+    }
+    return err_failed(tx_error(tx)) || text_failed(&words)
+               ? tx_error(tx)
+               : err_why(why, ERR_CONFLICT, "%.*s", (int)words.len, text_bytes(&words).data);
+}
+
+/* A verdict is about the attempt and the status that its judge saw. An agent's is refused for its
+ * actor. */
+static struct err verdict_check(struct tx *tx, const struct task_move *move,
+                                const struct task *task, struct why *why) {
+    const bool stands = (task->status == TASK_REVIEW || judges_plan(move, task)) &&
+                        (move->judged.len == 0 || bytes_equal(move->judged, task->attempt)) &&
+                        (move->judged_status.len == 0 ||
+                         bytes_is(move->judged_status, task_status_names[task->status]));
+    return !move->judges || !move->client.person || stands ? ERR_OK
+                                                           : verdict_refuse(tx, move, task, why);
 }
 
 /* Only a person approves a plan or rejects it: the project's reviewer judges results alone. Both
@@ -582,10 +628,10 @@ struct err tx_task_move(struct tx *tx, const struct task_move *move, struct task
     enum board_actor actor;
     *ret_more = false;
     struct err err = mover_find(tx, move, ret_task, &who, why);
-    if (err_failed(err) || (ret_task->status == move->to && who.actor == BOARD_HOLDER)) {
+    if (err_failed(err) || is_repeated(move, &who, ret_task)) {
         return err;
     }
-    err = verdict_check(move, ret_task, why);
+    err = verdict_check(tx, move, ret_task, why);
     if (err_failed(err)) {
         return err;
     }

@@ -36,6 +36,33 @@ struct err tx_task_writes(struct tx *tx, const struct task_key *key,
     return writer_find(tx, key, client, ret_task, &who, why);
 }
 
+static bool who_judges(const struct board_who *who, const struct task *task) {
+    return who->turn.len > 0 && bytes_equal(who->turn, task->review_run);
+}
+
+struct err tx_task_reads(struct tx *tx, const struct task_key *key,
+                         const struct board_client *client, struct task *ret_task,
+                         struct why *why) {
+    struct board_who who = {.turn = BYTES("")};
+    const struct err err = writer_find(tx, key, client, ret_task, &who, why);
+    if (err.code == ERR_NOT_YOUR_TASK && who_judges(&who, ret_task)) {
+        why->text[0] = '\0';
+        return ERR_OK;
+    }
+    return err;
+}
+
+struct err tx_task_output_find(struct tx *tx, const struct task *task, struct bytes id,
+                               struct task_output *ret_output, struct why *why) {
+    const struct resource_key key = {task->owner, id};
+    bool found = false;
+    const struct err err = tx_resource_find(tx, &task_output_resource, &key, &found, ret_output);
+    return err_failed(err) || (found && bytes_equal(ret_output->task, task->task))
+               ? err
+               : err_why(why, ERR_NOT_FOUND, "%.*s has no output '%.*s'", (int)task->name.len,
+                         task->name.data, (int)id.len, id.data);
+}
+
 /* The first output or comment says that the agent works, as its first call does. */
 static void works(struct tx *tx, struct task *io_task, const struct board_who *who) {
     if (io_task->status == TASK_CLAIMED && who->actor == BOARD_HOLDER) {
@@ -72,6 +99,12 @@ struct err tx_task_output_add(struct tx *tx, const struct task_key *key,
     struct err err = writer_find(tx, key, client, &task, &who, why);
     if (err_failed(err)) {
         return err;
+    }
+    if (task.status == TASK_DONE) {
+        return err_why(why, ERR_CONFLICT,
+                       "%.*s is done: what it has was accepted, and gets no further output; a "
+                       "person can open it again, 'drover task retry %.*s'",
+                       (int)task.name.len, task.name.data, (int)task.name.len, task.name.data);
     }
     row->owner = task.owner;
     row->project = task.project;

@@ -8,7 +8,7 @@
 #include "engine/board/start.h"
 #include "engine/turn/rows.h"
 
-enum { REVIEW_PROMPT_MAX = 512 << 10 };
+enum { REVIEW_PROMPT_MAX = TURN_TEXT_MAX };
 
 static const char verdict_schema[] =
     "{\"type\":\"object\",\"required\":[\"accept\",\"reasons\"],\"properties\":{\"accept\":{"
@@ -33,12 +33,13 @@ bool reviews__find(struct tx *tx, const struct board_pick *pick, struct bytes re
     return true;
 }
 
-static struct bytes review_prompt(struct tx *tx, const struct task *task, struct bytes reviewer) {
+static struct bytes review_prompt(struct tx *tx, const struct task *task, struct bytes reviewer,
+                                  enum board_reach reach) {
     AUTO(text_done) struct text prompt = text_up_to(REVIEW_PROMPT_MAX);
     const struct prompt_ask ask = {.which = BOARD_PROMPT_REVIEW,
                                    .task = task,
                                    .agent = reviewer,
-                                   .reach = BOARD_REACH_TOOLS,
+                                   .reach = reach,
                                    .setting = "review"};
     prompts__write(tx, &ask, &prompt);
     return tx_copy_text(tx, &prompt, "board: review");
@@ -73,18 +74,19 @@ struct err tx_review_start(struct tx *tx, const struct attempt_start *start, str
     if (err_failed(err)) {
         return err;
     }
-    const struct turn_message message = {.session = {task.owner, session.session},
-                                         .text = review_prompt(tx, &task, start->agent),
-                                         .client = BYTES(""),
-                                         .schema = BYTES(verdict_schema),
-                                         .model = BYTES(""),
-                                         .model_default = start->model_default,
-                                         .policy = TURN_ENQUEUE,
-                                         .yields = true, /* The result waits, as a row. */
-                                         .run = start->run,
-                                         .message = start->message,
-                                         .answer = start->answer,
-                                         .bounds = start->bounds};
+    const struct turn_message message = {
+        .session = {task.owner, session.session},
+        .text = review_prompt(tx, &task, start->agent, prompts__reach(session.program)),
+        .client = BYTES(""),
+        .schema = BYTES(verdict_schema),
+        .model = BYTES(""),
+        .model_default = start->model_default,
+        .policy = TURN_ENQUEUE,
+        .yields = true, /* The result waits, as a row. */
+        .run = start->run,
+        .message = start->message,
+        .answer = start->answer,
+        .bounds = start->bounds};
     /* Before the turn is made: a budget that is used up ends both at once. */
     task.reviewer = start->agent;
     task.review_run = bytes_of(start->run.text);
@@ -121,9 +123,10 @@ static struct id review_id(struct tx *tx, struct bytes run) {
 
 static void verdict_apply(struct tx *tx, struct task *task, const json_t *verdict) {
     AUTO(text_done) struct text reasons = text_up_to(TASK_LISTS_MAX);
+    struct why ignored = {""};
     const json_t *list = json_object_get(verdict, "reasons");
     const bool accept = json_is_true(json_object_get(verdict, "accept"));
-    if (json_array_size(list) == 0 || err_failed(json_write(list, &reasons))) {
+    if (json_array_size(list) == 0 || err_failed(task_reasons_write(list, &reasons, &ignored))) {
         text_clear(&reasons);
         text_add_str(&reasons, accept ? "[]" : "[\"the reviewer gave no reason\"]");
     }

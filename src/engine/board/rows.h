@@ -86,6 +86,8 @@ struct prompt_ask {
     struct bytes diff, diff_since; /* Changes in its working tree; no data: none. */
 };
 void prompts__write(struct tx *tx, const struct prompt_ask *ask, struct text *prompt);
+/* How an agent with that definition reaches the daemon; "": a native one. */
+enum board_reach prompts__reach(struct bytes program);
 
 /* A session for an attempt or a review. */
 struct attempt_start;

@@ -13,7 +13,7 @@ enum {
     /* Bounds that the built-in templates need (rules/board/prompt.h). */
     PROMPT_MAX = 512 << 10,
     CONTEXT_MAX = 3 * BOARD_CONTEXT_MAX,
-    CONTEXT_ROWS = 20,
+    CONTEXT_ROWS = BOARD_SHOWN_MAX,
     MUST_HAVES_MAX = 64 << 10,
 };
 
@@ -62,8 +62,53 @@ static void plan_add(struct tx *tx, const struct task *task, struct text *text) 
               "Words of the person who approved it:", bytes_is(words, "[]") ? BYTES("") : words);
 }
 
+/* What a reviewer judges: the content, never its author's words in its place. Of a content as much
+ * is read as is shown. */
+static void judged_read(struct tx *tx, const struct task *task, struct board_prompt_facts *facts) {
+    AUTO(rows_release)
+    struct rows *outputs =
+        tx_rows(tx,
+                "SELECT o.output, o.type, o.agent, o.title, o.summary, substr(o.content, 1, $3),"
+                " o.bytes, COALESCE(a.attempt_number, 0), o.attempt FROM task_outputs o LEFT JOIN"
+                " task_attempts a ON a.attempt = o.attempt AND o.attempt <> '' WHERE o.task = $1"
+                " ORDER BY o.id DESC LIMIT $2",
+                ARGS(arg_text(task->task), arg_int(BOARD_SHOWN_MAX + 1),
+                     arg_int(BOARD_CONTENT_OUTPUT_MAX)));
+    while (!facts->more && rows_step(outputs)) {
+        facts->more = facts->output_count == BOARD_SHOWN_MAX;
+        if (!facts->more) {
+            facts->outputs[facts->output_count++] = (struct board_prompt_output){
+                .output = rows_copy(outputs, 0),
+                .type = rows_copy(outputs, 1),
+                .agent = rows_copy(outputs, 2),
+                .title = rows_copy(outputs, 3),
+                .summary = rows_copy(outputs, 4),
+                .content = rows_copy(outputs, 5),
+                .bytes = rows_int(outputs, 6),
+                .attempt = rows_int(outputs, 7),
+                .judged = bytes_equal(rows_text(outputs, 8), task->attempt)};
+        }
+    }
+    AUTO(rows_release)
+    struct rows *comments = tx_rows(
+        tx, "SELECT author, body FROM task_comments WHERE task = $1 ORDER BY id DESC LIMIT $2",
+        ARGS(arg_text(task->task), arg_int(BOARD_SHOWN_MAX + 1)));
+    size_t len = 0;
+    while (len < BOARD_CONTEXT_MAX / 2 && rows_step(comments)) {
+        struct bytes body = rows_copy(comments, 1);
+        if (facts->comment_count == BOARD_SHOWN_MAX) {
+            facts->more = true;
+            break;
+        }
+        body.len = utf8_cut(body, BOARD_CONTEXT_MAX / 4);
+        len += body.len;
+        facts->comments[facts->comment_count++] =
+            (struct board_prompt_comment){rows_copy(comments, 0), body};
+    }
+}
+
 /* Reasons of the last rejection, the answer of a person, what an earlier attempt wrote. */
-static void context_write(struct tx *tx, const struct task *task, bool review, struct text *text) {
+static void context_write(struct tx *tx, const struct task *task, struct text *text) {
     static const char outputs[] =
         "SELECT type || ' \"' || title || '\"', CASE WHEN summary = '' THEN content ELSE summary"
         " END FROM task_outputs WHERE task = $1 ORDER BY id DESC LIMIT $2";
@@ -72,14 +117,12 @@ static void context_write(struct tx *tx, const struct task *task, bool review, s
     static const char reviews[] =
         "SELECT reviewer, reasons FROM task_reviews WHERE task = $1 AND accept = 0"
         " ORDER BY id DESC LIMIT $2";
-    if (!review) {
-        plan_add(tx, task, text);
-        list_add(tx, task, reviews,
-                 "Why the result, or the plan, was sent back, the newest first:", text);
-        piece_add(text, "You, or an agent before you, asked:",
-                  task->answer.len > 0 ? task->question : BYTES(""));
-        piece_add(text, "A person answered:", task->answer);
-    }
+    plan_add(tx, task, text);
+    list_add(tx, task, reviews,
+             "Why the result, or the plan, was sent back, the newest first:", text);
+    piece_add(text, "You, or an agent before you, asked:",
+              task->answer.len > 0 ? task->question : BYTES(""));
+    piece_add(text, "A person answered:", task->answer);
     list_add(tx, task, outputs, "Outputs, the newest first:", text);
     list_add(tx, task, comments, "Comments, the newest first:", text);
 }
@@ -123,26 +166,30 @@ void prompts__write(struct tx *tx, const struct prompt_ask *ask, struct text *pr
     if (err_failed(json_parse_wrapped(settings, &board, NULL))) {
         json_release(&board);
     }
-    context_write(tx, task, ask->which == BOARD_PROMPT_REVIEW, &context);
+    if (ask->which != BOARD_PROMPT_REVIEW) {
+        context_write(tx, task, &context);
+    }
     must_haves_write(task, &must_haves);
-    const struct board_prompt_facts facts = {.project_id = task->project,
-                                             .task_id = task->name,
-                                             .title = task->title,
-                                             .description = task->description,
-                                             .task_type = task->type,
-                                             .priority = task->priority,
-                                             .must_haves = text_bytes(&must_haves),
-                                             .retry_context = text_bytes(&context),
-                                             .diff = ask->diff,
-                                             .diff_since = ask->diff_since,
-                                             .current_status =
-                                                 bytes_of(task_status_names[task->status]),
-                                             .agent_id = ask->agent,
-                                             .completion_status = BYTES("review"),
-                                             .reach = ask->reach,
-                                             .plan = task->plan_state,
-                                             .attempt = ask->attempt,
-                                             .attempts_max = task->attempts_max};
+    struct board_prompt_facts facts = {.project_id = task->project,
+                                       .task_id = task->name,
+                                       .title = task->title,
+                                       .description = task->description,
+                                       .task_type = task->type,
+                                       .priority = task->priority,
+                                       .must_haves = text_bytes(&must_haves),
+                                       .retry_context = text_bytes(&context),
+                                       .diff = ask->diff,
+                                       .diff_since = ask->diff_since,
+                                       .current_status = bytes_of(task_status_names[task->status]),
+                                       .agent_id = ask->agent,
+                                       .completion_status = BYTES("review"),
+                                       .reach = ask->reach,
+                                       .plan = task->plan_state,
+                                       .attempt = ask->attempt,
+                                       .attempts_max = task->attempts_max};
+    if (ask->which == BOARD_PROMPT_REVIEW) {
+        judged_read(tx, task, &facts);
+    }
     board_prompt_write(ask->which, &facts, json_bytes(board, ask->setting), prompt, &why);
     if (why.text[0] != '\0') {
         AUTO(text_done) struct text detail = text_up_to(2 << 10);
@@ -155,6 +202,12 @@ void prompts__write(struct tx *tx, const struct prompt_ask *ask, struct text *pr
     }
 }
 
+enum board_reach prompts__reach(struct bytes program) {
+    return program.len == 0              ? BOARD_REACH_TOOLS
+           : agent_json_by_port(program) ? BOARD_REACH_PORT
+                                         : BOARD_REACH_SOCKET;
+}
+
 static struct bytes prompt_make(struct tx *tx, const struct attempt_start *start,
                                 struct bytes program, const struct task *task,
                                 const struct task_attempt *attempt, bool goes_on) {
@@ -163,9 +216,7 @@ static struct bytes prompt_make(struct tx *tx, const struct attempt_start *start
                                    .task = task,
                                    .agent = attempt->agent,
                                    .attempt = task->attempts - board_refusals(task->counters),
-                                   .reach = program.len == 0              ? BOARD_REACH_TOOLS
-                                            : agent_json_by_port(program) ? BOARD_REACH_PORT
-                                                                          : BOARD_REACH_SOCKET,
+                                   .reach = prompts__reach(program),
                                    .setting = "executor",
                                    .diff = start->diff,
                                    .diff_since = start->diff_since};

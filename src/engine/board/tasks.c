@@ -19,7 +19,7 @@ static struct bytes task_id_of(struct tx *tx, const struct task_key *key, int64_
                    ARGS(arg_text(key->owner), arg_text(key->project), arg_int(place)));
 }
 
-/* "_": of the attempt inside of which the client is. */
+/* "_": of the attempt inside of which the client is, or of the review. */
 static struct bytes own_task(struct tx *tx, const struct task_key *key,
                              const struct board_client *client) {
     struct board_who who;
@@ -28,7 +28,12 @@ static struct bytes own_task(struct tx *tx, const struct task_key *key,
     const struct board_client unnamed = {
         .inside = client->inside, .person = client->person, .label = client->label};
     const struct err err = tx_board_who(tx, key, &unnamed, &none, &who, &ignored);
-    return err_failed(err) ? BYTES("") : who.task;
+    return err_failed(err)    ? BYTES("")
+           : who.task.len > 0 ? who.task
+                              : tx_text(tx,
+                                        "SELECT task FROM tasks WHERE review_run = $1"
+                                        " AND review_run <> ''",
+                                        ARGS(arg_text(who.turn)));
 }
 
 struct err tx_task_find(struct tx *tx, const struct task_key *key,

@@ -53,10 +53,12 @@ static const struct edge {
      BOARD_NO_WORDS},
 };
 
+/* What a reviewer may do is a verdict, whoever gives it. */
 static const struct edge *edge_find(const struct board_move *move) {
     for (size_t i = 0; i < COUNT_OF(edges); i++) {
+        const bool is_verdict = (edges[i].actors & BOARD_REVIEWER) != 0;
         if ((edges[i].from & 1U << move->from) != 0 && edges[i].to == move->to &&
-            (edges[i].actors & move->actor) != 0) {
+            (edges[i].actors & move->actor) != 0 && is_verdict == move->verdict) {
             return &edges[i];
         }
     }
@@ -83,10 +85,11 @@ static const char *actor_name(enum board_actor actor) {
     return "nobody";
 }
 
-/* "pending, cancelled": where the actor may move it from there. */
+/* "pending, cancelled": where the actor may move it from there, by such a move. */
 static void allowed_write(const struct board_move *move, struct text *text) {
     for (unsigned to = 0; to < TASK_STATUS_COUNT; to++) {
-        const struct board_move other = {move->from, (enum task_status)to, move->actor};
+        const struct board_move other = {move->from, (enum task_status)to, move->actor,
+                                         move->verdict};
         if (board_move_fits(&other)) {
             text_addf(text, "%s%s", text->len > 0 ? ", " : "", task_status_names[to]);
         }
@@ -100,6 +103,12 @@ struct err board_move_check(const struct board_move *move, enum board_words *ret
     if (edge != NULL) {
         *ret_words = edge->words;
         return ERR_OK;
+    }
+    const struct board_move judged = {move->from, move->to, move->actor, true};
+    if (board_move_fits(&judged)) {
+        return err_why(why, ERR_TASK_EDGE,
+                       "a result is accepted or rejected by a verdict, which names the attempt: "
+                       "'drover task review', or POST …/review");
     }
     allowed_write(move, &allowed);
     return err_why(why, ERR_TASK_EDGE, "a task that is %s is not made %s by %s; from there: %s",

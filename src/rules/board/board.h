@@ -8,7 +8,8 @@
  *
  * Promise    an edge that is not in the table does not exist: its refusal names both states, who
  *            asked, and the edges that they may take. That a task is done is never inferred: only
- *            its reviewer, or a person, says so.
+ *            its reviewer, or a person, says so, by a verdict. A verdict that comes late is refused:
+ *            it does not open a task again.
  * Threads    any; pure.
  */
 #ifndef DROVER_RULES_BOARD_BOARD_H
@@ -88,6 +89,7 @@ enum board_words {
 struct board_move {
     enum task_status from, to;
     enum board_actor actor;
+    bool verdict; /* A verdict on a result; no other move takes its edges, and it takes no other. */
 };
 /* ERR_TASK_EDGE: nobody, or not this actor, may take it. ret_words: what must be said. */
 MUST_CHECK struct err board_move_check(const struct board_move *move, enum board_words *ret_words,

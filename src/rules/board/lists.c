@@ -76,6 +76,19 @@ struct err task_must_haves_write(const json_t *list, struct text *text, struct w
     return err_failed(err) ? err : list_write(list, "must_haves", text, why);
 }
 
+/* --- Reasons of a verdict --------------------------------------------------------------------- */
+
+struct err task_reasons_write(const json_t *list, struct text *text, struct why *why) {
+    struct err err = list_check(list, "reasons", TASK_MUST_HAVES_MAX, why);
+    for (size_t i = 0; i < json_array_size(list) && !err_failed(err); i++) {
+        if (bytes_trim(json_text(json_array_get(list, i)), " \t\r\n").len == 0) {
+            return err_why(why, ERR_BAD_FIELD,
+                           "\"reasons\"[%zu] has no words: say what is to be done better", i);
+        }
+    }
+    return err_failed(err) ? err : list_write(list, "reasons", text, why);
+}
+
 /* --- A new task ------------------------------------------------------------------------------- */
 
 void task_complete(struct task *io_task) {

@@ -14,9 +14,11 @@
  * current_status agent_id completion_status, and api, the section with the calls.
  *
  * Promise    Values are never expanded: {{title}} in the text of a task is text. A description,
- *            must-haves and what was before stand between lines of tildes, more of them than any
+ *            must-haves, outputs and what was before stand between lines of tildes, more of them than any
  *            run in the text; a title stands as a JSON string, and so do a type and an agent that
  *            are not one word of [A-Za-z0-9_.-]. Control characters become spaces.
+ *            A reviewer sees the content of outputs, not only what their author says of them, which
+ *            is marked as such; of what does not fit the call that reads it.
  *            Command lines contain no text of a task, a comment or a mail, but only names: project,
  *            T-31, a status, and the agent, escaped for JSON and for the shell.
  * Ownership  texts are borrowed for the call.
@@ -34,6 +36,10 @@ enum {
     BOARD_TEMPLATE_MAX = 32 << 10, /* Bytes of a project's own template. */
     BOARD_CONTEXT_MAX = 32 << 10,  /* Bytes of each list within `retry_context`. */
     BOARD_DIFF_MAX = 32 << 10,
+    BOARD_CONTENT_MAX = 64 << 10,        /* Bytes of contents that a reviewer is shown, */
+    BOARD_CONTENT_OUTPUT_MAX = 32 << 10, /* of one output among them, */
+    BOARD_SUMMARY_MAX = 2 << 10,         /* and of what its author says about it. */
+    BOARD_SHOWN_MAX = 20,                /* Outputs, and comments. */
 };
 
 enum board_prompt {
@@ -52,6 +58,19 @@ enum board_reach {
     BOARD_REACHES
 };
 
+/* What a reviewer judges: the outputs, the newest first. */
+struct board_prompt_output {
+    struct bytes output, type; /* "out_…", "code": words. */
+    struct bytes agent, title, summary;
+    struct bytes content; /* At least as much of it as BOARD_CONTENT_OUTPUT_MAX allows. */
+    int64_t bytes;        /* Bytes of all of it. */
+    int64_t attempt;      /* Number of the attempt that wrote it; 0: it was written in none. */
+    bool judged;          /* That is the attempt that is judged. */
+};
+struct board_prompt_comment {
+    struct bytes author, body;
+};
+
 /* Empty texts read "(no title)", "(no description)", "(none)", `general`, `claimed`, `review`. */
 struct board_prompt_facts {
     struct bytes project_id, task_id; /* "shop", "T-31": words of [A-Za-z0-9_.-], as a status is. */
@@ -59,7 +78,12 @@ struct board_prompt_facts {
     int64_t priority;
     struct bytes must_haves;    /* A sentence on each line; "": none. */
     struct bytes retry_context; /* Outputs and comments of an earlier attempt, the reasons of a
-                                 * rejection, the answer of a person. REVIEW: the outputs. */
+                                 * rejection, the answer of a person. */
+    /* REVIEW: these are what {{retry_context}} stands for. */
+    struct board_prompt_output outputs[BOARD_SHOWN_MAX];
+    struct board_prompt_comment comments[BOARD_SHOWN_MAX];
+    size_t output_count, comment_count;
+    bool more;               /* There are older ones. */
     struct bytes diff;       /* Changes in the working tree, as git prints them; "": none. Follows
                               * the context, cut at a line to BOARD_DIFF_MAX. */
     struct bytes diff_since; /* The commit since which they were made. */

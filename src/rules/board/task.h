@@ -76,6 +76,8 @@ MUST_CHECK int64_t task_number_read(struct bytes word);
 MUST_CHECK struct err task_must_haves_write(const json_t *list, struct text *text, struct why *why);
 MUST_CHECK struct err task_links_write(const json_t *list, struct text *text, struct why *why);
 MUST_CHECK struct err task_needs_write(const json_t *list, struct text *text, struct why *why);
+/* The same for the reasons of a verdict: sentences, none of them without a word. */
+MUST_CHECK struct err task_reasons_write(const json_t *list, struct text *text, struct why *why);
 
 #define TASK_OUTPUT_TYPES "code|document|data|config|other"
 extern const char *const task_output_types[]; /* NULL ends them. */

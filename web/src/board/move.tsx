@@ -10,10 +10,12 @@ import { words } from "./words.ts";
 const LINES = 4;
 
 /** `to`: no other is offered. One task that is refused stays in the form, with the daemon's
- *  sentence. */
-export function MoveForm({ tasks, to, close, done }: {
+ *  sentence. The form is about the tasks as they were shown when it opened: a reason that is sent
+ *  after somebody else has judged is refused, and opens nothing again. */
+export function MoveForm({ tasks: shown, to, close, done }: {
   tasks: readonly Task[]; to?: Status | undefined; close(): void; done(outcome: Outcome): void;
 }) {
+  const [tasks] = useState(shown);
   const owner = ownerName(), choices = choicesOf(tasks, owner);
   const [chosen, chosenSet] = useState(to ?? choices[0]?.to);
   const said = choices.find((edge) => edge.to === chosen)?.words ?? null;

@@ -171,7 +171,8 @@ export function moveOf(task: Task, to: Status, said: string): { path: string; bo
     edge.to === to && edge.from.includes(task.status))?.words ?? null;
   if (to === "claimed") return { path: `${path}/claim`, body: {} };
   if (isJudged(task) && (to === "done" || to === "pending")) {
-    return { path: `${path}/review`, body: { attempt: task.attempt, accept: to === "done",
+    const { attempt, status } = task;
+    return { path: `${path}/review`, body: { attempt, status, accept: to === "done",
       ...(to === "pending" && { reasons: linesOf(said) }) } };
   }
   return { path: `${path}/status`,
