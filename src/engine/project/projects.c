@@ -17,7 +17,8 @@ void tx_project_use(struct tx *tx, struct bytes owner, struct bytes name,
                                    .agent = none,
                                    .model = none,
                                    .settings = none,
-                                   .board = none};
+                                   .board = none,
+                                   .path = none};
         tx_fail(tx, tx_resource_insert(tx, &project_resource, &project));
         found = true;
     }
