@@ -743,6 +743,7 @@ static struct err rooms_open(struct daemon *daemon) {
                                                  .connections = daemon->turns_api.connections,
                                                  .data_dir = work_data_dir(daemon->work),
                                                  .home = work_home(),
+                                                 .config_dir = getenv("CLAUDE_CONFIG_DIR"),
                                                  .agents = work_agents(daemon->work),
                                                  .attachment_max = (size_t)options->attachment_max};
     daemon->tokens_api = (struct tokens){.host = daemon->host,

@@ -532,6 +532,7 @@ static void boards_begin(struct work *work) {
                                         .dispatch = work->dispatch,
                                         .agents = work->agents,
                                         .home = home == NULL ? "" : home,
+                                        .config_dir = catalog_places().config_dir,
                                         .bounds = bounds_of(work)};
     work->boards = boards_open(&with);
 }

@@ -35,11 +35,18 @@ static const char *const verdicts[] = {"{\"accept\":true,\"reasons\":[]}\n",
                                        "{\"accept\":false,\"reasons\":[\"too short\"]}\n",
                                        "{\"accept\":false,\"reasons\":[]}\n", "It is fine.\n"};
 
+static void definition_write(struct sim *sim, const char *name, struct bytes text) {
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "%s/.drover/agents/%s", sim_project_dir(sim), name);
+    FILE *file = fopen(path, "we");
+    assert(file != NULL);
+    const size_t wrote = fwrite(text.data, 1, text.len, file);
+    const int rc = fclose(file);
+    assert(wrote == text.len && rc == 0);
+}
+
+/* The program, and the agent of models, which a board without a model has by its file alone. */
 void boards_worker_define(struct sim *sim) {
-    static const char definition[] =
-        "{\"name\":\"" BOARD_WORKER "\",\"program\":\"plain\",\"command\":\"/bin/sh\",\"args\":"
-        "[\"--board\"],\"stderr\":{\"unauthorized\":\"auth_failed\",\"too many requests\":"
-        "\"rate_limited\",\"econnrefused\":\"provider_unreachable\"}}";
     static const char *const folders[] = {"/.drover", "/.drover/agents"};
     char path[PATH_BYTES];
     for (size_t i = 0; i < COUNT_OF(folders); i++) {
@@ -47,13 +54,13 @@ void boards_worker_define(struct sim *sim) {
         const int rc = mkdir(path, 0700);
         assert(rc == 0 || errno == EEXIST);
     }
-    (void)snprintf(path, sizeof path, "%s/.drover/agents/" BOARD_WORKER ".json",
-                   sim_project_dir(sim));
-    FILE *file = fopen(path, "we");
-    assert(file != NULL);
-    const size_t wrote = fwrite(definition, 1, sizeof definition - 1, file);
-    const int rc = fclose(file);
-    assert(wrote == sizeof definition - 1 && rc == 0);
+    definition_write(
+        sim, BOARD_WORKER ".json",
+        BYTES("{\"name\":\"" BOARD_WORKER
+              "\",\"program\":\"plain\",\"command\":\"/bin/sh\",\"args\":"
+              "[\"--board\"],\"stderr\":{\"unauthorized\":\"auth_failed\",\"too many requests\":"
+              "\"rate_limited\",\"econnrefused\":\"provider_unreachable\"}}"));
+    definition_write(sim, BOARD_NATIVE ".md", BYTES("---\ndescription: It thinks.\n---\n"));
 }
 
 static const struct way *way_of(struct sim *sim, const struct command *command) {

@@ -29,7 +29,7 @@ struct mail_asking {
     const char *type; /* A literal. */
     bool urgent;
     int64_t above; /* Depth of the mail that its sender reads; 0: it is a person. */
-    bool looked, found;
+    bool looked, found, named;
     char agent[SIM_ADDRESS_MAX], model[SIM_ADDRESS_MAX]; /* Looked up, and found. */
 };
 

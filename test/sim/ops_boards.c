@@ -247,7 +247,8 @@ static struct err project_make(struct tx *tx, struct errand *errand) {
                                            ? BYTES("openai/plain")
                                            : BYTES(""),
                               .settings = BYTES(""),
-                              .board = text_bytes(&board)};
+                              .board = text_bytes(&board),
+                              .path = BYTES("")};
     return tx_resource_insert(tx, &project_resource, &project);
 }
 

@@ -6,11 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/find.h"
+#include "agent/program.h"
 #include "asks.h"
 #include "base/memory.h"
 #include "boards.h"
 #include "chat_ops.h"
+#include "dispatch/base/agent_order.h"
 #include "inside.h"
 #include "late.h"
 #include "mails.h"
@@ -52,9 +53,11 @@ static struct err send_run(struct tx *tx, struct errand *errand) {
     struct mail_asking *asking = &errand->what.mail;
     const struct mail_key key = key_of(asking, "");
     const struct mail_session session = {.looked = asking->looked,
-                                         .found = asking->found,
                                          .program = text_bytes(&errand->text),
                                          .model = known_bytes(asking->model),
+                                         .settings = BYTES("{}"),
+                                         .instructions = BYTES(""),
+                                         .path = BYTES(""),
                                          .session = known_id(errand->sim, "ses", asking->id.text),
                                          .line = program_message_line,
                                          .message = known_id(errand->sim, "msg", asking->id.text)};
@@ -69,6 +72,9 @@ static struct err send_run(struct tx *tx, struct errand *errand) {
                         .in_reply_to = known_bytes(asking->answers),
                         .urgent = asking->urgent};
     struct mail_wanted wanted;
+    if (asking->looked && !asking->found) {
+        return err_why(&errand->why, ERR_NOT_FOUND, "there is no such agent");
+    }
     const struct err err = tx_mail_send(tx, &key, &session, &mail, &wanted, &errand->why);
     if (err_failed(err)) {
         return err;
@@ -77,6 +83,7 @@ static struct err send_run(struct tx *tx, struct errand *errand) {
     if (wanted.wanted) {
         (void)snprintf(asking->agent, sizeof asking->agent, "%.*s", (int)wanted.agent.len,
                        wanted.agent.data);
+        asking->named = wanted.named;
     } else {
         text_add_char(&errand->answer, '{'); /* Kept as the answer to its key. */
         text_add_member(&errand->answer, "id", mail.mail);
@@ -85,25 +92,21 @@ static struct err send_run(struct tx *tx, struct errand *errand) {
     return tx_error(tx);
 }
 
-static void on_agent(void *ctx, const struct agent_seen *seen) {
-    struct errand *errand = ctx;
-    struct mail_asking *asking = &errand->what.mail;
-    struct agent_definition what = *seen->what;
-    asking->found =
-        agent_may_start(seen->found) && !err_failed(agent_definition_write(&what, &errand->text));
-    (void)snprintf(asking->model, sizeof asking->model, "%s/default", what.name);
-}
-
 static void send_advance(struct errand *errand) {
     struct mail_asking *asking = &errand->what.mail;
-    const struct agent_search search = {.root = sim_project_dir(errand->sim),
-                                        .rows = work_agents(sim_life(errand->sim)->work)};
+    AUTO(agent_order_done) struct agent_order order;
+    const struct agent_wish wish = {.name = known_bytes(asking->agent),
+                                    .root = sim_project_dir(errand->sim),
+                                    .rows = work_agents(sim_life(errand->sim)->work),
+                                    .model = BYTES(""),
+                                    .takes_names = asking->named};
+    agent_order_init(&order);
+    agent_order_find(&wish, &order);
     asking->looked = true;
-    asking->found = false;
+    asking->found = agent_order_is_good(&order);
     text_clear(&errand->text);
-    if (!agent_find(&search, known_bytes(asking->agent), on_agent, errand)) {
-        asking->found = false;
-    }
+    text_add(&errand->text, text_bytes(&order.program).data, order.program.len);
+    (void)snprintf(asking->model, sizeof asking->model, "%s", text_bytes(&order.model).data);
 }
 
 static void send_done(struct errand *errand, struct err result) {

@@ -181,6 +181,7 @@ static struct err start_begin_as(struct start_op *op,
     flow_start_init(&op->start, api->flows);
     op->start.owner = exchange_identity(op->request.op.exchange)->owner;
     op->start.spec = op->asked;
+    op->start.spec.programs = request_variable(&op->request, "PATH");
     op->start.done = done;
     flow_start_begin(&op->start);
     return ERR_OK;

@@ -3,28 +3,25 @@
  * session and stores the mail. */
 #include "api/mail/mails.h"
 
-#include <stdlib.h>
-
-#include "agent/find.h"
+#include "agent/program.h"
 #include "api/board/client.h"
 #include "api/session/sessions.h"
+#include "dispatch/base/agent_order.h"
 #include "engine/mail/mail.h"
 
 const struct resource_handlers mail_handlers = {.resource = &mail_resource};
 
-enum { ROOT_MAX = 4096, MODEL_MAX = 400 };
+enum { ROOT_MAX = 4096 };
 
 struct mail_op {
     struct request request; /* First. */
     struct mail mail;
     struct mail_key key;
     struct mail_session session;
-    struct text agent, root;    /* Owned: what is looked up. */
-    struct text program, model; /* Owned: what was found. */
-    bool wanted;
+    struct text agent, root, path; /* Owned: what is looked up. */
+    struct agent_order order;      /* Owned: what was found. */
+    bool wanted, named;
     struct id id;
-    struct err found; /* The agent cannot be started, */
-    struct why why;   /* and why. */
 };
 
 static void key_read(struct mail_op *op) {
@@ -47,8 +44,8 @@ static struct err send_read(void *ctx) {
     op->key.client.named = mail->from;
     request_text(&op->request, &op->agent, MAIL_NAME_MAX);
     request_text(&op->request, &op->root, ROOT_MAX);
-    request_text(&op->request, &op->program, AGENT_DEFINITION_MAX);
-    request_text(&op->request, &op->model, MODEL_MAX);
+    request_text(&op->request, &op->path, CLIENT_ENVIRONMENT_MAX);
+    agent_order_init(&op->order);
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         text_default(texts[i], "");
     }
@@ -64,42 +61,36 @@ static struct err send_start(void *ctx) {
     op->session.session = request_new_id(&op->request, "ses");
     op->session.message = request_new_id(&op->request, "msg");
     op->session.line = program_message_line;
+    const struct sessions_api *api = op->request.api;
+    agent_order_set_aliases(&op->order, connections_settings(api->connections)->model_aliases);
     return ERR_OK;
-}
-
-static void agent_see_mail(void *ctx, const struct agent_seen *seen) {
-    struct mail_op *op = ctx;
-    struct agent_definition what = *seen->what;
-    op->session.found = true;
-    if (!agent_may_start(seen->found)) {
-        op->found = err_why(&op->why, ERR_CONFLICT, "agent '%.64s' is %s: %s", what.name,
-                            agent_found_names[seen->found], seen->why);
-        return;
-    }
-    op->found = agent_definition_write(&what, &op->program);
-    text_addf(&op->model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");
 }
 
 /* After the first transaction. */
 static struct err send_pool(void *ctx) {
     struct mail_op *op = ctx;
     const struct sessions_api *api = op->request.api;
-    const struct agent_search search = {
-        .root = op->root.data, .home = api->home, .path = getenv("PATH"), .rows = api->agents};
+    const struct agent_wish wish = {.name = text_bytes(&op->agent),
+                                    .root = op->root.data,
+                                    .home = api->home,
+                                    .config_dir = api->config_dir,
+                                    .path = op->path.len > 0 ? op->path.data : NULL,
+                                    .rows = api->agents,
+                                    .model = BYTES(""),
+                                    .takes_names = op->named};
+    const struct agent_order *order = &op->order;
     if (!op->wanted) {
         return ERR_OK;
     }
-    op->found = ERR_OK;
-    text_clear(&op->program);
-    text_clear(&op->model);
-    op->session.found = agent_find(&search, text_bytes(&op->agent), agent_see_mail, op);
+    agent_order_find(&wish, &op->order);
     op->session.looked = true;
-    op->session.program = text_bytes(&op->program);
-    op->session.model = text_bytes(&op->model);
-    if (err_failed(op->found)) {
-        op->request.op.why = op->why;
-    }
-    return op->found;
+    op->session.program = text_bytes(&order->program);
+    op->session.model = text_bytes(&order->model);
+    op->session.settings = agent_order_settings(order);
+    op->session.instructions = agent_order_instructions(order);
+    op->session.path = text_bytes(&op->path);
+    op->request.op.why = order->why;
+    return order->err;
 }
 
 static struct err send_work(struct tx *tx, void *ctx) {
@@ -117,13 +108,21 @@ static struct err send_work(struct tx *tx, void *ctx) {
     if (wanted.wanted) {
         text_clear(&op->agent);
         text_clear(&op->root);
+        text_clear(&op->path);
         text_add(&op->agent, wanted.agent.data, wanted.agent.len);
         text_add(&op->root, wanted.root.data, wanted.root.len);
+        text_add(&op->path, wanted.path.data, wanted.path.len);
+        op->named = wanted.named;
         return ERR_OK;
     }
     fields_write(&mail_resource.fields, FIELD_LISTED, &mail, &op->request.op.answer);
     op->request.about = mail.mail;
     return tx_error(tx);
+}
+
+static void send_end(void *ctx, struct err result) {
+    struct mail_op *op = ctx;
+    agent_order_done(&op->order);
 }
 
 static const struct request_kind send = {.size = sizeof(struct mail_op),
@@ -133,7 +132,8 @@ static const struct request_kind send = {.size = sizeof(struct mail_op),
                                          .read = send_read,
                                          .start = send_start,
                                          .pool = send_pool,
-                                         .work = send_work};
+                                         .work = send_work,
+                                         .end = send_end};
 
 /* --- Retract ---------------------------------------------------------------------------------- */
 

@@ -34,7 +34,15 @@ static struct err settings_read(struct request *request, struct arena *arena, vo
                : err_make(ERR_OUT_OF_MEMORY, "projects: settings");
 }
 
+/* Programs are found for the project as they are in the terminal that has named it last. */
+static void path_read(struct request *request, struct project *project) {
+    const char *path = request->variable_count > 0 ? request->variables[0].data /* Runs again. */
+                                                   : request_variable(request, "PATH");
+    project->path = path != NULL ? bytes_of(path) : project->path;
+}
+
 static struct err project_read(struct request *request, struct arena *arena, void *row) {
+    path_read(request, row);
     const struct err err = settings_read(request, arena, row);
     return err_failed(err) ? err : board_read(request, arena, row);
 }

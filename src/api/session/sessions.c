@@ -6,12 +6,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "agent/find.h"
 #include "agent/native.h"
 #include "base/glob.h"
 #include "base/json/json.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "dispatch/base/agent_order.h"
 #include "engine/run/inside.h"
 #include "engine/system/session_delete.h"
 #include "engine/turn/background.h"
@@ -171,9 +171,8 @@ struct body_op {
     const char *path;                         /* PATH of the client; NULL: it sent none. */
     struct text session_path;                 /* Owned: that of the session that is changed. */
     struct text root;                         /* Owned: the folder, terminated. */
-    struct text folder;  /* Owned: that of the project, where none is named; "": default. */
-    struct text program; /* Owned: definition of an agent that is a program. */
-    struct text model;   /* Owned: of that. */
+    struct text folder;       /* Owned: that of the project, where none is named; "": default. */
+    struct agent_order agent; /* Owned: an agent that is a program. */
     struct native_session native;             /* Owned: what is adopted, */
     struct session_adopted adopted;           /* with borrowed messages. */
     struct session_adopted_message *messages; /* Owned. */
@@ -231,6 +230,7 @@ static struct err body_read(struct body_op *body) {
 
 static void body_end(void *ctx, struct err result) {
     struct body_op *body = ctx;
+    agent_order_done(&body->agent);
     native_done(&body->native);
     mem_free(body->messages);
 }
@@ -244,8 +244,7 @@ static struct err create_read(void *ctx) {
     body->path = request_variable(&body->request, "PATH");
     request_text(&body->request, &body->root, 4096);
     request_text(&body->request, &body->folder, 4096);
-    request_text(&body->request, &body->program, AGENT_DEFINITION_MAX);
-    request_text(&body->request, &body->model, 300);
+    agent_order_init(&body->agent);
     request_text(&body->request, &body->notice, 400);
     if (!err_failed(err) && given->native.data != NULL &&
         (given->agent.len == 0 || given->root.len == 0)) {
@@ -270,13 +269,6 @@ static struct err create_read(void *ctx) {
                                         .metadata = body->metadata};
     return err;
 }
-
-/* A program that is its agent, and its model, stand in the row: what is found later under that name
- * has no effect. A definition that cannot be used refuses the session. */
-struct agent_wish {
-    struct body_op *body;
-    struct err err;
-};
 
 /* Reads the session of the program that goes on. */
 static struct err native_adopt(struct body_op *body, const struct agent_definition *what) {
@@ -317,40 +309,41 @@ static struct err root_check(struct body_op *body) {
                          body->root.data);
 }
 
-static void agent_see_body(void *ctx, const struct agent_seen *seen) {
-    struct agent_wish *wish = ctx;
-    struct body_op *body = wish->body;
-    struct agent_definition what = *seen->what;
-    AUTO(mem_release) char *model = mem_copy(body->given.model.data, body->given.model.len);
-    if (!agent_may_start(seen->found)) {
-        wish->err = err_why(&body->request.op.why, ERR_CONFLICT, "agent: '%.64s' is %s: %s",
-                            what.name, agent_found_names[seen->found], seen->why);
-        return;
+static struct err native_take(struct body_op *body) {
+    AUTO(json_release) json_t *json = NULL;
+    struct agent_definition what;
+    struct why *why = &body->request.op.why;
+    if (body->given.native.data == NULL) {
+        return ERR_OK;
     }
-    what.model = model[0] != '\0' ? model : what.model;
-    wish->err = agent_model_check(what.model, &body->request.op.why);
-    wish->err = err_failed(wish->err) ? wish->err : root_check(body);
-    if (err_failed(wish->err)) {
-        return;
-    }
-    wish->err = agent_definition_write(&what, &body->program);
-    if (!err_failed(wish->err) && body->given.native.data != NULL) {
-        wish->err = native_adopt(body, &what);
-    }
-    text_addf(&body->model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");
+    struct err err = json_parse_wrapped(text_bytes(&body->agent.program), &json, why);
+    err = err_failed(err) ? err : agent_definition_read(json, &what, why);
+    return err_failed(err) ? err : native_adopt(body, &what);
 }
 
-/* Fills `program` and `model`, where the agent is a program. */
+/* A program that is its agent, and its model, stand in the row: what is found later under that name
+ * has no effect. A definition that cannot be used refuses the session. */
 static struct err program_find_pool(struct body_op *body, bool *ret_found) {
     const struct sessions_api *api = body->request.api;
-    struct agent_wish wish = {.body = body, .err = ERR_OK};
-    const char *path = body->session_path.len > 0 ? body->session_path.data : getenv("PATH");
-    const struct agent_search search = {.root = body->root.len > 0 ? body->root.data : NULL,
-                                        .home = api->home,
-                                        .path = body->path != NULL ? body->path : path,
-                                        .rows = api->agents};
-    *ret_found = agent_find(&search, body->given.agent, agent_see_body, &wish);
-    return wish.err;
+    const char *path = body->session_path.len > 0 ? body->session_path.data : NULL;
+    const struct agent_wish wish = {.name = body->given.agent,
+                                    .root = body->root.len > 0 ? body->root.data : NULL,
+                                    .home = api->home,
+                                    .path = body->path != NULL ? body->path : path,
+                                    .rows = api->agents,
+                                    .model = body->given.model,
+                                    .first = AGENT_PROGRAMS_ONLY};
+    agent_order_find(&wish, &body->agent);
+    *ret_found = body->agent.kind != AGENT_ORDER_UNKNOWN;
+    if (!*ret_found) {
+        return ERR_OK;
+    }
+    if (!agent_order_is_good(&body->agent)) {
+        body->request.op.why = body->agent.why;
+        return body->agent.err;
+    }
+    const struct err err = root_check(body);
+    return err_failed(err) ? err : native_take(body);
 }
 
 /* A session that works in a folder is of the project of that. */
@@ -373,8 +366,8 @@ static struct err create_pool(void *ctx) {
     }
     const struct err err = program_find_pool(body, &found);
     if (found) {
-        body->create.program = text_bytes(&body->program);
-        body->create.model = text_bytes(&body->model);
+        body->create.program = text_bytes(&body->agent.program);
+        body->create.model = text_bytes(&body->agent.model);
         return err;
     }
     /* A mere name, by which usage is shown. */
@@ -555,8 +548,7 @@ static struct err change_read(void *ctx) {
     body->path = request_variable(&body->request, "PATH");
     request_text(&body->request, &body->root, SESSION_ROOT_MAX + 1);
     request_text(&body->request, &body->session_path, CLIENT_ENVIRONMENT_MAX);
-    request_text(&body->request, &body->program, AGENT_DEFINITION_MAX);
-    request_text(&body->request, &body->model, 300);
+    agent_order_init(&body->agent);
     if (!err_failed(err)) {
         err = match_read(exchange, &given->version, &body->request.op.why);
     }
@@ -664,7 +656,7 @@ static struct err answerer_change(struct tx *tx, struct body_op *body,
                                   const struct session_row *row) {
     struct why *why = &body->request.op.why;
     const struct bytes agent = body->given.agent;
-    const bool starts = body->program.len > 0;
+    const bool starts = body->agent.program.len > 0;
     if (agent.len > 0 && !body->searches && !agent_stays(body, row)) {
         return err_why(why, ERR_CONFLICT,
                        "agent: another request let another agent answer meanwhile; send it again");
@@ -680,8 +672,8 @@ static struct err answerer_change(struct tx *tx, struct body_op *body,
     }
     struct err err = main_keeps(tx, body, row);
     err = err_failed(err) ? err : tx_session_idle(tx, row, why);
-    body->change.program = starts ? text_bytes(&body->program) : BYTES("");
-    body->change.model = starts ? text_bytes(&body->model) : body->given.model;
+    body->change.program = starts ? text_bytes(&body->agent.program) : BYTES("");
+    body->change.model = starts ? text_bytes(&body->agent.model) : body->given.model;
     return err;
 }
 

@@ -48,6 +48,7 @@ struct sessions_api {
     struct connections *connections; /* Whether there is a model for sessions that name none. */
     const char *data_dir;            /* Never granted. */
     const char *home;                /* The user's folder, for definitions of agents; NULL: none. */
+    const char *config_dir;          /* The same, for types of agents. */
     struct agent_rows *agents;       /* Stored definitions of programs. */
     size_t attachment_max;           /* Bytes. */
     struct route attachment_routes[ATTACHMENT_ROUTES];

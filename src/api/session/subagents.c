@@ -3,18 +3,14 @@
  *
  *   read ──> look (the session's folder, for the agent) ──> pool (the agent is found) ──> spawned
  */
-#include <stdlib.h>
-#include <string.h>
-
-#include "agent/find.h"
+#include "engine/turn/subagents.h"
 #include "api/session/sessions.h"
 #include "base/json/json.h"
-#include "base/memory.h"
+#include "dispatch/base/agent_order.h"
 #include "dispatch/turn/tool_settings.h"
 #include "engine/turn/background.h"
-#include "engine/turn/subagents.h"
 
-enum { TOOLS_MAX = 64, LABEL_MAX = 100, MODEL_TEXT_MAX = 300 };
+enum { TOOLS_MAX = 64, LABEL_MAX = 100 };
 
 struct spawn_op {
     struct request request;
@@ -22,11 +18,10 @@ struct spawn_op {
     json_t *tools;
     int64_t budget; /* -1: not given. */
     struct default_model model_default;
-    struct text root, path, settings;   /* Owned: of the session, terminated. */
-    struct text narrowed;               /* Owned: settings of the subagent. */
-    struct text program, program_model; /* Owned: definition of an agent, and its model. */
+    struct text root, path, settings; /* Owned: of the session, terminated. */
+    struct text narrowed;             /* Owned: settings of the subagent. */
+    struct agent_order order;         /* Owned: an agent that is a program. */
     struct id session, run, message, answer;
-    struct err err; /* Result of the search for the agent. */
 };
 
 #define AT(member) offsetof(struct spawn_op, member)
@@ -51,8 +46,7 @@ static struct err spawn_read(void *ctx) {
     request_text(&spawn->request, &spawn->path, CLIENT_ENVIRONMENT_MAX);
     request_text(&spawn->request, &spawn->settings, SESSION_SETTINGS_MAX + 1);
     request_text(&spawn->request, &spawn->narrowed, SESSION_SETTINGS_MAX);
-    request_text(&spawn->request, &spawn->program, AGENT_DEFINITION_MAX);
-    request_text(&spawn->request, &spawn->program_model, MODEL_TEXT_MAX);
+    agent_order_init(&spawn->order);
     for (size_t i = 0; i < COUNT_OF(lines); i++) {
         if (!sessions__line_valid(lines[i].text)) {
             return err_why(why, ERR_BAD_FIELD, "%s: no control characters", lines[i].name);
@@ -117,26 +111,11 @@ static struct err spawn_start(void *ctx) {
     return ERR_OK;
 }
 
-/* --- The agent -------------------------------------------------------------------------------- */
-
-static void spawn_see(void *ctx, const struct agent_seen *seen) {
-    struct spawn_op *spawn = ctx;
-    struct agent_definition what = *seen->what;
-    struct why *why = &spawn->request.op.why;
-    AUTO(mem_release) char *model = mem_copy(spawn->model.data, spawn->model.len);
-    if (!agent_may_start(seen->found)) {
-        spawn->err = err_why(why, ERR_CONFLICT, "agent: '%.64s' is %s: %s", what.name,
-                             agent_found_names[seen->found], seen->why);
-        return;
-    }
-    what.model = model[0] != '\0' ? model : what.model;
-    spawn->err = agent_model_check(what.model, why);
-    if (!err_failed(spawn->err)) {
-        spawn->err = agent_definition_write(&what, &spawn->program);
-    }
-    text_addf(&spawn->program_model, "%s/%.200s", what.name,
-              what.model != NULL ? what.model : "default");
+static struct bytes given(struct bytes text) {
+    return text.data == NULL ? BYTES("") : text;
 }
+
+/* --- The agent -------------------------------------------------------------------------------- */
 
 static struct err spawn_pool(void *ctx) {
     struct spawn_op *spawn = ctx;
@@ -149,25 +128,25 @@ static struct err spawn_pool(void *ctx) {
     if (spawn->agent.data == NULL) {
         return ERR_OK;
     }
-    const struct agent_search search = {.root = spawn->root.len > 0 ? spawn->root.data : NULL,
-                                        .home = api->home,
-                                        .path =
-                                            spawn->path.len > 0 ? spawn->path.data : getenv("PATH"),
-                                        .rows = api->agents};
-    if (!agent_find(&search, spawn->agent, spawn_see, spawn)) {
+    const struct agent_wish wish = {.name = spawn->agent,
+                                    .root = spawn->root.len > 0 ? spawn->root.data : NULL,
+                                    .home = api->home,
+                                    .path = spawn->path.len > 0 ? spawn->path.data : NULL,
+                                    .rows = api->agents,
+                                    .model = given(spawn->model),
+                                    .first = AGENT_PROGRAMS_ONLY};
+    agent_order_find(&wish, &spawn->order);
+    if (spawn->order.kind == AGENT_ORDER_UNKNOWN) {
         return err_why(why, ERR_BAD_FIELD,
                        "agent: there is no program '%.*s' that is an agent; 'drover agent ls' "
                        "lists them",
                        (int)spawn->agent.len, spawn->agent.data);
     }
-    return spawn->err;
+    *why = spawn->order.why;
+    return spawn->order.err;
 }
 
 /* --- Spawned ---------------------------------------------------------------------------------- */
-
-static struct bytes given(struct bytes text) {
-    return text.data == NULL ? BYTES("") : text;
-}
 
 static struct err spawn_work(struct tx *tx, void *ctx) {
     struct spawn_op *spawn = ctx;
@@ -181,20 +160,21 @@ static struct err spawn_work(struct tx *tx, void *ctx) {
     seat.model = seat.session.model.len > 0 && seat.session.program.len == 0
                      ? seat.session.model
                      : bytes_of(spawn->model_default.name);
-    const struct subagent_new what = {
-        .seat = &seat,
-        .input = spawn->input,
-        .model = spawn->program.len > 0 ? text_bytes(&spawn->program_model) : given(spawn->model),
-        .program = text_bytes(&spawn->program),
-        .agent = given(spawn->agent),
-        .label = given(spawn->label),
-        .settings = text_bytes(&spawn->narrowed),
-        .cost_micros = spawn->budget,
-        .session = spawn->session,
-        .run = spawn->run,
-        .message = spawn->message,
-        .answer = spawn->answer,
-        .bounds = request->bounds};
+    const struct subagent_new what = {.seat = &seat,
+                                      .input = spawn->input,
+                                      .model = spawn->order.kind == AGENT_ORDER_PROGRAM
+                                                   ? text_bytes(&spawn->order.model)
+                                                   : given(spawn->model),
+                                      .program = text_bytes(&spawn->order.program),
+                                      .agent = given(spawn->agent),
+                                      .label = given(spawn->label),
+                                      .settings = text_bytes(&spawn->narrowed),
+                                      .cost_micros = spawn->budget,
+                                      .session = spawn->session,
+                                      .run = spawn->run,
+                                      .message = spawn->message,
+                                      .answer = spawn->answer,
+                                      .bounds = request->bounds};
     err = tx_subagent_spawn(tx, &what, &subagent, &request->op.why);
     if (!err_failed(err)) {
         struct background_row row = {.run = subagent.run,
@@ -209,6 +189,11 @@ static struct err spawn_work(struct tx *tx, void *ctx) {
     return err;
 }
 
+static void spawn_end(void *ctx, struct err result) {
+    struct spawn_op *spawn = ctx;
+    agent_order_done(&spawn->order);
+}
+
 const struct request_kind sessions__spawn = {
     .size = sizeof(struct spawn_op),
     .writes = true,
@@ -219,4 +204,5 @@ const struct request_kind sessions__spawn = {
     .start = spawn_start,
     .pool = spawn_pool,
     .work = spawn_work,
+    .end = spawn_end,
 };

@@ -1,10 +1,9 @@
 /* boards.c: see boards.h. */
 #include "dispatch/board/boards.h"
 
-#include <stdlib.h>
-
-#include "agent/find.h"
+#include "agent/program.h"
 #include "base/memory.h"
+#include "dispatch/base/agent_order.h"
 #include "dispatch/base/room.h"
 #include "dispatch/base/table.h"
 #include "dispatch/board/board_tree.h"
@@ -19,6 +18,7 @@ enum {
     WAIT_MAX_MS =
         3600 * 1000, /* After that the rows are looked at again, whatever the clock says. */
     MODEL_MAX = 400,
+    PATH_MAX_BYTES = 8 << 10,
     BEGINS_MAX = 64, /* Trees of one board that are made at once. */
 };
 
@@ -36,10 +36,10 @@ struct begin {
     char name[TASK_NUMBER_SIZE];    /* T-31 */
     struct text agent, root;        /* Owned. */
     struct text must_haves, prints; /* Owned: what must not change, and its fingerprints. */
-    struct text program, model;     /* Owned: of an agent that is a program. */
+    struct text path, model;        /* Owned: of the project. */
+    struct agent_order order;       /* The agent, as it was found. */
     struct text worktree;           /* Owned: JSON of the row; "": none yet. */
     struct board_tree tree;         /* The task's, where it has one. */
-    bool resumes, usable;
     struct default_model model_default;
     struct id session, run, message, answer;
     struct why why; /* Why its agent could not be started. */
@@ -90,8 +90,9 @@ static void begin_free(struct begin *begin) {
     text_done(&begin->root);
     text_done(&begin->must_haves);
     text_done(&begin->prints);
-    text_done(&begin->program);
+    text_done(&begin->path);
     text_done(&begin->model);
+    agent_order_done(&begin->order);
     mem_free(begin);
 }
 
@@ -176,8 +177,9 @@ static struct begin *begin_new(struct board *board) {
     text_init(&begin->root, 4096);
     text_init(&begin->must_haves, TASK_LISTS_MAX);
     text_init(&begin->prints, MUST_PRINTS_MAX);
-    text_init(&begin->program, AGENT_DEFINITION_MAX);
+    text_init(&begin->path, PATH_MAX_BYTES);
     text_init(&begin->model, MODEL_MAX);
+    agent_order_init(&begin->order);
     text_init(&begin->worktree, TREE_JOB_BYTES);
     board_tree_init(&begin->tree, &board->boards->trees);
     ask_init(&begin->ask, &board->boards->room.asker, &rules, begin);
@@ -222,19 +224,23 @@ static struct bytes begin_folder(const struct begin *begin) {
 
 static struct err start_tx(struct tx *tx, void *ctx) {
     struct begin *begin = ctx;
+    const struct agent_order *order = &begin->order;
     const struct attempt_start start = {
         .attempt = bytes_of(begin->attempt.text),
         .task = bytes_of(begin->task.text),
         .agent = text_bytes(&begin->agent),
-        .program = text_bytes(&begin->program),
-        .model = text_bytes(&begin->model),
+        .program = text_bytes(&order->program),
+        .model = text_bytes(order->model.len > 0 ? &order->model : &begin->model),
+        .settings = agent_order_settings(order),
+        .instructions = agent_order_instructions(order),
+        .path = text_bytes(&begin->path),
         .model_default = bytes_of(begin->model_default.name),
         .root = begin_folder(begin),
         .worktree = has_tree(begin) ? text_bytes(&begin->tree.worktree) : BYTES(""),
         .diff = has_tree(begin) ? text_bytes(&begin->tree.diff) : BYTES(""),
         .diff_since = has_tree(begin) ? bytes_of(begin->tree.texts[TREE_BASE]) : BYTES(""),
         .prints = text_bytes(&begin->prints),
-        .resumes = begin->resumes,
+        .resumes = order->resumes,
         .session = begin->session,
         .run = begin->run,
         .message = begin->message,
@@ -274,28 +280,13 @@ static void start_begin(void *ctx) {
 
 static void begin_start(struct begin *begin) {
     begin->state = BEGIN_STARTING;
-    if (begin->program.len > 0 ||
+    if (begin->order.kind == AGENT_ORDER_PROGRAM ||
         !connections_look(boards_of(begin)->options.connections, start_begin, begin)) {
         start_begin(begin);
     }
 }
 
 /* --- Its agent, in the pool ------------------------------------------------------------------- */
-
-static void program_see(void *ctx, const struct agent_seen *seen) {
-    struct begin *begin = ctx;
-    struct agent_definition what = *seen->what;
-    begin->usable = agent_may_start(seen->found);
-    if (!begin->usable) {
-        why_set(&begin->why, "agent '%.64s' is %s: %s", what.name, agent_found_names[seen->found],
-                seen->why);
-        return;
-    }
-    begin->resumes = (program_can(seen->program) & PROGRAM_RESUMES) != 0;
-    begin->usable = !err_failed(agent_definition_write(&what, &begin->program));
-    text_clear(&begin->model); /* The project's is for native agents. */
-    text_addf(&begin->model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");
-}
 
 /* Fingerprints of what must not change, before the attempt begins. */
 static void prints_take(struct begin *begin) {
@@ -312,26 +303,30 @@ static void agent_look(struct pool_job *job) {
     struct begin *begin = CONTAINER_OF(job, struct begin, job);
     const struct boards_options *options = &boards_of(begin)->options;
     /* Definitions are the project's: those in a tree may be the agent's own. */
-    const struct agent_search search = {.root = begin->root.len > 0 ? begin->root.data : NULL,
-                                        .home = options->home,
-                                        .path = getenv("PATH"),
-                                        .rows = options->agents};
-    text_clear(&begin->program);
+    const struct agent_wish wish = {.name = text_bytes(&begin->agent),
+                                    .root = begin->root.len > 0 ? begin->root.data : NULL,
+                                    .home = options->home,
+                                    .config_dir = options->config_dir,
+                                    .path = begin->path.len > 0 ? begin->path.data : NULL,
+                                    .rows = options->agents,
+                                    .model = BYTES(""),
+                                    .adds = TOOL_NEEDS_TASK,
+                                    .takes_names = begin->model.len > 0};
     if (begin->work == BOARD_ATTEMPT) {
         prints_take(begin);
     }
-    if (!agent_find(&search, text_bytes(&begin->agent), program_see, begin)) {
-        begin->usable = begin->resumes = true; /* A native one. */
-    }
+    agent_order_find(&wish, &begin->order);
 }
 
 static void agent_looked(struct pool_job *job) {
     struct begin *begin = CONTAINER_OF(job, struct begin, job);
     struct boards *boards = boards_of(begin);
+    begin->why = begin->order.why;
     if (boards->room.asker.stopping) {
         room_maybe_stopped(&boards->room);
-    } else if (begin->usable && (!agent_json_by_port(text_bytes(&begin->program)) ||
-                                 dispatch_has_address(boards->options.dispatch, &begin->why))) {
+    } else if (agent_order_is_good(&begin->order) &&
+               (!agent_json_by_port(text_bytes(&begin->order.program)) ||
+                dispatch_has_address(boards->options.dispatch, &begin->why))) {
         begin_start(begin);
     } else {
         begin_fail(begin);
@@ -340,6 +335,8 @@ static void agent_looked(struct pool_job *job) {
 
 static void begin_look(struct begin *begin) {
     begin->state = BEGIN_LOOKING;
+    agent_order_set_aliases(
+        &begin->order, connections_settings(boards_of(begin)->options.connections)->model_aliases);
     pool_begin(&boards_of(begin)->room.pool, &begin->job,
                must_has(text_bytes(&begin->must_haves), MUST_OF_UNCHANGED) ? POOL_SLOW : POOL_QUICK,
                agent_look, agent_looked);
@@ -399,6 +396,9 @@ static void begin_fill(struct tx *tx, const struct task *task, struct begin *beg
     const struct bytes model =
         tx_text(tx, "SELECT model FROM projects WHERE owner = $1 AND name = $2",
                 ARGS(arg_text(task->owner), arg_text(task->project)));
+    const struct bytes path =
+        tx_text(tx, "SELECT path FROM projects WHERE owner = $1 AND name = $2",
+                ARGS(arg_text(task->owner), arg_text(task->project)));
     struct task_tree tree;
     tx_task_tree(tx, task, &tree);
     const bool used = begin->work == BOARD_ATTEMPT ? tree.wanted : tree.worktree.len > 0;
@@ -407,9 +407,10 @@ static void begin_fill(struct tx *tx, const struct task *task, struct begin *beg
     const struct {
         struct text *text;
         struct bytes value;
-    } texts[] = {{&begin->agent, task->agent},   {&begin->root, root},
-                 {&begin->model, model},         {&begin->must_haves, task->must_haves},
-                 {&begin->prints, task->prints}, {&begin->worktree, tree.worktree}};
+    } texts[] = {{&begin->agent, task->agent},     {&begin->root, root},
+                 {&begin->model, model},           {&begin->path, path},
+                 {&begin->prints, task->prints},   {&begin->must_haves, task->must_haves},
+                 {&begin->worktree, tree.worktree}};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         text_clear(texts[i].text);
         text_add(texts[i].text, texts[i].value.data, texts[i].value.len);

@@ -34,7 +34,8 @@ struct boards_options {
     struct connections *connections;
     struct dispatch *dispatch;
     struct agent_rows *agents;
-    const char *home; /* Home of the user; "": none. */
+    const char *home;       /* Home of the user; "": none. */
+    const char *config_dir; /* As of struct agent_places. */
     struct run_bounds bounds;
 };
 struct boards;

@@ -1,12 +1,9 @@
 /* child.c: the child of a step begins: an agent, a command, a workflow, a flow.
  *
  * An agent is looked up in the pool first: a type of agent, else a program. A name that nobody has
- * fails the step; nothing is used in its place. Native agents of flows only read, unless their type
- * names its tools; programs do what their definition lets them.
+ * fails the step; nothing is used in its place. Agents of flows only read: native ones unless their
+ * type names its tools, programs always.
  */
-#include <stdlib.h>
-
-#include "agent/find.h"
 #include "agent/program.h"
 #include "base/json/json.h"
 #include "base/memory.h"
@@ -16,8 +13,6 @@
 #include "dispatch/workflow/start.h"
 #include "engine/job/spec.h"
 #include "loop/world.h"
-#include "rules/agent/definition.h"
-#include "tool/agent_types.h"
 
 enum { SPEC_MAX = 1 << 20, TITLE_MAX = 200 };
 
@@ -76,18 +71,20 @@ static struct err agent_tx(struct tx *tx, void *ctx) {
         why_set(&run->why, "its schema is longer than %d bytes", TURN_SCHEMA_MAX);
         return err_make(ERR_BAD_FIELD, "flows: schema");
     }
-    const struct session_new session = {.session = run->session,
-                                        .owner = text_bytes(&run->owner),
-                                        .parent = BYTES(""),
-                                        .project = text_bytes(&run->project),
-                                        .title = text_bytes(&run->title),
-                                        .model = text_bytes(&run->child_model),
-                                        .agent = agent_name(run),
-                                        .root = text_bytes(&run->root),
-                                        .instructions = text_bytes(&run->instructions),
-                                        .settings = text_bytes(&run->settings),
-                                        .program = text_bytes(&run->program),
-                                        .archived = true}; /* No list of a person has it. */
+    const struct session_new session = {
+        .session = run->session,
+        .owner = text_bytes(&run->owner),
+        .parent = BYTES(""),
+        .project = text_bytes(&run->project),
+        .title = text_bytes(&run->title),
+        .model = text_bytes(run->agent.model.len > 0 ? &run->agent.model : &run->model),
+        .agent = agent_name(run),
+        .root = text_bytes(&run->root),
+        .path = text_bytes(&run->path),
+        .instructions = agent_order_instructions(&run->agent),
+        .settings = agent_order_settings(&run->agent),
+        .program = text_bytes(&run->agent.program),
+        .archived = true}; /* No list of a person has it. */
     const struct flow_talk talk = {
         .session = &session,
         .message = {.text = text_bytes(&order->text),
@@ -125,93 +122,44 @@ static void agent_begin(void *ctx) {
     child_write(run, agent_tx);
 }
 
-static void program_see(void *ctx, const struct agent_seen *seen) {
-    struct flow_run *run = ctx;
-    run->usable = agent_may_start(seen->found);
-    if (!run->usable) {
-        why_set(&run->why, "agent '%.64s' is %s: %s", seen->what->name,
-                agent_found_names[seen->found], seen->why);
-        return;
-    }
-    run->usable = !err_failed(agent_definition_write(seen->what, &run->program));
-    text_clear(&run->child_model);
-    text_addf(&run->child_model, "%s/%.200s", seen->what->name,
-              seen->what->model != NULL ? seen->what->model : "default");
-}
-
-static void settings_write(struct flow_run *run, tool_set tools) {
-    const char *comma = "";
-    text_clear(&run->settings);
-    text_add_str(&run->settings, "{\"tools\":[");
-    for (unsigned id = 0; id < TOOL_COUNT; id++) {
-        if ((tools & tool_set_of((enum tool_id)id)) != 0) {
-            text_addf(&run->settings, "%s\"%s\"", comma, tool_get((enum tool_id)id)->name);
-            comma = ",";
-        }
-    }
-    text_add_str(&run->settings, "]}");
-}
-
-static void type_take(struct flow_run *run, const struct agent_type *type) {
-    run->usable = true;
-    settings_write(run, type->tools);
-    text_clear(&run->instructions);
-    text_add_str(&run->instructions, type->instructions);
-    if (type->model[0] != '\0') {
-        text_clear(&run->child_model);
-        text_add_str(&run->child_model, type->model);
-    }
-}
-
 static void agent_search(struct pool_job *job) {
     struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
     const struct flows_options *options = &run->flows->options;
-    const char *root = run->root.len > 0 ? text_bytes(&run->root).data : NULL;
-    const struct agent_places places = {
-        .root = root, .home = options->search.home, .config_dir = options->search.config_dir};
-    const struct agent_search search = {.root = root,
-                                        .home = options->search.home,
-                                        .path = getenv("PATH"),
-                                        .rows = options->agents};
-    AUTO(agent_type_done) struct agent_type type = {.tools = 0};
     const struct bytes name = agent_name(run);
-    run->usable = false;
-    run->why.text[0] = '\0';
-    const struct err err =
-        agent_type_find(&places, name.len > 0 ? name : BYTES("Explore"), &type, &run->why);
-    if (!err_failed(err)) {
-        type_take(run, &type);
-    } else if (err.code == ERR_NOT_FOUND && agent_find(&search, name, program_see, run)) {
-        settings_write(run, 0);
-        text_clear(&run->settings); /* A program's own. */
-    }
+    const struct agent_wish wish = {
+        .name = name.len > 0 ? name : BYTES("Explore"),
+        .root = run->root.len > 0 ? run->root.data : NULL,
+        .home = options->search.home,
+        .config_dir = options->search.config_dir,
+        .path = run->path.len > 0 ? run->path.data : NULL,
+        .rows = options->agents,
+        .model = run->order->kind == ORDER_CHILD ? json_bytes(step_json(run), "model") : BYTES(""),
+        .first = AGENT_TYPES_FIRST,
+        .only_reads = true};
+    agent_order_find(&wish, &run->agent);
 }
 
 static void agent_searched(struct pool_job *job) {
     struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
+    run->why = run->agent.why;
     if (run->flows->room.asker.stopping) {
         room_maybe_stopped(&run->flows->room);
-    } else if (!run->usable) {
+    } else if (!agent_order_is_good(&run->agent)) {
         child_refuse(run);
-    } else if (run->program.len > 0 ||
+    } else if (run->agent.kind == AGENT_ORDER_PROGRAM ||
                !connections_look(run->flows->options.connections, agent_begin, run)) {
         agent_begin(run);
     }
 }
 
 static void agent_start(struct flow_run *run) {
-    const struct bytes model =
-        run->order->kind == ORDER_CHILD ? json_bytes(step_json(run), "model") : BYTES("");
-    const struct bytes of_run = text_bytes(&run->model);
     run->state = FLOW_RUN_SEARCHING;
-    text_clear(&run->program);
-    text_clear(&run->child_model);
     text_clear(&run->title);
-    text_add(&run->child_model, model.len > 0 ? model.data : of_run.data,
-             model.len > 0 ? model.len : of_run.len);
     const struct bytes id = run->seen[run->order->at].id;
     text_addf(&run->title, "%.*s: %.*s", (int)utf8_cut(text_bytes(&run->name), TITLE_MAX / 2),
               text_bytes(&run->name).data, (int)id.len, id.data);
+    agent_order_set_aliases(&run->agent,
+                            connections_settings(run->flows->options.connections)->model_aliases);
     pool_begin(&run->flows->room.pool, &run->job, POOL_QUICK, agent_search, agent_searched);
 }
 
@@ -351,6 +299,7 @@ static void child_start(struct flow_run *run, enum flow_kind kind) {
         start->workflow.done = on_workflow_ready;
         start->workflow.spec.name = start->name;
         start->workflow.spec.root = start->root;
+        start->workflow.spec.programs = run->path.len > 0 ? run->path.data : NULL;
         start->workflow.spec.model = start->model;
         start->workflow.spec.args = start->args;
         workflow_start_begin(&start->workflow);
@@ -360,6 +309,7 @@ static void child_start(struct flow_run *run, enum flow_kind kind) {
         start->flow.done = on_flow_ready;
         start->flow.spec.name = start->name;
         start->flow.spec.root = start->root;
+        start->flow.spec.programs = run->path.len > 0 ? run->path.data : NULL;
         start->flow.spec.model = start->model;
         start->flow.spec.input = start->args;
         flow_start_begin(&start->flow);

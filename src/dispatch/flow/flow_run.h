@@ -13,6 +13,7 @@
 
 #include "base/link.h"
 #include "base/text.h"
+#include "dispatch/base/agent_order.h"
 #include "dispatch/base/room.h"
 #include "dispatch/base/table.h"
 #include "dispatch/flow/evaluator.h"
@@ -100,7 +101,7 @@ struct flow_run {
     int64_t due_ms;
     bool orphans;      /* Children run that no step waits for: a tick ends them. */
     enum flow_how how; /* IN_REPORT. */
-    struct text name, file, source, input, model, root, owner, project, rejected,
+    struct text name, file, source, input, model, root, path, owner, project, rejected,
         rules;           /* Owned. rules: settings of the project. */
     json_t *description; /* Owned. */
     struct flow flow;    /* Owned: the same, as it was read once; its steps stay as before all. */
@@ -117,9 +118,9 @@ struct flow_run {
     unsigned crashes;
     /* The child that begins: */
     struct pool_job job;
-    bool usable;
+    struct agent_order agent; /* Owned, as are the next: its agent, as it was found. */
     struct why why;
-    struct text program, child_model, settings, instructions, title; /* Owned. */
+    struct text title;
     struct default_model model_default;
     struct id session, child, message, answer;
     struct start_child *starting; /* Owned by child.c; NULL: none. */

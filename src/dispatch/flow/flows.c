@@ -16,7 +16,7 @@ enum {
     WAIT_MAX_MS = 3600000,
     OVERDUE_MS = 250, /* A time has passed, and what it is for gives signs of life. */
     CRASHES_MAX = 3,
-    RUN_TEXTS = 16,
+    RUN_TEXTS = 13,
     ARTIFACT_FAULT_MAX = 400,
 };
 
@@ -24,10 +24,9 @@ enum {
 
 static struct text *const *texts_of(struct flow_run *run, struct text *ret_texts[RUN_TEXTS]) {
     struct text *const texts[RUN_TEXTS] = {
-        &run->name,        &run->file,     &run->source,   &run->input,
-        &run->model,       &run->root,     &run->owner,    &run->project,
-        &run->rejected,    &run->rules,    &run->rendered, &run->program,
-        &run->child_model, &run->settings, &run->title,    &run->instructions};
+        &run->name,  &run->file,     &run->source, &run->input,   &run->model,
+        &run->root,  &run->path,     &run->owner,  &run->project, &run->rejected,
+        &run->rules, &run->rendered, &run->title};
     memcpy(ret_texts, texts, sizeof texts);
     return ret_texts;
 }
@@ -57,6 +56,7 @@ static void flow_run_free(struct flow_run *run) {
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         text_done(texts_of(run, texts)[i]);
     }
+    agent_order_done(&run->agent);
     table_remove(&run->flows->table, &run->node);
     mem_free(run);
 }
@@ -130,6 +130,7 @@ static struct err description_read(struct flow_run *run, const struct flow_look 
     text_set(&run->input, texts->input);
     text_set(&run->model, texts->model);
     text_set(&run->root, texts->root);
+    text_set(&run->path, texts->path);
     text_set(&run->owner, look->run.owner);
     text_set(&run->project, look->run.project);
     struct err err = json_parse_wrapped(texts->description, &run->description, NULL);
@@ -663,6 +664,7 @@ static struct flow_run *flow_run_new(struct flows *flows, struct bytes name) {
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         text_init(texts_of(run, texts)[i], FLOW_TEXT_MAX);
     }
+    agent_order_init(&run->agent);
     ask_init(&run->ask, &flows->room.asker, &rules, run);
     run->ask.run = run->node.name;
     table_add(&flows->table, &run->node);

@@ -81,6 +81,9 @@ MUST_CHECK static struct err spec_write(struct flow_start *start, struct bytes n
     text_add_member(text, "flow", name);
     text_add_member(text, "file", bytes_of(start->script.entry.file));
     text_add_member_or_null(text, "root", text_or(start->spec.root, BYTES("")));
+    if (start->spec.programs != NULL) {
+        text_add_member(text, "path", bytes_of(start->spec.programs));
+    }
     text_add_member_or_null(text, "resumed_from", text_bytes(&start->old.texts[FLOW_SOURCE_RUN]));
     text_add_name(text, "input");
     text_add(text, text_bytes(&start->input).data, start->input.len);
@@ -370,6 +373,7 @@ static void old_inherit(struct flow_start *start) {
     const struct text *budget = &start->old.texts[FLOW_SOURCE_BUDGET];
     spec->root = inherited(start, spec->root, FLOW_SOURCE_ROOT);
     spec->model = inherited(start, spec->model, FLOW_SOURCE_MODEL);
+    spec->programs = inherited(start, spec->programs, FLOW_SOURCE_PATH);
     spec->project = inherited(start, spec->project, FLOW_SOURCE_PROJECT);
     spec->timeout_ms = spec->timeout_ms > 0 ? spec->timeout_ms : start->old.timeout_ms;
     if (spec->budget == NULL && budget->len > 0 &&

@@ -24,7 +24,8 @@ struct flow_spec {
     const char *name, *path, *script;           /* Exactly one; script: a text. */
     const char *title;                          /* Names a text; NULL: "flow.js". */
     const char *root, *model, *project, *label; /* NULL: none. */
-    const json_t *input;                        /* Any value; NULL: {}. A text is the question. */
+    const char *programs; /* PATH of its programs; NULL: that of the daemon. */
+    const json_t *input;  /* Any value; NULL: {}. A text is the question. */
     const json_t *notify; /* Receivers of its end, as job_spec_notify accepted them; NULL: none. */
     int64_t timeout_ms;   /* For the run; 0: none. */
     /* Limits of a budget of its own, which job_spec_budget accepts; a null: none. NULL: not said,

@@ -5,42 +5,22 @@
 
 #include "agent/find.h"
 #include "base/memory.h"
+#include "dispatch/base/agent_order.h"
 #include "dispatch/turn/work.h"
 
-enum { NAMES_SHOWN_MAX = 1000, MODEL_MAX = 300 };
+enum { NAMES_SHOWN_MAX = 1000 };
 
 struct program_search {
     const struct turns_options *options;
     const char *root, *path; /* "": none. */
     struct spawn_request request;
-    struct text program, model; /* Owned: what was found. */
-    enum card_cause cause;      /* CARD_DONE: there is one; else `why` says it to the model. */
+    struct agent_order order; /* Owned: what was found. */
+    enum card_cause cause;    /* CARD_DONE: there is one; else `why` says it to the model. */
     struct why why;
-    struct err err; /* Memory was short. */
 };
 
 static void program_search_done(struct program_search *search) {
-    text_done(&search->program);
-    text_done(&search->model);
-}
-
-static void program_see(void *ctx, const struct agent_seen *seen) {
-    struct program_search *search = ctx;
-    struct agent_definition what = *seen->what;
-    const char *model = search->request.model;
-    if (err_failed(agent_model_check(model, &search->why))) {
-        search->cause = CARD_BAD_ARGUMENTS;
-        return;
-    }
-    if (!agent_may_start(seen->found)) {
-        search->cause = CARD_REFUSED;
-        why_set(&search->why, "The agent '%.64s' is %s: %s", what.name,
-                agent_found_names[seen->found], seen->why);
-        return;
-    }
-    what.model = model[0] != '\0' ? model : what.model;
-    text_addf(&search->model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");
-    search->err = agent_definition_write(&what, &search->program);
+    agent_order_done(&search->order);
 }
 
 static void usable_add(void *ctx, const struct agent_seen *seen) {
@@ -50,9 +30,14 @@ static void usable_add(void *ctx, const struct agent_seen *seen) {
     }
 }
 
-static void unknown_refuse(struct program_search *search, const struct agent_search *places) {
+static void unknown_refuse(struct program_search *search) {
+    const struct agent_search places = {.root = search->root,
+                                        .home = search->options->home,
+                                        .path =
+                                            search->path[0] != '\0' ? search->path : getenv("PATH"),
+                                        .rows = search->options->agents};
     AUTO(text_done) struct text names = text_up_to(NAMES_SHOWN_MAX);
-    agent_each(places, usable_add, &names);
+    agent_each(&places, usable_add, &names);
     search->cause = CARD_NOT_FOUND;
     why_set(&search->why,
             "There is no program '%.64s' that is an agent; there %s %s. Without \"agent\" the "
@@ -62,22 +47,28 @@ static void unknown_refuse(struct program_search *search, const struct agent_sea
 }
 
 static void program_search_run(struct program_search *search, const struct tool_call *call) {
-    const struct agent_search places = {.root = search->root,
-                                        .home = search->options->home,
-                                        .path =
-                                            search->path[0] != '\0' ? search->path : getenv("PATH"),
-                                        .rows = search->options->agents};
     spawn_request_read(call, &search->request);
-    text_init(&search->program, AGENT_DEFINITION_MAX);
-    text_init(&search->model, MODEL_MAX);
+    agent_order_init(&search->order);
     search->cause = CARD_DONE;
-    search->err = ERR_OK;
     if (search->request.tools != NULL) {
         search->cause = CARD_BAD_ARGUMENTS;
         why_set(&search->why,
                 "tools: a program has tools of its own; leave this out with \"agent\"");
-    } else if (!agent_find(&places, bytes_of(search->request.agent), program_see, search)) {
-        unknown_refuse(search, &places);
+        return;
+    }
+    const struct agent_wish wish = {.name = bytes_of(search->request.agent),
+                                    .root = search->root,
+                                    .home = search->options->home,
+                                    .path = search->path,
+                                    .rows = search->options->agents,
+                                    .model = bytes_of(search->request.model),
+                                    .first = AGENT_PROGRAMS_ONLY};
+    agent_order_find(&wish, &search->order);
+    if (search->order.kind == AGENT_ORDER_UNKNOWN) {
+        unknown_refuse(search);
+    } else if (search->order.kind == AGENT_ORDER_REFUSED) {
+        search->cause = search->order.err.code == ERR_BAD_FIELD ? CARD_BAD_ARGUMENTS : CARD_REFUSED;
+        search->why = search->order.why;
     }
 }
 
@@ -104,21 +95,16 @@ static void program_run(struct talk_work *work) {
     struct program_search search = {
         .options = &work->talk->turns->options, .root = work->root, .path = work->path};
     program_search_run(&search, &work->call);
-    work->err = search.err;
     if (search.cause != CARD_DONE) {
         failure_result_write(search.cause, search.why.text, &work->result);
         return;
     }
-    work->fresh->program = search.program;
-    work->fresh->model = search.model;
-    search.program = search.model = (struct text){0}; /* Handed over. */
+    work->fresh->program = search.order.program;
+    work->fresh->model = search.order.model;
+    search.order.program = search.order.model = (struct text){0}; /* Handed over. */
 }
 
 static void program_done(struct talk_work *work) {
-    if (err_failed(work->err)) {
-        failure_result_write(
-            CARD_NO_MEMORY, "There was no memory to find this agent; try it again.", &work->result);
-    }
     if (work->result.cause == CARD_DONE) {
         rows__send(work);
     } else {

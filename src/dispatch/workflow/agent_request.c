@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "dispatch/base/agent_order.h"
 #include "dispatch/turn/turns.h"
 #include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/history.h"
@@ -31,13 +32,7 @@ struct bytes call__agent_type(const struct call *call) {
 const char *workflows__known_model(const struct workflows *workflows, struct bytes name,
                                    struct model_name *room) {
     const struct settings *settings = connections_settings(workflows->options.connections);
-    name.len = strnlen(name.data, name.len); /* As rows have it, and bounded. */
-    if (memchr(name.data, '/', name.len) != NULL && name.len < sizeof room->text) {
-        memcpy(room->text, name.data, name.len);
-        room->text[name.len] = '\0';
-        return room->text;
-    }
-    return model_alias_find(settings->model_aliases, name, room) ? room->text : NULL;
+    return agent_model_known(settings->model_aliases, name, room);
 }
 
 /* As its script has it, else the definition of its type; empty: neither names one. */

@@ -10,65 +10,51 @@
 #include "agent/find.h"
 #include "base/json/schema.h"
 #include "base/memory.h"
+#include "dispatch/base/agent_order.h"
 #include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/check.h"
 
 enum { NAME_SHOWN_MAX = 100 };
 
-struct program_wish {
-    struct call *call;
-    struct why *why;
-    bool usable;
-};
-
-static void program_see(void *ctx, const struct agent_seen *seen) {
-    struct program_wish *wish = ctx;
-    if (!agent_may_start(seen->found)) {
-        why_set(wish->why, "agent '%.64s' is %s: %s", seen->what->name,
-                agent_found_names[seen->found], seen->why);
-        return;
-    }
-    struct call *call = wish->call;
-    struct agent_definition what = *seen->what;
-    AUTO(text_done) struct text model = text_up_to(SETTINGS_MODEL_MAX);
-    const char *asked = json_string_value(call__option(call, "model"));
-    /* "inherit" is the word of types of agents for the model that there is without one. */
-    const bool named = asked != NULL && asked[0] != '\0' && strcmp(asked, "inherit") != 0;
-    what.model = named ? asked : what.model;
-    if (err_failed(agent_model_check(what.model, wish->why))) {
-        return;
-    }
-    text_addf(&model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");
-    call->type = (struct agent_type){.model = mem_copy(text_bytes(&model).data, model.len),
-                                     .isolated = what.isolation != NULL};
-    wish->usable = !err_failed(agent_definition_write(&what, &call->program));
-}
-
 /* Types of agents go before programs of the same name, since scripts of other hosts mean those.
  * ERR_NOT_FOUND: nothing has this name. */
 static struct err lookup_named(struct call *call, const struct agent_places *places,
                                struct bytes type, struct why *why) {
-    struct program_wish wish = {.call = call, .why = why};
-    const struct bytes path = json_bytes(call->workflow->spec, "path");
-    const struct agent_search search = {.root = places->root,
-                                        .home = places->home,
-                                        .path = path.len > 0 ? path.data : getenv("PATH"),
-                                        .rows = call->workflow->workflows->options.agents};
+    AUTO(agent_order_done) struct agent_order order;
+    const struct agent_wish wish = {.name = type,
+                                    .root = places->root,
+                                    .home = places->home,
+                                    .path = json_str(call->workflow->spec, "path", NULL),
+                                    .rows = call->workflow->workflows->options.agents,
+                                    .model = json_text(call__option(call, "model")),
+                                    .first = AGENT_PROGRAMS_ONLY};
     text_clear(&call->program);
     const struct err err = agent_type_find(places, type, &call->type, why);
-    if (err.code != ERR_NOT_FOUND || !agent_find(&search, type, program_see, &wish)) {
+    if (err.code != ERR_NOT_FOUND) {
         return err;
     }
-    if (wish.usable &&
-        workflow__is_confined(call->workflow)) { /* spawn_subagent asks a person first. */
-        wish.usable = false;
-        why_set(why,
-                "'%.*s' is a program, which the permissions of a session do not hold, and a "
-                "workflow that a model started may not use one; a person can start the workflow, "
-                "or the model can call spawn_subagent with \"agent\"",
-                (int)type.len, type.data);
+    agent_order_init(&order);
+    agent_order_find(&wish, &order);
+    if (order.kind == AGENT_ORDER_UNKNOWN) {
+        return err;
     }
-    return wish.usable ? ERR_OK : err_make(ERR_BAD_FIELD, "workflow: agent type");
+    if (order.kind == AGENT_ORDER_REFUSED) {
+        *why = order.why;
+        return err_make(ERR_BAD_FIELD, "workflow: agent type");
+    }
+    if (workflow__is_confined(call->workflow)) { /* spawn_subagent asks a person first. */
+        return err_why(why, ERR_BAD_FIELD,
+                       "'%.*s' is a program, which the permissions of a session do not hold, and a "
+                       "workflow that a model started may not use one; a person can start the "
+                       "workflow, or the model can call spawn_subagent with \"agent\"",
+                       (int)type.len, type.data);
+    }
+    call->type =
+        (struct agent_type){.model = text_take(&order.model, NULL), .isolated = order.isolated};
+    text_done(&call->program);
+    call->program = order.program;
+    order.program = (struct text){0}; /* Handed over. */
+    return ERR_OK;
 }
 
 /* "PLUGIN:NAME" of another host: without the plugin. Empty: the name has none. */

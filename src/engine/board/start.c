@@ -240,6 +240,9 @@ struct err attempts__session(struct tx *tx, const struct attempt_start *start,
                                      .model = start->model,
                                      .agent = agent,
                                      .root = start->root,
+                                     .path = start->path,
+                                     .instructions = start->instructions,
+                                     .settings = start->settings,
                                      .program = start->program};
     return tx_session_create(tx, &what, ret_row);
 }

@@ -9,10 +9,12 @@
 #include "engine/turn/submit.h"
 
 struct attempt_start {
-    struct bytes attempt;        /* try_… */
-    struct bytes task, agent;    /* For a review: tsk_…, and its reviewer. */
-    struct bytes program, model; /* Set for a program; "": a native agent. */
+    struct bytes attempt;                /* try_… */
+    struct bytes task, agent;            /* For a review: tsk_…, and its reviewer. */
+    struct bytes program, model;         /* program "": a native agent. */
+    struct bytes settings, instructions; /* For a native agent; "": none. */
     struct bytes model_default, root;
+    struct bytes path;     /* PATH of its session; "": that of the daemon. */
     struct bytes prints;   /* Fingerprints of what must not change (must.h); "": as they are. */
     struct bytes worktree; /* JSON of the tree that `root` is in; "": none. */
     struct bytes diff, diff_since; /* Changes in the tree since that commit; "": not known. */

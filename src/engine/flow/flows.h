@@ -64,6 +64,7 @@ enum flow_source_text {
     FLOW_SOURCE_INPUT,
     FLOW_SOURCE_MODEL,
     FLOW_SOURCE_ROOT,
+    FLOW_SOURCE_PATH,
     FLOW_SOURCE_PROJECT,
     FLOW_SOURCE_BUDGET, /* JSON of its limits; "": it had none of its own. */
     FLOW_SOURCE_TEXTS
@@ -106,6 +107,7 @@ struct flow_look {
 /* Texts of a flow, which never change. */
 struct flow_texts {
     struct bytes name, file, source, description, input, model, root;
+    struct bytes path; /* PATH of the client that started it; "": that of the daemon. */
 };
 struct flow_item {
     size_t place;

@@ -35,6 +35,12 @@ static struct err ended_find(struct tx *tx, const struct run_key *key, struct ru
     return ERR_OK;
 }
 
+struct bytes flows__path(struct tx *tx, struct bytes spec) {
+    AUTO(json_release) json_t *json = NULL;
+    const struct err err = json_parse_wrapped(spec, &json, NULL /* no why */);
+    return err_failed(err) ? BYTES("") : tx_copy(tx, json_bytes(json, "path"));
+}
+
 /* As it stands in the spec of the run. */
 static struct bytes spec_budget(struct tx *tx, struct bytes spec) {
     AUTO(json_release) json_t *json = NULL;
@@ -70,6 +76,7 @@ struct err tx_flow_source(struct tx *tx, const struct run_key *key, struct flow_
                                                  [FLOW_SOURCE_INPUT] = rows_copy(rows, 3),
                                                  [FLOW_SOURCE_MODEL] = rows_copy(rows, 4),
                                                  [FLOW_SOURCE_ROOT] = rows_copy(rows, 5),
+                                                 [FLOW_SOURCE_PATH] = flows__path(tx, row.spec),
                                                  [FLOW_SOURCE_PROJECT] = row.project,
                                                  [FLOW_SOURCE_BUDGET] = spec_budget(tx, row.spec)},
                                        .timeout_ms = rows_int(rows, 6)};

@@ -67,7 +67,9 @@ static inline struct bytes flows__status_shown(const struct flow_step *step) {
 }
 extern const char *const flow_stage_names[]; /* By value; NULL ends them. */
 
-/* rerun.c: steps of a new run that have results of an ended one. */
+/* rerun.c: PATH of the client that started the run, by its spec; "": it has none. In the arena. */
+struct bytes flows__path(struct tx *tx, struct bytes spec);
+/* The same: steps of a new run that have results of an ended one. */
 struct flow_reused {
     int64_t run;  /* Id of that one; 0: there is none, and the rest is not set. */
     size_t *from; /* In the arena, by place: the step there; FLOW_NONE: it runs. */

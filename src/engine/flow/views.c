@@ -49,7 +49,8 @@ struct err tx_flow_texts(struct tx *tx, const struct flow_look *look,
                                          .description = rows_copy(rows, 3),
                                          .input = rows_copy(rows, 4),
                                          .model = rows_copy(rows, 5),
-                                         .root = rows_copy(rows, 6)};
+                                         .root = rows_copy(rows, 6),
+                                         .path = flows__path(tx, look->run.spec)};
     }
     return rows != NULL ? tx_error(tx) : tx_fail(tx, err_make(ERR_STORE_CORRUPT, "flows: texts"));
 }

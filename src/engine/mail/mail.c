@@ -58,39 +58,27 @@ static struct err to_session(struct tx *tx, const struct sending *sending, struc
     return ERR_OK;
 }
 
-/* An agent that is no program is one if its project names it. */
-static bool board_names(struct tx *tx, struct bytes owner, struct bytes name, struct bytes agent) {
-    struct project project;
+/* Whether the project names a model, and the agent: which is then one of that model, where nothing
+ * else is known of it. */
+static bool board_names(const struct project *project, struct bytes agent) {
     struct board_agent agents[BOARD_AGENTS_MAX];
-    const struct resource_key key = {owner, name};
     AUTO(json_release) json_t *board = NULL;
-    bool found = false, named = false;
-    tx_fail(tx, tx_resource_find(tx, &project_resource, &key, &found, &project));
-    if (!found || err_failed(json_parse_wrapped(project.board, &board, NULL))) {
+    bool named = false;
+    if (err_failed(json_parse_wrapped(project->board, &board, NULL))) {
         json_release(&board);
     }
-    const size_t count = board_agents(board, found ? project.agent : BYTES(""), agents);
+    const size_t count = board_agents(board, project->agent, agents);
     for (size_t i = 0; i < count && !named; i++) {
         named = bytes_equal(agents[i].name, agent);
     }
-    return named || bytes_equal(json_bytes(board, "reviewer"), agent);
+    return project->model.len > 0 && (named || bytes_equal(json_bytes(board, "reviewer"), agent));
 }
 
 /* The main session that is not there yet. */
 static struct err session_make(struct tx *tx, const struct sending *sending,
-                               const struct session_main *main, struct mail *io_mail,
-                               struct why *why) {
+                               const struct session_main *main, struct mail *io_mail) {
     const struct mail_session *with = sending->session;
     struct session_row row;
-    if (!with->found && !board_names(tx, main->owner, io_mail->project, main->agent)) {
-        return err_failed(tx_error(tx))
-                   ? tx_error(tx)
-                   : err_why(why, ERR_NOT_FOUND,
-                             "there is no agent '%.*s' in project '%.*s' ('drover agent ls' lists "
-                             "programs that are agents)",
-                             (int)main->agent.len, main->agent.data, (int)io_mail->project.len,
-                             io_mail->project.data);
-    }
     const struct session_new what = {.session = with->session,
                                      .owner = main->owner,
                                      .parent = BYTES(""),
@@ -99,6 +87,9 @@ static struct err session_make(struct tx *tx, const struct sending *sending,
                                      .model = with->model,
                                      .agent = main->agent,
                                      .root = main->root,
+                                     .path = with->path,
+                                     .settings = with->settings,
+                                     .instructions = with->instructions,
                                      .program = with->program};
     struct err err = tx_session_create(tx, &what, &row);
     err = err_failed(err) ? err : tx_session_mark_main(tx, row.id);
@@ -109,8 +100,11 @@ static struct err session_make(struct tx *tx, const struct sending *sending,
 static struct err to_agent(struct tx *tx, const struct sending *sending, struct bytes agent,
                            struct mail *io_mail, struct mail_wanted *ret_wanted, struct why *why) {
     const struct bytes owner = sending->key->owner, project = io_mail->project;
-    struct bytes root = tx_text(tx, "SELECT root FROM projects WHERE owner = $1 AND name = $2",
-                                ARGS(arg_text(owner), arg_text(project)));
+    const struct resource_key key = {owner, project};
+    struct project of = {.root = BYTES("")};
+    bool known = false;
+    tx_fail(tx, tx_resource_find(tx, &project_resource, &key, &known, &of));
+    struct bytes root = known ? of.root : BYTES("");
     if (root.len == 0 && bytes_equal(project, io_mail->from_project)) {
         root = session_member(tx, "SELECT root FROM sessions WHERE session = $1",
                               io_mail->from_session);
@@ -130,16 +124,26 @@ static struct err to_agent(struct tx *tx, const struct sending *sending, struct 
     const struct session_main main = {.owner = owner, .agent = agent, .root = root};
     struct session_row row;
     bool found = false;
-    const struct err err = tx_session_main(tx, &main, &found, &row);
+    const struct err err =
+        err_failed(tx_error(tx)) ? tx_error(tx) : tx_session_main(tx, &main, &found, &row);
     if (err_failed(err) || found) {
         io_mail->session = found ? row.session : BYTES("");
         return err;
     }
     if (sending->session->looked) {
-        return session_make(tx, sending, &main, io_mail, why);
+        return session_make(tx, sending, &main, io_mail);
     }
-    *ret_wanted = (struct mail_wanted){.wanted = true, .agent = agent, .root = root};
-    return ERR_OK;
+    struct bytes path = known ? of.path : BYTES("");
+    if (path.len == 0) {
+        path = session_member(tx, "SELECT path FROM sessions WHERE session = $1",
+                              io_mail->from_session);
+    }
+    *ret_wanted = (struct mail_wanted){.wanted = true,
+                                       .agent = agent,
+                                       .root = root,
+                                       .path = path,
+                                       .named = known && board_names(&of, agent)};
+    return tx_error(tx);
 }
 
 static struct err receiver_find(struct tx *tx, const struct sending *sending, struct mail *io_mail,

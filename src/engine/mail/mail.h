@@ -33,14 +33,16 @@ struct mail_key {
 struct mail_wanted {
     bool wanted;
     struct bytes agent, root;
+    struct bytes path; /* PATH of the project, else of the sender's session; "": the daemon's. */
+    bool named;        /* The project names the agent, and a model. */
 };
 struct mail_session {
-    bool looked;                 /* The agent was looked up: */
-    bool found;                  /* there is a program of that name, */
-    struct bytes program, model; /* with this definition. */
-    struct id session;           /* Name of the session, if it is made. */
-    turn_line line;              /* For urgent mail to a program that works; */
-    struct id message;           /* name of the message by which it joins a turn. */
+    bool looked;                 /* The agent was found, with this definition; */
+    struct bytes program, model; /* model "": that of the project. */
+    struct bytes settings, instructions, path;
+    struct id session; /* Name of the session, if it is made. */
+    turn_line line;    /* For urgent mail to a program that works; */
+    struct id message; /* name of the message by which it joins a turn. */
 };
 /* `io_mail` has what the request said, with "" for the rest, and its name; afterwards all of it.
  * Nothing is stored where ret_wanted->wanted. ERR_NOT_YOUR_TASK: `from` is another one.

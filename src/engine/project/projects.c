@@ -11,7 +11,8 @@ static struct project project_new(const struct resource_key *key, struct bytes r
                             .agent = none,
                             .model = none,
                             .settings = none,
-                            .board = none};
+                            .board = none,
+                            .path = none};
 }
 
 void tx_project_use(struct tx *tx, struct bytes owner, struct bytes name,

@@ -26,6 +26,7 @@ struct project {
     struct bytes owner, name, root, agent, model; /* A use alone gives it only a name. */
     struct bytes settings;                        /* As project_settings_write has them. */
     struct bytes board; /* As board_settings_write has it (rules/board/settings.h). */
+    struct bytes path;  /* PATH in which its programs are looked up; "": that of the daemon. */
     json_t *settings_given, *board_given; /* In a request; NULL: not named. */
     int64_t made_ms, changed_ms;
 };

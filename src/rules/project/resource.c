@@ -39,6 +39,7 @@ static const struct field rows[] = {
           "Agents that work on its tasks: {\"agents\": [{\"name\", \"slots\", \"capabilities\"}], "
           "\"reviewer\", \"hold\", \"worktrees\", \"check_timeout_s\"}; {}: its own agent alone.")},
     {ROW_EACH("board", FIELD_STORED, AT(board)), .use = FIELD_SHOWN, .empty = FIELD_EMPTY_NULL},
+    {ROW_EACH("path", FIELD_TEXT, AT(path)), .use = FIELD_KEPT},
     {ROW_MADE(AT(made_ms))},
     {ROW_CHANGED(AT(changed_ms)), FILTER_SINCE("created or changed"), .width = -FIELD_TIME_WIDTH},
 };
