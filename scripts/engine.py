@@ -19,15 +19,18 @@ import subprocess
 import sys
 import tempfile
 
-RUNTIME = "/usr/share/wabt/wasm2c"  # wasm2c's own, compiled into the library.
+RUNTIME = "/usr/src/wasm2c"  # wasm2c's own, compiled into the library.
 PARTS = 12  # wasm2c writes one file of 260,000 lines; its functions are dealt out to so many.
 MODULE = "quickjs"
-HEADER = "/usr/include/wasm-rt.h"
+UNITS = ("wasm-rt-impl.c", "wasm-rt-mem-impl.c")  # wasm2c 1.0.32 has all in the first.
 PRODUCTS = (f"lib{MODULE}.a", MODULE + ".h", "wasm-rt.h")
+# Each access is checked in software, and the depth of the stack by the engine itself. wasm2c 1.0.32
+# knows the first and second of these names, 1.0.36 the first and third.
 DEFINES = ["-DWASM_RT_MEMCHECK_SIGNAL_HANDLER=0", "-DWASM_RT_USE_STACK_DEPTH_COUNT=0",
+           "-DWASM_RT_NONCONFORMING_UNCHECKED_STACK_EXHAUSTION=1",
            # A trap ends the process, in a function of the worker.
            "-DWASM_RT_TRAP_HANDLER=engine_trapped", "-includeengine.h"]
-DECLARED = "__attribute__((noreturn)) void engine_trapped(int code);\n"
+DECLARED = "__attribute__((noreturn)) void engine_trapped(unsigned code);\n"
 
 
 def contents(path):
@@ -43,7 +46,7 @@ def key_of(options, wasm):
     ingredients = [
         contents(__file__), wasm, said(options.wasm2c, "--version"), said(options.cc, "--version"),
         said(options.cc, "-dumpmachine"), "\0".join(options.flags).encode(),
-        contents(RUNTIME + "/wasm-rt-impl.c"), contents(HEADER),
+        *(contents(os.path.join(RUNTIME, name)) for name in sorted(os.listdir(RUNTIME))),
     ]
     total = hashlib.sha256()
     for ingredient in ingredients:
@@ -57,6 +60,30 @@ def cache_folder():
         return named
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return os.path.join(home, "drover-engine")
+
+
+# --- Names -----------------------------------------------------------------------------------------
+
+NEW_NAME = re.compile(r"\b(wasm2c|w2c)_(quickjs|env|wasi__snapshot__preview1)(?:_(\w+))?\b")
+
+
+def old_name(match):
+    kind, module, name = match.groups()
+    module = module.replace("__", "_")
+    if name is None:
+        return f"Z_{module}_instance_t"
+    return f"Z_{module}{'_' if kind == 'wasm2c' else 'Z_'}{name.replace('0x5F', '_')}"
+
+
+def with_old_names(text):
+    """wasm2c 1.0.36 names things otherwise than 1.0.32 does, whose names the worker uses."""
+    return NEW_NAME.sub(old_name, text)
+
+
+def header_of(text):
+    """A module of 1.0.36 needs no initialisation."""
+    text, init = with_old_names(text), f"Z_{MODULE}_init_module(void)"
+    return text if init in text else f"{text}static inline void {init} {{}}\n"
 
 
 # --- One file of C becomes many ------------------------------------------------------------------
@@ -80,25 +107,30 @@ def cut(source):
     def line_of(start):
         return next(i for i, line in enumerate(lines) if line.startswith(start))
 
-    first, bodies = line_of("static void init_func_types"), line_of("static void init_globals")
-    end = lines.index("}", first) + 1
+    bodies = line_of("static void init_globals")
 
     def published(line):
-        return re.sub(r"^static (\w+ w2c_)", r"\1", line)
+        return re.sub(r"^static (\w+ (?:w2c|Z)_)", r"\1", line)
 
-    shared, main, functions = [], [], []
-    for line in lines[:first]:
-        if line.startswith("static bool s_module_initialized"):
+    # Types of functions are compared by their address first: they are there once. They are numbers
+    # that the module asks for (1.0.32), or texts (1.0.36).
+    shared, main, functions, inside = [], [], [], False
+    for line in lines[:bodies]:
+        inside = inside or line.startswith("static void init_func_types")
+        text = re.match(r"FUNC_TYPE_T\((\w+)\) = ", line)
+        if inside or line.startswith("static bool s_module_initialized"):
             main.append(line)
         elif line.startswith("static u32 func_types["):
             main.append(line[len("static "):])
             shared.append("extern " + line[len("static "):])
+        elif text:
+            main.append(f"const char {text[1]}[] = {line[text.end():]}")
+            shared.append(f"extern const char {text[1]}[];")
         else:
-            shared.append(line)
-    main += lines[first:end]
-    shared += [published(line) for line in lines[end:bodies]]
+            shared.append(published(line))
+        inside = inside and line != "}"
     for chunk in chunks(lines[bodies:]):
-        heads = (i for i, line in enumerate(chunk) if re.match(r"static \w+ w2c_.*\(", line))
+        heads = (i for i, line in enumerate(chunk) if re.match(r"static \w+ (w2c|Z)_.*\(", line))
         head = next(heads, None)
         if head is None:
             main += chunk
@@ -121,20 +153,20 @@ def make(options, folder):
     generated = os.path.join(folder, "generated.c")
     subprocess.check_call([options.wasm2c, "-n", MODULE, options.wasm, "-o", generated])
     with open(generated, encoding="utf-8") as file:
-        text = file.read()
+        text = with_old_names(file.read())
     os.remove(generated)
     shared, parts = cut(text.replace('"generated.h"', f'"{MODULE}.h"'))
-    os.rename(os.path.join(folder, "generated.h"), os.path.join(folder, MODULE + ".h"))
+    with open(os.path.join(folder, "generated.h"), encoding="utf-8") as file:
+        write(os.path.join(folder, MODULE + ".h"), [header_of(file.read())])
     write(os.path.join(folder, "shared.h"), ["#pragma GCC visibility push(hidden)"] + shared)
     write(os.path.join(folder, "engine.h"), [DECLARED])
     names = []
     for number, part in enumerate(parts):
         names.append(f"part{number:02}")
         write(os.path.join(folder, names[-1] + ".c"), ['#include "shared.h"'] + part)
-    for name in ("wasm-rt-impl.c", "wasm-rt-impl.h"):
+    for name in os.listdir(RUNTIME):
         shutil.copy(os.path.join(RUNTIME, name), folder)
-    shutil.copy(HEADER, folder)
-    names.append("wasm-rt-impl")
+    names += [name[:-2] for name in UNITS if os.path.exists(os.path.join(folder, name))]
 
     def compile_one(name):
         subprocess.check_call(

@@ -1,4 +1,4 @@
-// machine.mjs: the computer of a newcomer: a bare Debian 12, as debootstrap makes it.
+// machine.mjs: the computer of a newcomer: a bare Debian, as debootstrap makes it.
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -11,16 +11,16 @@ import { root } from "../integration/lib.mjs";
 const BARE = path.join(root, "test/package/bare");
 const run = promisify(execFile);
 
-/** A bare system, in which nobody is asked. `after(f)` calls f at the end of the tests: all that
+/** A bare system (of Debian 12 if no release is named), in which nobody is asked. `after(f)` calls f at the end of the tests: all that
  *  runs there ends, and the folder is removed. `join` are words before a command of root there. */
-export async function machine(after) {
+export async function machine(after, release = "bookworm") {
   const folder = mkdtempSync(path.join(tmpdir(), "drv-bare-"));
   let first;
   after(async () => {
     if (first?.kill("SIGKILL")) await once(first, "exit");
     rmSync(folder, { recursive: true, force: true });
   });
-  await run(BARE, ["new", folder]);
+  await run(BARE, ["new", folder, release]);
   first = spawn(BARE, ["enter", folder, "sh", "-c", "echo ready; exec sleep infinity"], {
     stdio: ["ignore", "pipe", "inherit"],
   });

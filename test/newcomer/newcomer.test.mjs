@@ -1,4 +1,4 @@
-// newcomer.test.mjs: the README on a bare Debian 12: a clone of this commit, the two commands, and
+// newcomer.test.mjs: the README on a bare Debian 12 and 13: a clone of this commit, the two commands, and
 // every block in order, with a last line and a time of each.
 //
 // What is typed stands in the README, which is read here: a command that it no longer has fails.
@@ -190,12 +190,13 @@ async function fiveMinutes(t, bare) {
   return { last: `${sum.keys} keystrokes, ${seconds.toFixed(0)} s of a person`, seconds };
 }
 
-describe("the README on a bare machine", () => {
+/** The names of Debian 12 and 13. */
+for (const release of ["bookworm", "trixie"]) describe(`the README on a bare ${release}`, () => {
   const table = [];
   let bare;
   let end = () => {};
   before(async () => {
-    bare = await machine((given) => (end = given));
+    bare = await machine((given) => (end = given), release);
     await placeRepository(bare);
   }, { timeout: scaled(300_000) });
   after(async () => {

@@ -419,6 +419,7 @@ class Ids(LintTest):
 
 
 class Tools(LintTest):
+    @unittest.skipUnless(tools.format_version() == tools.FORMAT_VERSION, "another clang-format")
     def test_unformatted_code_is_refused(self):
         style = Tree(ROOT).text(".clang-format")
         files = {".clang-format": style, "src/base/x.c": "int  x ;\n"}

@@ -10,7 +10,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 
 class Setup(unittest.TestCase):
-    def setup(self, *arguments, programs=None, only=None):
+    def setup(self, *arguments, programs=None, only=None, release="/etc/os-release"):
         """Runs it, with `programs` (name: shell text) before the system's, or with `only` some."""
         with tempfile.TemporaryDirectory() as folder:
             for name, text in (programs or {}).items():
@@ -21,7 +21,8 @@ class Setup(unittest.TestCase):
             for name in only or ():
                 os.symlink(shutil.which(name), os.path.join(folder, name))
             path = folder if only else f"{folder}:{os.environ['PATH']}"
-            env = {**os.environ, "PATH": path, "TMPDIR": folder}  # Its `rm` may be one of ours.
+            env = {**os.environ, "PATH": path, "TMPDIR": folder,  # Its `rm` may be one of ours.
+                   "OS_RELEASE": release}
             return subprocess.run(
                 [shutil.which("sh"), os.path.join(ROOT, "scripts/setup"), *arguments],
                 env=env, capture_output=True, text=True, check=False,
@@ -40,7 +41,7 @@ class Setup(unittest.TestCase):
         result = self.setup("build", only=["tr"])
         self.assertEqual(result.returncode, 1)
         self.assertRegex(
-            result.stderr, r"^setup: this is not Debian 12 .*missing: gcc libc6-dev musl-dev .*\n$"
+            result.stderr, r"^setup: this is no Debian .*missing: gcc libc6-dev musl-dev .*\n$"
         )
 
     def test_without_network_one_sentence_names_what_is_missing(self):
@@ -55,6 +56,32 @@ class Setup(unittest.TestCase):
         last = result.stderr.strip().split("\n")[-1]
         self.assertIn("is there a network?; E: Could not resolve host", last)
         self.assertIn("missing: gcc libc6-dev musl-dev meson", last)
+
+    def asked_for(self, release):
+        """What it would install on that system, and what it says before."""
+        programs = {
+            "dpkg-query": "exit 1", "id": "echo 0", "apt-get": "exit 100",
+            "tee": "cat >/dev/null", "mkdir": "exit 0", "rm": "exit 0",
+            "npm": "exit 0",
+        }
+        with tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
+            file.write(release)
+            file.flush()
+            result = self.setup("build", programs=programs, release=file.name)
+        lines = result.stderr.strip().split("\n")
+        return lines[-1].rpartition(": ")[2].split(), lines[:-2]
+
+    def test_both_releases_of_debian_are_served_in_silence(self):
+        for version, parser in (("12", "node-llhttp"), ("13", "libllhttp-dev")):
+            packages, warnings = self.asked_for(f'ID=debian\nVERSION_ID="{version}"\n')
+            self.assertIn(parser, packages)
+            self.assertEqual(warnings, [])
+
+    def test_another_system_with_apt_is_tried_with_a_warning(self):
+        packages, warnings = self.asked_for('ID=other\nPRETTY_NAME="Other 7"\n')
+        self.assertIn("libllhttp-dev", packages)
+        self.assertEqual(
+            warnings, ["setup: drover is tested on Debian 12 and 13; Other 7 is tried"])
 
     def test_without_root_one_sentence_names_what_is_missing(self):
         programs = {

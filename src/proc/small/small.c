@@ -153,7 +153,8 @@ const char *names_next(struct names *names) {
                 return NULL;
             }
         }
-        const struct dirent64 *entry = (const void *)(names->bytes + names->at);
+        /* With offsets of 64 bits this is the kernel's; musl 1.2.5 knows no dirent64. */
+        const struct dirent *entry = (const void *)(names->bytes + names->at);
         names->at += entry->d_reclen;
         names->type = entry->d_type;
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {

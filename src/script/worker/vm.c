@@ -318,8 +318,8 @@ static struct vm *of_wasi(struct Z_wasi_snapshot_preview1_instance_t *wasi) {
 
 /* An access outside of the engine's memory, a stack that ran over, an assertion: whatever it was,
  * nothing in there can be believed any more. wasm2c's runtime calls this. */
-noreturn void engine_trapped(int code);
-noreturn void engine_trapped(int code) {
+noreturn void engine_trapped(unsigned code);
+noreturn void engine_trapped(unsigned code) {
     (void)code; /* The kind of trap is of no use. */
     _exit(SCRIPT_EXIT_BROKEN);
 }
