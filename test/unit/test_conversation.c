@@ -289,8 +289,8 @@ static void only_clear_words_decide_about_a_call(void **state) {
     answered(call, "y", QUESTION_ANSWERED, "{\"decision\":\"allow\"}");
     answered(call, "Yes", QUESTION_ANSWERED, "{\"decision\":\"allow\"}");
     answered(call, "a", QUESTION_ALWAYS, "{\"decision\":\"allow\",\"scope\":\"session\"}");
-    answered(call, "n", QUESTION_ANSWERED, "{\"decision\":\"deny\"}");
-    answered(call, "no, not now", QUESTION_ANSWERED,
+    answered(call, "n", QUESTION_DENIED, "{\"decision\":\"deny\"}");
+    answered(call, "no, not now", QUESTION_DENIED,
              "{\"decision\":\"deny\",\"reason\":\"not now\"}");
     answered(call, "nothing of that", QUESTION_UNCLEAR, "");
     answered(call, "you may", QUESTION_UNCLEAR, "");

@@ -24,11 +24,26 @@ static void a_question_shows_the_whole_call_and_a_list_its_first_line(void **sta
               "Which? …", "Which?\n    1) red");
 }
 
-static void answer_is(const char *approval, const char *line, const char *body, const char *hint) {
+static void answer_cut_is(const char *approval, bool cut, const char *line, const char *expected) {
     AUTO(json_release) json_t *row = parsed(approval);
     AUTO(text_done) struct text text = text_up_to(4000);
-    const char *told = question_answer_write(row, bytes_of(line), &text);
-    assert_string_equal(told == NULL ? text.data : told, hint == NULL ? body : hint);
+    const char *told = question_answer_write(row, cut, bytes_of(line), &text);
+    assert_string_equal(told == NULL ? text.data : told, expected);
+}
+
+static void answer_is(const char *approval, const char *line, const char *body, const char *hint) {
+    answer_cut_is(approval, false, line, hint == NULL ? body : hint);
+}
+
+static void of_a_question_that_was_cut_only_a_no_is_sent(void **state) {
+    (void)state;
+    static const char leave[] = "{\"kind\":\"leave\"}";
+    static const char choice[] =
+        "{\"kind\":\"answer\",\"arguments\":{\"options\":[\"red\",\"blue\"]}}";
+    answer_cut_is(leave, true, "y", question_hint_unread);
+    answer_cut_is(choice, true, "2", question_hint_unread);
+    answer_cut_is(leave, true, "n", "{\"decision\":\"deny\"}");
+    answer_cut_is(leave, true, "y but", "answer y, n, or n and a reason");
 }
 
 static void a_typed_answer_becomes_a_body_or_a_hint(void **state) {
@@ -91,6 +106,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_question_shows_the_whole_call_and_a_list_its_first_line),
         cmocka_unit_test(a_typed_answer_becomes_a_body_or_a_hint),
+        cmocka_unit_test(of_a_question_that_was_cut_only_a_no_is_sent),
         cmocka_unit_test(keys_edit_the_line),
         cmocka_unit_test(each_reason_to_wait_is_a_sentence),
     };

@@ -88,6 +88,7 @@ export const words = {
   /** null: how much more is not known. */
   showRest: (hidden: number | null) => (hidden === null ? "Show the rest"
     : `Show the rest (${Math.ceil(hidden / 1024)} kB)`),
+  unread: "Nothing was answered yet. All of it is shown now: read it, then press again.",
   codeIn: (language: string) => (language === "" ? "Code" : `Code in ${language}`),
   table: "Table",
   image: "image",

@@ -36,6 +36,10 @@ void answering_end(struct answering *answering) {
 
 /* --- The question ----------------------------------------------------------------------------- */
 
+static bool is_shown(const json_t *asked) {
+    return json_is_string(json_object_get(asked, "shown"));
+}
+
 /* A snapshot and an event leave long arguments out: the row has them. What was typed for another
  * question is no answer to this one. */
 void answering_show(struct answering *answering) {
@@ -45,7 +49,7 @@ void answering_show(struct answering *answering) {
                                          .id = talk_text(asked, "id")};
     AUTO(json_release) json_t *row = NULL;
     bool whole = json_is_object(json_object_get(asked, "arguments")) &&
-                 json_is_object(json_object_get(asked, "about"));
+                 json_is_object(json_object_get(asked, "about")) && is_shown(asked);
     /* Then the question is shown as far as it is known. */
     if (!whole && !err_failed(api_ask(chat->talk, &approval, &row, NULL /* no why */))) {
         (void)json_object_update(asked, row); /* As above. */
@@ -92,12 +96,18 @@ struct err answering_take(struct answering *answering, struct bytes line) {
         chat_note(chat, text_bytes(&choices).data);
         return ERR_OK;
     }
+    if (choice != QUESTION_DENIED && !is_shown(asked)) { /* The row was not read before. */
+        answering_show(answering);
+        chat_note(chat, is_shown(asked) ? "read it, then answer again"
+                                        : "its text cannot be read now: nothing was answered");
+        return ERR_OK;
+    }
     const char *id = talk_text(asked, "id");
     text_set(&conversation->answered, bytes_of(id));
     const struct api_request approval = {
         .method = "POST", .base = "/api/v1/approvals/", .id = id, .body = &body};
     struct err err = api_ask(chat->talk, &approval, NULL /* not read */, &chat->invocation->why);
-    if (!err_failed(err) && choice != QUESTION_ANSWERED) {
+    if (!err_failed(err) && (choice == QUESTION_ALWAYS || choice == QUESTION_PROJECT)) {
         always_note(chat, asked, choice);
     }
     if (err_failed(err) && !client_may_pass(err)) { /* The daemon has not taken it. */

@@ -14,6 +14,8 @@
 #include "cli/run/ask.h"
 #include "cli/run/waits.h"
 #include "cli/session/session.h"
+#include "cli/terminal/cells.h"
+#include "cli/terminal/confirm.h"
 #include "cli/terminal/lines.h"
 #include "cli/terminal/plain.h"
 #include "cli/turn/follow.h"
@@ -198,10 +200,14 @@ static const struct flag approve_flags[] = {
                 "With --scope session or project: allow what this matches, as test/**."),
     OPTION_TEXT("answer", 0, "N|TEXT|JSON",
                 "Answer a question: an option's number, a text, or the fields of a form."),
+    OPTION_SWITCH("yes", 'y', "Answer at once: a question that is long is not shown first."),
     OPTION_END,
 };
 
-enum { IDS_CELLS = 62 }; /* Two ids, and the blanks between them. */
+enum {
+    IDS_CELLS = 62, /* Two ids, and the blanks between them. */
+    ANSWER_SHOWN_MAX = 200,
+};
 
 /* Whole, since the answer is about every word of it. */
 static void questions_print(const struct invocation *invocation, const json_t *rows) {
@@ -222,31 +228,81 @@ static void questions_print(const struct invocation *invocation, const json_t *r
     }
 }
 
-static struct err decision_body(struct invocation *invocation, struct text *body) {
+/* Whether a line of the terminal shows all of the question: then every list of them did. */
+static bool is_line(const json_t *row, const struct paint *paint) {
+    AUTO(text_done) struct text words = text_up_to(RUN_QUESTION_MAX);
+    run_question_lines_add(row, "", &words);
+    return memchr(words.data, '\n', words.len) == NULL &&
+           (paint->columns == 0 || cells_of(text_bytes(&words)) <= paint->columns);
+}
+
+/* A yes is for what was read: at a terminal a question that is longer than a line is shown first.
+ * *ret_yes: the answer is sent. */
+static struct err read_first(const struct invocation *invocation, const struct talk *talk,
+                             const json_t *row, bool *ret_yes) {
     const struct args *args = &invocation->args;
-    api_member(body, "decision", args_on(args, "deny") ? "deny" : "allow");
-    api_member(body, "reason", args_text(args, "reason"));
-    api_member(body, "scope", args_text(args, "scope"));
-    api_member(body, "subject", args_text(args, "subject"));
+    const struct paint paint = paint_of(STDOUT_FILENO, &invocation->env);
+    AUTO(text_done) struct text words = text_up_to(RUN_QUESTION_MAX), ask = text_up_to(4 << 10);
+    const char *answer = args_text(args, "answer");
+    *ret_yes = args_on(args, "deny") || args_on(args, "yes") || invocation->json ||
+               !confirm_possible() || is_line(row, &paint);
+    if (*ret_yes) {
+        return ERR_OK;
+    }
+    question_add(row, &paint, &words);
+    fwrite(text_bytes(&words).data, 1, words.len, stdout);
+    text_add_str(&ask, answer == NULL ? "Allow it?" : "Answer this with ");
+    if (answer != NULL) {
+        const struct bytes given = bytes_of(answer);
+        plain_add_line((struct bytes){given.data, utf8_cut(given, ANSWER_SHOWN_MAX)}, &ask);
+        text_add_char(&ask, '?');
+    }
+    struct err err = confirm_ask(text_bytes(&ask).data, talk->interrupt_fd, ret_yes);
+    if (!err_failed(err) && !*ret_yes) {
+        plain_note("Nothing was answered.\n");
+    }
+    return err;
+}
+
+/* A question takes the text or the number of an option. Any other answer is a decision about a
+ * call; the daemon says which answers fit. */
+static struct err answer_body(struct invocation *invocation, const json_t *row, struct text *body) {
+    const struct args *args = &invocation->args;
+    const char *given = args_text(args, "answer");
+    if (given != NULL && question_has_value(row)) {
+        return question_value(row, bytes_of(given), body)
+                   ? ERR_OK
+                   : err_why(&invocation->why, ERR_USAGE,
+                             "--answer: the fields of a form as a JSON object");
+    }
+    text_add_char(body, '{');
+    if (given != NULL) {
+        text_add_member(body, "answer", bytes_of(given));
+    } else {
+        api_member(body, "decision", args_on(args, "deny") ? "deny" : "allow");
+        api_member(body, "reason", args_text(args, "reason"));
+        api_member(body, "scope", args_text(args, "scope"));
+        api_member(body, "subject", args_text(args, "subject"));
+        /* A call that changes while the person reads is not allowed. */
+        const char *digest = talk_text(row, "digest");
+        api_member(body, "digest", digest[0] != '\0' ? digest : NULL);
+    }
+    text_add_char(body, '}');
     return ERR_OK;
 }
 
-static const struct action decision = {"POST /api/v1/approvals/{}", .body = decision_body,
-                                       .done = "{id} is {state}"};
-
-/* A question takes the text or the number of an option; without one its options are shown. Any
- * other answer is a decision about a call. */
+/* Without an answer the options of a question are shown. */
 static struct err one_answer(struct invocation *invocation, struct talk *talk) {
     AUTO(json_release) json_t *row = NULL, *answer = NULL;
     AUTO(text_done) struct text body = text_up_to(1 << 20), words = text_up_to(1 << 20);
     const char *id = invocation->args.operands[0], *given = args_text(&invocation->args, "answer");
     struct api_request approval = {.base = "/api/v1/approvals/", .id = id};
+    bool yes = false;
     struct err err = api_ask(talk, &approval, &row, &invocation->why);
     if (err_failed(err)) {
         return err;
     }
-    const bool question = question_has_value(row);
-    if (question && given == NULL && !args_on(&invocation->args, "deny")) {
+    if (question_has_value(row) && given == NULL && !args_on(&invocation->args, "deny")) {
         struct paint paint = paint_of(STDERR_FILENO, &invocation->env);
         paint.on = false;
         question_add(row, &paint, &words);
@@ -255,16 +311,10 @@ static struct err one_answer(struct invocation *invocation, struct talk *talk) {
             &invocation->why, ERR_USAGE, "this is a question; answer it with --answer %s",
             strcmp(talk_text(row, "kind"), "form") == 0 ? "JSON" : "NUMBER or --answer TEXT");
     }
-    if (given == NULL) {
-        return action_do(invocation, &decision);
-    }
-    if (!question) { /* The daemon says which answers fit. */
-        text_add_char(&body, '{');
-        text_add_member(&body, "answer", bytes_of(given));
-        text_add_char(&body, '}');
-    } else if (!question_value(row, bytes_of(given), &body)) {
-        return err_why(&invocation->why, ERR_USAGE,
-                       "--answer: the fields of a form as a JSON object");
+    err = answer_body(invocation, row, &body);
+    err = err_failed(err) ? err : read_first(invocation, talk, row, &yes);
+    if (err_failed(err) || !yes) {
+        return err;
     }
     approval.method = "POST";
     approval.body = &body;

@@ -177,7 +177,7 @@ enum question_choice question_read(const json_t *asked, struct bytes line, struc
             text_add_member(body, "reason", reason);
         }
         text_add_char(body, '}');
-        return QUESTION_ANSWERED;
+        return QUESTION_DENIED;
     }
     static const struct {
         const char *word, *scope;

@@ -32,6 +32,7 @@ void question_choices_add(const json_t *asked, struct text *out);
 enum question_choice {
     QUESTION_UNCLEAR,
     QUESTION_ANSWERED,
+    QUESTION_DENIED,
     QUESTION_ALWAYS, /* A yes to all such calls of the session, */
     QUESTION_PROJECT /* or of all sessions of its project. */
 };

@@ -59,6 +59,7 @@ struct drawing {
     size_t asking;     /* Agents that wait for an answer. */
     struct text below; /* Owned: lines below the agents. */
     size_t below_lines;
+    bool question_cut; /* Not all lines of the question are among them. */
     int columns;
 };
 
@@ -197,6 +198,7 @@ static void question_add(struct drawing *drawing, const char *words, size_t line
             text_add_char(&drawing->below, '\n');
             drawing->below_lines++;
             if (cut) {
+                drawing->question_cut = true;
                 return;
             }
         } while (line.len > 0);
@@ -467,7 +469,7 @@ static void agent_add(struct drawing *drawing, const struct workflow_agent *agen
     row_add(drawing, &row);
 }
 
-void workflow_draw(const struct workflow_draw *draw, const struct workflow_tree *tree,
+bool workflow_draw(const struct workflow_draw *draw, const struct workflow_tree *tree,
                    struct text *text) {
     AUTO(text_done) struct text words = text_up_to(1024);
     struct drawing drawing = {.draw = draw,
@@ -519,6 +521,7 @@ void workflow_draw(const struct workflow_draw *draw, const struct workflow_tree 
     }
     text_done(&drawing.below);
     mem_free(drawing.sums);
+    return drawing.question_cut;
 }
 
 /* --- Lines of a pipe -------------------------------------------------------------------------- */

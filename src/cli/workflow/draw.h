@@ -42,7 +42,8 @@ struct workflow_draw {
     const char *typed; /* Beginning of an answer; NULL: none can be typed here. */
     const char *hint;  /* Fault of the last answer; NULL: none. */
 };
-void workflow_draw(const struct workflow_draw *draw, const struct workflow_tree *tree,
+/* True: the open question has more lines than the picture shows. */
+bool workflow_draw(const struct workflow_draw *draw, const struct workflow_tree *tree,
                    struct text *text);
 
 /* "5 agents: 3 succeeded, 1 failed, 1 at work" */

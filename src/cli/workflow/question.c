@@ -11,14 +11,20 @@ enum { LINE_MAX_BYTES = 2000 };
 
 /* --- Answers ---------------------------------------------------------------------------------- */
 
-const char *question_answer_write(const json_t *approval, struct bytes line, struct text *body) {
+const char question_hint_unread[] =
+    "nothing was answered yet: all of it is shown above now; read it, then answer again";
+
+const char *question_answer_write(const json_t *approval, bool cut, struct bytes line,
+                                  struct text *body) {
     const size_t before = body->len;
-    if (question_read(approval, line, body) == QUESTION_ANSWERED) {
+    const enum question_choice choice = question_read(approval, line, body);
+    if (choice == QUESTION_DENIED || (choice == QUESTION_ANSWERED && !cut)) {
         return NULL;
     }
     text_cut(body, before); /* "Always" would change the settings of a session. */
-    return bytes_trim(line, " \t").len == 0 ? "type an answer first"
-                                            : "answer y, n, or n and a reason";
+    return choice == QUESTION_ANSWERED        ? question_hint_unread
+           : bytes_trim(line, " \t").len == 0 ? "type an answer first"
+                                              : "answer y, n, or n and a reason";
 }
 
 /* --- Typing ----------------------------------------------------------------------------------- */

@@ -3,7 +3,7 @@
  *
  * Promise    an answer is `y`, `n` or `n REASON` where a tool needs leave, a number of an option or
  *            any text where a model asks; anything else is refused with a hint, and nothing is
- *            sent.
+ *            sent. Of a question that was not shown whole only a no is sent.
  *            The terminal is as it was after question_input_end, and is read only between the two:
  *            keys that are typed while nothing is asked stay with the shell.
  * Ownership  struct question_input is embedded: question_input_init, question_input_done.
@@ -17,8 +17,12 @@
 #include "base/text.h"
 #include "cli/terminal/raw_terminal.h"
 
-/* Writes the body of the answer. The hint is static; NULL: the body is written. */
-const char *question_answer_write(const json_t *approval, struct bytes line, struct text *body);
+/* Hint where the question must be shown whole before this answer counts. */
+extern const char question_hint_unread[];
+/* Writes the body of the answer. The hint is static; NULL: the body is written. `cut`: the person
+ * has not seen all of the question. */
+const char *question_answer_write(const json_t *approval, bool cut, struct bytes line,
+                                  struct text *body);
 
 struct question_input {
     struct text line; /* Owned: the answer as far as it was typed. */

@@ -17,6 +17,7 @@
 #include "cli/run/waits.h"
 #include "cli/stream/follow.h"
 #include "cli/terminal/live_screen.h"
+#include "cli/turn/question.h"
 #include "cli/workflow/draw.h"
 #include "cli/workflow/question.h"
 #include "cli/workflow/show.h"
@@ -60,6 +61,8 @@ struct watching {
     json_t *open; /* Owned: the approvals that were open when they were asked for; NULL: none. */
     struct question_input input; /* Owned: an answer that is typed. */
     char answering[64];          /* The approval that it answers; "": none. */
+    bool cut;                    /* The picture does not show all of that question, */
+    bool whole;                  /* but the lines above it did. */
     const char *hint;            /* Fault of it; NULL: none. */
     uint64_t heard_ms;           /* When the last event came. */
 };
@@ -83,7 +86,7 @@ static void picture_draw(struct watching *watching) {
         .typed = watching->input.terminal.raw ? text_bytes(&watching->input.line).data : NULL,
         .hint = watching->hint,
     };
-    workflow_draw(&draw, &watching->tree, &picture);
+    watching->cut = workflow_draw(&draw, &watching->tree, &picture);
     const struct live_frame frame = {&watching->above, &picture, size->columns};
     live_screen_draw(&watching->screen, &frame, &out);
     fwrite(out.data, 1, out.len, watching->out);
@@ -226,9 +229,14 @@ static void questions_ask(struct watching *watching) {
 static void answer_send(struct watching *watching) {
     AUTO(text_done) struct text body = text_up_to(16 << 10);
     const char *id = watching->answering;
+    const json_t *asked = talk_find(watching->open, "id", id);
     struct bytes line = text_bytes(&watching->input.line);
-    watching->hint = question_answer_write(talk_find(watching->open, "id", id), line, &body);
-    if (watching->hint == NULL) {
+    const bool cut = watching->cut && !watching->whole;
+    watching->hint = question_answer_write(asked, cut, line, &body);
+    if (watching->hint == question_hint_unread) {
+        question_add(asked, &watching->paint, &watching->above);
+        watching->whole = true;
+    } else if (watching->hint == NULL) {
         const struct api_request answer = {
             .method = "POST", .base = "/api/v1/approvals/", .id = id, .body = &body};
         struct err err = api_ask(&watching->side, &answer, NULL /* not read */, NULL /* no why */);
@@ -247,6 +255,8 @@ static void answer_look(struct watching *watching) {
     const char *id = asker != NULL && watching->types && watching->note == NULL ? asker->asks : "";
     if (strcmp(id, watching->answering) != 0) {
         watching->hint = NULL;
+        watching->whole = false;
+        watching->cut = true; /* As long as it is not drawn. */
         question_input_end(&watching->input);
         (void)snprintf(watching->answering, sizeof watching->answering, "%s", id); /* Ids fit. */
         watching->changed = true;

@@ -1,5 +1,6 @@
 /** A question, wherever it is shown: a row with its buttons (`compact`), or all of it. */
 import { Brand } from "../parts/brand.tsx";
+import { Reading } from "../parts/reading.tsx";
 import { visible } from "../parts/visible.ts";
 import { Hint } from "../shell/kbd.tsx";
 import type { Name } from "../shell/shortcuts.ts";
@@ -8,18 +9,19 @@ import { may } from "../state/me.ts";
 import { Headline, Origin } from "./head.tsx";
 import { Outcome } from "./outcome.tsx";
 import { useReply } from "./reply.ts";
-import { choicesOf, fitsRow, headline, isYesNo, optionsOf } from "./text.ts";
+import { choicesOf, fitsRow, headline, isYesNo, optionsOf, textOf } from "./text.ts";
 import { Whole } from "./whole.tsx";
 import { words } from "./words.ts";
 
 const CHOICES_IN_ROW = 4;
 
-function Buttons({ ask, selected, hidden }: { ask: Ask; selected: boolean; hidden: boolean }) {
+interface ButtonsProps { ask: Ask; selected: boolean; hidden: boolean; isWhole: boolean }
+
+function Buttons({ ask, selected, hidden, isWhole }: ButtonsProps) {
   const { off, reply } = useReply(ask);
   const what = `${visible(ask.step)} ${headline(ask)}`;
   const choices = choicesOf(ask);
   const key = (name: Name) => (selected ? <Hint of={name} /> : null);
-  const isWhole = fitsRow(ask);
   const mayAnswer = may("approve") && isOpen(ask);
   const link = !mayAnswer ? words.open : !isWhole ? words.review
     : isYesNo(ask) || choices.length > 0 ? words.open : words.answer;
@@ -58,31 +60,40 @@ interface AskProps {
   selected?: boolean;
   /** It is open already: no link to it. */
   here?: boolean;
+  /** All of its text stands below the row. */
+  below?: boolean;
 }
 
+/** Each whole, with the number of its button. */
 function Options({ ask }: { ask: Ask }) {
   const options = optionsOf(ask);
   if (options.length === 0 || !isOpen(ask)) return null;
   return (
-    <span class="muted clip">
-      {options.map((one, at) => <span key={at}>{at + 1} <bdi>{visible(one)}</bdi>{"  "}</span>)}
-    </span>
+    <ol class="options">
+      {options.map((one, at) => <li key={at}><bdi>{visible(one)}</bdi></li>)}
+    </ol>
   );
 }
 
-export function AskCard({ ask, compact = false, selected = false, here = false }: AskProps) {
+export function AskCard(props: AskProps) {
+  const { ask, compact = false, selected = false, here = false, below = false } = props;
   if (!compact) return <Whole ask={ask} />;
+  const isWhole = !below && fitsRow(ask);
   return (
     <article class={`row ask${selected ? " sel" : ""}`} data-row={ask.id} tabIndex={-1}
       aria-label={`${visible(ask.step)}: ${headline(ask)}`} aria-current={selected}>
       <Brand id={ask.root_run ?? ask.run} />
       <div class="what">
-        <Headline ask={ask} row />
+        {isWhole ? (
+          <Reading of={textOf(ask)}>
+            <Headline ask={ask} whole />
+            <Options ask={ask} />
+          </Reading>
+        ) : <Headline ask={ask} more={!below} />}
         <Origin ask={ask} />
-        <Options ask={ask} />
         <Outcome ask={ask} />
       </div>
-      <Buttons ask={ask} selected={selected} hidden={here} />
+      <Buttons ask={ask} selected={selected} hidden={here} isWhole={isWhole || below} />
     </article>
   );
 }

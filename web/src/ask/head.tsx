@@ -3,22 +3,24 @@ import { ago } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
 import { now } from "../state/clock.ts";
 import { isOpen, type Ask } from "../state/asks.ts";
-import { bodyOf, fitsRow, headline, origin } from "./text.ts";
+import { bodyOf, headline, origin } from "./text.ts";
 import { words } from "./words.ts";
 
-/** The tool and its call; the question of a model; the step and the question of a program. In a
- *  row all of it, if it fits. */
-export function Headline({ ask, row = false }: { ask: Ask; row?: boolean }) {
+/** The tool and its call; the question of a model; the step and the question of a program: the
+ *  first line of it, or all. */
+export function Headline({ ask, whole = false, more = false }: {
+  ask: Ask; whole?: boolean; more?: boolean;
+}) {
   const isCall = ask.kind === "leave", tone = isOpen(ask) ? "wait" : "queued";
-  const isWhole = row && fitsRow(ask), shape = isWhole ? "all-of-it" : "clip";
+  const shape = whole ? "all-of-it" : "clip";
   return (
     <span class={isCall ? `${shape} mono` : shape}>
       <span class={`tone-${tone}`} aria-hidden="true">◆ </span>
       {isCall || ask.tool === "" ? (
         <span class={isCall ? "tool" : "tool mono"} dir="auto">{visible(ask.step)}</span>
       ) : null}
-      <bdi>{isWhole ? bodyOf(ask) : headline(ask)}</bdi>
-      {row && !isWhole ? <span class="muted"> {words.longer}</span> : null}
+      <bdi>{whole ? bodyOf(ask) : headline(ask)}</bdi>
+      {more ? <span class="muted"> {words.longer}</span> : null}
     </span>
   );
 }

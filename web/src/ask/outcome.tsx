@@ -5,7 +5,7 @@ import { clockTime } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
 import { asks, connected, isOpen, type Ask } from "../state/asks.ts";
 import { words as all } from "../words.ts";
-import { tooSoon } from "./keys.ts";
+import { tooSoon } from "./reply.ts";
 import { replyOf } from "./text.ts";
 import { words } from "./words.ts";
 

@@ -17,12 +17,22 @@ export function headline(ask: Ask): string {
   return firstLine(bodyOf(ask)) || words.asks[ask.kind];
 }
 
+/** What a yes to the question is about: another text has another name. */
+export const textOf = ({ id, digest }: Ask): string => `${id} ${digest ?? ""}`;
+
+/** An event had no room for all of it: the object has it. */
+export const isCut = (ask: Ask): boolean =>
+  ask.shown === undefined || ask.arguments === undefined;
+
+/** The change of a file, if the daemon has all of it: else the text shows what is changed. */
+export const diffOf = ({ about }: Ask): string =>
+  (about?.diff_cut === true ? "" : about?.diff ?? "");
+
 const ROW_LINES = 6, ROW_LENGTH = 400;
-/** Whether a row shows all of it. A yes to what nobody could read is not offered. */
+/** Whether a row shows all of it: its text and its options. */
 export function fitsRow(ask: Ask): boolean {
-  const body = bodyOf(ask);
-  return ask.shown !== undefined && body.length <= ROW_LENGTH &&
-    body.split("\n").length <= ROW_LINES;
+  const all = [bodyOf(ask), ...optionsOf(ask)].join("\n");
+  return !isCut(ask) && all.length <= ROW_LENGTH && all.split("\n").length <= ROW_LINES;
 }
 
 /** review › Fix › fix 4 */

@@ -1,7 +1,6 @@
 /** All of a question: its whole text, where it comes from, and every way to answer it. */
 import { useEffect, useId, useState } from "preact/hooks";
 
-import { Diff } from "../diff/index.ts";
 import { Brand } from "../parts/brand.tsx";
 import { visible } from "../parts/visible.ts";
 import { askRead, isOpen, type Ask, type Reply } from "../state/asks.ts";
@@ -10,7 +9,8 @@ import type { Form } from "./form.tsx";
 import { Origin, Subject } from "./head.tsx";
 import { Outcome } from "./outcome.tsx";
 import { useReply, type Replying } from "./reply.ts";
-import { bodyOf, choicesOf, headline, isYesNo, optionsOf } from "./text.ts";
+import { Shown } from "./shown.tsx";
+import { bodyOf, choicesOf, diffOf, isCut, isYesNo, optionsOf } from "./text.ts";
 import { words as all } from "../words.ts";
 import { words } from "./words.ts";
 
@@ -47,7 +47,7 @@ function YesNo({ ask, answering }: { ask: Ask; answering: Replying }) {
   const first = ask.about?.subjects?.[0];
   const mayAlways = ask.kind === "leave" && ask.session !== null;
   const always = scope !== "once";
-  const allow = (event: Event): void => reply(event, {
+  const allow = (event: Event): boolean => reply(event, {
     decision: "allow", ...(always && { scope }), ...(always && subject !== "" && { subject }),
   });
   return (
@@ -164,27 +164,11 @@ function Answers({ ask }: { ask: Ask }) {
   );
 }
 
-/** A change of a file as one; else the text. */
-function Text({ ask }: { ask: Ask }) {
-  const isCall = ask.kind === "leave", diff = ask.about?.diff ?? "";
-  const text = (
-    <pre dir="auto" class={isCall ? "shown" : "shown prose"} tabIndex={0}>{bodyOf(ask)}</pre>
-  );
-  if (diff === "") return text;
-  return (
-    <>
-      <p class="mono" dir="auto">{headline(ask)}</p>
-      <Diff patch={diff} />
-      <details><summary>{words.asText}</summary>{text}</details>
-    </>
-  );
-}
-
 export function Whole({ ask }: { ask: Ask }) {
   const id = useId();
-  const short = ask.shown === undefined || ask.arguments === undefined;
+  const short = isCut(ask);
   useEffect(() => {
-    if (short) void askRead(ask.id); // The event had no room for all of it.
+    if (short) void askRead(ask.id);
   }, [ask.id, short]);
   return (
     <article class="ask-whole" aria-labelledby={id} data-ask={ask.id}>
@@ -195,7 +179,13 @@ export function Whole({ ask }: { ask: Ask }) {
           <Origin ask={ask} />
         </div>
       </div>
-      <Text ask={ask} />
+      <Shown ask={ask} />
+      {diffOf(ask) === "" ? null : (
+        <details>
+          <summary>{words.asText}</summary>
+          <pre dir="auto" class="shown" tabIndex={0}>{bodyOf(ask)}</pre>
+        </details>
+      )}
       {ask.about?.review ? (
         <p class="muted small">{words.undecided} <bdi>{visible(ask.about.review)}</bdi></p>
       ) : null}

@@ -14,7 +14,7 @@ import type { Params } from "../router/routes.ts";
 import { Hint } from "../shell/kbd.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { may } from "../state/me.ts";
-import { moveAll, ownerName, type Outcome } from "./actions.ts";
+import { isUnread, moveAll, ownerName, type Outcome } from "./actions.ts";
 import { ColumnView, Folded, type ColumnProps } from "./column.tsx";
 import { useBoard, useProject } from "./follow.ts";
 import { TaskForm } from "./form.tsx";
@@ -179,7 +179,9 @@ function Tasks({ project, open, filter }: {
   const done = (result: Outcome): void => {
     result.moved.forEach(follow.put);
     pickedSet(new Set());
-    outcomeSet(result);
+    const isOne = result.refused.length === 1 && isUnread(result); // The task says so itself.
+    outcomeSet(isOne ? null : result);
+    if (isOne) show(byName.get(result.refused[0]?.name ?? ""));
   };
   const drag = (task: Task | null): void => {
     if (task !== null) outcomeSet(null);

@@ -1,18 +1,19 @@
 /** What is written down about a task: what must be true, attempts, outputs, reviews, events. */
 import { createContext, type ComponentChildren } from "preact";
-import { useContext, useState } from "preact/hooks";
+import { useContext, useEffect, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
 import { Markdown } from "../markdown/index.ts";
 import { Bounded } from "../parts/bounded.tsx";
 import { Copy } from "../parts/copy.tsx";
+import { Reading, Unread, useUnfolded } from "../parts/reading.tsx";
 import { ago, elapsed, when } from "../parts/text.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { now } from "../state/clock.ts";
 import {
-  isMet, mustHaveText, pathOf, type Attempt, type Happened, type Output, type Review,
-  type WholeTask,
+  isMet, judgedOf, judgedText, mustHaveText, pathOf, type Attempt, type Happened, type Output,
+  type Review, type WholeTask,
 } from "./rules.ts";
 import { words } from "./words.ts";
 
@@ -94,8 +95,10 @@ export const Attempts = ({ task }: { task: WholeTask }) => (
   </Part>
 );
 
-/** Its content is read when somebody wants to see it, whole. */
-function OutputRow({ task, output }: { task: WholeTask; output: Output }) {
+/** Its content is read when somebody wants to see it, whole; what is judged stands open. */
+function OutputRow({ task, output, judged }: {
+  task: WholeTask; output: Output; judged: boolean;
+}) {
   const [text, textSet] = useState<string | null>(null);
   const [problem, problemSet] = useState<Problem | null>(null);
   const show = async (): Promise<void> => {
@@ -105,6 +108,8 @@ function OutputRow({ task, output }: { task: WholeTask; output: Output }) {
     problemSet(answer.ok ? null : answer.problem);
     if (answer.ok) textSet(answer.value.content ?? "");
   };
+  const isAll = useUnfolded();
+  useEffect(() => void (judged && text === null && show()), [judged, isAll]);
   const { type, title, agent, summary, bytes, made_ms } = output;
   return (
     <li class="task-output">
@@ -115,6 +120,7 @@ function OutputRow({ task, output }: { task: WholeTask; output: Output }) {
       </p>
       {summary === "" ? null : <p class="wrap" dir="auto">{visible(summary)}</p>}
       <p class="acts">
+        {judged && text === null ? <Unread /> : null}
         <button class="quiet" aria-expanded={text !== null} onClick={() => void show()}>
           {text === null ? words.showContent(words.size(bytes)) : words.hideContent}
         </button>
@@ -131,15 +137,29 @@ function OutputRow({ task, output }: { task: WholeTask; output: Output }) {
   );
 }
 
-export const Outputs = ({ task }: { task: WholeTask }) => (
-  <Part title={words.outputs} count={task.outputs.length}>
-    {task.outputs.length === 0 ? <p class="muted">{words.noOutputs}</p> : (
-      <ul class="task-list">
-        {task.outputs.map((one) => <OutputRow key={one.id} task={task} output={one} />)}
-      </ul>
-    )}
+function OutputRows({ task, rows, judged = false }: {
+  task: WholeTask; rows: readonly Output[]; judged?: boolean;
+}) {
+  return rows.length === 0 ? <p class="muted">{words.noOutputs}</p> : (
+    <ul class="task-list">
+      {rows.map((one) => <OutputRow key={one.id} task={task} output={one} judged={judged} />)}
+    </ul>
+  );
+}
+
+/** The result, or the plan, that waits for a yes: before anything else. */
+export const Judged = ({ task }: { task: WholeTask }) => (
+  <Part title={task.status === "review" ? words.result : words.plan}>
+    <Reading of={judgedText(task)}><OutputRows task={task} rows={judgedOf(task)} judged /></Reading>
   </Part>
 );
+
+export function Outputs({ task }: { task: WholeTask }) {
+  const judged = judgedOf(task), rows = task.outputs.filter((one) => !judged.includes(one));
+  return judged.length > 0 && rows.length === 0 ? null : (
+    <Part title={words.outputs} count={rows.length}><OutputRows task={task} rows={rows} /></Part>
+  );
+}
 
 function ReviewRow({ review }: { review: Review }) {
   const { reviewer, accept, reasons, made_ms } = review;

@@ -165,6 +165,19 @@ export const pathOf = ({ project, name }: Pick<Task, "project" | "name">): strin
 export const isJudged = ({ status, reason }: Task): boolean =>
   status === "review" || (status === "blocked" && reason === "plan");
 
+/** What a person judges: the outputs of the attempt, which stand open. An attempt that wrote a plan
+ *  has ended: then it is the newest that has outputs. */
+export function judgedOf(task: WholeTask): readonly Output[] {
+  if (!isJudged(task)) return [];
+  const { attempt = null } = task.outputs.find((one) => one.attempt !== null) ?? {};
+  const own = task.outputs.filter((one) => one.attempt === (task.attempt ?? attempt));
+  return own.length > 0 ? own : task.outputs;
+}
+
+/** The name of what is judged (`parts/reading.ts`): with another output it is another text. */
+export const judgedText = (task: WholeTask): string =>
+  [task.id, ...judgedOf(task).map(({ id }) => id)].join(" ");
+
 /** The request that moves a task. */
 export function moveOf(task: Task, to: Status, said: string): { path: string; body: unknown } {
   const path = pathOf(task), words = EDGES.find((edge) =>

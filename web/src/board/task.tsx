@@ -16,12 +16,14 @@ import { Hint } from "../shell/kbd.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { now } from "../state/clock.ts";
 import { may } from "../state/me.ts";
-import { moveAll } from "./actions.ts";
+import { isUnread, moveAll } from "./actions.ts";
 import { Bars } from "./card.tsx";
 import { useTask } from "./follow.ts";
 import { TaskForm } from "./form.tsx";
 import { MoveForm, WaiveForm } from "./move.tsx";
-import { Attempts, Events, Level, MustHaves, Outputs, Part, Reviews } from "./records.tsx";
+import {
+  Attempts, Events, Judged, Level, MustHaves, Outputs, Part, Reviews,
+} from "./records.tsx";
 import { isJudged, pathOf, type Status, type WholeTask } from "./rules.ts";
 import { Question, Talk } from "./talk.tsx";
 import { words } from "./words.ts";
@@ -111,8 +113,9 @@ function Whole({ task, page, talk }: WholeProps) {
   };
   useEffect(() => void (talk && toTalk()), [talk]);
   const move = async (to: Status): Promise<void> => {
-    const { refused: [first] } = await moveAll([task], to);
-    problemSet(first?.problem ?? null);
+    const outcome = await moveAll([task], to), [first] = outcome.refused;
+    // What is unread says so itself.
+    problemSet(isUnread(outcome) ? null : first?.problem ?? null);
   };
   const archive = async (): Promise<void> => {
     const answer = await patch(pathOf(task), { archived: !(task.archived ?? false) });
@@ -182,6 +185,7 @@ function Whole({ task, page, talk }: WholeProps) {
       <Trouble problem={problem} />
       {status !== "blocked" || task.question === null ? null
         : <Question task={task} may={person && !isJudged(task)} />}
+      {isJudged(task) ? <Judged task={task} /> : null}
       <Part title={words.description}>
         {task.description === "" ? <p class="muted">{words.noDescription}</p>
           : <Markdown text={task.description} done />}

@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { Bounded } from "../parts/bounded.tsx";
+import { Unread, useUnfolded } from "../parts/reading.tsx";
 import { visible } from "../parts/visible.ts";
 import { words } from "../words.ts";
 import type { Change, Piece, Row } from "./patch.ts";
@@ -17,16 +18,21 @@ interface DiffProps {
   cut?: boolean;
 }
 
-/** undefined: still loading. null: no patch. */
-function useChange(patch: string, cut: boolean): Change | null | undefined {
+/** undefined: still loading. null: no patch. `whole`: no line is cut. */
+function useChange(
+  { patch, cut = false }: DiffProps, whole: boolean,
+): Change | null | undefined {
   const [change, changeSet] = useState<Change | null | undefined>(undefined);
   useEffect(() => {
     let gone = false;
     const set = (value: Change | null) => gone || changeSet(value);
     if (patch.length > PATCH_MAX) set(null);
-    else import("./patch.ts").then(({ changeOf }) => set(changeOf(patch, cut)), () => set(null));
+    else {
+      import("./patch.ts").then(({ changeOf }) => set(changeOf(patch, cut, whole)),
+        () => set(null));
+    }
     return () => void (gone = true);
-  }, [patch, cut]);
+  }, [patch, cut, whole]);
   return change;
 }
 
@@ -46,15 +52,16 @@ function Line({ row }: { row: Row }) {
   );
 }
 
-export function Diff({ patch, cut = false }: DiffProps) {
-  const change = useChange(patch, cut);
+export function Diff(props: DiffProps) {
+  const { patch, cut = false } = props, isAll = useUnfolded();
+  const change = useChange(props, isAll);
   const [limit, limitSet] = useState(FIRST);
-  if (change === undefined) return <div class="diff loading" aria-busy="true" />;
+  if (change === undefined) return <div class="diff loading" aria-busy="true"><Unread /></div>;
   if (change === null) {
     return <div class="diff"><pre dir="ltr"><Bounded text={patch} /></pre></div>;
   }
-  const { rows, added, removed } = change;
-  const more = rows.length - limit;
+  const { rows, added, removed, clipped } = change;
+  const more = isAll ? 0 : rows.length - limit;
   return (
     <div class="diff">
       <div class="about">
@@ -63,8 +70,9 @@ export function Diff({ patch, cut = false }: DiffProps) {
         <span class="tone-fail">−{removed}</span>
       </div>
       <div class="lines" dir="ltr">
-        {rows.slice(0, limit).map((row, at) => <Line key={at} row={row} />)}
+        {(isAll ? rows : rows.slice(0, limit)).map((row, at) => <Line key={at} row={row} />)}
       </div>
+      {more > 0 || clipped ? <Unread /> : null}
       {more <= 0 ? null : (
         <button class="quiet rest" onClick={() => limitSet(limit + STEP)}>
           {words.moreLines(more)}

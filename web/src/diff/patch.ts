@@ -11,6 +11,8 @@ export interface Change {
   rows: Row[];
   added: number;
   removed: number;
+  /** Lines that are too long to be shown at first end before their end. */
+  clipped: boolean;
 }
 
 /** Longest line that is compared word by word, and what is shown of a line. */
@@ -59,11 +61,11 @@ function addChanged(rows: Row[], removed: Line[], added: Line[]): void {
   }
 }
 
-function linesOf({ lines, oldStart, newStart }: StructuredPatchHunk): Line[] {
+function linesOf({ lines, oldStart, newStart }: StructuredPatchHunk, max: number): Line[] {
   let old = oldStart, now = newStart;
   return lines.map((line) => {
     const sign = line.charAt(0), whole = line.slice(1);
-    const text = whole.length > LINE_MAX ? `${whole.slice(0, LINE_MAX)}…` : whole;
+    const text = whole.length > max ? `${whole.slice(0, max)}…` : whole;
     const number = sign === "-" ? old : now;
     if (sign !== "+" && sign !== "\\") old++;
     if (sign !== "-" && sign !== "\\") now++;
@@ -71,7 +73,7 @@ function linesOf({ lines, oldStart, newStart }: StructuredPatchHunk): Line[] {
   });
 }
 
-function addHunk(change: Change, hunk: StructuredPatchHunk): void {
+function addHunk(change: Change, hunk: StructuredPatchHunk, max: number): void {
   const { oldStart, oldLines, newStart, newLines } = hunk;
   const { rows } = change;
   rows.push({ kind: "hunk", text: `@@ -${oldStart},${oldLines} +${newStart},${newLines} @@` });
@@ -81,7 +83,8 @@ function addHunk(change: Change, hunk: StructuredPatchHunk): void {
     removed = [];
     added = [];
   };
-  for (const line of linesOf(hunk)) {
+  change.clipped ||= hunk.lines.some((line) => line.length > max + 1);
+  for (const line of linesOf(hunk, max)) {
     if (line.sign === "-") {
       if (added.length > 0) flush();
       removed.push(line);
@@ -108,9 +111,10 @@ function closed(patch: string): string {
   return `${patch.slice(0, at)}${[counted, ...lines].join("\n")}\n`;
 }
 
-/** null: this is no patch. */
-export function changeOf(patch: string, cut: boolean): Change | null {
-  const change: Change = { rows: [], added: 0, removed: 0 };
+/** null: this is no patch. `whole`: each line to its end. */
+export function changeOf(patch: string, cut: boolean, whole = false): Change | null {
+  const change: Change = { rows: [], added: 0, removed: 0, clipped: false };
+  const max = whole ? Infinity : LINE_MAX;
   try {
     const files = parsePatch(cut ? closed(patch) : patch);
     for (const { oldFileName, newFileName, hunks } of files) {
@@ -118,7 +122,7 @@ export function changeOf(patch: string, cut: boolean): Change | null {
       if (files.length > 1) {
         change.rows.push({ kind: "file", text: (name ?? "").replace(/^[ab]\//, "") });
       }
-      for (const hunk of hunks) addHunk(change, hunk);
+      for (const hunk of hunks) addHunk(change, hunk, max);
     }
   } catch {
     return null;

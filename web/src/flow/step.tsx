@@ -34,13 +34,13 @@ interface StepProps {
   select(id: string | null): void;
 }
 
-/** `a` and `d` answer the first one; all of it is shown. */
+/** `a` and `d` answer the first one. */
 function Questions({ asks }: { asks: readonly Ask[] }) {
   const open = asks.filter(isOpen);
-  useAskKeys(open[0] ?? null, { isRead: () => true });
+  useAskKeys(open[0] ?? null);
   return (
     <>
-      {asks.map((ask) => <section key={ask.id} class="flow-ask"><AskCard ask={ask} /></section>)}
+      {asks.map((ask) => <section key={ask.id}><AskCard ask={ask} /></section>)}
     </>
   );
 }

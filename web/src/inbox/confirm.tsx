@@ -3,7 +3,9 @@
 import { useEffect, useId, useRef } from "preact/hooks";
 
 import { GRACE_MS } from "../ask/grace.ts";
-import { bodyOf, origin } from "../ask/text.ts";
+import { bodyOf, origin, textOf } from "../ask/text.ts";
+import { Reading } from "../parts/reading.tsx";
+import { yesTo } from "../parts/reading.ts";
 import { visible } from "../parts/visible.ts";
 import { connected, type Ask } from "../state/asks.ts";
 import { words } from "./words.ts";
@@ -17,23 +19,27 @@ export function Confirm({ decision, asks, answer }: ConfirmProps) {
   const since = useRef(performance.now());
   useEffect(() => dialog.current?.showModal(), []);
   const count = asks.length, isYes = decision === "allow";
+  const text = asks.map(textOf).join(" ");
   const confirm = (event: Event): void => {
-    if (event.timeStamp - since.current >= GRACE_MS) answer(true);
+    if (event.timeStamp - since.current < GRACE_MS) return;
+    if (!isYes || yesTo(text)) answer(true);
   };
   return (
     <dialog ref={dialog} class="confirm" aria-labelledby={id} data-keys="off"
       onClose={() => answer(false)}>
       <h2 id={id}>{isYes ? words.allowQuestion(count) : words.denyQuestion(count)}</h2>
       <p class="muted">{words.confirmAbout}</p>
-      <ol tabIndex={0} aria-labelledby={id}>
-        {asks.map((ask) => (
-          <li key={ask.id}>
-            <span class="mono" dir="auto">{visible(ask.step)}</span>{" "}
-            <span class="muted small" dir="auto">{origin(ask)}</span>
-            <pre dir="auto">{bodyOf(ask)}</pre>
-          </li>
-        ))}
-      </ol>
+      <Reading of={text} scrolls>
+        <ol aria-labelledby={id}>
+          {asks.map((ask) => (
+            <li key={ask.id}>
+              <span class="mono" dir="auto">{visible(ask.step)}</span>{" "}
+              <span class="muted small" dir="auto">{origin(ask)}</span>
+              <pre dir="auto">{bodyOf(ask)}</pre>
+            </li>
+          ))}
+        </ol>
+      </Reading>
       <div class="acts">
         <button class="main" autoFocus disabled={!connected.value} onClick={confirm}>
           {isYes ? words.allow(count) : words.deny(count)}

@@ -4,7 +4,7 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 
 import { AskCard } from "../ask/ask.tsx";
 import { useAskKeys } from "../ask/keys.ts";
-import { fitsRow, headline } from "../ask/text.ts";
+import { headline } from "../ask/text.ts";
 import { Loading } from "../parts/loading.tsx";
 import { MailDue } from "../parts/maildue.tsx";
 import { useSelection } from "../parts/select.ts";
@@ -151,7 +151,6 @@ function List({ open }: { open: string | undefined }) {
     { name: "leave", run: leave },
   ]);
   useAskKeys(isMany ? null : one ?? null, {
-    isRead: (each) => each.id === open || fitsRow(each),
     other: (decision) => (due.length > 0 ? ask(decision, due)
       : row !== undefined && row.members.length > 1 ? ask(decision, row.members) : openRow()),
   });

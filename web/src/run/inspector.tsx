@@ -3,7 +3,6 @@ import { useEffect, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
 import { AskCard } from "../ask/ask.tsx";
-import { bodyOf, fitsRow, isYesNo } from "../ask/text.ts";
 import { Markdown } from "../markdown/index.ts";
 import { Bounded } from "../parts/bounded.tsx";
 import { useSheet } from "../parts/sheet.ts";
@@ -67,10 +66,7 @@ function Question({ agent }: { agent: Agent }) {
     return <section><h3 class="tone-wait">◆ {words.pastAsk(visible(first.tool))}</h3></section>;
   }
   return (
-    <section class="run-ask">
-      {isYesNo(ask) && !fitsRow(ask) ? <pre dir="auto"><Bounded text={bodyOf(ask)} /></pre> : null}
-      <AskCard ask={ask} compact selected />
-    </section>
+    <section><AskCard ask={ask} /></section>
   );
 }
 

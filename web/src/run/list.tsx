@@ -189,10 +189,13 @@ function useCursor({ rows, toggle, all, level }: Moves, show: (at: number) => vo
 
 /** The question of the agent that is selected is answered by a and d. */
 function Keys({ row }: { row: Row | undefined }) {
-  const { at } = useOpened();
+  const { at } = useOpened(), seat = useSeat();
   const approval = row?.kind === "agent" && at.value === null
     ? row.agent.asks[0]?.approval : undefined;
-  useAskKeys(asks.value.items.find(({ id }) => id === approval) ?? null);
+  const other = (): void => {
+    if (row?.kind === "agent") inspect(seat, row.id);
+  };
+  useAskKeys(asks.value.items.find(({ id }) => id === approval) ?? null, { other });
   return null;
 }
 

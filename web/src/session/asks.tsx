@@ -5,9 +5,8 @@ import { useEffect } from "preact/hooks";
 
 import { AskCard } from "../ask/ask.tsx";
 import { useAskKeys } from "../ask/keys.ts";
-import { bodyOf, headline, isYesNo } from "../ask/text.ts";
-import { Diff } from "../diff/index.ts";
-import { Bounded } from "../parts/bounded.tsx";
+import { Shown } from "../ask/shown.tsx";
+import { diffOf, fitsRow, isYesNo } from "../ask/text.ts";
 import { useSeat } from "../router/router.ts";
 import { capsText } from "../shell/kbd.tsx";
 import { keyOf, lives } from "../shell/keys.ts";
@@ -16,14 +15,8 @@ import { may } from "../state/me.ts";
 import type { Opened } from "./open.ts";
 import { words } from "./words.ts";
 
-/** Nobody allows what they have not seen: a change as a diff, the rest as the daemon puts it. */
-function Shown({ ask }: { ask: Ask }) {
-  const diff = ask.about?.diff ?? "";
-  if (diff !== "") return <Diff patch={diff} />;
-  const body = bodyOf(ask);
-  return body.includes("\n") || body !== headline(ask)
-    ? <pre dir="auto"><Bounded text={body} /></pre> : null;
-}
+/** What does not fit its row stands below it, and a change as a diff. */
+const isBelow = (ask: Ask): boolean => isYesNo(ask) && (diffOf(ask) !== "" || !fitsRow(ask));
 
 function Keys() {
   const [allow, deny] = [keyOf("allow"), keyOf("deny")];
@@ -53,8 +46,8 @@ export function Asks({ opened }: { opened: Opened }) {
   return (
     <div class="asks">
       <div class="first-ask" key={first.id}>
-        <AskCard ask={first} compact={isYesNo(first)} />
-        {isYesNo(first) ? <Shown ask={first} /> : null}
+        <AskCard ask={first} compact={isYesNo(first)} below={isBelow(first)} />
+        {isBelow(first) ? <Shown ask={first} head={false} /> : null}
         {isYesNo(first) && may("approve") ? <Keys /> : null}
       </div>
       {others.map((ask) => <AskCard key={ask.id} ask={ask} compact />)}
