@@ -208,8 +208,8 @@ static void on_type_name(void *ctx, const struct agent_type_seen *seen) {
     name_offer(ctx, seen->name);
 }
 
-/* Typed with a letter too many or too few, or two that changed places. Another letter in its place makes
- * another word: "coder" is no slip of "codex". */
+/* Typed with a letter too many or too few, or with two that changed places. Another letter in its
+ * place makes another word: "coder" is no slip of "codex". */
 static bool is_slip(const char *typed, const char *known) {
     const size_t typed_len = strlen(typed), known_len = strlen(known);
     size_t at = 0;

@@ -6,9 +6,9 @@
  *                                         REFUSED  it is there, and cannot be used: `why`
  *                                         UNKNOWN  nothing has that name: `why`, with the nearest
  *
- * Promise    every part that begins an agent by its name finds the same one, looked up in the folder
- *            and the PATH of its session or project. Nothing is used in place of a name that is
- *            unknown.
+ * Promise    every part that begins an agent by its name finds the same one, looked up in the
+ *            folder and the PATH of its session or project. Nothing is used in place of a name that
+ *            is unknown.
  * Ownership  a wish is borrowed for the call; an order is the caller's, from agent_order_init to
  *            agent_order_done, and keeps its buffers from one call to the next.
  * Threads    agent_order_find: the pool, since it blocks on the disk; the rest: any, one at a time.
