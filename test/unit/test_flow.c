@@ -628,8 +628,84 @@ static void named_approvers_are_asked_again_by_any_way_to_a_step_after_them(void
     }
 }
 
+/* sure, of approvers; ship and tell after it; good, whose no goes back to ship. */
+#define SURE                                                                                       \
+    "{\"steps\":[{\"id\":\"sure\",\"kind\":\"approval\",\"prompt\":\"?\",\"approvers\":[\"ana\"]}" \
+    ","                                                                                            \
+    "{\"id\":\"ship\",\"kind\":\"command\",\"command\":\"x\",\"deps\":[\"sure\"],\"maxRetries\":"  \
+    "1},"                                                                                          \
+    "{\"id\":\"tell\",\"kind\":\"command\",\"command\":\"x\",\"deps\":[\"sure\"]},"                \
+    "{\"id\":\"good\",\"kind\":\"approval\",\"prompt\":\"?\",\"deps\":[\"ship\"],"                 \
+    "\"rewind_to\":\"ship\"}]}"
+
+static void approvers_say_yes(struct flow *flow) {
+    assert_at(flow, 0, FLOW_RUNNING, FLOW_AT_FILES);
+    answer(flow, 0, FLOW_AT_FILES, FLOW_SAID_VALUE);
+    assert_at(flow, 0, FLOW_RUNNING, FLOW_AT_PERSON);
+    answer(flow, 0, FLOW_AT_PERSON, FLOW_SAID_YES);
+    assert_at(flow, 1, FLOW_RUNNING, FLOW_AT_CHILD);
+}
+
+static void each_beginning_of_a_step_after_approvers_has_a_yes_of_its_own(void **state) {
+    (void)state;
+    AUTO(json_release) json_t *root = NULL;
+    AUTO(flow_free) struct flow flow = {0};
+    flow_of(SURE, &root, &flow);
+    (void)flow_round(&flow); /* Begins. */
+    approvers_say_yes(&flow);
+    answer(&flow, 1, FLOW_AT_CHILD, FLOW_SAID_GONE); /* A crash is no retry. */
+    assert_at(&flow, 1, FLOW_RUNNING, FLOW_AT_CHILD);
+    answer(&flow, 1, FLOW_AT_CHILD, FLOW_SAID_FAILED);
+    assert_at(&flow, 1, FLOW_PENDING, FLOW_AT_NEW);
+    assert_at(&flow, 2, FLOW_RUNNING, FLOW_AT_CHILD); /* Under the first yes. */
+    approvers_say_yes(&flow);
+    assert_true(flow_ask_again(&flow, 1)); /* A file differs. */
+    (void)flow_round(&flow);
+    approvers_say_yes(&flow);
+    assert_int_equal(flow.steps[1].tries, 1);
+    answer(&flow, 2, FLOW_AT_CHILD, FLOW_SAID_VALUE);
+    answer(&flow, 2, FLOW_AT_OUTPUT, FLOW_SAID_VALUE);
+    answer(&flow, 1, FLOW_AT_CHILD, FLOW_SAID_VALUE);
+    answer(&flow, 1, FLOW_AT_OUTPUT, FLOW_SAID_VALUE);
+    assert_false(flow_ask_again(&flow, 3)); /* Nobody has approved that. */
+    answer(&flow, 3, FLOW_AT_PERSON, FLOW_SAID_NO);
+    approvers_say_yes(&flow);
+    answer(&flow, 1, FLOW_AT_CHILD, FLOW_SAID_FAILED);
+    approvers_say_yes(&flow);
+    answer(&flow, 1, FLOW_AT_CHILD, FLOW_SAID_FAILED); /* No try is left. */
+    assert_at(&flow, 1, FLOW_FAILED, FLOW_AT_OVER);
+}
+
+/* A step that has begun used the yes, however it ended; one that has not may still have it. */
+static void a_new_run_has_the_yes_of_approvers_only_if_nothing_began_under_it(void **state) {
+    (void)state;
+    static const struct {
+        enum flow_status ship;
+        int64_t began_ms;
+        bool reused;
+    } cases[] = {{FLOW_FAILED, 7, false},   {FLOW_CANCELLED, 7, false}, {FLOW_TIMED_OUT, 7, false},
+                 {FLOW_CANCELLED, 0, true}, {FLOW_SKIPPED, 0, true},    {FLOW_COMPLETED, 0, true}};
+    for (size_t c = 0; c < COUNT_OF(cases); c++) {
+        AUTO(json_release) json_t *json = NULL;
+        AUTO(json_release) json_t *old = NULL;
+        AUTO(flow_free) struct flow flow = {0};
+        AUTO(flow_free) struct flow before = {0};
+        size_t from[FLOW_STEPS_MAX];
+        flow_of(SURE, &json, &flow);
+        flow_of(SURE, &old, &before);
+        const struct flow_rerun rerun = {.before = &before};
+        before.steps[0].status = before.steps[2].status = FLOW_COMPLETED;
+        before.steps[1].status = cases[c].ship;
+        before.steps[1].began_ms = cases[c].began_ms;
+        flow_reuse(&flow, &rerun, from);
+        assert_int_equal(from[0] != FLOW_NONE, cases[c].reused);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_beginning_of_a_step_after_approvers_has_a_yes_of_its_own),
+        cmocka_unit_test(a_new_run_has_the_yes_of_approvers_only_if_nothing_began_under_it),
         cmocka_unit_test(named_approvers_are_asked_again_by_any_way_to_a_step_after_them),
         cmocka_unit_test(an_approval_is_asked_again_when_its_yes_was_for_something_else),
         cmocka_unit_test(each_of_500_ids_is_found),

@@ -291,7 +291,7 @@ static const struct request_kind check = {.size = sizeof(struct start_op),
 static struct err steps_work(struct tx *tx, void *ctx) {
     struct request *request = ctx;
     struct run_row row = {0};
-    struct err err = request_run(tx, request, &row);
+    struct err err = request_run_seen(tx, request, &row);
     if (err_failed(err)) {
         return err;
     }

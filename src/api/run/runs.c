@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json/json.h"
+#include "engine/approval/approvals.h"
 #include "engine/job/spec.h"
 
 const struct one_kind runs__one = {.prefix = "run", .noun = "run"};
@@ -17,6 +18,18 @@ struct err request_run(struct tx *tx, struct request *request, struct run_row *r
     const struct run_key key = runs__key_of(request);
     bool found = false;
     struct err err = tx_run_find_shown(tx, &key, &found, ret_row);
+    return found || err_failed(err) ? err : runs__absent(request->key.id, &request->op.why);
+}
+
+struct err request_run_seen(struct tx *tx, struct request *request, struct run_row *ret_row) {
+    struct run_key key = runs__key_of(request);
+    bool found = false;
+    struct err err = tx_run_find_shown(tx, &key, &found, ret_row);
+    if (!found && !err_failed(err)) {
+        err = tx_approval_run_owner(tx, key.run, request->key.owner, &key.owner);
+        err = err_failed(err) || key.owner.len == 0 ? err
+                                                    : tx_run_find_shown(tx, &key, &found, ret_row);
+    }
     return found || err_failed(err) ? err : runs__absent(request->key.id, &request->op.why);
 }
 
@@ -135,7 +148,7 @@ const struct page_kind jobs__list = {.request = {.size = sizeof(struct list_op),
 
 static struct err run_show(struct tx *tx, struct request *request, bool job) {
     struct run_row row = {0};
-    struct err err = request_run(tx, request, &row);
+    struct err err = request_run_seen(tx, request, &row);
     if (err_failed(err) || (job && row.kind != KIND_JOB)) {
         return request_absent(request, err);
     }

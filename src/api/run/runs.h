@@ -73,6 +73,9 @@ static inline struct run_key runs__key_of(const struct request *request) {
 }
 /* The run that the request is about, as answers show it. ERR_NOT_FOUND, in words. */
 MUST_CHECK struct err request_run(struct tx *tx, struct request *request, struct run_row *ret_row);
+/* The same; approvers whom a question of the run names find it, too. */
+MUST_CHECK struct err request_run_seen(struct tx *tx, struct request *request,
+                                       struct run_row *ret_row);
 /* The same as the rules see it: a damaged row is an error. */
 MUST_CHECK struct err request_run_whole(struct tx *tx, struct request *request,
                                         struct run_row *ret_row);

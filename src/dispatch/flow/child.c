@@ -99,7 +99,8 @@ static struct err agent_tx(struct tx *tx, void *ctx) {
                     .answer = run->answer,
                     .bounds = run->flows->options.bounds}};
     const struct flow_child child = {.place = flow_run__order_place(run, run->order),
-                                     .talk = &talk};
+                                     .talk = &talk,
+                                     .files = text_bytes(&order->files)};
     const struct flow_call call = {.place = flow_run__order_place(run, run->order),
                                    .number = order->number,
                                    .agent = text_bytes(&order->agent),
@@ -183,7 +184,9 @@ static struct err command_tx(struct tx *tx, void *ctx) {
     job.label = run->seen[order->at].id;
     job.command = (struct bytes){line.data, utf8_cut(line, RUN_COMMAND_MAX)};
     job.bounds = run->flows->options.bounds;
-    const struct flow_child child = {.place = flow_run__order_place(run, run->order), .job = &job};
+    const struct flow_child child = {.place = flow_run__order_place(run, run->order),
+                                     .job = &job,
+                                     .files = text_bytes(&order->files)};
     if (text_failed(&spec) || line.len == 0) {
         why_set(&run->why, "its command is %s", line.len == 0 ? "empty" : "too long");
         return err_make(ERR_BAD_FIELD, "flows: command");
@@ -226,7 +229,8 @@ static struct err start_tx(struct tx *tx, void *ctx) {
     start->flow.what.run.bounds = run->flows->options.bounds;
     const struct flow_child child = {.place = flow_run__order_place(run, run->order),
                                      .workflow = is_flow ? NULL : &start->workflow.what,
-                                     .flow = is_flow ? &start->flow.what : NULL};
+                                     .flow = is_flow ? &start->flow.what : NULL,
+                                     .files = text_bytes(&run->order->files)};
     return tx_flow_child(tx, &child, &run->order->late, &run->why);
 }
 
@@ -260,6 +264,8 @@ static void start_go(struct start_child *start, struct err err, const struct why
         child_refuse(run);
         return;
     }
+    flow_run__files_child(run, start->flow.flows != NULL ? &start->flow.script.entry
+                                                         : &start->workflow.script.entry);
     run->state = FLOW_RUN_WRITING;
     run->why.text[0] = '\0';
     ask_write(&run->ask, start_tx, start_written);

@@ -19,6 +19,7 @@
 #include "dispatch/flow/evaluator.h"
 #include "dispatch/flow/flows.h"
 #include "proc/spool/protocol.h"
+#include "script/catalog.h"
 
 struct flows {
     struct flows_options options;
@@ -56,7 +57,15 @@ struct flow_seen {
     struct text prompt; /* Owned: prompt of a child, or where the output of a command is. */
 };
 
-enum flow_order_kind { ORDER_TELL, ORDER_OUTPUT, ORDER_CHILD, ORDER_CALL, ORDER_TICK, ORDER_END };
+enum flow_order_kind {
+    ORDER_TELL,
+    ORDER_OUTPUT,
+    ORDER_READ,
+    ORDER_CHILD,
+    ORDER_CALL,
+    ORDER_TICK,
+    ORDER_END
+};
 /* Jobs whose output is looked at, at one time: four for each step of the largest flow. */
 enum { FLOW_WATCHED_MAX = 4 * FLOW_STEPS_MAX };
 struct flow_watched {
@@ -74,6 +83,7 @@ struct flow_order {
     struct text note;  /* Owned: END: why there is no report. */
     /* Owned: END: the file that the report is written to, "": none; and why it is not. */
     struct text path, fault;
+    struct text files; /* Owned: READ, CHILD: JSON, what a yes of approvers is about. */
     bool late;
     struct flow_called called;    /* CALL: its text is in `text`. */
     struct flow_watched *watched; /* Owned: TICK: jobs below steps whose time has passed. */
@@ -153,6 +163,12 @@ void flow_run__order_done(struct flow_run *run); /* The same. */
 void flow_run__call_begun(struct flow_run *run); /* The run waits for its end. */
 /* The child could not begin, for the reason in run->why. */
 void flow_run__refuse_child(struct flow_run *run);
+
+/* files.c: the order at hand is a question to approvers, or a step that begins under their yes. */
+void flow_run__files_begin(struct flow_run *run);
+bool flow_run__is_approved(const struct flow_run *run, size_t at); /* Whether it is such a step. */
+/* The child that begins was made of this file. */
+void flow_run__files_child(struct flow_run *run, const struct catalog_entry *entry);
 
 /* artifact.c: the report of the order at hand is written to its file, which then goes on to the
  * rows with the end of the run. */

@@ -471,6 +471,8 @@ static void step_do(struct flow_run *run, size_t at) {
     } else if (seen->phase == FLOW_AT_OUTPUT) {
         struct flow_order *order = flow_run__order_new(run, ORDER_OUTPUT, at);
         text_add(&order->note, text_bytes(&seen->prompt).data, seen->prompt.len);
+    } else if (seen->phase == FLOW_AT_FILES) {
+        (void)flow_run__order_new(run, ORDER_READ, at);
     } else if (seen->phase == FLOW_AT_CHILD && !seen->has_child) {
         struct flow_order *order = flow_run__order_new(run, ORDER_CHILD, at);
         order->tries = seen->tries;

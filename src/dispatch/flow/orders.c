@@ -23,6 +23,7 @@ void flow_run__order_free(struct flow_order *order) {
         text_done(&order->note);
         text_done(&order->path);
         text_done(&order->fault);
+        text_done(&order->files);
         mem_free(order->watched);
         mem_free(order->signs);
         mem_free(order);
@@ -39,6 +40,7 @@ struct flow_order *flow_run__order_new(struct flow_run *run, enum flow_order_kin
     text_init(&order->note, 600);
     text_init(&order->path, LIMIT_PATH_MAX);
     text_init(&order->fault, 600);
+    text_init(&order->files, FLOW_TEXT_MAX);
     link_add_last(&run->orders, &order->link);
     return order;
 }
@@ -92,6 +94,7 @@ static struct err order_tx(struct tx *tx, void *ctx) {
     case ORDER_END:
         return tx_flow_end(tx, &over, &order->late);
     case ORDER_OUTPUT:
+    case ORDER_READ:
     case ORDER_CHILD:
     case ORDER_CALL:
         break;
@@ -284,6 +287,9 @@ void flow_run__order_begin(struct flow_run *run) {
     run->why.text[0] = '\0'; /* The words of an earlier refusal would make any error one. */
     if (run->order->kind == ORDER_OUTPUT) {
         output_begin(run);
+    } else if (run->order->kind == ORDER_READ ||
+               (run->order->kind == ORDER_CHILD && flow_run__is_approved(run, run->order->at))) {
+        flow_run__files_begin(run);
     } else if (run->order->kind == ORDER_CHILD) {
         flow_run__begin_child(run);
     } else if (run->order->kind == ORDER_CALL) {

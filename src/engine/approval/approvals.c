@@ -181,6 +181,23 @@ struct err tx_approval_find(struct tx *tx, const struct approval_key *key, bool 
     return tx_error(tx);
 }
 
+struct err tx_approval_run_owner(struct tx *tx, struct bytes run, struct bytes approver,
+                                 struct bytes *ret_owner) {
+    *ret_owner = BYTES("");
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_rows(tx, APPROVAL_COLUMNS "run = (SELECT id FROM runs WHERE run = $1) AND message = 0",
+                ARGS(arg_text(run)));
+    while (ret_owner->len == 0 && rows_step(rows)) {
+        const struct approval_row row = row_borrow(rows);
+        AUTO(json_release) json_t *approvers = approvers_of(&row);
+        if (approvers_have(approvers, approver)) {
+            *ret_owner = tx_copy(tx, row.owner);
+        }
+    }
+    return tx_error(tx);
+}
+
 #define APPROVALS_WHERE(more)                                                                      \
     APPROVAL_SELECT " AND owner = $1 AND id < $2" more " ORDER BY id DESC LIMIT $3"
 /* With the open questions of others that name the owner. */

@@ -75,6 +75,11 @@ struct approval_key {
 MUST_CHECK struct err tx_approval_find(struct tx *tx, const struct approval_key *key,
                                        bool *ret_found, struct approval_row *ret_row);
 
+/* Owner of the run of that name if a question of it names `approver`, who may read that run alone;
+ * else "". */
+MUST_CHECK struct err tx_approval_run_owner(struct tx *tx, struct bytes run, struct bytes approver,
+                                            struct bytes *ret_owner);
+
 /* The question of a program about a step of its run, or of one that it began. */
 struct approval_asking {
     struct run_key run;

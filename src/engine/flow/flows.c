@@ -27,11 +27,12 @@ static void steps_insert(struct tx *tx, int64_t run, const struct flow *flow,
             "INSERT INTO flow_steps (run, place, name, status, phase, cause, version, chosen,"
             " tries, rounds, began_ms, changed_ms, due_ms, child, latest, session, approval, note,"
             " prompt, result, cached) VALUES ($1, $2, $3, $4, $5, $6, $7, -1, 0, 0, 0, $8, 0, 0,"
-            " '', '', '', '', '', '', '')",
+            " '', '', COALESCE((SELECT o.approval FROM flow_steps o WHERE o.run = $9 AND o.name ="
+            " $3), ''), '', '', '', '')",
             ARGS(arg_int(run), arg_int((int64_t)i), arg_text(step->id),
                  arg_str(flow_status_names[step->status]), arg_str(flow_phase_names[step->phase]),
                  arg_str(flow_cause_names[step->cause]), arg_int(step->version),
-                 arg_int(tx_steady_ms(tx))));
+                 arg_int(tx_steady_ms(tx)), arg_int(reused->run)));
     }
 }
 
@@ -159,6 +160,8 @@ static void answer_keep(struct flow_state *state, size_t at, const struct flow_a
     const bool is_result = answer->phase != FLOW_AT_RUN || step->kind == FLOW_KIND_CODE;
     if (answer->said == FLOW_SAID_THREW || answer->said == FLOW_SAID_FAILED) {
         had->note = note_cut(text);
+    } else if (answer->phase == FLOW_AT_FILES) {
+        had->files = text;
     } else if ((answer->said == FLOW_SAID_VALUE && step->phase != FLOW_AT_OUTPUT) ||
                answer->phase == FLOW_AT_PERSON) {
         *(is_result ? &had->result : &had->prompt) = text;
@@ -317,6 +320,11 @@ struct err tx_flow_child(struct tx *tx, const struct flow_child *child, bool *re
                 !step_waits(&state, &child->place, FLOW_AT_CHILD) ||
                 state.had[child->place.at].child != 0;
     if (*ret_late) {
+        return tx_error(tx);
+    }
+    if (flows__approved_differs(tx, &state, child->place.at, child->files)) {
+        *ret_late = flow_ask_again(&state.flow, child->place.at);
+        flows__advance(tx, &state);
         return tx_error(tx);
     }
     const struct err err = child_begin(tx, &state, child, &row, why);

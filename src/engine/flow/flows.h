@@ -165,6 +165,9 @@ struct flow_child {
     const struct run_new *job;
     const struct workflow_new *workflow;
     const struct flow_new *flow;
+    /* Where approvers have said yes to the step: array of {"path", "sha256"}, the files that it
+     * begins with. If those of the question were others, they are asked again, and it is late. */
+    struct bytes files;
 };
 MUST_CHECK struct err tx_flow_child(struct tx *tx, const struct flow_child *child, bool *ret_late,
                                     struct why *why);

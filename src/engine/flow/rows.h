@@ -21,6 +21,7 @@ struct flow_had {
     struct bytes note;
     struct bytes cached;         /* run_… in which it ran; "": in this one. flows__read alone. */
     struct bytes prompt, result; /* To be written; data NULL: they stay as they are. */
+    struct bytes files; /* Files of a question that is to be asked: as of struct flow_about. */
 };
 
 /* A flow in the hands of one transaction. Texts live in its arena. */
@@ -56,6 +57,12 @@ void flows__advance(struct tx *tx, struct flow_state *state);
 void flows__revive(struct tx *tx, struct flow_state *state, const struct flow_due *due);
 /* Children that no step waits for any more are asked to end. */
 void flows__sweep(struct tx *tx, const struct flow_state *state, const struct run_bounds *bounds);
+/* approved.c. JSON of what the question of this step is about. */
+struct bytes flows__about(struct tx *tx, const struct flow_state *state, size_t at);
+/* Whether approvers have said yes to this step with other files than these: an array as of struct
+ * flow_child. */
+MUST_CHECK bool flows__approved_differs(struct tx *tx, const struct flow_state *state, size_t at,
+                                        struct bytes files);
 /* Whether there are any: an end of a child, and a person, change steps without a sweep. */
 MUST_CHECK bool flows__has_orphans(struct tx *tx, int64_t run);
 /* Status for clients: a step is blocked while a person, or a place in its batch, is missing. */

@@ -12,6 +12,7 @@
 #include "base/utf8.h"
 #include "engine/approval/rows.h"
 #include "engine/flow/rows.h"
+#include "rules/flow/about.h"
 
 enum { EVENT_MAX = 250 << 10, NOTE_MAX = 500 };
 
@@ -168,7 +169,8 @@ bool flows__read(struct tx *tx, const struct run_row *run, struct flow_state *re
 void flows__catch_up(struct tx *tx, const struct run_row *run) {
     tx_do(tx,
           "UPDATE flow_steps SET began_ms = CASE WHEN began_ms > $2 THEN $2 ELSE began_ms END,"
-          " changed_ms = CASE WHEN changed_ms > $2 OR phase IN ('run', 'cases', 'until', 'output')"
+          " changed_ms = CASE WHEN changed_ms > $2 OR phase IN ('run', 'cases', 'until', 'output',"
+          " 'files')"
           " THEN $2 ELSE changed_ms END,"
           " due_ms = CASE WHEN due_ms > $2 + $3 THEN $2 ELSE due_ms END WHERE run = $1",
           ARGS(arg_int(run->id), arg_int(tx_steady_ms(tx)), arg_int(FLOW_PAUSE_MAX_MS)));
@@ -295,11 +297,13 @@ static struct bytes person_ask(struct tx *tx, struct flow_state *state, size_t a
                       ARGS(arg_int(state->run.id), arg_int((int64_t)at)));
     const bool runs = (step->has & FLOW_HAS_RUN) != 0;
     AUTO(text_done) struct text question = text_up_to(QUESTION_BYTES_MAX);
-    AUTO(text_done) struct text asked = text_up_to(QUESTION_BYTES_MAX + 30);
+    AUTO(text_done) struct text asked = text_up_to(QUESTION_BYTES_MAX + FLOW_ABOUT_BYTES_MAX + 30);
+    const struct bytes about = flow_names_approvers(step) ? flows__about(tx, state, at) : BYTES("");
     const struct bytes words = runs ? written : json_bytes(step->json, "prompt");
     question_write(tx, step, words_cut(tx, words), &question);
     text_addf(&asked, "%lld ", (long long)step->version);
     text_add(&asked, question.data, question.len);
+    text_add(&asked, about.data, about.len);
     const struct sha256 hash = sha256_of(asked.data, asked.len);
     const struct sha256_hex digest = sha256_hex(&hash);
     struct approval_row row;
@@ -310,7 +314,7 @@ static struct bytes person_ask(struct tx *tx, struct flow_state *state, size_t a
         .kind = json_object_get(step->json, "schema") != NULL ? ASKS_FORM : ASKS_CONFIRM,
         .digest = bytes_of(digest.text),
         .arguments = text_bytes(&question),
-        .about = BYTES("")};
+        .about = about};
     tx_fail(tx, text_failed(&question) ? text_error(&question, "flows: question")
                                        : approvals__ask(tx, &what, &row));
     if (err_failed(tx_error(tx))) {

@@ -403,6 +403,16 @@ static bool edit_show(struct showing *showing) {
 
 /* --- Others ----------------------------------------------------------------------------------- */
 
+/* The subject of an answer to the question. */
+static void about_show(struct showing *showing) {
+    const struct lines lines = {"\n", .tabs = true};
+    const struct bytes about = json_bytes(showing->about, "text");
+    if (about.len > 0) {
+        str_add(showing, "\n\n");
+        text_show(showing, bytes_trim(about, "\n"), &lines);
+    }
+}
+
 static bool question_show(struct showing *showing, struct bytes tool) {
     static const char *const names[] = {"question", NULL};
     const struct lines lines = {"\n", .tabs = true};
@@ -420,6 +430,7 @@ static bool question_show(struct showing *showing, struct bytes tool) {
         value_show(showing, json_is_object(option) ? json_object_get(option, "label") : option);
     }
     take(showing, "options");
+    about_show(showing);
     return true;
 }
 

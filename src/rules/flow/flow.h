@@ -15,7 +15,7 @@
  *   running   cases
  *             run ──> child ──> output, of a command ──> until ──> (run again: a loop)
  *                      │ └──> ending ──> pause ──> child (a retry, with the prompt that is stored)
- *             person
+ *             files, of an approval with approvers ──> person
  *
  * Promise    the same rows and answers give the same steps, in whatever order answers come. A step
  *            that has ended ends once. Each try, loop and rewind has a limit.
@@ -88,6 +88,7 @@ enum flow_status {
     X(RUN, "run")       /* For the worker: its prompt, or its result. */                           \
     X(CHILD, "child")   /* For its agent, command, workflow or flow. */                            \
     X(OUTPUT, "output") /* For the daemon: what its command wrote. */                              \
+    X(FILES, "files")   /* For the daemon: the files that a yes of approvers is about. */          \
     X(PERSON, "person") /* For a person. */                                                        \
     X(UNTIL, "until")   /* For the worker: whether the loop is over. */                            \
     X(ENDING, "ending") /* For the end of a child that timed out, */                               \
@@ -265,12 +266,31 @@ bool flow_is_silent(const struct flow *flow, size_t step);
 /* When flow_tick is to be called next; 0: never. */
 int64_t flow_due_ms(const struct flow *flow);
 void flow_cancel(struct flow *flow);
-/* The step, and all that comes after it, start again: a rerun, or a rejected approval. */
+/* The step, and all that comes after it, start again: a rejected approval. Approvers before them
+ * are asked again where one of those had begun. */
 void flow_rewind(struct flow *flow, size_t step);
+/* The child of the step must not begin under the yes that it has: approvers directly before it are
+ * asked again, and it waits for them. False: it waits for no approvers, and stays as it is. */
+bool flow_ask_again(struct flow *flow, size_t step);
+
+/* --- Before and after (marks.c) --------------------------------------------------------------- */
+
 /* Whether `later` comes after `step`: by what it depends on, a batch, or a switch. */
 bool flow_comes_after(const struct flow *flow, size_t step, size_t later);
 /* Marks all steps that come after marked ones. */
 void flow_mark_after(const struct flow *flow, bool io_marked[FLOW_STEPS_MAX]);
+bool flow_names_approvers(const struct flow_step *step);
+bool flow_has_begun(const struct flow_step *step); /* Whether it has ended, or not. */
+/* Whether the step stands directly after `by`, an approval with approvers. */
+bool flow_is_for_approvers(const struct flow *flow, size_t step, size_t by);
+/* By place. begun: it has begun before. alone: it runs again, and those after it do not. again: it
+ * does, with all after it. */
+struct flow_marks {
+    bool begun[FLOW_STEPS_MAX], alone[FLOW_STEPS_MAX], again[FLOW_STEPS_MAX];
+};
+/* Marks in `again` the approvals whose yes was used by a step that runs again, and all steps that
+ * come after marked ones. */
+void flow_mark_used(const struct flow *flow, struct flow_marks *marks);
 
 /* --- A run that begins from another one ------------------------------------------------------- */
 
@@ -289,7 +309,7 @@ struct flow_rerun {
 /* Steps of a new run, before its first round, that have the result of a step of `before`. Such a
  * step has completed there, is described as it was, and so is all that it waits for. The answer of
  * approvers whom the file names holds only if nothing is edited, and if nothing runs again after it
- * that had completed. Functions of a step that was excluded or skipped are asked again.
+ * that had begun. Functions of a step that was excluded or skipped are asked again.
  * ret_from: by place, the place in `before`; FLOW_NONE: the step runs. */
 void flow_reuse(const struct flow *flow, const struct flow_rerun *rerun,
                 size_t ret_from[FLOW_STEPS_MAX]);

@@ -6,8 +6,6 @@
  * stale step is stale, too. Functions that a file shares between its steps are not looked at: only
  * the text of a step itself is.
  */
-#include <string.h>
-
 #include "rules/flow/flow.h"
 
 /* --- Whether a step is the same --------------------------------------------------------------- */
@@ -73,75 +71,17 @@ static bool ended_alike(const struct flow_step *old, const struct flow_step *new
 
 /* --- What a person has said ------------------------------------------------------------------- */
 
-/* Marks all that the step waits for. True: some of that was not marked yet. */
-static bool mark_awaited(const struct flow *flow, const struct flow_step *step,
-                         bool io_marked[FLOW_STEPS_MAX]) {
-    bool awaited[FLOW_STEPS_MAX] = {false}, more = false;
-    if (step->switched != FLOW_NONE) {
-        awaited[step->switched] = true;
-    }
-    for (size_t d = 0; d < step->dep_count; d++) {
-        const struct flow_dep *dep = &step->deps[d];
-        for (size_t i = 0; i < flow->count; i++) {
-            awaited[i] =
-                awaited[i] ||
-                (dep->kind == FLOW_DEP_STEP ? i == dep->at : flow->steps[i].batch == dep->at);
-        }
-    }
-    for (size_t i = 0; i < flow->count; i++) {
-        more = more || (awaited[i] && !io_marked[i]);
-        io_marked[i] = io_marked[i] || awaited[i];
-    }
-    return more;
-}
-
-/* All steps that a step of `later` comes after. */
-static void mark_before(const struct flow *flow, const bool *later,
-                        bool ret_marked[FLOW_STEPS_MAX]) {
-    memset(ret_marked, 0, FLOW_STEPS_MAX * sizeof *ret_marked);
-    for (bool more = true; more;) {
-        more = false;
-        for (size_t i = flow->count; i-- > 0;) {
-            more =
-                ((later[i] || ret_marked[i]) && mark_awaited(flow, &flow->steps[i], ret_marked)) ||
-                more;
-        }
-    }
-}
-
 /* An approval is a yes to what steps before it had said: where one of those runs again, even alone,
  * the question is asked again. */
-static void approvals_mark(const struct flow *flow, const enum flow_again *again,
-                           bool stale[FLOW_STEPS_MAX]) {
+static void approvals_mark(const struct flow *flow, const bool *alone, bool stale[FLOW_STEPS_MAX]) {
     bool after[FLOW_STEPS_MAX] = {false};
     for (size_t i = 0; i < flow->count; i++) {
-        after[i] = again[i] != FLOW_NOT_AGAIN;
+        after[i] = alone[i] || stale[i];
     }
     flow_mark_after(flow, after);
     for (size_t i = 0; i < flow->count; i++) {
-        stale[i] = stale[i] || (after[i] && again[i] == FLOW_NOT_AGAIN &&
-                                flow->steps[i].kind == FLOW_KIND_APPROVAL);
+        stale[i] = stale[i] || (after[i] && !alone[i] && flow->steps[i].kind == FLOW_KIND_APPROVAL);
     }
-}
-
-/* A yes of approvers is one to what comes after it, too, once: nobody who may not give it may
- * change that, or have it done again. True: some must be asked again that were not marked yet. */
-static bool approvers_mark(const struct flow *flow, const struct flow_rerun *rerun,
-                           const bool *completed, bool stale[FLOW_STEPS_MAX]) {
-    bool twice[FLOW_STEPS_MAX], before[FLOW_STEPS_MAX], found = false;
-    memcpy(twice, stale, sizeof twice);
-    flow_mark_after(flow, twice);
-    for (size_t i = 0; i < flow->count; i++) {
-        twice[i] = (twice[i] || rerun->again[i] != FLOW_NOT_AGAIN) && completed[i];
-    }
-    mark_before(flow, twice, before);
-    for (size_t i = 0; i < flow->count; i++) {
-        const bool asks = json_array_size(json_object_get(flow->steps[i].json, "approvers")) > 0;
-        const bool again = asks && !stale[i] && (rerun->edited || before[i]);
-        stale[i] = stale[i] || again;
-        found = found || again;
-    }
-    return found;
 }
 
 /* --- The verdict ------------------------------------------------------------------------------ */
@@ -149,24 +89,24 @@ static bool approvers_mark(const struct flow *flow, const struct flow_rerun *rer
 void flow_reuse(const struct flow *flow, const struct flow_rerun *rerun,
                 size_t ret_from[FLOW_STEPS_MAX]) {
     const struct flow *before = rerun->before;
-    const enum flow_again *again = rerun->again;
-    bool stale[FLOW_STEPS_MAX] = {false}, completed[FLOW_STEPS_MAX] = {false};
+    struct flow_marks marks = {.begun = {false}};
+    bool *stale = marks.again;
     for (size_t i = 0; i < flow->count; i++) {
         const struct flow_step *new = &flow->steps[i];
         ret_from[i] = flow_find(before, new->id);
         const struct flow_step *old = ret_from[i] == FLOW_NONE ? NULL : &before->steps[ret_from[i]];
-        stale[i] = old == NULL || again[i] == FLOW_AGAIN ||
+        marks.alone[i] = rerun->again[i] == FLOW_ALONE_AGAIN;
+        marks.begun[i] = old != NULL && flow_has_begun(old);
+        stale[i] = old == NULL || rerun->again[i] == FLOW_AGAIN ||
+                   (rerun->edited && flow_names_approvers(new)) ||
                    !described_alike(old->json, new->json) || !waits_alike(before, old, flow, new) ||
                    !ended_alike(old, new);
-        completed[i] = old != NULL && old->status == FLOW_COMPLETED;
     }
-    approvals_mark(flow, again, stale);
-    while (approvers_mark(flow, rerun, completed, stale)) {
-        /* All that comes after those runs again, too. */
-    }
-    flow_mark_after(flow, stale);
+    approvals_mark(flow, marks.alone, stale);
+    flow_mark_used(flow, &marks);
     for (size_t i = 0; i < flow->count; i++) {
-        if (stale[i] || !completed[i] || again[i] != FLOW_NOT_AGAIN) {
+        if (stale[i] || marks.alone[i] || ret_from[i] == FLOW_NONE ||
+            before->steps[ret_from[i]].status != FLOW_COMPLETED) {
             ret_from[i] = FLOW_NONE;
         }
     }

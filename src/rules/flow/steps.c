@@ -215,6 +215,7 @@ static bool has_place(const struct flow *flow, const struct flow_step *step) {
 static enum flow_phase phase_first(const struct flow_step *step) {
     return step->kind == FLOW_KIND_SWITCH     ? FLOW_AT_CASES
            : (step->has & FLOW_HAS_RUN) != 0  ? FLOW_AT_RUN
+           : flow_names_approvers(step)       ? FLOW_AT_FILES
            : step->kind == FLOW_KIND_APPROVAL ? FLOW_AT_PERSON
                                               : FLOW_AT_CHILD;
 }
@@ -301,7 +302,7 @@ enum sequel {
     IS_SKIPPED,
     FAILS_THREW,
     HAS_CHOSEN,
-    HAS_RUN, /* The prompt is known, or the result. */
+    HAS_RUN, /* The prompt is known, the files of a question, or the result. */
     BEGINS,  /* A child, which there is not any more, begins again. */
     HAS_RESULT,
     TRIES_AGAIN, /* If a try is left. */
@@ -324,6 +325,7 @@ static const enum sequel sequels[FLOW_PHASE_COUNT][FLOW_SAID_COUNT] = {
         {[FLOW_SAID_VALUE] = PAUSES, [FLOW_SAID_FAILED] = PAUSES, [FLOW_SAID_GONE] = PAUSES},
     [FLOW_AT_UNTIL] =
         {[FLOW_SAID_YES] = COMPLETES, [FLOW_SAID_NO] = LOOPS, [FLOW_SAID_THREW] = FAILS_THREW},
+    [FLOW_AT_FILES] = {[FLOW_SAID_VALUE] = HAS_RUN, [FLOW_SAID_THREW] = FAILS_THREW},
     [FLOW_AT_PERSON] = {[FLOW_SAID_YES] = COMPLETES, [FLOW_SAID_NO] = IS_REJECTED},
 };
 
@@ -335,8 +337,21 @@ static int64_t pause_ms(int64_t tries) {
     return pause_ms < FLOW_PAUSE_MAX_MS ? pause_ms : FLOW_PAUSE_MAX_MS;
 }
 
+static void step_go_back(struct flow *flow, struct flow_step *step) {
+    step->status = FLOW_PENDING;
+    step->cause = FLOW_BECAUSE_NONE;
+    step->chosen = FLOW_NONE;
+    step->went_back = true;
+    step->dispatched = step->began_ms = step->due_ms = 0;
+    step_phase(flow, step, FLOW_AT_NEW);
+}
+
+/* A yes of approvers was for the try before. */
 static void step_pause(struct flow *flow, struct flow_step *step) {
     step->tries++;
+    if (flow_ask_again(flow, (size_t)(step - flow->steps))) {
+        return;
+    }
     step->due_ms = flow->now_ms + pause_ms(step->tries);
     step_phase(flow, step, FLOW_AT_PAUSE);
 }
@@ -368,6 +383,13 @@ static void step_result(struct flow *flow, struct flow_step *step) {
     } else {
         step_settle(flow, step, FLOW_COMPLETED, FLOW_BECAUSE_NONE);
     }
+}
+
+/* The prompt is known, or the files of a question. */
+static enum flow_phase phase_of_prompt(const struct flow_step *step) {
+    return step->kind != FLOW_KIND_APPROVAL                           ? FLOW_AT_CHILD
+           : step->phase == FLOW_AT_RUN && flow_names_approvers(step) ? FLOW_AT_FILES
+                                                                      : FLOW_AT_PERSON;
 }
 
 static void sequel_perform(struct flow *flow, struct flow_step *step, enum sequel sequel) {
@@ -404,8 +426,7 @@ static void sequel_perform(struct flow *flow, struct flow_step *step, enum seque
         if (step->kind == FLOW_KIND_CODE) {
             step_result(flow, step);
         } else {
-            step_phase(flow, step,
-                       step->kind == FLOW_KIND_APPROVAL ? FLOW_AT_PERSON : FLOW_AT_CHILD);
+            step_phase(flow, step, phase_of_prompt(step));
         }
         break;
     case HAS_RESULT:
@@ -520,56 +541,38 @@ int64_t flow_due_ms(const struct flow *flow) {
 
 /* --- Going back ------------------------------------------------------------------------------- */
 
-static bool follows(const struct flow *flow, const bool *marked, const struct flow_step *step) {
-    bool found = step->switched != FLOW_NONE && marked[step->switched];
-    for (size_t d = 0; d < step->dep_count && !found; d++) {
-        const struct flow_dep *dep = &step->deps[d];
-        found = dep->kind == FLOW_DEP_STEP && marked[dep->at];
-        for (size_t i = 0; i < flow->count && dep->kind == FLOW_DEP_BATCH && !found; i++) {
-            found = marked[i] && flow->steps[i].batch == dep->at;
-        }
-    }
-    return found;
-}
-
-void flow_mark_after(const struct flow *flow, bool io_marked[FLOW_STEPS_MAX]) {
-    bool more = true;
-    while (more) {
-        more = false;
-        for (size_t i = 0; i < flow->count; i++) {
-            if (!io_marked[i] && follows(flow, io_marked, &flow->steps[i])) {
-                more = io_marked[i] = true;
-            }
-        }
-    }
-}
-
-bool flow_comes_after(const struct flow *flow, size_t at, size_t later) {
-    bool marked[FLOW_STEPS_MAX] = {false};
-    marked[at] = true;
-    flow_mark_after(flow, marked);
-    return at != later && marked[later];
-}
-
 /* The file's own wish, at the start, holds for the whole run. */
 static bool excluded_at_start(const struct flow_step *step) {
     return step->status == FLOW_EXCLUDED && step->cause == FLOW_BECAUSE_WHEN;
 }
 
 void flow_rewind(struct flow *flow, size_t at) {
-    bool marked[FLOW_STEPS_MAX] = {false};
-    marked[at] = true;
-    flow_mark_after(flow, marked);
+    struct flow_marks marks = {.begun = {false}};
+    for (size_t i = 0; i < flow->count; i++) {
+        marks.begun[i] = flow_has_begun(&flow->steps[i]);
+    }
+    marks.again[at] = true;
+    flow_mark_used(flow, &marks);
     for (size_t i = 0; i < flow->count; i++) {
         struct flow_step *step = &flow->steps[i];
-        if (!marked[i] || excluded_at_start(step)) {
-            continue;
+        if (marks.again[i] && !excluded_at_start(step)) {
+            step->tries = step->rounds = 0;
+            step_go_back(flow, step);
         }
-        step->status = FLOW_PENDING;
-        step->cause = FLOW_BECAUSE_NONE;
-        step->chosen = FLOW_NONE;
-        step->went_back = true;
-        step->tries = step->rounds = step->dispatched = step->began_ms = step->due_ms = 0;
-        step_phase(flow, step, FLOW_AT_NEW);
     }
+}
+
+/* Tries and rounds of the step stay: it has no more of them than its file says. */
+bool flow_ask_again(struct flow *flow, size_t at) {
+    bool asks = false;
+    for (size_t i = 0; i < flow->count; i++) {
+        if (flow->steps[i].status == FLOW_COMPLETED && flow_is_for_approvers(flow, at, i)) {
+            step_go_back(flow, &flow->steps[i]);
+            asks = true;
+        }
+    }
+    if (asks) {
+        step_go_back(flow, &flow->steps[at]);
+    }
+    return asks;
 }

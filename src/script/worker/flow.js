@@ -22,6 +22,7 @@
   const NONSENSE = 2; // Of protocol.h.
   const FLOW_MAX = 256 << 10, STEPS_MAX = 500, DEPTH_MAX = 64;
   const VALUE_MAX = 1 << 20, TASK_MAX = 1 << 20, AGENT_MAX = 200, DISPATCHES_MAX = 100;
+  const TEXT_MAX = 4000, TEXTS_MAX = 64 << 10;
   const NAME_MAX = 200, MESSAGE_MAX = 16 << 10, PART_MAX = 60, DIGEST_MAX = 32;
 
   // --- The description ---------------------------------------------------------------------------
@@ -87,6 +88,24 @@
     return freeze(copy);
   };
 
+  // Texts of the functions `run`, by step: approvers see what their yes is about. They stand beside
+  // the steps, by whose members a rerun finds those that were edited.
+  const textsOf = (list) => {
+    const texts = { __proto__: null };
+    let left = TEXTS_MAX, asked = false;
+    for (let i = 0; i < list.length; i++) {
+      const step = list[i];
+      if (!isRecord(step)) continue;
+      asked ||= isArray(step.approvers) && step.approvers.length > 0;
+      const body = isRecord(step.run) ? step.run.body : undefined;
+      if (typeof body !== "function" || typeof step.id !== "string") continue;
+      const text = cutTo(apply(sourceOf, body, []), TEXT_MAX);
+      left -= text.length;
+      if (left >= 0) texts[step.id] = text;
+    }
+    return asked ? texts : undefined;
+  };
+
   let flow; // The copy.
   const steps = { __proto__: null }; // The parts of it, by id.
   const describeFlow = (exported) => {
@@ -99,13 +118,15 @@
     const text = stringify(flow);
     if (!bytesWithin(text, FLOW_MAX)) throw new RangeError("the flow is over 256 kB of JSON");
     const list = isArray(flow.steps) ? flow.steps : [];
+    const texts = textsOf(list);
     for (let i = 0; i < list.length; i++) {
       const step = list[i];
       if (isRecord(step) && typeof step.id === "string" && steps[step.id] === undefined) {
         steps[step.id] = step;
       }
     }
-    emit('{"t":"flow","flow":' + text + "}");
+    emit('{"t":"flow","flow":' +
+      (texts === undefined ? text : stringify({ __proto__: null, ...flow, texts })) + "}");
   };
 
   // The function that is to be evaluated, with what it is a member of; undefined: there is none.

@@ -5,9 +5,10 @@ import { words } from "./words.ts";
 
 /** All of the text: of a call as the daemon shows it, with what is invisible written out; of a
  *  question without its options and fields, which are drawn. */
-export function bodyOf({ kind, shown, arguments: given }: Ask): string {
+export function bodyOf({ kind, shown, arguments: given, about }: Ask): string {
   const question = kind === "leave" ? undefined : given?.question;
-  return visible(typeof question === "string" ? question : shown ?? "");
+  if (typeof question !== "string") return visible(shown ?? "");
+  return visible(about?.text ? `${question}\n\n${about.text}` : question);
 }
 
 const firstLine = (text: string): string => text.split("\n", 1)[0] ?? "";

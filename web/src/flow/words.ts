@@ -34,7 +34,8 @@ export const words = {
   } as Record<string, string>,
   phases: {
     ready: "waits for a place", when: "asks whether it is wanted", cases: "chooses",
-    run: "is evaluated", output: "its output is read", person: "waits for you",
+    run: "is evaluated", output: "its output is read", files: "its files are read",
+    person: "waits for you",
     until: "asks whether its loop is over", ending: "is being stopped",
     pause: "waits for its next try",
   } as Record<string, string>,
