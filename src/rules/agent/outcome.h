@@ -31,6 +31,8 @@ enum agent_remedy {
       "a key")                                                                                     \
     X(RATE_LIMITED, "rate_limited", RETRIES, 3, RATE_LIMITED,                                      \
       "the provider of %s refuses more for now: wait, or use another account or model")            \
+    X(QUOTA, "quota", FAILS, 0, QUOTA,                                                             \
+      "the account of %s has no credit or quota left: add some, or use another account or model")  \
     X(PROVIDER_ERROR, "provider_error", RETRIES, 3, PROVIDER_ERROR,                                \
       "the provider of %s failed: send the message again later")                                   \
     X(PROVIDER_UNREACHABLE, "provider_unreachable", RETRIES, 3, PROVIDER_UNREACHABLE,              \
