@@ -37,7 +37,7 @@ enum agent_remedy {
       "the provider of %s failed: send the message again later")                                   \
     X(PROVIDER_UNREACHABLE, "provider_unreachable", RETRIES, 3, PROVIDER_UNREACHABLE,              \
       "%s could not reach its provider: check the network, and the address that it uses")          \
-    X(CONTEXT_OVERFLOW, "context_overflow", RETRIES, 1, CONTEXT_OVERFLOW,                          \
+    X(CONTEXT_OVERFLOW, "context_overflow", RESUMES, 1, CONTEXT_OVERFLOW,                          \
       "the conversation of %s is longer than its model takes: clear it, or begin a new session")   \
     X(SESSION_BUSY, "session_busy", RETRIES, 3, SESSION_BUSY,                                      \
       "another process uses the session of %s: end that one, and send the message again")          \
