@@ -416,6 +416,11 @@ void program_reader_heard(struct program_reader *reader) {
     reader->state.unheard = false;
 }
 
+void program_reader_leave(struct program_reader *reader) {
+    reader->state.native[0] = '\0';
+    reader->state.blank = reader->state.unheard = true;
+}
+
 void reader_count_request(struct program_reader *reader) {
     reader->state.requests++;
     reader->state.unheard = false;

@@ -50,6 +50,10 @@ struct bytes model_connection_of(struct bytes model) {
     return (struct bytes){model.data, slash != NULL ? (size_t)(slash - model.data) : model.len};
 }
 
+bool model_thinking_lasts(struct bytes signature) {
+    return bytes_is(signature, MODEL_REASONING);
+}
+
 struct model_request *model_request_new(struct bytes model) {
     struct model_request *request = mem_new(sizeof *request);
     arena_init(&request->arena, REQUEST_SIZE_MAX);

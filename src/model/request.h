@@ -105,6 +105,10 @@ struct model_request {
 
 /* The part of "connection/model" before its slash. */
 struct bytes model_connection_of(struct bytes model);
+/* Member with what a model thought, of most servers that speak chat completions; and the signature
+ * of that, since those want it back, in later turns, too. */
+#define MODEL_REASONING "reasoning_content"
+MUST_CHECK bool model_thinking_lasts(struct bytes signature);
 
 struct model_request *model_request_new(struct bytes model);
 void model_request_free(struct model_request *request); /* NULL is allowed. */

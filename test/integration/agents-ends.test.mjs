@@ -96,6 +96,38 @@ echo '{"type":"thread.started","thread_id":"${cause}"}'; ${words}`);
   listener.close();
 });
 
+test("a program whose conversation is full begins anew with what was said", async (t) => {
+  const turns = await open(t, "codex");
+  const listener = await session(turns);
+  await turns.turn(listener, "the first");
+  doom(turns, `rm doomed; echo '{"type":"turn.failed","error":{"message":` +
+    `"Codex ran out of room in the model\\u0027s context window. Start a new thread."}}'; exit 1`);
+  const { end } = await turns.turn(listener, "the second");
+  assert.deepEqual([end.state, end.cause], ["succeeded", "completed"]);
+  await turns.turn(listener, "the third");
+  const heard = prompts(turns).map((lines) => lines.join(" "));
+  assert.equal(heard.length, 2, "a second session of the program");
+  assert.ok(heard.includes("the first"));
+  const anew = heard.find((text) => text !== "the first");
+  assert.match(anew, /User: the first .*You: turn 1 of codex .*Now the user says: +the second the third$/);
+  listener.close();
+});
+
+test("a program without sessions is told what was said before", async (t) => {
+  const turns = await open(t);
+  define(turns, "plain", { program: "plain", command: "/bin/echo", args: ["heard:"] });
+  define(turns, "lines", { program: "json_lines", lines: { result: "done" }, command: script(turns,
+    "lines", `printf '{"done":"%s"}\\n' "$(printf %s "$1" | tr '\\n' ' ')"`) });
+  for (const agent of ["plain", "lines"]) {
+    const listener = await session(turns, { agent });
+    await turns.turn(listener, "the first");
+    const { message } = await turns.turn(listener, "the second");
+    assert.match(textOf(message).replaceAll("\n", " "),
+      /User: the first .*You: (heard: )?the first .*Now the user says: +the second$/, agent);
+    listener.close();
+  }
+});
+
 test("words of a turn that ended too early are in the next prompt", async (t) => {
   const turns = await open(t, "codex");
   const listener = await session(turns);

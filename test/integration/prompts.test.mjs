@@ -68,7 +68,7 @@ for (const kind of kinds) {
 }
 
 for (const kind of kinds) {
-  test(`${kind}: what was thought is given back while its turn runs, and no longer`, async (t) => {
+  test(`${kind}: what was thought is given back while its turn runs`, async (t) => {
     const turns = await Turns.open(t);
     const provider = await new Wires(kind).start(t);
     const model = await provider.connect(turns);
@@ -81,12 +81,48 @@ for (const kind of kinds) {
     assert.equal((await turns.turn(listener, "and now?")).end.state, "succeeded");
     const thoughts = ["let me see", "hm"].map(THOUGHTS[kind]);
     const counts = provider.bodies.map((body) => body.split(thoughts[0]).length - 1);
-    assert.deepEqual(counts, kind === "responses" ? [0, 1, 2, 0] : [0, 1, 1, 0]);
+    assert.deepEqual(counts, kind === "responses" ? [0, 1, 2, 0] : [0, 1, 1, kind === "openai" ? 1 : 0]);
     assert.ok(provider.bodies[2].includes(thoughts[1]));
     for (const body of provider.bodies) JSON.parse(body);
     listener.close();
   });
 }
+
+test("a server's reasoning goes back to it in later turns once it called a tool", async (t) => {
+  const turns = await Turns.open(t);
+  const provider = await new Wires("openai").start(t);
+  const other = await new Wires("openai").start(t);
+  const model = await provider.connect(turns);
+  const listener = await turns.listen({ model, root: turns.root });
+  const session = `/sessions/${listener.session}`;
+  const made = await turns.ask("POST", "/providers", {
+    name: "other", kind: "openai", base_url: other.url,
+  });
+  assert.equal(made.status, 201, made.text);
+  const look = (id) => ({ id, name: "list_files", args: {} });
+  provider.answers.push({ thought: "greet", text: "hello" });
+  provider.answers.push({ thought: "look first", call: look("c1") });
+  provider.answers.push({ call: look("c2") }, { thought: "so it is", text: "seen" });
+  const answers = ({ bodies }) => JSON.parse(bodies.at(-1)).messages
+    .filter(({ role }) => role === "assistant").map((one) => one.reasoning_content);
+  await turns.turn(listener, "hi");
+  await turns.turn(listener, "look");
+  await turns.turn(listener, "and now?");
+  // Nothing was called before the second answer; nothing was thought about the third.
+  const back = [undefined, "look first", "", "so it is"];
+  assert.deepEqual(answers(provider), back);
+
+  const move = async (to) => assert.equal((await turns.ask("PATCH", session, { model: to })).status,
+    200);
+  await move("other/small");
+  other.answers.push({ call: look("c3") });
+  await turns.turn(listener, "what do you say?");
+  assert.deepEqual(answers(other).filter((one) => one !== undefined), []);
+  await move(model);
+  await turns.turn(listener, "and you?");
+  assert.deepEqual(answers(provider), [...back, undefined, "", undefined]);
+  listener.close();
+});
 
 test("what is remembered does not end the block that it stands in", async (t) => {
   const turns = await Turns.open(t);

@@ -51,7 +51,9 @@ static void flushed(struct delta_source *source) {
     talk__enter(talk, TALK_PLANNING);
     struct talk_errand *errand = talk__errand(talk, ERRAND_ANSWER, answer_done);
     errand->items = mem_new_array(call->said.count + 1, sizeof *errand->items);
-    said_items(&call->said, bytes_of(call->maker), errand->items);
+    const struct said_maker maker = {.kind = bytes_of(call->maker),
+                                     .connection = model_connection_of(talk->plan.model)};
+    said_items(&call->said, &maker, errand->items);
     struct learned_limit learned;
     fit__note_length(talk, &learned);
     /* Both tries count, where the first was refused for its length. */

@@ -70,9 +70,12 @@ MUST_CHECK bool said_has_tools(const struct said *said); /* Used by a program. *
 MUST_CHECK bool said_has_cut_call(const struct said *said);
 /* Removes the text and thinking at the end. False: there was none. */
 MUST_CHECK bool said_discard(struct said *said);
-/* As the engine takes them; borrowed from `said`. `maker`: of thinking. The array is the caller's,
- * of at least said->count. */
-void said_items(const struct said *said, struct bytes maker, struct turn_item *items);
+/* As the engine takes them; borrowed from `said`. The array is the caller's, of at least
+ * said->count. */
+struct said_maker { /* Of thinking: the kind of its provider, and the connection to it. */
+    struct bytes kind, connection;
+};
+void said_items(const struct said *said, const struct said_maker *maker, struct turn_item *items);
 
 /* --- Whether its prompt fits ------------------------------------------------------------------ */
 

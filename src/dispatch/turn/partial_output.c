@@ -170,11 +170,15 @@ bool said_has_tools(const struct said *said) {
     return false;
 }
 
-void said_items(const struct said *said, struct bytes maker, struct turn_item *items) {
+void said_items(const struct said *said, const struct said_maker *maker, struct turn_item *items) {
     for (size_t i = 0; i < said->count; i++) {
         const struct said_item *item = &said->items[i];
         struct turn_call *call = &items[i].call;
-        items[i] = (struct turn_item){.kind = item->kind, .maker = maker, .call = item->call};
+        const bool lasts = model_thinking_lasts(text_bytes(&item->texts[SAID_SIGNATURE]));
+        items[i] = (struct turn_item){.kind = item->kind,
+                                      .maker = maker->kind,
+                                      .connection = lasts ? maker->connection : BYTES(""),
+                                      .call = item->call};
         struct bytes *const texts[SAID_TEXTS] = {[SAID_TEXT] = &items[i].text,
                                                  [SAID_SIGNATURE] = &items[i].signature,
                                                  [SAID_ID] = &call->id,

@@ -529,6 +529,9 @@ static void program_end(struct talk_program *program) {
     const struct program_seen seen = program_seen(program->output.reader);
     const bool resumes = (program_can(program->program) & PROGRAM_RESUMES) != 0 &&
                          (seen.native.len > 0 || !ending.result.said);
+    if (verdict.outcome == AGENT_CONTEXT_OVERFLOW) { /* It would be too long for good. */
+        program_reader_leave(program->output.reader);
+    }
     const struct agent_past past = {.before = plan->outcome,
                                     .tries = plan->tries,
                                     .attempts = plan->attempts,

@@ -335,8 +335,8 @@ static void task_done(void *ctx) {
         return;
     }
     text_clear(&program->history);
-    /* A program that keeps no sessions is asked each time as for the first time. */
-    if ((program_can(program->program) & PROGRAM_RESUMES) != 0 &&
+    /* A program that keeps no sessions knows nothing of the conversation, ever. */
+    if ((program_can(program->program) & PROGRAM_RESUMES) == 0 ||
         program_seen(program->output.reader).blank) {
         ask_read(&program->ask, history_tx, history_done);
     } else {

@@ -233,11 +233,13 @@ static struct err read_part(void *ctx, const struct prompt_part *part) {
                                   .name = part->name,
                                   .signature = part->signature,
                                   .is_error = part->failed};
-    if (part->kind == PROMPT_CALL &&
-        !bytes_equal(part->maker, model_connection_of(talk->plan.model))) {
+    const struct bytes connection = model_connection_of(talk->plan.model);
+    if (part->kind == PROMPT_CALL && !bytes_equal(part->maker, connection)) {
         of_model.signature = BYTES("");
     }
-    if (part->kind != PROMPT_THINKING || model_kind_find(part->maker, &of_model.maker)) {
+    if (part->kind != PROMPT_THINKING ||
+        (model_kind_find(part->maker, &of_model.maker) &&
+         (part->name.len == 0 || bytes_equal(part->name, connection)))) {
         model_request_add_part(request, &of_model);
     } /* Else nobody has thought it to whom it could be shown. */
     return ERR_OK;

@@ -205,6 +205,9 @@ static bool items_add(struct tx *tx, struct turn *turn, const struct turn_answer
             text_add_char(&data, '{');
             text_add_member(&data, "signature", item->signature);
             text_add_member(&data, "maker", item->maker);
+            if (item->connection.len > 0) {
+                text_add_member(&data, "connection", item->connection);
+            }
             text_add_char(&data, '}');
             tx_fail(tx, text_failed(&data) ? text_error(&data, "turns: thinking") : ERR_OK);
             part.kind = PART_THINKING;

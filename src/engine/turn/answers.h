@@ -44,10 +44,11 @@ enum turn_item_kind {
 };
 struct turn_item {
     enum turn_item_kind kind;
-    struct bytes text;      /* TEXT, THINKING. */
-    struct bytes signature; /* THINKING: opaque. */
-    struct bytes maker;     /* THINKING: which kind of provider made it. */
-    struct turn_call call;  /* CALL; SEARCH: id, arguments, cause, and the result as `refusal`. */
+    struct bytes text;       /* TEXT, THINKING. */
+    struct bytes signature;  /* THINKING: opaque. */
+    struct bytes maker;      /* THINKING: which kind of provider made it; */
+    struct bytes connection; /* the one that wants it back in later turns; "": none does. */
+    struct turn_call call;   /* CALL; SEARCH: id, arguments, cause, and the result as `refusal`. */
 };
 
 struct turn_answer {

@@ -15,7 +15,8 @@
  * has the result.
  *
  * What was thought is shown while its turn runs: providers refuse the next step without it, and
- * ignore or refuse it later, another model above all.
+ * most ignore or refuse it later, another model above all. Some want it in later turns, too, once
+ * tools were called: what such a connection thought has its name, and is shown to it alone.
  *
  * Providers refuse a call without its result and a result without its call. Both are one card here,
  * so neither can come alone; a card without a name was refused before it began, and is left out. So
@@ -208,15 +209,14 @@ static void piece_read(struct reader *reader, const struct piece *piece) {
     if (bytes_is(piece->kind, "tool")) {
         card_read(reader, piece);
     } else if (bytes_is(piece->kind, "thinking")) {
-        AUTO(json_release) json_t *data = NULL;
-        if (piece->message == reader->answer) {
-            data = data_parse(reader, piece->data);
-        }
+        AUTO(json_release) json_t *data = data_parse(reader, piece->data);
+        const bool now = piece->message == reader->answer;
         part.role = PROMPT_ASSISTANT;
         part.kind = PROMPT_THINKING;
         part.signature = json_bytes(data, "signature");
         part.maker = json_bytes(data, "maker");
-        if (part.maker.len > 0) {
+        part.name = now ? BYTES("") : json_bytes(data, "connection");
+        if (part.maker.len > 0 && (now || part.name.len > 0)) {
             part_hand(reader, part);
         }
     } else if (bytes_is(piece->kind, "image")) { /* It follows the words that it came with. */

@@ -23,7 +23,8 @@ struct prompt_part {
     bool failed;           /* RESULT. */
     bool open;             /* RESULT: there is none yet, the call has not ended. */
     /* As turn_item; CALL: signature is what its provider wants back, maker the connection of that;
-     * RESULT: id of the call. IMAGE: name is its media type, text the SHA-256. */
+     * RESULT: id of the call. IMAGE: name is its media type, text the SHA-256. THINKING: name is
+     * the connection that alone is shown it; "": any. */
     struct bytes text, id, name, signature, maker;
 };
 /* All that a model is shown of the session, oldest first, to the running turn. `each` only

@@ -9,7 +9,10 @@
  * without [DONE] the stream was cut. An answer that is not streamed has a "message" for the delta.
  *
  * Servers that say reasoning_content want it back, and others refuse a request that has it. So the
- * signature of thinking is the name of that member, or nothing.
+ * signature of thinking is the name of that member, or nothing. Before the first call of a tool
+ * none wants it, and older ones of DeepSeek refuse it. From then on DeepSeek and Kimi refuse an
+ * answer that comes back without: a call about which nothing was thought, or which another model
+ * made, says "".
  *
  * Gemini signs what it says, in a member "extra_content" beside the function of a call, or of the
  * whole message: {"google": {"thought_signature": "…"}}. It refuses a history whose calls come back
@@ -115,9 +118,9 @@ static void read_content(struct stream *stream, const json_t *content) {
 static void read_choice(struct stream *stream, const json_t *choice, const json_t *delta) {
     struct answer *answer = &stream->answer;
     const json_t *calls = json_object_get(delta, "tool_calls");
-    struct bytes thinking = json_bytes(delta, WIRE_REASONING);
+    struct bytes thinking = json_bytes(delta, MODEL_REASONING);
     if (thinking.len > 0 && answer->signature.len == 0) {
-        answer_signature(answer, BYTES(WIRE_REASONING));
+        answer_signature(answer, BYTES(MODEL_REASONING));
     }
     answer_thinking(answer, thinking.len > 0 ? thinking : json_bytes(delta, "reasoning"));
     read_content(stream, json_object_get(delta, "content"));
@@ -243,24 +246,30 @@ static void build_extra(const struct model_message *message, struct text *body) 
     }
 }
 
-static void build_assistant(const struct wire_order *order, const struct model_message *message,
+/* What the server itself has reasoned; NULL: nothing. */
+static const struct model_part *reasoning_of(const struct model_message *message) {
+    const struct model_part *part = message->first;
+    while (part != NULL &&
+           !(part->kind == MODEL_PART_THINKING && build_shown(part, MODEL_KIND_OPENAI) &&
+             model_thinking_lasts(part->signature))) {
+        part = part->next;
+    }
+    return part;
+}
+
+static void build_assistant(struct wire_order *order, const struct model_message *message,
                             struct text *body) {
-    bool calls = build_has(message, MODEL_PART_TOOL_CALL);
-    bool reasoned = is_openai_itself(order->base_url);
+    const bool calls = build_has(message, MODEL_PART_TOOL_CALL);
+    const struct model_part *reasoning = reasoning_of(message);
+    order->called = order->called || calls;
     text_add_str(body, "{\"role\":\"assistant\",\"content\":");
     if (build_has(message, MODEL_PART_TEXT)) {
         build_joined_text(body, BYTES(""), message, BYTES(""));
     } else {
         text_add_str(body, "null");
     }
-    /* DeepSeek wants its reasoning back with the calls that followed from it, and others refuse a
-     * member that they don't know: only servers that sent it get it. */
-    for (const struct model_part *part = message->first; calls && part != NULL; part = part->next) {
-        if (!reasoned && part->kind == MODEL_PART_THINKING &&
-            build_shown(part, MODEL_KIND_OPENAI) && bytes_is(part->signature, WIRE_REASONING)) {
-            text_add_member(body, WIRE_REASONING, part->text);
-            reasoned = true;
-        }
+    if (order->reasons && order->called && (calls || reasoning != NULL)) {
+        text_add_member(body, MODEL_REASONING, reasoning != NULL ? reasoning->text : BYTES(""));
     }
     build_extra(message, body);
     text_add_str(body, calls ? ",\"tool_calls\":[" : "");
@@ -321,6 +330,11 @@ static void build(struct wire_order *order, struct text *body) {
     text_add_str(body, ",\"messages\":[");
     build_system(order, text_bytes(&system), &head, body);
     bool after_tool = false;
+    order->called = order->reasons = false;
+    for (const struct model_message *at = request->first;
+         at != NULL && !order->reasons && !is_openai_itself(order->base_url); at = at->next) {
+        order->reasons = reasoning_of(at) != NULL;
+    }
     for (const struct model_message *at = request->first; at != NULL; at = at->next) {
         struct bytes tail = build_tail(request, at);
         if (at->role == MODEL_TOOL) {

@@ -23,8 +23,6 @@
 /* The answer to a schema, where the provider knows answers only as text, or where there are other
  * tools: a tool of ours, whose arguments are delivered as the answer's text. */
 #define WIRE_ANSWER_TOOL ANSWER_TOOL
-/* Member with what a model thought, of most servers that speak chat completions. */
-#define WIRE_REASONING "reasoning_content"
 
 struct wire_order {
     const struct model_request *request; /* Borrowed. */
@@ -35,7 +33,8 @@ struct wire_order {
     bool beside_tools;     /* A format of the answer may stand beside tools. */
     parameter_set wanted;  /* Written by `build`: refused ones that would have been sent, */
     parameter_set sent;    /* and those that were. */
-    bool answer_tool;      /* Written, too: the answer comes by the tool for it. */
+    bool answer_tool;      /* Written, too: the answer comes by the tool for it; */
+    bool reasons, called; /* openai: the server's reasoning is in the request; a tool was called. */
 };
 
 /* A stream of a provider. The answer is delivered as it comes. */

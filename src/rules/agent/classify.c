@@ -155,9 +155,13 @@ static bool any_in(struct bytes text, const char *const *phrases) {
     return false;
 }
 
-static const char *const too_long[] = {"prompt too long",         "prompt is too long",
-                                       "context length exceeded", "context overflow",
-                                       "contextoverflowerror",    NULL};
+static const char *const too_long[] = {"prompt too long",
+                                       "prompt is too long",
+                                       "context length exceeded",
+                                       "context overflow",
+                                       "contextoverflowerror",
+                                       "ran out of room in the model s context window", /* Codex */
+                                       NULL};
 static const char *const compaction[] = {"compaction",         "compaction diag",
                                          "timeout compaction", "prompt is too long",
                                          "context overflow",   NULL};
@@ -202,6 +206,8 @@ static const char *const limited[] = {"429",
                                       "insufficient quota",
                                       "quota exceeded",
                                       NULL};
+static const char *const spent[] = {"credit balance is too low", "insufficient credit",
+                                    "insufficient credits", "exceeded your current quota", NULL};
 static const char *const broken[] = {"500",
                                      "502",
                                      "503",
@@ -275,9 +281,15 @@ static const struct rule {
     {SAYS("kind-too-long", IN_KIND, too_long, AGENT_CONTEXT_OVERFLOW)},
     {STATUS("status-401", 401, 402, AGENT_AUTH_FAILED)},
     {STATUS("status-403", 403, 404, AGENT_AUTH_FAILED)},
+    {STATUS("status-402", 402, 403, AGENT_QUOTA)},
+    {SAYS("result-spent", IN_RESULT, spent, AGENT_QUOTA)},
+    {STATUS("status-408", 408, 409, AGENT_PROVIDER_ERROR)},
     {STATUS("status-429", 429, 430, AGENT_RATE_LIMITED)},
     {STATUS("status-5xx", 500, 600, AGENT_PROVIDER_ERROR)},
     {SAYS("result-too-long", IN_RESULT, too_long, AGENT_CONTEXT_OVERFLOW)},
+    /* What a provider refuses for good, whatever the words beside the number: Claude Code writes
+     * "API Error" before every refusal. */
+    {STATUS("status-4xx", 400, 500, AGENT_FAILED)},
     {SAYS("result-denied", IN_RESULT, denied, AGENT_AUTH_FAILED)},
     {SAYS("result-unreachable", IN_RESULT, unreachable, AGENT_PROVIDER_UNREACHABLE)},
     {SAYS("result-limited", IN_RESULT, limited, AGENT_RATE_LIMITED)},

@@ -54,6 +54,7 @@ bool agent_outcome_asked(enum agent_outcome outcome) {
     case AGENT_FALLBACK_USED:
     case AGENT_AUTH_FAILED:
     case AGENT_RATE_LIMITED:
+    case AGENT_QUOTA:
     case AGENT_PROVIDER_ERROR:
     case AGENT_CONTEXT_OVERFLOW:
         return true;

@@ -31,11 +31,13 @@ enum agent_remedy {
       "a key")                                                                                     \
     X(RATE_LIMITED, "rate_limited", RETRIES, 3, RATE_LIMITED,                                      \
       "the provider of %s refuses more for now: wait, or use another account or model")            \
+    X(QUOTA, "quota", FAILS, 0, QUOTA,                                                             \
+      "the account of %s has no credit or quota left: add some, or use another account or model")  \
     X(PROVIDER_ERROR, "provider_error", RETRIES, 3, PROVIDER_ERROR,                                \
       "the provider of %s failed: send the message again later")                                   \
     X(PROVIDER_UNREACHABLE, "provider_unreachable", RETRIES, 3, PROVIDER_UNREACHABLE,              \
       "%s could not reach its provider: check the network, and the address that it uses")          \
-    X(CONTEXT_OVERFLOW, "context_overflow", RETRIES, 1, CONTEXT_OVERFLOW,                          \
+    X(CONTEXT_OVERFLOW, "context_overflow", RESUMES, 1, CONTEXT_OVERFLOW,                          \
       "the conversation of %s is longer than its model takes: clear it, or begin a new session")   \
     X(SESSION_BUSY, "session_busy", RETRIES, 3, SESSION_BUSY,                                      \
       "another process uses the session of %s: end that one, and send the message again")          \
