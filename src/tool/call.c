@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/suggest.h"
 #include "base/utf8.h"
+#include "rules/approval/words.h"
 #include "tool/agent_types.h"
 #include "tool/repair.h"
 #include "tool/requests.h"
@@ -125,7 +126,7 @@ struct err tool_call_read(const struct toolbox *toolbox, tool_set tools, struct 
 void tool_look_init(struct tool_look *look) {
     *look = (struct tool_look){0};
     for (size_t i = 0; i < TOOL_SUBJECTS_MAX; i++) {
-        text_init(&look->subjects[i], TOOL_ARGUMENTS_MAX);
+        text_init(&look->subjects[i], WORDS_ROOM((size_t)TOOL_ARGUMENTS_MAX));
     }
     text_init(&look->diff, TOOL_DIFF_MAX);
     text_init(&look->refusal, sizeof(struct why));
@@ -158,7 +159,8 @@ int64_t input_int(const json_t *input, const char *name, int64_t absent) {
 }
 
 static struct permission_verdict judge(enum tool_id id, const struct permission_rules *rules,
-                                       const struct bytes *subjects, size_t count) {
+                                       const struct bytes *subjects, size_t count,
+                                       struct bytes digest) {
     const struct tool *tool = tool_get(id);
     bool edits = (id == TOOL_WRITE_FILE || id == TOOL_EDIT_FILE) && rules != NULL;
     bool allowed = edits && permission_edit_is_free(rules, subjects, count);
@@ -169,6 +171,7 @@ static struct permission_verdict judge(enum tool_id id, const struct permission_
                                            .kind = tool->subject,
                                            .subjects = subjects,
                                            .subject_count = count,
+                                           .digest = digest,
                                            .otherwise = allowed   ? PERMISSION_ALLOW
                                                         : program ? PERMISSION_ASK
                                                                   : tool->permission};
@@ -181,8 +184,10 @@ bool work_may_see(const struct tool_work *work, const char *shown) {
     const struct permission_rules *rules = work->place->rules;
     /* A search reads what it shows, and an output of a task what it stores. */
     const bool reads = id == TOOL_SEARCH_FILES || id == TOOL_TASK_OUTPUT;
-    return judge(id, rules, &subject, 1).permission != PERMISSION_DENY &&
-           (!reads || judge(TOOL_READ_FILE, rules, &subject, 1).permission != PERMISSION_DENY);
+    const struct bytes none = BYTES("");
+    return judge(id, rules, &subject, 1, none).permission != PERMISSION_DENY &&
+           (!reads ||
+            judge(TOOL_READ_FILE, rules, &subject, 1, none).permission != PERMISSION_DENY);
 }
 
 struct permission_verdict tool_judge(const struct tool_call *call, const struct tool_look *look,
@@ -191,13 +196,15 @@ struct permission_verdict tool_judge(const struct tool_call *call, const struct 
     for (size_t i = 0; i < look->subject_count; i++) {
         subjects[i] = text_bytes(&look->subjects[i]);
     }
-    const struct permission_verdict verdict = judge(call->id, rules, subjects, look->subject_count);
+    const struct bytes digest = bytes_of(call->digest.text);
+    const struct permission_verdict verdict =
+        judge(call->id, rules, subjects, look->subject_count, digest);
     if (call->id != TOOL_TASK_OUTPUT || look->subject_count == 0) {
         return verdict;
     }
     /* The file of an output needs as much as if read_file read it. */
     const struct permission_verdict read =
-        judge(TOOL_READ_FILE, rules, subjects, look->subject_count);
+        judge(TOOL_READ_FILE, rules, subjects, look->subject_count, digest);
     return read.permission > verdict.permission ? read : verdict;
 }
 
@@ -331,14 +338,15 @@ static struct err subject_from_input(const struct tool_call *call, const struct 
                                                   : value;
     }
     if (json_is_string(value)) {
-        text_add(text, json_string_value(value), json_string_length(value));
         look->subject_count = 1;
-        bool runs = tool_get(call->id)->performer == TOOL_RUN;
-        const json_t *args = runs ? json_object_get(input, "args") : NULL;
-        for (size_t i = 0; i < json_array_size(args); i++) {
-            const json_t *arg = json_array_get(args, i);
-            text_add_char(text, ' ');
-            text_add(text, json_string_value(arg), json_string_length(arg));
+        if (tool_get(call->id)->subject != SUBJECT_WORDS) {
+            text_add(text, json_string_value(value), json_string_length(value));
+        } else {
+            const json_t *args = json_object_get(input, "args");
+            words_add_quoted(text, json_text(value));
+            for (size_t i = 0; i < json_array_size(args); i++) {
+                words_add_quoted(text, json_text(json_array_get(args, i)));
+            }
         }
     }
     return text_failed(text) ? text_error(text, "tool: subject") : ERR_OK;

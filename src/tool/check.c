@@ -4,12 +4,13 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "rules/approval/words.h"
 #include "rules/project/project.h"
 #include "tool/context_files.h"
 #include "tool/work.h"
 
 enum { SETTINGS_SHOWN_MAX = 2000 };
-enum { PACKAGE_MAX = 1 << 20, LINE_BYTES = CHECK_WORDS_MAX * (CHECK_WORD_MAX + 1) };
+enum { PACKAGE_MAX = 1 << 20 };
 
 struct err check_setting_check(const json_t *value, struct why *why) {
     size_t count = json_array_size(value);
@@ -30,8 +31,7 @@ struct err check_setting_check(const json_t *value, struct why *why) {
 
 void check_write_line(const json_t *words, struct text *text) {
     for (size_t i = 0; i < json_array_size(words); i++) {
-        text_add_str(text, i > 0 ? " " : "");
-        text_add_str(text, json_string_value(json_array_get(words, i)));
+        words_add_quoted(text, json_text(json_array_get(words, i)));
     }
 }
 
@@ -64,7 +64,7 @@ static const char *script_of(const char *root) {
 static struct permission_verdict judge(const struct tool_place *place, tool_set tools,
                                        const json_t *words) {
     const struct tool *tool = tool_get(TOOL_RUN_COMMAND);
-    AUTO(text_done) struct text line = text_up_to(LINE_BYTES);
+    AUTO(text_done) struct text line = text_up_to(CHECK_LINE_MAX);
     check_write_line(words, &line);
     const struct bytes subject = text_bytes(&line);
     const struct permission_question question = {.tool = bytes_of(tool->name),

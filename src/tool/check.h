@@ -20,6 +20,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/json/json.h"
+#include "rules/approval/words.h"
 #include "tool/tool.h"
 
 enum {
@@ -27,6 +28,7 @@ enum {
     CHECK_OUTPUT_MAX = 8000, /* Characters of both streams, the ends of them. */
     CHECK_WORDS_MAX = 64,
     CHECK_WORD_MAX = 1000, /* Bytes. */
+    CHECK_LINE_MAX = CHECK_WORDS_MAX * (WORDS_ROOM(CHECK_WORD_MAX) + 1),
 };
 
 /* false, or a command. `why`: what it must be. */
@@ -36,7 +38,7 @@ MUST_CHECK struct err check_setting_check(const json_t *value, struct why *why);
  * *ret_allowed false: it was found, and must not run, since no rule says anything about it. */
 MUST_CHECK struct err check_find(const struct tool_place *place, const json_t *settings,
                                  tool_set tools, json_t **ret_words, bool *ret_allowed);
-/* The words as one line, for people and rules. */
+/* The words as one line, for people and rules: rules/approval/words.h. */
 void check_write_line(const json_t *words, struct text *text);
 
 /* The check was found, and does not run: tells so, with the command that allows it. */

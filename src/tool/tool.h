@@ -98,7 +98,7 @@ struct tool {
     enum tool_length length;
     enum tool_performer performer;
     enum permission permission; /* Where no rule says otherwise. */
-    enum glob_kind subject;     /* How the rules compare its subjects. */
+    enum subject_kind subject;  /* How the rules compare its subjects. */
     /* TOOL_HERE, and TOOL_ROWS where files are read first: of others NULL. `work->step` says
      * whether to look or to do. */
     struct err (*perform)(struct tool_work *work);
@@ -158,7 +158,9 @@ struct tool_place {
 /* What a call is about, for rules and approvals. */
 enum { TOOL_SUBJECTS_MAX = 2 };
 struct tool_look {
-    struct text subjects[TOOL_SUBJECTS_MAX]; /* As written, normalised; and where it really is. */
+    /* A path as written, normalised, and where it really is; a command as shell words; or what
+     * else the rules compare. */
+    struct text subjects[TOOL_SUBJECTS_MAX];
     size_t subject_count;
     struct text diff;         /* Of a write: what it would change. */
     bool diff_cut;            /* Not all of that fit. */

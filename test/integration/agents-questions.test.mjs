@@ -41,7 +41,7 @@ test("a question about a file has its path and hash, and an allowed change is ma
   for (const text of ["old\n", null]) {
     const all = await asks(t, { text });
     const { turns, file, asked } = all;
-    const about = { subjects: [file], before: text === null ? "" : hash(text) };
+    const about = { subjects: [file], match: "path", before: text === null ? "" : hash(text) };
     assert.deepEqual([asked.tool, asked.about], ["Write", about]);
     const becomes = text === null ? "new file" : "replaces the whole file";
     assert.equal(asked.shown, `${file} (${becomes})\n+by claude`);
@@ -104,7 +104,7 @@ test("of what is no plain file, or too large, no hash is taken, and nothing wait
       const listener = await session(turns);
       const { run } = await turns.send(listener.session, `ASK to EDIT(${name})`);
       const asked = await listener.until("approval_asked", (data) => data.run === run);
-      assert.deepEqual(asked.about, { subjects: [file], before: null }, name);
+      assert.deepEqual(asked.about, { subjects: [file], match: "path", before: null }, name);
       rmSync(file, { recursive: true });
       const tools = await allow({ turns, listener, run, asked });
       assert.deepEqual(tools.map(({ state }) => state), ["failed"], name);
@@ -124,7 +124,7 @@ test("a command has its subject, and no hash", async (t) => {
   const listener = await session(turns);
   const { run } = await turns.send(listener.session, "ASK me");
   const asked = await listener.until("approval_asked", (data) => data.run === run);
-  assert.deepEqual(asked.about, { subjects: ["make test"] });
+  assert.deepEqual(asked.about, { subjects: ["make test"], match: "shell" });
   assert.deepEqual((await allow({ turns, listener, run, asked })).map(({ state }) => state),
     ["succeeded"]);
 });

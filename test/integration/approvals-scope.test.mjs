@@ -3,7 +3,7 @@
 //
 // runs-with: release, san, postgres/8
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
@@ -31,7 +31,7 @@ test("the answer and its rule survive a kill together, and the rule can be remov
     await turns.daemon.kill();
     await turns.daemon.start();
     const permissions = [
-      { tool: "run_command", subject: "sh -c echo a >> file", permission: "allow" }];
+      { tool: "run_command", subject: "sh -c 'echo a >> file'", permission: "allow" }];
     assert.deepEqual(await settingsOf(turns, listener), { permissions });
     const again = await turns.approve(asked.id, yes);
     assert.deepEqual([again.status, again.json.answer], [200, '{"scope":"session"}']);
@@ -47,6 +47,50 @@ test("the answer and its rule survive a kill together, and the rule can be remov
     await turns.approve(third.asked.id, { decision: "deny" });
     await listener.ended(third.run);
   });
+
+test("a yes keeps the borders of arguments, also in earlier rules", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen({ root: turns.root, settings: { permissions: [
+    { tool: "run_command", subject: "sh -c echo y; touch PWN", permission: "allow" }] } });
+  const sh = (...args) => call("run_command", { command: "sh", args: ["-c", ...args] });
+  const first = await asking(turns, listener, sh("echo", "x; touch PWN"));
+  await turns.approve(first.asked.id, { decision: "allow", scope: "session" });
+  await listener.ended(first.run);
+  const free = await turns.turn(listener,
+    script(sh("echo", "x; touch PWN"), "step:", say("so")));
+  assert.equal(toolsOf(free.message)[0].state, "succeeded");
+  for (const [word, old] of [["x", undefined], ["y", "sh -c echo y; touch PWN"]]) {
+    const { run } = await turns.send(listener.session,
+      script(sh(`echo ${word}; touch PWN`), "step:", say("so")));
+    const asked = await listener.until(["approval_asked", "turn_finished"],
+      (data) => data.run === run);
+    assert.ok(!existsSync(path.join(turns.root, "PWN")), "it ran unasked");
+    assert.deepEqual([asked.about.subjects, asked.about.match, asked.about.old_rule],
+      [[`sh -c 'echo ${word}; touch PWN'`], "words", old]);
+    await turns.approve(asked.id, { decision: "deny" });
+    await listener.ended(run);
+  }
+});
+
+test("a yes to a call without a subject is for exactly its arguments", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen({ root: turns.root, settings: { permissions: [
+    { tool: "remember", permission: "ask" }] } });
+  const keep = (title) =>
+    call("remember", { action: "create", topic: "t", title, content: "c" });
+  const { run, asked } = await asking(turns, listener, keep("a"));
+  assert.equal(asked.about.exact, true);
+  const named = await turns.approve(asked.id,
+    { decision: "allow", scope: "session", subject: "*" });
+  assert.match(named.json.detail, /only be for exactly its arguments/);
+  await turns.approve(asked.id, { decision: "allow", scope: "session" });
+  await listener.ended(run);
+  assert.deepEqual((await settingsOf(turns, listener)).permissions[1],
+    { tool: "remember", subject: `sha256:${asked.digest}`, permission: "allow" });
+  const free = await turns.turn(listener, script(keep("a"), "step:", say("so")));
+  assert.equal(toolsOf(free.message)[0].state, "succeeded");
+  await isAsked(turns, listener, keep("b"));
+});
 
 test("a folder of files is free from then on, and what programs run in it is not", LIMIT,
   async (t) => {
@@ -126,7 +170,7 @@ test("a yes for the project holds for its sessions, and is one commit with its r
     assert.equal((await turns.approve(asked.id, yes)).status, 200);
     await turns.daemon.kill();
     await turns.daemon.start();
-    const permissions = [rule("allow", "sh -c echo a >> file")];
+    const permissions = [rule("allow", "sh -c 'echo a >> file'")];
     assert.deepEqual(await projectOf(turns), { permissions });
     assert.deepEqual(await settingsOf(turns, first), {});
     assert.equal((await turns.approve(asked.id, yes)).json.answer, '{"scope":"project"}');

@@ -104,7 +104,7 @@ test("'a' writes a rule, no message is taken for a yes, --continue returns", LIM
   chat.send("a");
   await chat.seen(/→ one \*\n[^]*first\n/);
   const { settings } = await turns.get(`/sessions/${chat.session}`);
-  const rule = { tool: "run_command", subject: "echo one \\*", permission: "allow" };
+  const rule = { tool: "run_command", subject: "echo 'one *'", permission: "allow" };
   assert.deepEqual(settings.permissions, [rule]);
   chat.send(script(echo, say("second")));
   await chat.seen(/→ one \*\n[^]*→ one \*\n[^]*second\n\n> /); // Nobody was asked.

@@ -8,6 +8,11 @@
 
 #include "rules/approval/always.h"
 
+#define RULE(tool, subject)                                                                        \
+    "{\"permissions\":[{\"tool\":\"" tool "\",\"subject\":\"" subject                              \
+    "\",\"permission\":\"allow\"}]}"
+#define DIGEST "sha256:d16e57"
+
 static json_t *json_of(const char *text) {
     json_t *json = NULL;
     assert_false(err_failed(json_parse_wrapped(bytes_of(text), &json, NULL)));
@@ -21,47 +26,62 @@ struct case_of {
 static void settings_become(const struct case_of *of) {
     AUTO(json_release) json_t *settings = json_of(of->before);
     const struct always_call call = {.tool = bytes_of(of->tool),
-                                     .arguments = BYTES("{}"),
                                      .about = bytes_of(of->about),
+                                     .digest = BYTES("d16e57"),
                                      .subject = bytes_of(of->subject)};
     struct why why = {""};
     struct err err = always_add(&call, settings, &why);
     assert_int_equal(err.code, of->after == NULL ? ERR_BAD_FIELD : ERR_NONE);
     if (of->after != NULL) {
         AUTO(json_release) json_t *expected = json_of(of->after);
-        assert_true(json_same(settings, expected));
+        if (!json_same(settings, expected)) {
+            fail_msg("%s %s", of->tool, of->about);
+        }
     } else {
         assert_string_not_equal(why.text, "");
     }
 }
 
 static void a_rule_is_for_what_was_asked_or_named(void **state) {
-    static const char c[] = "{\"subjects\":[\"rm *.o\"]}", f[] = "{\"subjects\":[\"test/b\"]}";
-    static const char git[] = "{\"subjects\":[\".git/hooks/x\"]}";
+    static const char c[] = "{\"subjects\":[\"rm '*.o'\"],\"match\":\"words\"}";
+    static const char f[] = "{\"subjects\":[\"test/b\"],\"match\":\"path\"}";
+    static const char git[] = "{\"subjects\":[\".git/hooks/x\"],\"match\":\"path\"}";
+    static const char sh[] = "{\"subjects\":[\"make \\\"a b\\\"\"],\"match\":\"shell\"}";
+    static const char two[] = "{\"subjects\":[\"make && ls *\"],\"match\":\"shell\"}";
+    static const char url[] = "{\"subjects\":[\"http://a?b\"],\"match\":\"text\"}";
     static const struct case_of cases[] = {
         {"run_command", c, "", "{\"permissions\":[{\"tool\":\"x\",\"permission\":\"deny\"}]}",
          "{\"permissions\":[{\"tool\":\"x\",\"permission\":\"deny\"},{\"tool\":\"run_command\","
-         "\"subject\":\"rm \\\\*.o\",\"permission\":\"allow\"}]}"},
-        {"run_command", c, "rm *", "{}",
-         "{\"permissions\":[{\"tool\":\"run_command\",\"subject\":\"rm *\",\"permission\":"
-         "\"allow\"}]}"},
+         "\"subject\":\"rm '*.o'\",\"permission\":\"allow\"}]}"},
+        {"run_command", c, "rm *", "{}", RULE("run_command", "rm *")},
         {"run_command", c, "make *", "{}", NULL},
+        {"Bash", sh, "", "{}", RULE("Bash", "make 'a b'")},
+        {"Bash", sh, "make *", "{}", RULE("Bash", "make *")},
+        {"Bash", sh, "make", "{}", NULL},
+        {"Bash", two, "", "{}", RULE("Bash", "'make && ls *'")},
+        {"Bash", two, "make *", "{}", NULL},
+        {"WebFetch", url, "", "{}", RULE("WebFetch", "http://a\\\\?b")},
         {"write_file", f, "", "{\"check\":false}", "{\"check\":false,\"edits\":\"allow\"}"},
         {"edit_file", f, "test/**", "{\"edits\":\"ask\"}", "{\"edits\":[\"test/**\"]}"},
         {"edit_file", f, "test/**", "{\"edits\":[\"a\",\"test/**\"]}",
          "{\"edits\":[\"a\",\"test/**\"]}"},
         {"edit_file", f, "test/**", "{\"edits\":\"allow\"}", "{\"edits\":\"allow\"}"},
         {"edit_file", f, "src/**", "{}", NULL},
-        {"edit_file", git, "", "{}",
-         "{\"permissions\":[{\"tool\":\"edit_file\",\"subject\":\".git/hooks/x\",\"permission\":"
-         "\"allow\"}]}"},
-        {"remember", "", "", "{}",
-         "{\"permissions\":[{\"tool\":\"remember\",\"permission\":\"allow\"}]}"},
+        {"edit_file", git, "", "{}", RULE("edit_file", ".git/hooks/x")},
+        {"delete_file", "{\"subjects\":[\"[a]\"],\"match\":\"path\"}", "", "{}",
+         RULE("delete_file", "./\\\\[a\\\\]")},
+        {"remember", "{\"subjects\":[],\"match\":\"path\",\"exact\":true}", "", "{}",
+         RULE("remember", DIGEST)},
         {"remember", "", "x", "{}", NULL},
-        {"mcp__*", "", "", "{}",
-         "{\"permissions\":[{\"tool\":\"mcp__\\\\*\",\"permission\":\"allow\"}]}"},
+        {"mcp__*", "{\"subjects\":[\"a\"],\"match\":\"path\",\"exact\":true}", "", "{}",
+         RULE("mcp__\\\\*", DIGEST)},
+        {"mcp__*", "{\"subjects\":[\"a\"],\"match\":\"path\",\"exact\":true}", "a", "{}", NULL},
+        /* As it was asked before the subjects said how they are compared. */
+        {"run_command", "{\"subjects\":[\"sh -c echo x; touch y\"]}", "", "{}",
+         RULE("run_command", DIGEST)},
         {"", "", "", "{}", NULL},
-        {"run_command", "{\"subjects\":[\"\"]}", "", "{}", NULL},
+        {"run_command", "{\"subjects\":[\"\"],\"match\":\"words\"}", "", "{}",
+         RULE("run_command", DIGEST)},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -69,33 +89,33 @@ static void a_rule_is_for_what_was_asked_or_named(void **state) {
     }
 }
 
-static void a_call_too_long_for_a_rule_allows_no_other_call(void **state) {
-    static char arguments[40000], subject[1000];
+static void a_call_too_long_for_a_rule_is_allowed_by_its_digest(void **state) {
+    static const char *const matches[] = {"path", "text", "words", "shell"};
+    static char subject[1000];
+    (void)state;
+    memset(subject, 'x', sizeof subject - 1);
+    for (size_t i = 0; i < COUNT_OF(matches); i++) {
+        AUTO(text_done) struct text about = text_up_to(2000);
+        text_addf(&about, "{\"subjects\":[\"%s\"],\"match\":\"%s\"}", subject, matches[i]);
+        settings_become(&(struct case_of){"Bash", about.data, "", "{}", RULE("Bash", DIGEST)});
+        settings_become(&(struct case_of){"Bash", about.data, "y", "{}", NULL});
+    }
+}
+
+static void a_call_without_digest_leaves_no_rule(void **state) {
     AUTO(json_release) json_t *settings = json_of("{}");
-    AUTO(text_done) struct text about = text_up_to(2000);
     struct why why = {""};
     (void)state;
-    memset(arguments, ' ', sizeof arguments);
-    memset(subject, 'x', sizeof subject);
-    text_add_str(&about, "{\"subjects\":[");
-    text_add_json(&about, subject, sizeof subject);
-    text_add_str(&about, "]}");
-    const struct always_call without = {.tool = BYTES("Bash"),
-                                        .arguments = {arguments, sizeof arguments},
-                                        .about = BYTES("{\"subjects\":[]}"),
-                                        .subject = BYTES("")};
-    const struct always_call with = {.tool = BYTES("Bash"),
-                                     .arguments = BYTES("{}"),
-                                     .about = text_bytes(&about),
-                                     .subject = BYTES("")};
-    assert_int_equal(always_add(&without, settings, &why).code, ERR_BAD_FIELD);
-    assert_int_equal(always_add(&with, settings, &why).code, ERR_BAD_FIELD);
+    const struct always_call call = {.tool = BYTES("Skill")};
+    assert_int_equal(always_add(&call, settings, &why).code, ERR_BAD_FIELD);
+    assert_int_equal(json_object_size(settings), 0);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_rule_is_for_what_was_asked_or_named),
-        cmocka_unit_test(a_call_too_long_for_a_rule_allows_no_other_call),
+        cmocka_unit_test(a_call_too_long_for_a_rule_is_allowed_by_its_digest),
+        cmocka_unit_test(a_call_without_digest_leaves_no_rule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

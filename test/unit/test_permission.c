@@ -20,7 +20,7 @@ static struct permission_verdict ask_of(const struct permission_rule *rules, siz
     const struct bytes subjects[] = {{first, first == NULL ? 0 : strlen(first)},
                                      {second, second == NULL ? 0 : strlen(second)}};
     struct permission_question question = {.tool = {tool, strlen(tool)},
-                                           .kind = GLOB_PATH,
+                                           .kind = SUBJECT_PATH,
                                            .subjects = subjects,
                                            .subject_count = (first != NULL ? 1U : 0U) +
                                                             (second != NULL ? 1U : 0U),
@@ -75,6 +75,130 @@ static void a_rule_with_a_subject_needs_one(void **state) {
     (void)state;
     const struct permission_rule rules[] = {RULE("", "**", DENY)};
     assert_verdict(ask_of(rules, 1, "ask_user", NULL, NULL), PERMISSION_ASK, -1);
+}
+
+/* Rules about commands, by hand and earlier ones: verdict on one call, and whether an old rule is
+ * reported. */
+struct command_case {
+    enum subject_kind kind;
+    struct permission_rule rules[2];
+    const char *subject;
+    enum permission expected;
+    bool old;
+};
+#define BASH(pattern, answer) RULE("Bash", pattern, answer)
+#define ONE(pattern, answer)                                                                       \
+    { BASH(pattern, answer) }
+
+static void command_is_judged(const struct command_case *of) {
+    const size_t count = of->rules[1].tool.len > 0 ? 2 : 1;
+    const struct permission_rules rules = {.rules = of->rules, .count = count};
+    const struct bytes subject = bytes_of(of->subject);
+    const struct permission_question question = {.tool = BYTES("Bash"),
+                                                 .kind = of->kind,
+                                                 .subjects = &subject,
+                                                 .subject_count = 1,
+                                                 .otherwise = PERMISSION_ASK};
+    const struct permission_verdict verdict = permission_judge(&rules, &question);
+    if (verdict.permission != of->expected || (verdict.old >= 0) != of->old) {
+        fail_msg("%.*s on %s", (int)of->rules[0].subject.len, of->rules[0].subject.data,
+                 of->subject);
+    }
+}
+
+static void commands_are_judged_by_their_words(void **state) {
+    static const struct command_case cases[] = {
+        {SUBJECT_SHELL, ONE("npm test *", ALLOW), "npm test", PERMISSION_ALLOW, false},
+        {SUBJECT_SHELL, ONE("npm test *", ALLOW), "npm test -- a 'b c'", PERMISSION_ALLOW, false},
+        {SUBJECT_SHELL, ONE("npm test *", ALLOW), "npm test $(rm x)", PERMISSION_ASK, true},
+        {SUBJECT_SHELL, ONE("npm test *", ALLOW), "npm test && rm x", PERMISSION_ASK, true},
+        {SUBJECT_SHELL, ONE("npm test *", ALLOW), "npm test a && npm test b", PERMISSION_ALLOW,
+         false},
+        {SUBJECT_SHELL, ONE("npm test *", ALLOW), "npm test > log", PERMISSION_ASK, true},
+        {SUBJECT_SHELL, ONE("npm test > log", ALLOW), "npm test > log", PERMISSION_ALLOW, false},
+        {SUBJECT_SHELL, ONE("npm test > log", ALLOW), "npm test > log2", PERMISSION_ASK, false},
+        {SUBJECT_SHELL, ONE("'npm test > log'", ALLOW), "npm test > log", PERMISSION_ALLOW, false},
+        {SUBJECT_SHELL, ONE("*", ALLOW), "npm test > log", PERMISSION_ASK, true},
+        {SUBJECT_SHELL, ONE("*", ALLOW), "npm test | tee log", PERMISSION_ALLOW, false},
+        {SUBJECT_SHELL, ONE("", ALLOW), "npm test > log", PERMISSION_ALLOW, false},
+        {SUBJECT_SHELL, ONE("a && b", ALLOW), "a && b", PERMISSION_ALLOW, false},
+        {SUBJECT_SHELL, ONE("a && b", ALLOW), "b", PERMISSION_ASK, false},
+        /* Each command may pass by a rule of its own; the strictest counts. */
+        {SUBJECT_SHELL,
+         {BASH("a *", ALLOW), BASH("b *", ALLOW)},
+         "a x; b y",
+         PERMISSION_ALLOW,
+         false},
+        {SUBJECT_SHELL, {BASH("*", ALLOW), BASH("b *", REVIEW)}, "a | b", PERMISSION_REVIEW, false},
+        {SUBJECT_SHELL, {BASH("*", ALLOW), BASH("b *", DENY)}, "a; b y", PERMISSION_DENY, false},
+        {SUBJECT_SHELL, {BASH("b *", DENY), BASH("'a; b'", ALLOW)}, "a; b", PERMISSION_DENY, false},
+        {SUBJECT_SHELL, {BASH("b *", ASK), BASH("'a; b'", ALLOW)}, "a; b", PERMISSION_ALLOW, false},
+        /* By either reading a rule denies, and asks. */
+        {SUBJECT_SHELL, ONE("rm*", DENY), "rm -rf x", PERMISSION_DENY, false},
+        {SUBJECT_SHELL, ONE("*secret*", DENY), "cat < secret", PERMISSION_DENY, false},
+        {SUBJECT_SHELL, ONE("rm 'a b'", DENY), "rm a\\ b", PERMISSION_DENY, false},
+        {SUBJECT_SHELL,
+         {BASH("*", ALLOW), BASH("git push*", ASK)},
+         "git push --force",
+         PERMISSION_ASK,
+         false},
+        {SUBJECT_SHELL,
+         {BASH("*", ALLOW), BASH("git push*", ASK)},
+         "a; git push --force",
+         PERMISSION_ASK,
+         false},
+        /* An earlier rule that would have loosened an answer does not. */
+        {SUBJECT_SHELL, ONE("make*", ALLOW), "make; rm x", PERMISSION_ASK, true},
+        {SUBJECT_SHELL, ONE("make*", REVIEW), "make; rm x", PERMISSION_ASK, false},
+        {SUBJECT_SHELL, ONE("ls \\*.c", ALLOW), "ls *.c", PERMISSION_ASK, true},
+        {SUBJECT_SHELL, ONE("ls \\*.c", ALLOW), "ls '*.c'", PERMISSION_ASK, true},
+        {SUBJECT_SHELL, ONE("make test", ALLOW), "make test", PERMISSION_ALLOW, false},
+        {SUBJECT_WORDS, ONE("sh -c echo x; touch y", ALLOW), "sh -c 'echo x; touch y'",
+         PERMISSION_ASK, true},
+        {SUBJECT_WORDS, ONE("sh -c echo a", ALLOW), "sh -c 'echo a'", PERMISSION_ASK, true},
+        {SUBJECT_WORDS, ONE("sh -c echo x; touch y", DENY), "sh -c 'echo x; touch y'",
+         PERMISSION_DENY, false},
+        {SUBJECT_WORDS, ONE("sh *", DENY), "sh -c 'echo a'", PERMISSION_DENY, false},
+        {SUBJECT_WORDS, ONE("rm \\*.o", ALLOW), "rm '*.o'", PERMISSION_ALLOW, false},
+        {SUBJECT_WORDS, ONE("sh -c 'echo a'", ALLOW), "sh -c 'echo a'", PERMISSION_ALLOW, false},
+        {SUBJECT_WORDS, ONE("sh -c *", ALLOW), "sh -c 'a; b' c", PERMISSION_ALLOW, false},
+        {SUBJECT_WORDS, ONE("make -j?", ALLOW), "make -j2", PERMISSION_ALLOW, false},
+        {SUBJECT_WORDS, ONE("make && x", ALLOW), "make '&&' x", PERMISSION_ASK, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        command_is_judged(&cases[i]);
+    }
+}
+
+static void what_a_subject_does_not_say_is_allowed_by_its_digest_alone(void **state) {
+    const struct bytes subject = BYTES("make");
+    struct permission_question question = {.tool = BYTES("Bash"),
+                                           .kind = SUBJECT_SHELL,
+                                           .subjects = &subject,
+                                           .subject_count = 1,
+                                           .exact = true,
+                                           .digest = BYTES("d16e57"),
+                                           .otherwise = PERMISSION_ASK};
+    struct permission_rule rule = BASH("make", ALLOW);
+    const struct permission_rules rules = {.rules = &rule, .count = 1};
+    (void)state;
+    assert_verdict(permission_judge(&rules, &question), PERMISSION_ASK, -1);
+    rule.permission = PERMISSION_DENY;
+    assert_verdict(permission_judge(&rules, &question), PERMISSION_DENY, 0);
+    rule = (struct permission_rule)BASH("sha256:d16e57", ALLOW);
+    assert_verdict(permission_judge(&rules, &question), PERMISSION_ALLOW, 0);
+    question.subject_count = 0;
+    assert_verdict(permission_judge(&rules, &question), PERMISSION_ALLOW, 0);
+    question.digest = BYTES("d16e58");
+    assert_verdict(permission_judge(&rules, &question), PERMISSION_ASK, -1);
+    question.digest = BYTES("");
+    rule = (struct permission_rule)BASH("sha256:", ALLOW);
+    assert_verdict(permission_judge(&rules, &question), PERMISSION_ASK, -1);
+    rule = (struct permission_rule)BASH("*", ALLOW);
+    assert_verdict(permission_judge(&rules, &question), PERMISSION_ASK, -1);
+    rule = (struct permission_rule)BASH("", ALLOW);
+    assert_verdict(permission_judge(&rules, &question), PERMISSION_ALLOW, 0);
 }
 
 static bool plain(const char *first, const char *second) {
@@ -215,6 +339,8 @@ int main(void) {
         cmocka_unit_test(a_deny_is_final_wherever_it_stands),
         cmocka_unit_test(of_several_subjects_the_strictest_counts),
         cmocka_unit_test(a_rule_with_a_subject_needs_one),
+        cmocka_unit_test(commands_are_judged_by_their_words),
+        cmocka_unit_test(what_a_subject_does_not_say_is_allowed_by_its_digest_alone),
         cmocka_unit_test(an_edit_is_plain_in_the_project_where_it_runs_nothing),
         cmocka_unit_test(rules_are_read_strictly),
         cmocka_unit_test(rules_of_project_agent_and_session_hold_in_this_order),

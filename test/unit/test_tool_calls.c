@@ -229,7 +229,7 @@ static void requests_are_read_into_plain_values(void **state) {
     assert_string_equal(look.subjects[0].data, "make -j2");
     assert_int_equal(tool_judge(&call, &look, NULL).permission, PERMISSION_ASK);
     tools->rules[0] = (struct permission_rule){
-        .tool = BYTES("run_command"), .subject = BYTES("make*"), .permission = PERMISSION_ALLOW};
+        .tool = BYTES("run_command"), .subject = BYTES("make *"), .permission = PERMISSION_ALLOW};
     tools->with.count = 1;
     assert_int_equal(tool_judge(&call, &look, &tools->with).permission, PERMISSION_ALLOW);
 

@@ -87,6 +87,12 @@ void question_add(const json_t *asked, const struct paint *paint, struct text *o
         plain_add(out, review);
         text_add_char(out, '\n');
     }
+    const char *old = talk_text(json_object_get(asked, "about"), "old_rule");
+    if (old[0] != '\0') {
+        text_add_str(out, "  an earlier rule no longer covers it, renew it: ");
+        plain_add(out, old);
+        text_add_char(out, '\n');
+    }
     cells_wrap_words(out, begin, paint->columns);
 }
 
@@ -210,6 +216,11 @@ static bool is_edit(const json_t *asked) {
     return strcmp(tool, "write_file") == 0 || strcmp(tool, "edit_file") == 0;
 }
 
+/* No rule can name such a call but by all of its arguments. */
+static bool is_exact(const json_t *asked) {
+    return json_is_true(json_object_get(json_object_get(asked, "about"), "exact"));
+}
+
 void question_rule_add(const json_t *asked, struct text *out) {
     const json_t *subjects = json_object_get(json_object_get(asked, "about"), "subjects");
     if (is_edit(asked)) {
@@ -217,7 +228,9 @@ void question_rule_add(const json_t *asked, struct text *out) {
         return;
     }
     plain_add(out, talk_text(asked, "tool"));
-    if (json_array_size(subjects) > 0) {
+    if (is_exact(asked)) {
+        text_add_str(out, " with exactly these arguments");
+    } else if (json_array_size(subjects) > 0) {
         text_add_char(out, ' ');
         card_value_add(subjects, out);
     }

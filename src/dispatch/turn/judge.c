@@ -189,16 +189,18 @@ const char *judge__conflict(const json_t *about, const struct tool_look *look) {
                   "known any more. Read it again.";
 }
 
-/* {"subjects": […], "diff", "before"}: what somebody who is asked should see, and what must still
- * be so when the answer comes. */
+/* {"subjects": […], "match", "exact"?, "old_rule"?, "diff", "before"}: what somebody who is asked
+ * should see, and what must still be so when the answer comes. */
 static void write_about(const struct tool_call *call, const struct tool_look *look,
-                        struct text *about) {
-    text_add_str(about, "{\"subjects\":[");
+                        const struct permission_rule *old, struct text *about) {
+    struct bytes subjects[TOOL_SUBJECTS_MAX];
     for (size_t i = 0; i < look->subject_count; i++) {
-        text_add_str(about, i > 0 ? "," : "");
-        text_add_json(about, look->subjects[i].data, look->subjects[i].len);
+        subjects[i] = text_bytes(&look->subjects[i]);
     }
-    text_add_char(about, ']');
+    const struct permission_question question = {.kind = tool_get(call->id)->subject,
+                                                 .subjects = subjects,
+                                                 .subject_count = look->subject_count};
+    permission_add_about(&question, old, about);
     text_add_member(about, "diff", text_bytes(&look->diff));
     text_add_str(about, look->diff_cut ? ",\"diff_cut\":true" : "");
     judge__add_before(look, about);
@@ -288,7 +290,8 @@ static void judge_item(const struct talk *talk, const struct toolplace *place,
     text_clear(&item->texts[SAID_TEXT]);
     text_add_str(&item->texts[SAID_TEXT], call.canonical);
     text_add_str(&item->texts[SAID_DIGEST], call.digest.text);
-    write_about(&call, &look, &item->texts[SAID_ABOUT]);
+    write_about(&call, &look, judged.old < 0 ? NULL : &place->rules.rules[judged.old],
+                &item->texts[SAID_ABOUT]);
 }
 
 /* --- The order of it -------------------------------------------------------------------------- */

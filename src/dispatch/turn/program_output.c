@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "dispatch/turn/talk.h"
 #include "dispatch/turn/tool_settings.h"
+#include "rules/approval/asked.h"
 #include "rules/job/job.h"
 
 enum {
@@ -94,50 +95,6 @@ static void tool_add(struct program_output *output, enum turn_item_kind kind,
     }
 }
 
-/* The subject for rules of the session: a command, a path, an address. */
-static struct bytes subject_of(const json_t *arguments, enum glob_kind *ret_kind) {
-    static const struct {
-        const char *member;
-        enum glob_kind kind;
-    } members[] = {{"command", GLOB_WORDS},
-                   {"url", GLOB_WORDS},
-                   {"file_path", GLOB_PATH},
-                   {"path", GLOB_PATH},
-                   {"notebook_path", GLOB_PATH}};
-    for (size_t i = 0; i < COUNT_OF(members); i++) {
-        const struct bytes text = json_bytes(arguments, members[i].member);
-        if (text.len > 0) {
-            *ret_kind = members[i].kind;
-            return text;
-        }
-    }
-    *ret_kind = GLOB_WORDS;
-    return BYTES("");
-}
-
-static enum permission question_judge(const struct program_output *output, struct bytes tool,
-                                      const json_t *arguments) {
-    AUTO(permission_joined_done) struct permission_joined joined = {.list = NULL};
-    AUTO(json_release) json_t *settings = NULL, *project = NULL;
-    const struct turn_plan *plan = &output->talk->plan;
-    if ((plan->settings.len > 0 &&
-         err_failed(json_parse_wrapped(plan->settings, &settings, NULL))) ||
-        (plan->rules.len > 0 && err_failed(json_parse_wrapped(plan->rules, &project, NULL)))) {
-        return PERMISSION_ASK;
-    }
-    const struct permission_lists lists = {
-        .project = project, .agent = output->permissions, .session = settings};
-    permission_join(&lists, &joined);
-    enum glob_kind kind;
-    const struct bytes subject = subject_of(arguments, &kind);
-    const struct permission_question question = {.tool = tool,
-                                                 .kind = kind,
-                                                 .subjects = &subject,
-                                                 .subject_count = subject.len > 0,
-                                                 .otherwise = PERMISSION_ASK};
-    return permission_judge(&joined.rules, &question).permission;
-}
-
 void program_output_look(const struct talk *talk, const char *path, struct tool_look *look) {
     const struct toolplace_seat seat = {.turns = &talk->turns->options,
                                         .root = talk->plan.root.data,
@@ -150,18 +107,19 @@ void program_output_look(const struct talk *talk, const char *path, struct tool_
     tool_look_file(&place.place, path, look);
 }
 
-/* {"subjects": […], "before"}: as judge.c writes it; "before" only where a file would change. */
+/* As judge.c writes it; "before" only where a file would change. */
 static void about_write(const struct program_output *output, struct bytes file,
-                        const json_t *arguments, struct text *about) {
+                        const struct permission_question *question,
+                        const struct permission_rule *old, struct text *about) {
     enum { SUBJECT_MAX = 64 << 10 }; /* A longer one stands in the arguments alone. */
-    enum glob_kind kind;
-    const struct bytes subject = file.len > 0 ? file : subject_of(arguments, &kind);
-    struct tool_look look = {.unread = memchr(subject.data, '\0', subject.len) != NULL};
-    text_add_str(about, "{\"subjects\":[");
-    if (subject.len > 0 && subject.len <= SUBJECT_MAX) {
-        text_add_json(about, subject.data, subject.len);
+    struct tool_look look = {.unread = memchr(file.data, '\0', file.len) != NULL};
+    struct permission_question shown = *question;
+    if (file.len > 0) { /* Where the program finds it. */
+        shown.subjects = &file;
+        shown.subject_count = 1;
     }
-    text_add_char(about, ']');
+    shown.subject_count = shown.subject_count > 0 && shown.subjects[0].len <= SUBJECT_MAX;
+    permission_add_about(&shown, old, about);
     if (file.len > 0) {
         if (!look.unread) {
             program_output_look(output->talk, file.data, &look);
@@ -171,26 +129,55 @@ static void about_write(const struct program_output *output, struct bytes file,
     text_add_char(about, '}');
 }
 
+/* Rules that cannot be read, and arguments, leave it to a person. `about` only where it is needed
+ * for that, or for a review. */
+static enum permission question_judge(const struct program_output *output,
+                                      const struct program_event *event, struct bytes digest,
+                                      struct text *about) {
+    AUTO(permission_joined_done) struct permission_joined joined = {.list = NULL};
+    AUTO(json_release) json_t *settings = NULL, *project = NULL, *arguments = NULL;
+    const struct turn_plan *plan = &output->talk->plan;
+    const bool known = !err_failed(json_parse_wrapped(event->arguments, &arguments, NULL));
+    const struct asked_call asked = asked_call_read(event->tool, arguments);
+    const struct permission_question question = {.tool = event->tool,
+                                                 .kind = asked.kind,
+                                                 .subjects = &asked.subject,
+                                                 .subject_count = asked.subject.len > 0,
+                                                 .exact = asked.exact,
+                                                 .digest = digest,
+                                                 .otherwise = PERMISSION_ASK};
+    struct permission_verdict verdict = {PERMISSION_ASK, .rule = -1, .old = -1};
+    if (known &&
+        (plan->settings.len == 0 ||
+         !err_failed(json_parse_wrapped(plan->settings, &settings, NULL))) &&
+        (plan->rules.len == 0 || !err_failed(json_parse_wrapped(plan->rules, &project, NULL)))) {
+        const struct permission_lists lists = {
+            .project = project, .agent = output->permissions, .session = settings};
+        permission_join(&lists, &joined);
+        verdict = permission_judge(&joined.rules, &question);
+    }
+    if (verdict.permission == PERMISSION_ASK || verdict.permission == PERMISSION_REVIEW) {
+        about_write(output, event->file, &question,
+                    verdict.old < 0 ? NULL : &joined.rules.rules[verdict.old], about);
+    }
+    return verdict.permission;
+}
+
 static void question_add(struct program_output *output, const struct program_event *event) {
     static const char denied[] = "A rule of this session, its agent or its project forbids this.";
     struct said_item *item = said_add_tool(&output->talk->call.said, TURN_ITEM_QUESTION);
-    AUTO(json_release) json_t *arguments = NULL;
-    const bool known = !err_failed(json_parse_wrapped(event->arguments, &arguments, NULL));
-    const enum permission permission =
-        known ? question_judge(output, event->tool, arguments) : PERMISSION_ASK;
     const struct sha256 digest = sha256_of(event->arguments.data, event->arguments.len);
     const struct sha256_hex hex = sha256_hex(&digest);
     if (item == NULL) {
         return;
     }
+    const enum permission permission =
+        question_judge(output, event, bytes_of(hex.text), &item->texts[SAID_ABOUT]);
     name_set(item, SAID_ID, event->text);
     name_set(item, SAID_NAME, event->tool);
     item_set(item, SAID_TEXT, event->arguments);
     item_set(item, SAID_QUESTION, event->id);
     item_set(item, SAID_DIGEST, bytes_of(hex.text));
-    if (permission == PERMISSION_ASK || permission == PERMISSION_REVIEW) {
-        about_write(output, event->file, arguments, &item->texts[SAID_ABOUT]);
-    }
     item_set(item, SAID_REFUSAL, permission == PERMISSION_DENY ? BYTES(denied) : BYTES(""));
     static const enum turn_verdict verdicts[PERMISSION_COUNT] = {[PERMISSION_ALLOW] = TURN_ALLOW,
                                                                  [PERMISSION_REVIEW] = TURN_REVIEW,

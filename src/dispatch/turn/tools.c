@@ -31,8 +31,7 @@ enum {
     HINT_BYTES = 16 << 10,
     SPEC_OUTPUT_MAX = 16 << 20,
     ELSEWHERE_MAX = 400,
-    NOTE_MAX = 256 << 10,
-    LINE_BYTES = 80000
+    NOTE_MAX = 256 << 10
 };
 
 /* --- Its life --------------------------------------------------------------------------------- */
@@ -326,7 +325,7 @@ static void find_run(struct talk_work *work) {
     work->err = check_find(&place.place, place.settings, place.tools, &words, &allowed);
     if (!err_failed(work->err) && words != NULL) {
         const struct child_order order = {.words = words, .timeout_ms = CHECK_TIMEOUT_MS};
-        text_init(&work->result.content, LINE_BYTES);
+        text_init(&work->result.content, CHECK_LINE_MAX);
         check_write_line(words, &work->result.content);
         work->err = allowed ? write_spec(work, &order) : ERR_OK;
     }

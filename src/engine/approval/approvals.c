@@ -559,10 +559,8 @@ static struct err rule_add(struct tx *tx, const struct approval_answer *answer,
     AUTO(json_release) json_t *settings = NULL;
     AUTO(text_done) struct text text = text_up_to(SESSION_SETTINGS_MAX);
     static_assert((int)PROJECT_SETTINGS_MAX == (int)SESSION_SETTINGS_MAX, "one limit for both");
-    const struct always_call call = {.tool = row->step,
-                                     .arguments = row->arguments,
-                                     .about = row->about,
-                                     .subject = answer->subject};
+    const struct always_call call = {
+        .tool = row->step, .about = row->about, .digest = row->digest, .subject = answer->subject};
     struct err err =
         json_parse_wrapped(io_settings->len > 0 ? *io_settings : BYTES("{}"), &settings, why);
     if (!err_failed(err)) {

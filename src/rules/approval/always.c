@@ -4,17 +4,17 @@
 #include "base/glob.h"
 #include "base/text.h"
 #include "rules/approval/permission.h"
+#include "rules/approval/words.h"
 
 enum {
     SUBJECTS_MAX = 8,
-    /* A program leaves a longer subject out of `about`; a rule without one would allow every call
-     * of the tool. */
-    ARGUMENTS_MAX = 32 << 10,
 };
 
 struct subjects {
     struct bytes of[SUBJECTS_MAX];
     size_t count;
+    enum subject_kind kind;
+    bool exact;
 };
 
 static struct err memory_short(void) {
@@ -61,8 +61,10 @@ static void exactly_write(struct bytes of, struct text *pattern) {
     }
 }
 
+/* The rule has a subject: without one it would be for all calls of the tool. */
 static struct err rule_add(const struct always_call *call, struct bytes pattern, json_t *settings,
                            struct why *why) {
+    assert(pattern.len > 0);
     AUTO(text_done) struct text tool = text_up_to(GLOB_PATTERN_MAX);
     exactly_write(call->tool, &tool);
     if (tool.len == 0 || text_failed(&tool)) { /* Without a name it would be for all tools. */
@@ -73,8 +75,7 @@ static struct err rule_add(const struct always_call *call, struct bytes pattern,
     const bool made =
         list != NULL && rule != NULL &&
         json_object_set_new(rule, "tool", json_stringn(tool.data, tool.len)) == 0 &&
-        (pattern.len == 0 ||
-         json_object_set_new(rule, "subject", json_stringn(pattern.data, pattern.len)) == 0) &&
+        json_object_set_new(rule, "subject", json_stringn(pattern.data, pattern.len)) == 0 &&
         json_object_set_new(rule, "permission", json_string("allow")) == 0;
     if (!made || json_array_size(list) >= PERMISSION_RULES_MAX) {
         json_decref(rule);
@@ -86,16 +87,38 @@ static struct err rule_add(const struct always_call *call, struct bytes pattern,
     return json_array_append_new(list, rule) == 0 ? ERR_OK : memory_short();
 }
 
-static struct err subject_add(const struct always_call *call, struct bytes subject,
-                              json_t *settings, struct why *why) {
+/* False: no pattern matches this subject alone. */
+static bool pattern_write(struct bytes subject, enum subject_kind kind, struct text *pattern) {
+    if (kind == SUBJECT_WORDS) {
+        text_add(pattern, subject.data, subject.len);
+    } else if (kind == SUBJECT_SHELL) {
+        AUTO(shell_text_done) struct shell_text shell;
+        shell_text_read(subject, &shell);
+        if (shell.count == 1) {
+            const struct bytes words = shell_text_words(&shell, 0);
+            text_add(pattern, words.data, words.len);
+        } else {
+            words_add_quoted(pattern, subject);
+        }
+    } else {
+        /* Without a slash it would match files of that name in any folder. */
+        const bool top =
+            kind == SUBJECT_PATH && subject.len > 0 &&
+            (memchr(subject.data, '/', subject.len) == NULL || bytes_begin(subject, BYTES("./")));
+        text_add_str(pattern, top ? "./" : "");
+        exactly_write(subject, pattern);
+    }
+    return pattern->len > 0 && !text_failed(pattern);
+}
+
+static struct err digest_add(const struct always_call *call, json_t *settings, struct why *why) {
     AUTO(text_done) struct text pattern = text_up_to(GLOB_PATTERN_MAX);
-    exactly_write(subject, &pattern);
-    if (subject.len == 0) { /* Such a rule would be for all subjects. */
+    if (call->digest.len == 0) {
         return err_why(why, ERR_BAD_FIELD, "scope: no rule can name this call; allow it once");
     }
-    return text_failed(&pattern) ? err_why(why, ERR_BAD_FIELD,
-                                           "scope: the call is too long for a rule; allow it "
-                                           "once, or name a subject")
+    text_add_str(&pattern, PERMISSION_DIGEST);
+    text_add(&pattern, call->digest.data, call->digest.len);
+    return text_failed(&pattern) ? memory_short()
                                  : rule_add(call, text_bytes(&pattern), settings, why);
 }
 
@@ -109,24 +132,54 @@ static struct err subjects_read(const json_t *about, struct subjects *ret, struc
         const json_t *text = json_array_get(list, i);
         ret->of[i] = (struct bytes){json_string_value(text), json_string_length(text)};
     }
+    /* An earlier version did not say how rules compare the subjects. */
+    ret->exact = !bytes_find(json_bytes(about, "match"), subject_kind_names, &ret->kind) ||
+                 json_is_true(json_object_get(about, "exact")) || ret->count == 0;
     return ERR_OK;
 }
 
+/* A rule for each subject; one for the digest where a subject has no pattern of its own. */
 static struct err calls_add(const struct always_call *call, const struct subjects *subjects,
                             json_t *settings, struct why *why) {
+    struct text patterns[SUBJECTS_MAX];
+    struct err err = ERR_OK;
+    bool exact = subjects->exact;
     if (call->subject.len > 0) {
         return rule_add(call, call->subject, settings, why);
     }
-    if (subjects->count == 0) {
-        return call->arguments.len > ARGUMENTS_MAX
-                   ? err_why(why, ERR_BAD_FIELD, "scope: the call is too long for a rule")
-                   : rule_add(call, BYTES(""), settings, why);
+    for (size_t i = 0; i < subjects->count; i++) {
+        text_init(&patterns[i], GLOB_PATTERN_MAX);
+        exact = exact || !pattern_write(subjects->of[i], subjects->kind, &patterns[i]);
     }
-    struct err err = ERR_OK;
-    for (size_t i = 0; i < subjects->count && !err_failed(err); i++) {
-        err = subject_add(call, subjects->of[i], settings, why);
+    if (exact) {
+        err = digest_add(call, settings, why);
+    }
+    for (size_t i = 0; i < subjects->count; i++) {
+        if (!exact && !err_failed(err)) {
+            err = rule_add(call, text_bytes(&patterns[i]), settings, why);
+        }
+        text_done(&patterns[i]);
     }
     return err;
+}
+
+/* Whether the pattern that was named would have allowed the call. */
+static struct err named_check(const struct always_call *call, const struct subjects *subjects,
+                              bool edit, struct why *why) {
+    const struct permission_rule rule = {.subject = call->subject, .permission = PERMISSION_ALLOW};
+    const struct permission_rules rules = {.rules = &rule, .count = 1};
+    const struct permission_question question = {.kind = edit ? SUBJECT_PATH : subjects->kind,
+                                                 .subjects = subjects->of,
+                                                 .subject_count = subjects->count,
+                                                 .otherwise = PERMISSION_ASK};
+    if (!edit && subjects->exact) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "subject: a rule for this call can only be for exactly its arguments; leave "
+                       "the subject out");
+    }
+    return permission_judge(&rules, &question).permission == PERMISSION_ALLOW
+               ? ERR_OK
+               : err_why(why, ERR_BAD_FIELD, "subject: does not match this call");
 }
 
 struct err always_add(const struct always_call *call, json_t *settings, struct why *why) {
@@ -136,18 +189,13 @@ struct err always_add(const struct always_call *call, json_t *settings, struct w
     if (!err_failed(err)) {
         err = subjects_read(about, &subjects, why);
     }
-    if (err_failed(err)) {
-        return err;
-    }
     const bool edit = (bytes_is(call->tool, "write_file") || bytes_is(call->tool, "edit_file")) &&
                       permission_edit_is_plain(subjects.of, subjects.count);
-    bool covers = call->subject.len == 0 || subjects.count > 0;
-    for (size_t i = 0; i < subjects.count && call->subject.len > 0; i++) {
-        covers = covers && (glob_match(GLOB_PATH, call->subject, subjects.of[i]) ||
-                            (!edit && glob_match(GLOB_WORDS, call->subject, subjects.of[i])));
+    if (!err_failed(err) && call->subject.len > 0) {
+        err = named_check(call, &subjects, edit, why);
     }
-    if (!covers) {
-        return err_why(why, ERR_BAD_FIELD, "subject: does not match this call");
+    if (err_failed(err)) {
+        return err;
     }
     return edit ? edits_add(call, settings, why) : calls_add(call, &subjects, settings, why);
 }

@@ -4,7 +4,9 @@
  *   {"edits": "allow"}         a file of the project is written or edited: every plain one is free
  *   {"edits": ["*.md"]}         the same, of the files that the answer has named
  *   {"permissions": [..., {"tool", "subject", "permission": "allow"}]}
- *                              any other call: with its own subjects, or the one that was named
+ *                              any other call: with its own subjects, or the one that was named.
+ *                              Where they do not say all of the call (`exact`), or are too long,
+ *                              and where it has none, the subject is the digest of the call
  *
  * Ownership  all is borrowed during the call.
  * Threads    any.
@@ -18,9 +20,10 @@
 #include "base/json/json.h"
 
 struct always_call {
-    struct bytes tool, arguments;
-    struct bytes about;   /* {"subjects": […]}; "": none. */
-    struct bytes subject; /* A glob that the call must match; "": none was named. */
+    struct bytes tool;
+    struct bytes about;   /* {"subjects": […], "match"?, "exact"?}; "": none. */
+    struct bytes digest;  /* Digest of the call, in hexadecimal. */
+    struct bytes subject; /* A pattern that the call must match; "": none was named. */
 };
 MUST_CHECK struct err always_add(const struct always_call *call, json_t *settings, struct why *why);
 

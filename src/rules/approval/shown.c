@@ -7,6 +7,7 @@
 
 #include "base/json/json.h"
 #include "base/utf8.h"
+#include "rules/approval/words.h"
 
 enum {
     MARK_ROOM = 120,     /* Bytes for the mark at the end of a part. */
@@ -219,16 +220,12 @@ static void rest_show(struct showing *showing, const json_t *object) {
 /* --- Commands --------------------------------------------------------------------------------- */
 
 static void word_show(struct showing *showing, const json_t *word, bool first) {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "@%+:,./_-=";
     if (!json_is_string(word)) {
         value_show(showing, word);
         return;
     }
     struct bytes rest = {json_string_value(word), json_string_length(word)}, part;
-    /* The first word with "=" would set a variable. */
-    const size_t bare = strspn(rest.data, plain);
-    if (rest.len > 0 && bare == rest.len && !(first && strchr(rest.data, '=') != NULL)) {
+    if (words_are_bare(rest, first)) {
         text_show(showing, rest, &words);
         return;
     }

@@ -18,9 +18,13 @@ type Scope = "once" | "session" | "project";
 /** A folder is granted to the session or to its project. */
 const isFolder = (ask: Ask): boolean => ask.tool === "request_access";
 
+/** No rule can name such a call but by all of its arguments. */
+const isExact = (ask: Ask): boolean => ask.about?.exact === true;
+
 /** How far a yes holds. */
 function Scopes({ ask, scope, set }: { ask: Ask; scope: Scope; set: (scope: Scope) => void }) {
-  const name = useId(), folder = isFolder(ask), of = folder ? words.folderOf : words.scopes;
+  const name = useId(), folder = isFolder(ask);
+  const of = folder ? words.folderOf : isExact(ask) ? words.exactly : words.scopes;
   const rows: [Scope, string][] = [["session", of.session]];
   if (!folder) rows.unshift(["once", words.scopes.once]);
   if (ask.project !== null) rows.push(["project", of.project(visible(ask.project))]);
@@ -57,7 +61,7 @@ function YesNo({ ask, answering }: { ask: Ask; answering: Replying }) {
         <button disabled={off} onClick={(event) => reply(event, no(reason))}>{words.deny}</button>
       </div>
       {mayAlways ? <Scopes ask={ask} scope={scope} set={scopeSet} /> : null}
-      {mayAlways && always && !folder ? (
+      {mayAlways && always && !folder && !isExact(ask) ? (
         <label class="field">
           <span>{words.subject} <code>{visible(first ?? "test/**")}</code></span>
           <input type="text" class="mono" value={subject}
@@ -188,6 +192,9 @@ export function Whole({ ask }: { ask: Ask }) {
       )}
       {ask.about?.review ? (
         <p class="muted small">{words.undecided} <bdi>{visible(ask.about.review)}</bdi></p>
+      ) : null}
+      {ask.about?.old_rule ? (
+        <p class="tone-wait small">◆ {words.oldRule} <code>{visible(ask.about.old_rule)}</code></p>
       ) : null}
       <Outcome ask={ask} />
       {isOpen(ask) && may("approve") ? <Answers key={ask.digest} ask={ask} /> : null}

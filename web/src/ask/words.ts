@@ -19,6 +19,11 @@ export const words = {
     once: "this call", session: "such calls of this session from now on",
     project: (name: string) => `such calls of all sessions of project ${name} from now on`,
   },
+  exactly: {
+    session: "this call with exactly these arguments, in this session from now on",
+    project: (name: string) =>
+      `this call with exactly these arguments, in all sessions of project ${name} from now on`,
+  },
   folderOf: {
     session: "this session", project: (name: string) => `all sessions of project ${name}`,
   },
@@ -30,6 +35,7 @@ export const words = {
   fields: "The fields, as JSON",
   notObject: "A JSON object is wanted.",
   needed: "(needed)",
+  oldRule: "An earlier rule no longer covers this. Allow it anew, and remove the rule:",
   undecided: "A review did not decide:",
   offline: "No connection: nothing can be answered now.",
   changed: "The question is not the one that was shown. Read it again.",

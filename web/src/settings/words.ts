@@ -119,7 +119,8 @@ export const words = {
   down: (at: number) => `Move rule ${at} down`,
   removeRule: (at: number) => `Remove rule ${at}`,
   addRule: "Add a rule",
-  rulesAbout: "Globs: tool as *_file or run_command, subject as docs/** or make *.",
+  rulesAbout: "Tool as *_file or run_command; subject as docs/**, or as the words of a command: "
+    + "make *.",
   edits: "Edits without a question",
   editsAbout: "Globs of files, one a line. allow: all files of the project. Empty: each is asked.",
   folders: "Folders beside the root",

@@ -23,8 +23,10 @@ export interface Ask {
   asked_ms: number; answered_ms: number | null;
   /** Absent where an event had no room for them: the object has them. */
   arguments?: { question?: string; options?: unknown[]; schema?: unknown; multi?: boolean } | null;
-  about?: { subjects?: string[]; diff?: string; diff_cut?: boolean; review?: string;
-    text?: string } | null;
+  about?: {
+    subjects?: string[]; exact?: boolean; old_rule?: string; diff?: string; diff_cut?: boolean;
+    review?: string; text?: string;
+  } | null;
 }
 
 /** What went wrong with an answer; `changed`: the question was not the one that had been shown. */
