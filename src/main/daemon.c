@@ -659,6 +659,12 @@ static struct err store_begin(struct daemon *daemon) {
     if (err_failed(err)) {
         return err;
     }
+    if (store_upgraded_from(daemon->store) != 0) {
+        AUTO(mem_release) char *copy = store_upgrade_copy(with.where);
+        log_event(options->log, LOG_INFO, "the database was upgraded",
+                  LOG_FIELDS(log_int("from_schema", store_upgraded_from(daemon->store)),
+                             log_text("copy", copy)));
+    }
     daemon->led_from_ns = world_mono_ns(options->world);
     daemon->notices = (struct notices){.store = daemon->store, .log = options->log};
     hub_attach(daemon->hub, daemon->store);

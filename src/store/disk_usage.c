@@ -26,7 +26,8 @@ const struct disk_kind_text disk_kind_texts[DISK_KINDS] = {
     [DISK_LIBEXEC] = {"programs", "the holder and the script engine of each build that ran here",
                       "builds that no run uses any more may be removed by hand"},
     [DISK_LOG] = {"log", "the log of a daemon that was started in the background", "rotation"},
-    [DISK_BACKUPS] = {"backups", "copies that you put into the folder backups", "you"},
+    [DISK_BACKUPS] = {"backups", "copies that you make, and those made before upgrades",
+                      "you; those of upgrades go after two weeks"},
     [DISK_OTHER] = {"other", "locks, keys, settings, and files that are not drover's",
                     "what is yours, you"},
 };

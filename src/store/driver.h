@@ -29,8 +29,8 @@ struct database {
     const struct driver *driver;
 };
 
-/* Number of a database's schema. Versions count from 1 within a series; no way
- * leads from one series to the next. */
+/* Number of a database's schema. Versions count from 1 within a series, and each leads to the next;
+ * no way leads from one series to another. The series stays. */
 struct schema {
     int64_t version; /* 0: an empty database. */
     int64_t series;  /* 0: of a build that knew no series. */
@@ -175,6 +175,13 @@ struct driver {
     /* NULL: the server's files are its own affair. */
     struct err (*check_pages)(const char *where, struct store_pages *ret_pages, struct why *why);
     struct err (*rewrite_sums)(const char *where, struct store_pages *ret_pages, struct why *why);
+
+    /* --- The way back from an upgrade. Both NULL: by the server's own tools. --- */
+    /* Before the migrations of a database that has tables: keeps a copy where there are any, and
+     * removes old ones. */
+    struct err (*copies_keep)(struct conn *writer, const char *where, struct why *why);
+    /* See store_upgrade_copy. */
+    char *(*copy_find)(const char *where, int64_t version);
 };
 
 extern const struct driver driver_sqlite;
@@ -182,12 +189,14 @@ extern const struct driver driver_postgres;
 
 const struct driver *driver_for(const char *where); /* Never NULL: a path is SQLite's. */
 
-/* migrate.c. Brings the writer's database to the newest schema, or refuses it. */
-MUST_CHECK struct err store__migrate(struct conn *writer, struct why *why);
+/* migrate.c. Brings the writer's database to the newest schema, or refuses it. *ret_from: version
+ * before; written on success. */
+MUST_CHECK struct err store__migrate(struct conn *writer, const char *where, int64_t *ret_from,
+                                     struct why *why);
 /* ERR_OTHER_SCHEMA, ERR_NEWER_SCHEMA: this binary cannot bring it to its own. `subject`: "The
- * database", or a path. */
+ * database", or a path. `copy`: path of a copy made before the upgrade; NULL: none is known. */
 MUST_CHECK struct err store__schema_refuse(const struct schema *schema, const char *subject,
-                                           struct why *why);
+                                           const char *copy, struct why *why);
 int64_t store__schema_known(void);
 
 #endif

@@ -1,11 +1,16 @@
 /* migrate.c: brings a database to the schema of this binary.
  *
  * Each migration is one transaction that also writes its number, so a crash leaves the schema
- * before it or the one after it. The dialects differ in three words; whatever else differs would be
- * a rule hidden in DDL, and is not allowed.
+ * before it or the one after it, and the next start goes on from there. It comes before the epoch
+ * is raised: no rows are read or served in between, nothing is prepared yet, and the daemon that
+ * led until then is fenced or gone. A migration only adds (scripts/checks/migrations.py), so that
+ * it is short however large the tables are. The way back is the copy that is kept before the first
+ * one. The dialects differ in three words; whatever else differs would be a rule hidden in DDL, and
+ * is not allowed.
  */
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "store/driver.h"
 #include "store/migrations.h"
@@ -67,30 +72,55 @@ static struct err apply(struct conn *writer, const struct migration *migration, 
     return err;
 }
 
-struct err store__schema_refuse(const struct schema *schema, const char *subject, struct why *why) {
+struct err store__schema_refuse(const struct schema *schema, const char *subject, const char *copy,
+                                struct why *why) {
     if (schema->version > 0 && schema->series != SCHEMA_SERIES) {
         return err_why(why, ERR_OTHER_SCHEMA,
                        "%s was created by an unreleased build; use a new data directory.", subject);
     }
-    if (schema->version > store__schema_known()) {
+    if (schema->version <= store__schema_known()) {
+        return ERR_OK;
+    }
+    const long long version = (long long)schema->version, known = (long long)store__schema_known();
+    if (copy == NULL) {
         return err_why(why, ERR_NEWER_SCHEMA,
                        "%s has schema %lld, written by a newer drover; this one knows schemas up "
                        "to %lld. Start the newer drover, or restore an older backup.",
-                       subject, (long long)schema->version, (long long)store__schema_known());
+                       subject, version, known);
     }
-    return ERR_OK;
+    return err_why(
+        why, ERR_NEWER_SCHEMA,
+        "%s has schema %lld, written by a newer drover; this one knows schemas up to "
+        "%lld. Start the newer drover, or go back to the backup made before the upgrade: "
+        "move drover.db, drover.db-wal and drover.db-shm away and run 'drover restore "
+        "%s'.",
+        subject, version, known, copy);
 }
 
-struct err store__migrate(struct conn *writer, struct why *why) {
+struct err store__migrate(struct conn *writer, const char *where, int64_t *ret_from,
+                          struct why *why) {
+    const struct driver *driver = writer->driver;
     size_t count = 0;
     const struct migration *migrations = migrations_get(&count);
     struct schema schema = {.version = 0};
-    struct err err = writer->driver->schema(writer, &schema);
+    struct err err = driver->schema(writer, &schema);
     if (!err_failed(err)) {
-        err = store__schema_refuse(&schema, "The database", why);
+        AUTO(mem_release) char *copy = store_upgrade_copy(where);
+        err = store__schema_refuse(&schema, "The database", copy, why);
+    }
+    if (!err_failed(err) && schema.version > 0 && driver->copies_keep != NULL) {
+        err = driver->copies_keep(writer, where, why);
     }
     for (size_t i = (size_t)schema.version; i < count && !err_failed(err); i++) {
         err = apply(writer, &migrations[i], (int64_t)i + 1, why);
     }
+    if (!err_failed(err)) {
+        *ret_from = schema.version;
+    }
     return err;
+}
+
+char *store_upgrade_copy(const char *where) {
+    const struct driver *driver = driver_for(where);
+    return driver->copy_find == NULL ? NULL : driver->copy_find(where, store__schema_known());
 }

@@ -21,9 +21,13 @@ struct err store_look_open(const char *where, const struct world *world,
     }
     struct err err = driver->look(where, &conn, why);
     err = err_failed(err) ? err : driver->schema(conn, &schema);
-    if (!err_failed(err) &&
-        (schema.series != SCHEMA_SERIES || schema.version != store__schema_known())) {
-        err = err_why(why, ERR_CONFLICT, "the database has schema %lld, and this drover needs %lld",
+    if (!err_failed(err)) {
+        err = store__schema_refuse(&schema, "The database", NULL /* the doctor names it */, why);
+    }
+    if (!err_failed(err) && schema.version < store__schema_known()) {
+        err = err_why(why, ERR_CONFLICT,
+                      "the database has schema %lld, and this drover reads %lld: the daemon "
+                      "migrates it when it starts",
                       (long long)schema.version, (long long)store__schema_known());
     }
     if (err_failed(err)) {

@@ -5,8 +5,8 @@
  *            start meanwhile, and is not in the way.
  * Ownership  the caller owns *ret_look and ends it with store_look_close.
  * Threads    one.
- * Failure    outputs are untouched. ERR_CONFLICT: PostgreSQL, or a schema that is not of this
- *            drover, which functions cannot read.
+ * Failure    outputs are untouched. ERR_CONFLICT: PostgreSQL, or an older schema, which functions
+ *            cannot read; ERR_NEWER_SCHEMA, ERR_OTHER_SCHEMA.
  */
 #ifndef DROVER_STORE_OFFLINE_H
 #define DROVER_STORE_OFFLINE_H

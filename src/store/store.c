@@ -46,7 +46,7 @@ struct store {
     struct checkpoint checkpoint;
     struct delivery delivery;
     bool writer_ready, closing;
-    int64_t epoch;
+    int64_t epoch, upgraded_from;
     int64_t steady_base_ms; /* tx_steady_ms less the monotonic clock. */
 
     struct thread_queue writes, reads;
@@ -153,7 +153,9 @@ static struct err open_writer(struct store *store, const struct store_options *o
     }
     if (!err_failed(err) && !options->guest) {
         /* Without the schema and the row of the node nothing can be served. */
-        err = store__migrate(store->writer_conn, why);
+        int64_t from = 0;
+        err = store__migrate(store->writer_conn, options->where, &from, why);
+        store->upgraded_from = from < store__schema_known() ? from : 0;
         err = err_failed(err) ? err : driver->raise_epoch(store->writer_conn, &store->epoch);
         if (err.code == ERR_STORE_CORRUPT) {
             why_set(why, "The database is damaged in its schema or in the row of this node. %s",
@@ -350,6 +352,10 @@ int64_t store_steady_ms(const struct store *store) {
 
 int64_t store_epoch(const struct store *store) {
     return store->epoch;
+}
+
+int64_t store_upgraded_from(const struct store *store) {
+    return store->upgraded_from;
 }
 
 bool store_is_replaced(const struct store *store) {

@@ -101,6 +101,8 @@ void store_read_slice(struct store *store, store_fn fn, store_done done, void *c
 bool store_turn(struct store *store); /* INLINE: runs one group; false when nothing was queued. */
 
 int64_t store_epoch(const struct store *store);
+/* Version of the schema before this store was opened, where that was older; else 0. */
+int64_t store_upgraded_from(const struct store *store);
 /* After `lost`: another daemon serves this database now, as its rows say. False: the schema was
  * dropped, or nobody can tell what happened. */
 MUST_CHECK bool store_is_replaced(const struct store *store);
@@ -284,10 +286,13 @@ int64_t tx_epoch(const struct tx *tx);
 MUST_CHECK struct err store_backup(const char *where, const char *to, struct why *why);
 /* Puts a backup in place of an absent database. Blocks. */
 MUST_CHECK struct err store_restore(const char *from, const char *where, struct why *why);
+/* Path of the newest copy made before an upgrade that this drover can restore; NULL: there is none.
+ * End: mem_free. Any thread. */
+MUST_CHECK char *store_upgrade_copy(const char *where);
 
 enum { STORE_DETAIL_SIZE = 2048 };
 struct store_check {
-    int64_t schema, schema_known, epoch;
+    int64_t series, schema, schema_known, epoch;
     bool schema_other; /* Another series: an unreleased build made the database. */
     bool integrity_ok;
     bool sums;       /* Pages have checksums. */

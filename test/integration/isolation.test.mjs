@@ -35,7 +35,7 @@ test("doctor says why a daemon makes no progress", async (t) => {
       JSON.stringify(
         stuck
           ? { title: "Work of the daemon makes no progress", status: 503, detail, code: "stalled" }
-          : { name: "drover", version: "0.1.0", database: "sqlite" },
+          : { name: "drover", version: "0.2.0", database: "sqlite" },
       ),
     );
   });

@@ -8,7 +8,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
 sys.dont_write_bytecode = True
 
-from checks import changelog, docs, layers, node18, shapes, sizes, tools, words  # noqa: E402
+from checks import changelog, docs, layers, migrations, node18, shapes  # noqa: E402
+from checks import sizes, tools, words  # noqa: E402
 from checks.exceptions import PATH, Exceptions  # noqa: E402
 from checks.tree import Tree  # noqa: E402
 
@@ -45,6 +46,52 @@ class Twins(LintTest):
     def test_static_functions_and_the_mains_of_programs_may_share_a_name(self):
         self.accepted(shapes.check_twins, self.two("static void find(void)"))
         self.accepted(shapes.check_twins, self.two("int main(void)"))
+
+
+class Migrations(LintTest):
+    ONE = "src/store/migrations/001_one.sql"
+
+    def landed(self, text, more=None):
+        """A tree whose first migration landed as `text`."""
+        with tempfile.TemporaryDirectory() as root:
+            os.makedirs(os.path.join(root, os.path.dirname(self.ONE)))
+            os.makedirs(os.path.join(root, os.path.dirname(migrations.LANDED)))
+            for path, content in ((self.ONE, text), (migrations.LANDED, "# digests\n")):
+                with open(os.path.join(root, path), "w", encoding="utf-8") as out:
+                    out.write(content)
+            self.assertEqual(migrations.land(Tree(root)), ["001_one.sql"])
+            self.assertEqual(migrations.land(Tree(root)), [])
+            with open(os.path.join(root, migrations.LANDED), encoding="utf-8") as page:
+                return {self.ONE: text, migrations.LANDED: page.read(), **(more or {})}
+
+    def test_a_migration_that_landed_is_refused_when_it_changes_or_goes(self):
+        files = self.landed("CREATE TABLE a (b @int@);\n")
+        self.accepted(migrations.check_landed, files)
+        changed = {**files, self.ONE: "CREATE TABLE a (c @int@);\n"}
+        self.refused(migrations.check_landed, changed, f"{self.ONE}:1: landed, and never changes")
+        del changed[self.ONE]
+        self.refused(migrations.check_landed, changed, "001_one.sql landed, and is gone")
+
+    def test_one_that_is_not_recorded_is_refused(self):
+        more = {"src/store/migrations/002_two.sql": "DROP INDEX x;\n"}
+        self.refused(migrations.check_landed, self.landed("x", more), "has not landed yet")
+
+    def test_each_version_that_landed_wants_a_stored_database(self):
+        self.refused(migrations.check_databases, self.landed("x"),
+                     "test/upgrade/databases/1.sqlite.tar.gz is missing")
+        stored = {f"test/upgrade/databases/1.{kind}.tar.gz": "" for kind in ("sqlite", "postgres")}
+        self.accepted(migrations.check_databases, self.landed("x", stored))
+
+    def test_a_migration_only_adds(self):
+        path = "src/store/migrations/004_x.sql"
+        for good in ("-- why; how\nALTER TABLE runs ADD COLUMN x @int@ NOT NULL DEFAULT 0;\n",
+                     "CREATE TABLE a (\n    b @int@\n) @strict@;\nCREATE INDEX c ON a (b);\n",
+                     "DROP INDEX c;\nUPDATE nodes SET disk = 0;\n"):
+            self.accepted(migrations.check_additions, {path: good})
+        for bad in ("UPDATE runs SET x = 1;\n", "ALTER TABLE runs DROP COLUMN x;\n",
+                    "DROP TABLE runs;\n", "INSERT INTO a SELECT b FROM c;\n"):
+            self.refused(migrations.check_additions, {path: f"DROP INDEX c;\n{bad}"},
+                         f"{path}:2: a migration only adds")
 
 
 class Node18(LintTest):

@@ -189,17 +189,28 @@ static const char *integrity_cure(const struct doctor *doctor, bool sums) {
 }
 
 static void schema_tell(struct doctor *doctor, const struct store_check *check) {
+    const long long series = (long long)check->series, version = (long long)check->schema;
+    const long long known = (long long)check->schema_known, epoch = (long long)check->epoch;
     if (check->schema_other) {
         doctor_row(doctor, fail_of(doctor, ERR_OTHER_SCHEMA), "schema",
-                   "the database was made by an unreleased build; start a new directory");
+                   "series %lld, version %lld: the database was made by an unreleased build; start "
+                   "a new directory",
+                   series, version);
     } else if (check->schema > check->schema_known) {
+        AUTO(mem_release)
+        char *copy = store_upgrade_copy(doctor->database != NULL ? doctor->database : doctor->data);
         doctor_row(doctor, fail_of(doctor, ERR_NEWER_SCHEMA), "schema",
-                   "schema %lld is newer than this drover knows (%lld); install a newer one",
-                   (long long)check->schema, (long long)check->schema_known);
+                   "series %lld, version %lld is newer than this drover knows (%lld); install a "
+                   "newer one%s%s",
+                   series, version, known,
+                   copy == NULL ? "" : "; the backup made before the upgrade is ",
+                   copy == NULL ? "" : copy);
     } else if (check->schema_known > 0) { /* Else nothing of it could be read. */
-        doctor_row(doctor, VERDICT_OK, "schema", "version %lld of %lld, started %lld time%s",
-                   (long long)check->schema, (long long)check->schema_known,
-                   (long long)check->epoch, check->epoch == 1 ? "" : "s");
+        doctor_row(doctor, VERDICT_OK, "schema",
+                   "series %lld, version %lld of %lld, started %lld"
+                   " time%s%s",
+                   series, version, known, epoch, epoch == 1 ? "" : "s",
+                   version < known ? "; the daemon migrates it when it starts" : "");
     }
 }
 

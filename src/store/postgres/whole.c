@@ -132,6 +132,7 @@ static struct err check_link(struct pg_link *link, struct store_check *check, st
     }
     struct schema schema = {.version = 0};
     err = read_schema(link, &schema);
+    check->series = schema.series;
     check->schema = schema.version;
     check->schema_other = schema.version > 0 && schema.series != SCHEMA_SERIES;
     if (!err_failed(err) && check->schema == 0) {

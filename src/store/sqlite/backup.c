@@ -172,6 +172,7 @@ static struct err check_numbers(struct sqlite_conn *conn, const struct commit_po
     check->schema_known = store__schema_known();
     struct schema schema = {.version = 0};
     struct err err = sqlite_schema(&conn->conn, &schema);
+    check->series = schema.series;
     check->schema = schema.version;
     check->schema_other = schema.version > 0 && schema.series != SCHEMA_SERIES;
     if (err_failed(err) || schema.version == 0 || check->schema_other) {
@@ -249,7 +250,7 @@ static struct err must_be_ours(const char *path, const char *from, struct why *w
     }
     const struct schema schema = {.version = check.schema,
                                   .series = check.schema_other ? 0 : SCHEMA_SERIES};
-    return store__schema_refuse(&schema, from, why);
+    return store__schema_refuse(&schema, from, NULL /* no copy of a copy */, why);
 }
 
 /* A log without its database would be applied to the one that we put there. */

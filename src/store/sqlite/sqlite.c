@@ -18,6 +18,7 @@
 #include "store/driver.h"
 #include "store/sqlite/conn.h"
 #include "store/sqlite/page_sums.h"
+#include "store/sqlite/upgrade_copy.h"
 
 struct sqlite_database {
     struct database database;
@@ -516,4 +517,6 @@ const struct driver driver_sqlite = {
     .look = look,
     .check_pages = sqlite_check_pages,
     .rewrite_sums = sqlite_rewrite_sums,
+    .copies_keep = upgrade_copies_keep,
+    .copy_find = upgrade_copy_find,
 };
