@@ -31,7 +31,6 @@ export const words = {
   notObject: "A JSON object is wanted.",
   needed: "(needed)",
   undecided: "A review did not decide:",
-  offline: "No connection: nothing can be answered now.",
   changed: "The question is not the one that was shown. Read it again.",
   tooSoon: "That was too soon: read it first, then press again.",
   states: {
