@@ -19,7 +19,7 @@ const keys: Record<Name, string> = {
   waiting: "Next that waits",
   allow: "Allow", deny: "Deny", seen: "Mark all as seen",
   pick: "Select the row", pickAll: "Select all", leave: "Clear the selection, or close",
-  newSession: "New session", stop: "Stop the turn, or leave the edit", panel: "Turns, beside",
+  newSession: "New session", stop: "Stop the turn (Escape: twice), or leave the edit", panel: "Turns, beside",
   earlier: "Turn, attempt or terminal before", later: "Turn, attempt or terminal after",
   nextHit: "Next hit or failure", previousHit: "Hit or failure before", runJob: "Run a command",
   again: "Run it again, or restart the agent", stopJob: "Stop it", newTerminal: "New terminal",
