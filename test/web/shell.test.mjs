@@ -491,5 +491,5 @@ test("the daemon is away: one line says so, nothing moves or is lost, and views 
     proxy.target = daemon.port;
     await page.getByText("The daemon does not answer").waitFor({ state: "detached" });
     await page.getByText("This page is loaded").waitFor({ state: "detached" });
-    assert.equal(await page.evaluate(() => window.same), true); // It was not loaded anew.
+    assert.equal(await page.evaluate(() => window.same), true); // The page itself stayed.
   });

@@ -169,8 +169,8 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
   };
   const isCovered = panelNow(seat) !== null && isSheet(seat);
   const pressed_ms = useRef(-Infinity);
-  /** Escape destroys nothing: it leaves an edit that changed nothing, and stops at its second press.
-   *  Another key stops at once. */
+  /** Escape destroys nothing: it leaves an edit that changed nothing, and stops at its second
+   *  press. Another key stops at once. */
   const leave = (event: KeyboardEvent): void => {
     if (event.repeat) return;
     if (editing !== null) {

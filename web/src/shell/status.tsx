@@ -30,7 +30,8 @@ export function Status() {
   return (
     <footer class="status">
       <Link />
-      {away.value || stream?.whole == null ? null : <span class="whole">{words.wholeTo(stream.whole)}</span>}
+      {away.value || stream?.whole == null ? null
+        : <span class="whole">{words.wholeTo(stream.whole)}</span>}
       {away.value || stream?.resumed == null ? null : (
         <span class="wide">{words.resumedAt(stream.resumed.seq, stream.resumed.events)}</span>
       )}
