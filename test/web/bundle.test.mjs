@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { serving } from "./browser.mjs";
 import { filesOf } from "./files.mjs";
 
-const FIRST_VIEW_MAX = 60_000, ALL_MAX = 406_000;
+const FIRST_VIEW_MAX = 60_000, ALL_MAX = 420_000;
 /** Most bytes of a file, by the name that it has without its hash. A file that is not named here
  *  fails: it gets a row. `chunk` is what several files share. */
 const FILES_MAX = {
@@ -28,7 +28,7 @@ const FILES_MAX = {
 
 const sumOf = (sizes) => sizes.reduce((sum, size) => sum + size, 0);
 
-test("what the first view loads fits into 60 kB, all into 406, and each file into its limit",
+test("what the first view loads fits into 60 kB, all into 420, and each file into its limit",
   async (t) => {
     const { daemon } = await serving(t);
     const { files, first } = await filesOf(daemon);

@@ -179,8 +179,19 @@ test("by keyboard alone: there, a message, a question, its edit, a stop", async 
     gone = await Promise.race([allowed, page.waitForTimeout(100)]) === true;
   }
   await rows(page, "text").nth(1).waitFor();
+  // Escape destroys nothing: it leaves the box, and only the second press in a row stops.
+  await composer(page).focus();
+  await page.keyboard.type("a draft");
+  await page.keyboard.press("Escape");
+  await page.getByText("Press Escape again to stop.").waitFor({ state: "attached" });
+  assert.equal(await composer(page).inputValue(), "a draft");
+  assert.equal(await page.evaluate(() => document.activeElement.tagName === "TEXTAREA"), false);
+  assert.equal(await rows(page, "end").count(), 0);
   await page.keyboard.press("Escape");
   await rows(page, "end").getByText("Stopped").waitFor();
+  await composer(page).fill("");
+  await page.getByRole("button", { name: "Continue" }).click();
+  await rows(page, "user").getByText("Continue.").waitFor();
   page.clean();
 });
 

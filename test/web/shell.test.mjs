@@ -8,6 +8,7 @@ import { after, afterEach, before, test } from "node:test";
 
 import { Daemon, scratch } from "../integration/lib.mjs";
 import { Provider, until } from "../integration/providers.mjs";
+import { Proxy } from "../integration/stream-client.mjs";
 import { axe, browserOf, fileOf, opened, overflow, PHONE, serving } from "./browser.mjs";
 import { filesOf } from "./files.mjs";
 
@@ -457,3 +458,38 @@ test("axe finds nothing; nothing is too wide on a phone, nor at twice the size",
     page.clean();
   }
 });
+
+test("the daemon is away: one line says so, nothing moves or is lost, and views come with it",
+  async (t) => {
+    const args = ["--allow-host", "127.0.0.1"]; // With the port of the proxy.
+    const daemon = await new Daemon({ data: scratch(t), args }).start();
+    t.after(() => daemon.kill());
+    const created = await daemon.cli(["token", "create", "--scope", "read,run,approve"]);
+    const proxy = await Proxy.open(t, daemon.port);
+    const { stdout } = await daemon.cli(["job", "run", "--detach", "--", "sleep", "600"]);
+    for (let at = 0; at < 6; at++) {
+      const { status } = await daemon.request("POST", "/api/v1/approvals", { local: true,
+        body: { run: stdout.trim(), step: `step ${at}`, question: `Go on with ${at}?` } });
+      assert.equal(status, 200);
+    }
+    const page = await opened(browser, { daemon: { url: `http://127.0.0.1:${proxy.port}` },
+      key: created.stdout.trim().split("\n")[0] });
+    const places = () => page.locator("[data-row]").evaluateAll((rows) =>
+      rows.map((row) => row.getBoundingClientRect().top));
+    await page.locator("[data-row^=apr_]").nth(5).waitFor();
+    const before = await places();
+    await daemon.kill();
+    await page.getByText("The daemon does not answer; nothing is lost.").waitFor();
+    assert.deepEqual(await places(), before);
+    assert.equal(await page.getByRole("alert").count(), 0);
+    const { retry_at_ms } = await page.evaluate(() => window.__drover.report().link);
+    assert.ok(retry_at_ms === null || retry_at_ms - Date.now() <= 1_000, `${retry_at_ms}`);
+    await page.getByRole("link", { name: "Sessions" }).click();
+    await page.getByText("This page is loaded as soon as the daemon answers.").waitFor();
+    await page.evaluate(() => (window.same = true));
+    await daemon.start();
+    proxy.target = daemon.port;
+    await page.getByText("The daemon does not answer").waitFor({ state: "detached" });
+    await page.getByText("This page is loaded").waitFor({ state: "detached" });
+    assert.equal(await page.evaluate(() => window.same), true); // The page itself stayed.
+  });

@@ -3,7 +3,7 @@ import { useComputed } from "@preact/signals";
 
 import { clockTime } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
-import { asks, connected, isOpen, type Ask } from "../state/asks.ts";
+import { asks, isOpen, type Ask } from "../state/asks.ts";
 import { words as all } from "../words.ts";
 import { tooSoon } from "./reply.ts";
 import { replyOf } from "./text.ts";
@@ -35,7 +35,6 @@ export function Outcome({ ask }: { ask: Ask }) {
   if (!isOpen(ask)) return <Answered ask={ask} />;
   const text = trouble === "changed" ? words.changed
     : trouble !== undefined ? `${all.problem(trouble)} (${trouble.code})`
-    : !connected.value ? words.offline
     : tooSoon.value === ask.id ? words.tooSoon : null;
   return text === null ? null
     : <p class="outcome tone-degraded" role="status" dir="auto">{text}</p>;

@@ -37,7 +37,6 @@ export const words = {
   needed: "(needed)",
   oldRule: "An earlier rule no longer covers this. Allow it anew, and remove the rule:",
   undecided: "A review did not decide:",
-  offline: "No connection: nothing can be answered now.",
   changed: "The question is not the one that was shown. Read it again.",
   tooSoon: "That was too soon: read it first, then press again.",
   states: {

@@ -13,5 +13,8 @@ async function load(): Promise<void> {
   });
 }
 
-/** Fails where a newer daemon has another one. */
-export const viewsStyled = (): Promise<void> => (loaded ??= load());
+/** Fails where the daemon is away, or a newer one has another. */
+export const viewsStyled = (): Promise<void> => (loaded ??= load().catch((fault: unknown) => {
+  loaded = null; // The next view tries again.
+  throw fault;
+}));

@@ -1,5 +1,6 @@
 /** What failed: title, detail and code of the daemon, to be copied, and one more try. */
 import type { Problem } from "../api/api.ts";
+import { away } from "../state/away.ts";
 import { words } from "../words.ts";
 import { Copy } from "./copy.tsx";
 import { visible } from "./visible.ts";
@@ -7,7 +8,8 @@ import { visible } from "./visible.ts";
 interface TroubleProps { problem: Problem | null; retry?: (() => void) | undefined }
 
 export function Trouble({ problem, retry }: TroubleProps) {
-  if (problem === null) return null;
+  // The status line says it for all views, and nothing moves.
+  if (problem === null || (problem.code === "unreachable" && away.value)) return null;
   const unmet = problem.unmet ?? []; // Its detail is the first of them.
   const text = unmet.length > 0 ? problem.title : words.problem(problem);
   return (

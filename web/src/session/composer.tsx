@@ -7,7 +7,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { patch, post } from "../api/api.ts";
 import { useSeat } from "../router/router.ts";
 import { Hint } from "../shell/kbd.tsx";
-import { isPressed, useKeys } from "../shell/keys.ts";
+import { isPressed, keyOf, useKeys } from "../shell/keys.ts";
 import { lastIndexOf } from "../state/arrays.ts";
 import type { Message } from "../state/message.ts";
 import { words as shared } from "../words.ts";
@@ -23,6 +23,8 @@ import { Offers, Started } from "./started.tsx";
 import { answerer, plain } from "./text.ts";
 import { words } from "./words.ts";
 
+/** Two presses of Escape are one order if they are no longer apart. */
+const TWICE_MS = 2_000;
 const POLICIES = ["enqueue", "steer", "interrupt"];
 
 const isMine = ({ role, status }: Message): boolean => role === "user" && status !== "joined";
@@ -166,13 +168,31 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
     field.current?.focus();
   };
   const isCovered = panelNow(seat) !== null && isSheet(seat);
-  const leave = (): void => (editing !== null ? cancel() : void stop());
+  const pressed_ms = useRef(-Infinity);
+  /** Escape destroys nothing: it leaves an edit that changed nothing, and stops at its second
+   *  press. Another key stops at once. */
+  const leave = (event: KeyboardEvent): void => {
+    if (event.repeat) return;
+    if (editing !== null) {
+      if (change.value === plain(editing)) cancel();
+    } else if (keyOf("stop") !== "Escape" || event.timeStamp - pressed_ms.current < TWICE_MS) {
+      pressed_ms.current = -Infinity;
+      void stop();
+    } else {
+      pressed_ms.current = event.timeStamp;
+      say(words.stopAgain);
+    }
+  };
   useKeys(isCovered || (editing === null && !isBusy) ? [] : [{ name: "stop", run: leave }]);
   const pressed = (event: KeyboardEvent): void => {
     if (event.isComposing) return;
-    if (isPressed("stop", event) && (editing !== null || isBusy)) {
+    if (event.key === "Escape" || isPressed("stop", event)) {
       event.preventDefault();
-      leave();
+      if (event.key === "Escape") {
+        field.current?.blur();
+        seat.box?.querySelector<HTMLElement>(".long-list")?.focus({ preventScroll: true });
+      }
+      if (isPressed("stop", event) && (editing !== null || isBusy)) leave(event);
     } else if (event.key === "Enter" && !event.shiftKey && !event.altKey) {
       event.preventDefault();
       if (editing === null) send();
@@ -195,6 +215,13 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
     outbox.drop(letter.client_id);
     draftSet(draft.value === "" ? letter.text : `${letter.text}\n\n${draft.value}`);
     field.current?.focus();
+  };
+  const last = state.value.messages[state.value.messages.length - 1];
+  const isStopped = !isBusy && editing === null && isEmpty && last?.role === "assistant" &&
+    last.cause === "stopped";
+  const goOn = (): void => {
+    const isTaken = outbox.send({ text: words.goOnText, policy: "enqueue", attachments: [] });
+    if (!isTaken) say(words.outboxFull);
   };
   const name = session === null ? words.drover : answerer(session);
   const isQueued = editing !== null && state.value.queue.includes(editing.id);
@@ -229,6 +256,7 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
             <ImagePlus size={16} aria-hidden="true" />
           </button>
           {session === null ? null : <Pickers session={session} say={say} />}
+          {isStopped ? <button onClick={goOn}>{words.goOn}</button> : null}
           {isBusy ? null : <span class="muted small wide">{words.enterSends}</span>}
           <span class="end acts">
             {!isBusy || editing !== null ? null : (
@@ -242,7 +270,10 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
                     ))}
                   </select>
                 </label>
-                <button onClick={() => void stop()}>{words.stop} <Hint of="stop" /></button>
+                <button onClick={() => void stop()}>
+                  {words.stop} <Hint of="stop" />
+                  {keyOf("stop") === "Escape" ? <Hint of="stop" /> : null}
+                </button>
               </>
             )}
             {editing === null ? (

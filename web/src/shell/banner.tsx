@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import type { Problem } from "../api/api.ts";
 import { held, holdRelease, type Hold } from "../state/system.ts";
 import { may } from "../state/me.ts";
-import { otherBuild } from "./build.ts";
+import { loadAgain, otherBuild } from "./build.ts";
 import { words } from "./words.ts";
 
 const COUNTS = ["queued", "running", "deliveries", "lost", "again"] as const;
@@ -44,7 +44,7 @@ export function Banners() {
       {otherBuild.value ? (
         <div class="banner" role="status">
           <span>{words.otherBuild}</span>
-          <button onClick={() => location.reload()}>{words.reload}</button>
+          <button onClick={() => void loadAgain()}>{words.reload}</button>
         </div>
       ) : null}
     </div>

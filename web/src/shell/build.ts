@@ -8,11 +8,21 @@ export const otherBuild = signal(false);
 const SCRIPT = /<script type="module" src="([^"]+)"/;
 const mine = document.querySelector('script[type="module"]')?.getAttribute("src");
 
-/** Names of assets are hashes of what they hold. */
-async function compare(): Promise<void> {
+/** The script of the page that is served now. undefined: the daemon does not answer. */
+async function scriptServed(): Promise<string | undefined> {
   const text = await fetch("/", { cache: "no-store", credentials: "omit" })
     .then((answer) => (answer.ok ? answer.text() : ""), () => "");
-  const served = SCRIPT.exec(text)?.[1];
+  return SCRIPT.exec(text)?.[1];
+}
+
+/** Only what can be loaded takes the place of what is there. */
+export async function loadAgain(): Promise<void> {
+  if (await scriptServed() !== undefined) location.reload();
+}
+
+/** Names of assets are hashes of what they hold. */
+export async function compare(): Promise<void> {
+  const served = await scriptServed();
   if (served !== undefined && served !== mine) otherBuild.value = true;
 }
 

@@ -4,7 +4,7 @@ import { effect, signal } from "@preact/signals";
 import type { ComponentType } from "preact";
 
 import { key } from "../api/key.ts";
-import { otherBuild } from "./build.ts";
+import { compare } from "./build.ts";
 
 export type Sheet = "palette" | "beside" | "help" | "more";
 
@@ -27,10 +27,9 @@ effect(() => {
   if (name === null || loaded.peek()[name] !== undefined) return;
   LOADS[name]().then(
     (component) => void (loaded.value = { ...loaded.peek(), [name]: component }),
-    // A newer daemon has no chunk of the page before it.
     () => {
-      sheet.value = null;
-      otherBuild.value = true;
+      sheet.value = null; // The next press loads it again.
+      void compare(); // A newer daemon has no chunk of the page before it.
     });
 });
 

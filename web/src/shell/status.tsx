@@ -1,24 +1,23 @@
 /** The status line: whether the page is live, and up to which event what it shows is whole. */
 import { key } from "../api/key.ts";
 import { signOut } from "../api/signin.ts";
-import { now } from "../state/clock.ts";
+import { away } from "../state/away.ts";
+import { ticks } from "../state/clock.ts";
 import { link, streams, wake } from "../state/live.ts";
 import { me } from "../state/me.ts";
 import { words } from "./words.ts";
 
-const QUIET_MS = 2_000; // A shorter cut is not worth a word.
-
 function Link() {
   const state = link.value;
   if (state === null) return null;
-  const age = now.value - state.since_ms;
-  if (state.phase === "open" || age < QUIET_MS) {
+  if (!away.value) {
     return <span><span class="tone-ok" aria-hidden="true">● </span>{words.live}</span>;
   }
-  const seconds = Math.max(0, Math.ceil(((state.retry_at_ms ?? now.value) - now.value) / 1000));
+  const seconds = Math.max(0, Math.ceil(((state.retry_at_ms ?? 0) - ticks.value) / 1000));
   return (
-    <span class="tone-wait">
-      <span role="status">○ {words.noLink}</span>{" "}
+    <span class="away tone-degraded">
+      <span role="status">○ {words.away} <code>{words.awayCommand}</code> {words.awayStarts}</span>
+      {" · "}
       {state.phase === "waiting" ? words.retryIn(seconds) : words.connecting}{" "}
       <button class="quiet" onClick={wake}>{words.tryNow}</button>
     </span>
@@ -31,8 +30,9 @@ export function Status() {
   return (
     <footer class="status">
       <Link />
-      {stream?.whole == null ? null : <span class="whole">{words.wholeTo(stream.whole)}</span>}
-      {stream?.resumed == null ? null : (
+      {away.value || stream?.whole == null ? null
+        : <span class="whole">{words.wholeTo(stream.whole)}</span>}
+      {away.value || stream?.resumed == null ? null : (
         <span class="wide">{words.resumedAt(stream.resumed.seq, stream.resumed.events)}</span>
       )}
       {clock === null ? null : <span class="wide">{words.clockAhead(clock.ahead_ms)}</span>}

@@ -1,5 +1,5 @@
 /** The view of a pane: found in the table of places, loaded once, drawn with its values. */
-import { signal, useComputed } from "@preact/signals";
+import { effect, signal, useComputed } from "@preact/signals";
 import type { ComponentType } from "preact";
 
 import { viewsStyled } from "../look/views.ts";
@@ -8,7 +8,9 @@ import { Loading } from "../parts/loading.tsx";
 import { useSeat } from "../router/router.ts";
 import { match, type Params, type Route } from "../router/routes.ts";
 import { firstShown, whenIdle } from "../state/first.ts";
+import { link } from "../state/live.ts";
 import { words } from "../words.ts";
+import { compare, loadAgain, otherBuild } from "./build.ts";
 import { ROUTES } from "./places.ts";
 
 const loaded = signal<ReadonlyMap<Route, ComponentType<Params> | "failed">>(new Map());
@@ -35,13 +37,39 @@ async function load(route: Route): Promise<void> {
   asked.add(route);
   const styled = route.path === "/" ? null : viewsStyled();
   chunksLoad(route.path);
-  // A newer daemon has no chunk of the page before it.
+  // The daemon is away, or a newer one has no chunk of the page before it.
   const view = await Promise.all([route.load(), styled]).then(([found]) => found)
     .catch(() => "failed" as const);
   if (styled === null) whenIdle(() => void viewsStyled().catch(() => undefined), STYLE_MS);
   loaded.value = new Map(loaded.value).set(route, view);
+  if (view === "failed") void compare();
   if (styled === null) firstShown(); // Home shows what the frame reads.
   else whenIdle(firstShown, FRAME_MS);
+}
+
+/** What could not be loaded is asked for again. */
+function failedForget(): void {
+  const kept = [...loaded.peek()].filter(([, view]) => view !== "failed");
+  if (kept.length === loaded.peek().size) return;
+  for (const [route, view] of loaded.peek()) if (view === "failed") asked.delete(route);
+  loaded.value = new Map(kept);
+}
+effect(() => {
+  if (link.value?.phase === "open") failedForget();
+});
+
+/** A view that could not be loaded: in another version it never will be. */
+function Failed() {
+  const other = otherBuild.value;
+  return (
+    <div class="page prose" role="alert">
+      <h1>{other ? words.otherBuild : words.viewAway}</h1>
+      <p>
+        {other ? <button onClick={() => void loadAgain()}>{words.reload}</button>
+          : <button onClick={failedForget}>{words.retry}</button>}
+      </p>
+    </div>
+  );
 }
 
 export function View() {
@@ -65,13 +93,6 @@ export function View() {
   }
   const View = loaded.value.get(found.value.route);
   if (View === undefined) return <Loading />;
-  if (View === "failed") {
-    return (
-      <div class="page prose" role="alert">
-        <h1>{words.otherBuild}</h1>
-        <p><button onClick={() => location.reload()}>{words.reload}</button></p>
-      </div>
-    );
-  }
+  if (View === "failed") return <Failed />;
   return <Boundary of={path.value}><View {...found.value.params} /></Boundary>;
 }

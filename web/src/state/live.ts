@@ -9,12 +9,30 @@ import { key, keySet } from "../api/key.ts";
 import {
   open, type Client, type LinkState, type Log, type LogWish, type StreamState, type Wish,
 } from "../stream/index.ts";
+import { away } from "./away.ts";
 import { meRead } from "./me.ts";
 
 /** null: nobody is signed in. */
 export const link = signal<LinkState | null>(null);
 /** Facts of the streams that are followed, by name. */
 export const streams = signal<Readonly<Record<string, StreamState>>>({});
+
+/** A shorter cut is not worth a word. */
+const QUIET_MS = 2_000;
+let awayTimer: ReturnType<typeof setTimeout> | undefined;
+
+function awayLook({ phase, since_ms }: LinkState): void {
+  clearTimeout(awayTimer);
+  const isOff = phase === "waiting" || phase === "connecting";
+  const left = since_ms + QUIET_MS - Date.now();
+  if (isOff && left > 0) awayTimer = setTimeout(() => (away.value = true), left);
+  else away.value = isOff;
+}
+effect(() => void document.documentElement.toggleAttribute("data-away", away.value));
+
+/** A daemon of this machine is back at once, and has few clients. */
+const RETRY_NEAR_MS = 1_000;
+const isNear = /^(localhost|127\.[\d.]+|\[::1\])$/.test(location.hostname);
 
 const HIDDEN_MS = 250;
 
@@ -73,6 +91,7 @@ const connect = (signedIn: string, onState?: (state: LinkState) => void): Client
     return () => clearTimeout(timer);
   },
   frame: nextPicture,
+  ...(isNear && { retry_max_ms: RETRY_NEAR_MS }),
   ...(onState && { onState }),
 });
 
@@ -114,6 +133,7 @@ export function followLog(run: string, wish: LogWish): Pick<Log, "input" | "resi
 
 function linkChanged(state: LinkState): void {
   link.value = state;
+  awayLook(state);
   if (state.phase === "signed_out") queueMicrotask(() => keySet(null));
   if (state.phase === "open") void meRead();
 }
@@ -123,6 +143,8 @@ effect(() => {
   client = null;
   logs.forEach(({ own }) => own?.close());
   link.value = null;
+  clearTimeout(awayTimer);
+  away.value = false;
   streams.value = {};
   if (key.value === null) return;
   client = connect(key.value, linkChanged);

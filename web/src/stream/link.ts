@@ -72,8 +72,8 @@ export interface Link {
 }
 
 /** Between the half and the whole of 1, 2, 4, … 30 s: a thousand clients do not return at once. */
-export function retryDelay(attempts: number, random: number): number {
-  const whole = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(attempts, 10));
+export function retryDelay(attempts: number, random: number, max = RETRY_MAX_MS): number {
+  const whole = Math.min(max, RETRY_FIRST_MS * 2 ** Math.min(attempts, 10));
   return (whole / 2) * (1 + random);
 }
 
@@ -118,7 +118,7 @@ export function linkOpen(
   function lose(silent: boolean): void {
     const wasOpen = state.phase === "open";
     release();
-    const delay = retryDelay(state.attempts, parts.random());
+    const delay = retryDelay(state.attempts, parts.random(), parts.retry_max_ms);
     timer(delay, connect);
     change({
       phase: "waiting", retry_at_ms: parts.now() + delay, attempts: state.attempts + 1,

@@ -14,6 +14,8 @@ export interface Parts {
   now(): number;
   /** A number in [0, 1), as Math.random: the jitter of retries. */
   random(): number;
+  /** Longest pause between two tries to connect. Default: 30 s. */
+  retry_max_ms?: number;
   /** Calls once, after `ms`. The result cancels that, also afterwards. */
   after(ms: number, call: () => void): () => void;
   /** Calls once, with the next picture: requestAnimationFrame, or a timer of about 16 ms. */

@@ -6,7 +6,8 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 
 import { focused, paneFocus, seats, several, wide, type Seat } from "../../router/router.ts";
 import { SeatContext } from "../../router/seat.ts";
-import { otherBuild } from "../build.ts";
+import { away } from "../../state/away.ts";
+import { compare } from "../build.ts";
 import { headingWatch } from "../heading.ts";
 import { View } from "../view.tsx";
 
@@ -52,10 +53,10 @@ function Pane({ seat, at }: { seat: Seat; at: number }) {
 export function Panes() {
   const isSmall = several.value && small.value, Extra = several.value ? extra.value : null;
   useEffect(() => {
-    if (!several.value) return;
+    if (!several.value || extra.value !== null || away.value) return;
     import("./several.tsx").then((m) => void (extra.value = m),
-      () => void (otherBuild.value = true)); // A newer daemon has no chunk of the page before it.
-  }, [several.value]);
+      () => void compare()); // A newer daemon has no chunk of the page before it.
+  }, [several.value, away.value]);
   return (
     <>
       {Extra === null ? null : isSmall ? <Extra.Tabs /> : <Extra.Keys />}
