@@ -32,7 +32,8 @@ async function objects(daemon, root) {
   await make("POST", "streams/notes/events", { type: "note" });
   await make("PATCH", "budgets/project:web", { tokens: 5 });
   const project = (await make("POST", "projects", { name: "mine" })).name;
-  const { name: task } = await make("POST", `projects/${project}/tasks`, { title: "t" });
+  const { name: task } = await make("POST", `projects/${project}/tasks`,
+    { title: "t", assignee: "nobody" });
   const { id: output } = await make("POST", `projects/${project}/tasks/${task}/outputs`,
     { type: "code", title: "t", content: "t" });
   return {

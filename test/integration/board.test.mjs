@@ -178,15 +178,20 @@ test("what a chat takes by hand ends with its turn; meanwhile it works one after
   async (t) => {
     const board = await Board.open(t, { agents: [{ name: "claude" }], hold: true });
     for (const title of ["First", "Second"]) await board.add(title, "");
+    await board.add("Of another", "", { assignee: "codex" });
     const of = (...args) => call(...args).replace("/api/", "/api/v1/");
-    const [one, two] = ["T-1", "T-2"].map((task) => (what, body) =>
+    const [one, two, other] = ["T-1", "T-2", "T-3"].map((task) => (what, body) =>
       of(what, { agent: "claude", ...body }, "shop", task));
     const chat = await session(board.turns, { project: "shop" });
     const { run } = await board.turns.send(chat.session, [
       one("claim"), one("outputs", { type: "code", title: "it", content: "hello" }),
-      one("status", { status: "review" }), two("claim"), two("claim"),
+      one("status", { status: "review" }),
+      other("claim").replace("curl -s", "curl -s -o other"), two("claim"), two("claim"),
       two("status", { status: "working" })].join("\n"));
     assert.equal((await chat.ended(run)).state, "succeeded");
+    const refused = JSON.parse(readFileSync(path.join(board.turns.root, "other"), "utf8"));
+    assert.deepEqual([refused.code, refused.detail, (await board.show("T-3")).status],
+      ["task_held", "T-3 is for the agent 'codex'", "pending"]);
     const [first, second] = [await board.show("T-1"), await board.show("T-2")];
     assert.deepEqual([first.status, first.attempts.length, first.attempts[0].outcome],
       ["review", 1, "review"]);
@@ -341,7 +346,9 @@ test("a hold that is over, and an agent that comes to the board, begin what wait
     const board = await Board.open(t, { hold: true, agents: [] });
     await board.add("Waits", WORK);
     const set = (settings) => board.turns.ask("PATCH", "/projects/shop", { board: settings });
-    assert.match((await board.show("T-1")).waits, /hold|no agent/);
+    const [listed] = (await board.turns.get(board.at)).items;
+    assert.deepEqual([(await board.show("T-1")).waits, listed.waits],
+      ["the board is on hold", "the board is on hold"]);
     await set({ hold: false, agents: [{ name: "claude" }] });
     await board.until("T-1", "review");
   });

@@ -131,19 +131,26 @@ static void before_look(struct tx *tx, struct board_asking *asking) {
                   ARGS(arg_str(asking->inside))) == 0;
 }
 
+/* What counts although the task is over. */
+static void late_check(const struct errand *errand) {
+    const struct board_asking *asking = &errand->what.board;
+    if (asking->judges && asking->found != TASK_REVIEW && asking->found != TASK_BLOCKED) {
+        sim_fail(errand->sim, "T-%lld is %s, and a late verdict counts", (long long)asking->number,
+                 task_status_names[asking->found]);
+    }
+    if (asking->act == BOARD_OUTPUT && asking->found == TASK_DONE) {
+        sim_fail(errand->sim, "T-%lld is done, and gets an output", (long long)asking->number);
+    }
+}
+
 static void answer_check(const struct errand *errand, struct err err) {
     const struct board_asking *asking = &errand->what.board;
     struct sim *sim = errand->sim;
     const struct board_move edge = {asking->found, asking->to, BOARD_HOLDER, false};
     const bool moves = asking->act == BOARD_MOVE && board_move_fits(&edge) &&
                        asking->to != TASK_REVIEW && asking->to != TASK_CLAIMED;
-    if (asking->judges && asking->found != TASK_REVIEW && asking->found != TASK_BLOCKED &&
-        !err_failed(err)) {
-        sim_fail(sim, "T-%lld is %s, and a late verdict counts", (long long)asking->number,
-                 task_status_names[asking->found]);
-    }
-    if (asking->act == BOARD_OUTPUT && asking->found == TASK_DONE && !err_failed(err)) {
-        sim_fail(sim, "T-%lld is done, and gets an output", (long long)asking->number);
+    if (!err_failed(err)) {
+        late_check(errand);
     }
     if (asking->over && !err_failed(err)) {
         sim_fail(sim, "the attempt %s at T-%lld has ended, and what it says counts", asking->inside,

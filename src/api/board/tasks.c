@@ -226,8 +226,19 @@ static struct err add_work(struct tx *tx, void *ctx) {
     struct request *request = &op->board.request;
     struct err err = command_check(op, &request->op.why);
     err = err_failed(err) ? err : inside_check(tx, op, &request->op.why);
+    const bool makes_project =
+        tx_number(tx,
+                  "SELECT count(*) FROM projects WHERE owner = $1"
+                  " AND name = $2",
+                  ARGS(arg_text(op->task.owner), arg_text(op->task.project))) == 0;
     err = err_failed(err) ? err : tx_task_add(tx, &op->task, &request->op.why);
-    return err_failed(err) ? err : task_answer(tx, request, &op->task);
+    err = err_failed(err) ? err : task_answer(tx, request, &op->task);
+    if (!err_failed(err) && makes_project && request->op.answer.len > 0) {
+        text_cut(&request->op.answer, request->op.answer.len - 1);
+        text_add_member_bool(&request->op.answer, "project_made", true);
+        text_add_char(&request->op.answer, '}');
+    }
+    return err;
 }
 
 static const struct request_kind add = {.size = sizeof(struct task_op),

@@ -106,6 +106,9 @@ static struct err add_run(struct invocation *invocation, struct talk *talk) {
     if (!err_failed(err)) {
         task_print(invocation, task);
     }
+    if (!err_failed(err) && json_is_true(json_object_get(task, "project_made"))) {
+        plain_note("drover: there was no project '%s': it was made\n", talk_text(task, "project"));
+    }
     return err;
 }
 

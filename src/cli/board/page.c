@@ -182,6 +182,19 @@ static void review_print(const struct page *page, const json_t *row) {
     }
 }
 
+/* Reasons are a list in an event: as sentences. */
+static void words_add(const char *words, struct text *line) {
+    AUTO(json_release) json_t *list = NULL;
+    const bool is_list =
+        !err_failed(json_parse_wrapped(bytes_of(words), &list, NULL)) && json_is_array(list);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *reason = json_string_value(json_array_get(list, i));
+        text_add_str(line, i > 0 ? "; " : "");
+        plain_add(line, reason != NULL ? reason : "");
+    }
+    plain_add(line, is_list ? "" : words);
+}
+
 /* The type, and the members of its detail that are words. */
 static void event_print(const struct page *page, const json_t *row) {
     const json_t *detail = json_object_get(row, "detail"), *value = NULL;
@@ -190,9 +203,10 @@ static void event_print(const struct page *page, const json_t *row) {
     made_add(page, row, "agent", &line);
     text_addf(&line, "  %s", talk_text(row, "type"));
     json_object_foreach((json_t *)(uintptr_t)detail, name, value) {
-        if (json_is_string(value) && strcmp(name, "attempt") != 0) {
+        const bool is_empty = json_is_string(value) && strcmp(json_string_value(value), "[]") == 0;
+        if (json_is_string(value) && strcmp(name, "attempt") != 0 && !is_empty) {
             text_addf(&line, ", %s ", name);
-            plain_add(&line, json_string_value(value));
+            words_add(json_string_value(value), &line);
         } else if (json_is_integer(value)) {
             text_addf(&line, ", %s %lld", name, (long long)json_integer_value(value));
         }

@@ -179,12 +179,14 @@ bool board__slot_free(struct tx *tx, const struct task *task, struct bytes agent
     return true;
 }
 
-void board__agents_tell(struct tx *tx, const struct task *task, struct text *text) {
+void board__agents_tell(struct tx *tx, const struct task *task, bool agents, struct text *text) {
     AUTO(board_done) struct board board;
     size_t able = 0;
     const bool there = board_load(tx, task->owner, task->project, &board);
     if (there && board.hold) {
         text_add_str(text, "the board is on hold");
+    }
+    if (!agents || text->len > 0) {
         return;
     }
     for (size_t i = 0; there && i < board.count; i++) {

@@ -50,8 +50,8 @@ MUST_CHECK struct err tx_board_who(struct tx *tx, const struct task_key *key,
                                    const struct board_client *client, const struct task *task,
                                    struct board_who *ret_who, struct why *why);
 
-/* Where a run is: its turn is an attempt that has not ended, or is somewhere below one; or it judges
- * a task. */
+/* Where a run is: its turn is an attempt that has not ended, or is somewhere below one; or it is a
+ * review. */
 enum board_place { BOARD_OUTSIDE, BOARD_AT_ATTEMPT, BOARD_BELOW_ATTEMPT, BOARD_AT_REVIEW };
 enum board_place tx_board_place(struct tx *tx, struct bytes run);
 
@@ -130,7 +130,7 @@ MUST_CHECK struct err tx_task_comment_add(struct tx *tx, const struct task_key *
                                           struct task_comment *row, struct why *why);
 
 /* Why a pending task is not taken, as a sentence. `agents`: also where no agent is free for
- * it, which costs a look at each. */
+ * it, which costs a look at each. `text` is empty. */
 void tx_task_waits(struct tx *tx, const struct task *task, bool agents, struct text *text);
 
 /* {…,"outputs":[…],"comments":[…],"attempts":[…],"events":[…],"reviews":[…]}: the task with the

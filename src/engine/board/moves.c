@@ -556,7 +556,7 @@ static struct err verdict_refuse(struct tx *tx, const struct task_move *move,
                   first.reviewer.data, first.accept ? "accepted" : "rejected");
     }
     text_addf(&words, "%.*s ", (int)task->name.len, task->name.data);
-    if (!bytes_equal(judged, task->attempt)) {
+    if (task->attempt.len > 0 && !bytes_equal(judged, task->attempt)) {
         text_addf(&words, "has another attempt by now, %.*s: look at it, then judge that",
                   (int)task->attempt.len, task->attempt.data);
     } else {

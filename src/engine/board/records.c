@@ -263,8 +263,8 @@ void tx_task_waits(struct tx *tx, const struct task *task, bool agents, struct t
     } else if (tasks__lane_taken(tx, task, &name)) {
         text_addf(text, "%.*s of lane '%.*s' is being worked on", (int)name.len, name.data,
                   (int)task->lane.len, task->lane.data);
-    } else if (agents) {
-        board__agents_tell(tx, task, text);
+    } else {
+        board__agents_tell(tx, task, agents, text);
     }
 }
 

@@ -109,8 +109,8 @@ MUST_CHECK struct err tasks__must_check(struct tx *tx, const struct task *task,
  * begins nothing before. */
 void board__agent_cools(struct tx *tx, struct bytes agent, const struct run_row *run);
 
-/* Why no agent of the board takes it, though it is ready. */
-void board__agents_tell(struct tx *tx, const struct task *task, struct text *text);
+/* Why no agent of the board takes it, though it is ready: a hold; with `agents`, each of them. */
+void board__agents_tell(struct tx *tx, const struct task *task, bool agents, struct text *text);
 
 /* Whether the agent has a free slot on the board of the task. An agent that is not of the board
  * needs none. */

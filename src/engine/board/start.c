@@ -62,8 +62,8 @@ static void plan_add(struct tx *tx, const struct task *task, struct text *text) 
               "Words of the person who approved it:", bytes_is(words, "[]") ? BYTES("") : words);
 }
 
-/* What a reviewer judges: the content, never its author's words in its place. Of a content as much
- * is read as is shown. */
+/* A reviewer judges the content, never its author's words in its place. Of a content as much is
+ * read as is shown. */
 static void judged_read(struct tx *tx, const struct task *task, struct board_prompt_facts *facts) {
     AUTO(rows_release)
     struct rows *outputs =

@@ -53,7 +53,7 @@ static const struct edge {
      BOARD_NO_WORDS},
 };
 
-/* What a reviewer may do is a verdict, whoever gives it. */
+/* An edge that a reviewer may take is a verdict, also where a person takes it. */
 static const struct edge *edge_find(const struct board_move *move) {
     for (size_t i = 0; i < COUNT_OF(edges); i++) {
         const bool is_verdict = (edges[i].actors & BOARD_REVIEWER) != 0;

@@ -8,8 +8,8 @@
  *
  * Promise    an edge that is not in the table does not exist: its refusal names both states, who
  *            asked, and the edges that they may take. That a task is done is never inferred: only
- *            its reviewer, or a person, says so, by a verdict. A verdict that comes late is refused:
- *            it does not open a task again.
+ *            its reviewer, or a person, says so, by a verdict. A late verdict is refused: it does
+ *            not open a task again.
  * Threads    any; pure.
  */
 #ifndef DROVER_RULES_BOARD_BOARD_H

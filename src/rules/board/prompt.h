@@ -14,8 +14,8 @@
  * current_status agent_id completion_status, and api, the section with the calls.
  *
  * Promise    Values are never expanded: {{title}} in the text of a task is text. A description,
- *            must-haves, outputs and what was before stand between lines of tildes, more of them than any
- *            run in the text; a title stands as a JSON string, and so do a type and an agent that
+ *            must-haves, outputs and what was before stand between lines of tildes, more of them
+ *            than any run in the text; a title stands as a JSON string, and so do a type and an agent that
  *            are not one word of [A-Za-z0-9_.-]. Control characters become spaces.
  *            A reviewer sees the content of outputs, not only what their author says of them, which
  *            is marked as such; of what does not fit the call that reads it.
@@ -36,9 +36,9 @@ enum {
     BOARD_TEMPLATE_MAX = 32 << 10, /* Bytes of a project's own template. */
     BOARD_CONTEXT_MAX = 32 << 10,  /* Bytes of each list within `retry_context`. */
     BOARD_DIFF_MAX = 32 << 10,
-    BOARD_CONTENT_MAX = 64 << 10,        /* Bytes of contents that a reviewer is shown, */
-    BOARD_CONTENT_OUTPUT_MAX = 32 << 10, /* of one output among them, */
-    BOARD_SUMMARY_MAX = 2 << 10,         /* and of what its author says about it. */
+    BOARD_CONTENT_MAX = 64 << 10,        /* Bytes of contents that a reviewer is shown. */
+    BOARD_CONTENT_OUTPUT_MAX = 32 << 10, /* Bytes of one output among them. */
+    BOARD_SUMMARY_MAX = 2 << 10,         /* Bytes of its summary. */
     BOARD_SHOWN_MAX = 20,                /* Outputs, and comments. */
 };
 
@@ -58,14 +58,14 @@ enum board_reach {
     BOARD_REACHES
 };
 
-/* What a reviewer judges: the outputs, the newest first. */
+/* An output that a reviewer judges; the newest comes first. */
 struct board_prompt_output {
     struct bytes output, type; /* "out_…", "code": words. */
     struct bytes agent, title, summary;
     struct bytes content; /* At least as much of it as BOARD_CONTENT_OUTPUT_MAX allows. */
     int64_t bytes;        /* Bytes of all of it. */
     int64_t attempt;      /* Number of the attempt that wrote it; 0: it was written in none. */
-    bool judged;          /* That is the attempt that is judged. */
+    bool judged;          /* The judged attempt wrote it. */
 };
 struct board_prompt_comment {
     struct bytes author, body;
