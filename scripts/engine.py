@@ -62,7 +62,7 @@ def cache_folder():
     return os.path.join(home, "drover-engine")
 
 
-# --- Names -----------------------------------------------------------------------------------------
+# --- Names ---------------------------------------------------------------------------------------
 
 NEW_NAME = re.compile(r"\b(wasm2c|w2c)_(quickjs|env|wasi__snapshot__preview1)(?:_(\w+))?\b")
 

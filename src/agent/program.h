@@ -122,7 +122,7 @@ void program_reader_begin(struct program_reader *reader);
  * "unheard":true, which the engine looks for (engine/turn/steering.c). */
 void program_reader_heard(struct program_reader *reader);
 
-/* Its session is of no use any more: a new one begins, which knows nothing. */
+/* Leaves a session that is of no use any more: a new one begins, which knows nothing. */
 void program_reader_leave(struct program_reader *reader);
 
 /* Kind of the lines, which struct program_line reads (line.h). */

@@ -26,6 +26,7 @@ golden("boards", async (record) => {
   const output = { agent: "me", type: "code", title: "it", content: "int main;", summary: "all" };
   const made = await record.ok(daemon, "POST", `${at}/T-1/outputs`, output);
   await ask("GET", `${at}/T-1/outputs/${made.id}`);
+  await ask("GET", `/api/projects/shop/tasks/T-1/outputs/${made.id}`);
   await ask("POST", "/api/projects/shop/tasks/T-1/outputs", { ...output, title: "more" });
   await ask("POST", `${at}/T-1/comments`, { author: "me", body: "I **did** it." });
   await ask("POST", "/api/projects/shop/tasks/T-1/comments", { author: "me", body: "And more." });

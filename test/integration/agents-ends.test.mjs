@@ -96,7 +96,7 @@ echo '{"type":"thread.started","thread_id":"${cause}"}'; ${words}`);
   listener.close();
 });
 
-test("a program whose conversation is full begins anew with what was said", async (t) => {
+test("a program whose conversation is full starts again with what was said", async (t) => {
   const turns = await open(t, "codex");
   const listener = await session(turns);
   await turns.turn(listener, "the first");
@@ -108,12 +108,13 @@ test("a program whose conversation is full begins anew with what was said", asyn
   const heard = prompts(turns).map((lines) => lines.join(" "));
   assert.equal(heard.length, 2, "a second session of the program");
   assert.ok(heard.includes("the first"));
-  const anew = heard.find((text) => text !== "the first");
-  assert.match(anew, /User: the first .*You: turn 1 of codex .*Now the user says: +the second the third$/);
+  const second = heard.find((text) => text !== "the first");
+  assert.match(second, new RegExp("User: the first .*You: turn 1 of codex .*" +
+    "Now the user says: +the second the third$"));
   listener.close();
 });
 
-test("a program without sessions is told what was said before", async (t) => {
+test("a program without sessions gets what was said before", async (t) => {
   const turns = await open(t);
   define(turns, "plain", { program: "plain", command: "/bin/echo", args: ["heard:"] });
   define(turns, "lines", { program: "json_lines", lines: { result: "done" }, command: script(turns,

@@ -29,7 +29,7 @@ const TABLES = {
   checkpoints: { text: ["method", "summary"] },
   events: { text: ["type"], json: ["data"] },
   flow_calls: { text: ["agent", "task", "result"] },
-  flow_steps: { text: ["note", "prompt"], json: ["result"] },
+  flow_steps: { text: ["note", "prompt", "result"] },
   flows: { text: ["name", "file", "report"], json: ["description", "input"] },
   idempotency: { text: ["route", "idem_key"], json: ["answer"] },
   inbox: { text: ["cause"], json: ["payload"] },

@@ -11,8 +11,9 @@ import { root } from "../integration/lib.mjs";
 const BARE = path.join(root, "test/package/bare");
 const run = promisify(execFile);
 
-/** A bare system (of Debian 12 if no release is named), in which nobody is asked. `after(f)` calls f at the end of the tests: all that
- *  runs there ends, and the folder is removed. `join` are words before a command of root there. */
+/** A bare system (of Debian 12 if no release is named), in which nobody is asked. `after(f)` calls
+ *  f at the end of the tests: all that runs there ends, and the folder is removed. `join` are words
+ *  before a command of root there. */
 export async function machine(after, release = "bookworm") {
   const folder = mkdtempSync(path.join(tmpdir(), "drv-bare-"));
   let first;

@@ -1,5 +1,5 @@
-// newcomer.test.mjs: the README on a bare Debian 12 and 13: a clone of this commit, the two commands, and
-// every block in order, with a last line and a time of each.
+// newcomer.test.mjs: the README on a bare Debian 12 and 13: a clone of this commit, the two
+// commands, and every block in order, with a last line and a time of each.
 //
 // What is typed stands in the README, which is read here: a command that it no longer has fails.
 // Blocks with a chat, and those around them, are typed at a terminal: there the time of a person is

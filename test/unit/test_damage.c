@@ -268,7 +268,6 @@ static const struct {
     {"flow_steps", "phase"},
     {"flow_steps", "cause"},
     {"flow_steps", "latest"},
-    {"flow_steps", "result"},
     {"flows", "description"},
     {"flows", "stage"},
     {"flows", "resumed_from"},

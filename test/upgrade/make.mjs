@@ -81,7 +81,8 @@ async function board() {
       { agent: "ann", type: "document", title: "it", content: `text of ${task}`, summary: "made" });
     await ask("POST", `${at}/${task}/status`, { agent: "ann", status: "review" });
   }
-  await ask("POST", `${at}/T-1/review`, { accept: true });
+  const { attempt } = await ask("GET", `${at}/T-1`);
+  await ask("POST", `${at}/T-1/review`, { attempt, accept: true });
 }
 
 async function rest() {

@@ -72,7 +72,7 @@ MUST_CHECK bool said_has_cut_call(const struct said *said);
 MUST_CHECK bool said_discard(struct said *said);
 /* As the engine takes them; borrowed from `said`. The array is the caller's, of at least
  * said->count. */
-struct said_maker { /* Of thinking: the kind of its provider, and the connection to it. */
+struct said_maker { /* The provider of thinking: its kind, and the connection to it. */
     struct bytes kind, connection;
 };
 void said_items(const struct said *said, const struct said_maker *maker, struct turn_item *items);

@@ -529,7 +529,7 @@ static void program_end(struct talk_program *program) {
     const struct program_seen seen = program_seen(program->output.reader);
     const bool resumes = (program_can(program->program) & PROGRAM_RESUMES) != 0 &&
                          (seen.native.len > 0 || !ending.result.said);
-    if (verdict.outcome == AGENT_CONTEXT_OVERFLOW) { /* It would be too long for good. */
+    if (verdict.outcome == AGENT_CONTEXT_OVERFLOW) { /* The session stays too long. */
         program_reader_leave(program->output.reader);
     }
     const struct agent_past past = {.before = plan->outcome,

@@ -169,7 +169,7 @@ static const struct damage_table tables[] = {
      .columns = {TEXT("name"), ENUM("status", flow_status_names), ENUM("phase", flow_phase_names),
                  ENUM("cause", flow_cause_names), ID_OR_NONE("latest", "run"),
                  ID_OR_NONE("session", "ses"), ID_OR_NONE("approval", "apr"), TEXT("note"),
-                 TEXT("prompt"), JSON_OR_NONE("result"), ID_OR_NONE("cached", "run")}},
+                 TEXT("prompt"), TEXT("result"), ID_OR_NONE("cached", "run")}},
     {BY_NUMBER("flows", "run"),
      .columns = {TEXT("name"), TEXT("file"), TEXT("source"), JSON_OR_NONE("description"),
                  JSON("input"), TEXT("model"), TEXT("root"), ENUM("stage", flow_stage_names),

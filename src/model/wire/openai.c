@@ -246,7 +246,7 @@ static void build_extra(const struct model_message *message, struct text *body) 
     }
 }
 
-/* What the server itself has reasoned; NULL: nothing. */
+/* Reasoning of the server itself; NULL: none. */
 static const struct model_part *reasoning_of(const struct model_message *message) {
     const struct model_part *part = message->first;
     while (part != NULL &&

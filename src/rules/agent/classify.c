@@ -287,8 +287,8 @@ static const struct rule {
     {STATUS("status-429", 429, 430, AGENT_RATE_LIMITED)},
     {STATUS("status-5xx", 500, 600, AGENT_PROVIDER_ERROR)},
     {SAYS("result-too-long", IN_RESULT, too_long, AGENT_CONTEXT_OVERFLOW)},
-    /* What a provider refuses for good, whatever the words beside the number: Claude Code writes
-     * "API Error" before every refusal. */
+    /* Refusals for good, whatever the words beside the number: Claude Code writes "API Error"
+     * before every refusal. */
     {STATUS("status-4xx", 400, 500, AGENT_FAILED)},
     {SAYS("result-denied", IN_RESULT, denied, AGENT_AUTH_FAILED)},
     {SAYS("result-unreachable", IN_RESULT, unreachable, AGENT_PROVIDER_UNREACHABLE)},

@@ -501,7 +501,7 @@ static void template_add(const struct writing *writing, struct bytes template) {
     }
 }
 
-static void words_add(const struct writing *writing, const char *words) {
+static void writing_add(const struct writing *writing, const char *words) {
     template_add(writing, bytes_of(words));
 }
 
@@ -512,11 +512,11 @@ static void calls_add(const struct writing *writing, const struct step *step) {
                         : reach == BOARD_REACH_SOCKET ? step->drover
                                                       : NULL;
     const char *second = reach == BOARD_REACH_TOOLS ? NULL : step->curl;
-    words_add(writing, reach == BOARD_REACH_TOOLS ? "\n```text\n" : "\n```sh\n");
-    words_add(writing, first == NULL ? "" : first);
-    words_add(writing, first != NULL && second != NULL ? "\n# or:\n" : "");
-    words_add(writing, second == NULL ? "" : second);
-    words_add(writing, "\n```\n");
+    writing_add(writing, reach == BOARD_REACH_TOOLS ? "\n```text\n" : "\n```sh\n");
+    writing_add(writing, first == NULL ? "" : first);
+    writing_add(writing, first != NULL && second != NULL ? "\n# or:\n" : "");
+    writing_add(writing, second == NULL ? "" : second);
+    writing_add(writing, "\n```\n");
 }
 
 /* The daemon reads no files for a client that may not see them. */
@@ -530,22 +530,22 @@ static const char *call_of(const struct step *step, enum board_reach reach) {
 static void api_add(const struct writing *writing) {
     quoted_paragraph_begin(writing->text);
     if (writing->which == BOARD_PROMPT_REVIEW) {
-        words_add(writing, answer_form);
+        writing_add(writing, answer_form);
         return;
     }
-    words_add(writing, introductions[writing->facts->reach]);
+    writing_add(writing, introductions[writing->facts->reach]);
     if (!task_plan_allows(writing->facts->plan)) {
-        words_add(writing, plan_first);
+        writing_add(writing, plan_first);
     } else if (writing->facts->plan == TASK_PLAN_APPROVED) {
-        words_add(writing, plan_approved);
+        writing_add(writing, plan_approved);
     }
     for (size_t i = 0; i < COUNT_OF(steps); i++) {
         const struct step *step = &steps[i];
         const char *call = call_of(step, writing->facts->reach);
         if (call != NULL || step->curl == NULL) {
-            words_add(writing, "\n");
-            words_add(writing, step->words);
-            words_add(writing, "\n");
+            writing_add(writing, "\n");
+            writing_add(writing, step->words);
+            writing_add(writing, "\n");
         }
         if (call != NULL) {
             calls_add(writing, step);
@@ -571,13 +571,13 @@ static void prompt_add(const struct writing *writing, struct bytes template, enu
     template_add(writing, template);
     quoted_paragraph_begin(writing->text);
     if (context && !template_names(template, "retry_context")) {
-        words_add(writing, "\n");
-        words_add(writing, templates[writing->which].context);
-        words_add(writing, "\n\n{{retry_context}}\n");
+        writing_add(writing, "\n");
+        writing_add(writing, templates[writing->which].context);
+        writing_add(writing, "\n\n{{retry_context}}\n");
     }
-    words_add(writing, origin != OF_THE_PROJECT ? "\n"
-                       : review                 ? "\n---\n\n" JUDGED "\n"
-                                                : "\n---\n\n" FENCED "\n");
+    writing_add(writing, origin != OF_THE_PROJECT ? "\n"
+                         : review                 ? "\n---\n\n" JUDGED "\n"
+                                                  : "\n---\n\n" FENCED "\n");
     api_add(writing);
 }
 
