@@ -131,7 +131,7 @@ static void before_look(struct tx *tx, struct board_asking *asking) {
                   ARGS(arg_str(asking->inside))) == 0;
 }
 
-/* What counts although the task is over. */
+/* The answer says that something counts: not after the end of its task. */
 static void late_check(const struct errand *errand) {
     const struct board_asking *asking = &errand->what.board;
     if (asking->judges && asking->found != TASK_REVIEW && asking->found != TASK_BLOCKED) {

@@ -15,8 +15,8 @@
  *
  * Promise    Values are never expanded: {{title}} in the text of a task is text. A description,
  *            must-haves, outputs and what was before stand between lines of tildes, more of them
- *            than any run in the text; a title stands as a JSON string, and so do a type and an agent that
- *            are not one word of [A-Za-z0-9_.-]. Control characters become spaces.
+ *            than any run in the text; a title stands as a JSON string, and so do a type and an
+ *            agent that are not one word of [A-Za-z0-9_.-]. Control characters become spaces.
  *            A reviewer sees the content of outputs, not only what their author says of them, which
  *            is marked as such; of what does not fit the call that reads it.
  *            Command lines contain no text of a task, a comment or a mail, but only names: project,
