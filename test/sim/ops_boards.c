@@ -677,6 +677,7 @@ static void settle(struct sim *sim, int64_t number, enum task_status to) {
     const struct board_asking asking = {.act = BOARD_MOVE,
                                         .number = number,
                                         .to = to,
+                                        .judges = to == TASK_DONE,
                                         .id = known_id(sim, "try", purpose),
                                         .other = known_id(sim, "rev", purpose)};
     ask(sim, "settle", &asking);
