@@ -42,6 +42,10 @@ test("a task goes from its title to done, with a rejection on the way", async (t
     (await daemon.cli(["__complete", "--", "task", ...line])).stdout;
   assert.equal(await completed("show", "--project", "web", "T-"), "T-2\tNotes\nT-1\tParser\n");
   assert.equal(await completed("status", "web/T-1", "w"), "working\n");
+  const typo = await daemon.cli(["task", "add", "Lost", "--project", "wbe"]);
+  assert.deepEqual([typo.code, typo.stdout, typo.stderr],
+    [0, "T-1: pending (no agent of the board is there: 'drover project set wbe --board …' names " +
+      "agents)\n", "drover: there was no project 'wbe': it was made\n"]);
   const second = await show("web/T-2");
   assert.deepEqual([second.description, second.depends_on, second.links, second.capability],
     ["two\nlines", ["T-1"], [{ kind: "related", task: "T-1" }], "c"]);

@@ -131,7 +131,7 @@ static void before_look(struct tx *tx, struct board_asking *asking) {
                   ARGS(arg_str(asking->inside))) == 0;
 }
 
-/* Verdicts and outputs that come although the task is over. */
+/* The answer says that something counts: not after the end of its task. */
 static void late_check(const struct errand *errand) {
     const struct board_asking *asking = &errand->what.board;
     if (asking->judges && asking->found != TASK_REVIEW && asking->found != TASK_BLOCKED) {
@@ -678,6 +678,7 @@ static void settle(struct sim *sim, int64_t number, enum task_status to) {
     const struct board_asking asking = {.act = BOARD_MOVE,
                                         .number = number,
                                         .to = to,
+                                        .judges = to == TASK_DONE,
                                         .id = known_id(sim, "try", purpose),
                                         .other = known_id(sim, "rev", purpose)};
     ask(sim, "settle", &asking);

@@ -183,7 +183,7 @@ static void review_print(const struct page *page, const json_t *row) {
 }
 
 /* Reasons are a list in an event: as sentences. */
-static void words_add(const char *words, struct text *line) {
+static void event_words_add(const char *words, struct text *line) {
     AUTO(json_release) json_t *list = NULL;
     const bool is_list =
         !err_failed(json_parse_wrapped(bytes_of(words), &list, NULL)) && json_is_array(list);
@@ -206,7 +206,7 @@ static void event_print(const struct page *page, const json_t *row) {
         const bool is_empty = json_is_string(value) && strcmp(json_string_value(value), "[]") == 0;
         if (json_is_string(value) && strcmp(name, "attempt") != 0 && !is_empty) {
             text_addf(&line, ", %s ", name);
-            words_add(json_string_value(value), &line);
+            event_words_add(json_string_value(value), &line);
         } else if (json_is_integer(value)) {
             text_addf(&line, ", %s %lld", name, (long long)json_integer_value(value));
         }
