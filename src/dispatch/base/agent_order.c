@@ -162,10 +162,14 @@ static bool type_take(const struct agent_wish *wish, struct agent_order *order) 
     struct agent_type *type = &order->type;
     const struct agent_places places = places_of(wish);
     const struct err err = agent_type_find(&places, wish->name, type, &order->why);
+    if (err.code == ERR_NOT_FOUND) {
+        order->why.text[0] = '\0';
+        return false;
+    }
     if (err_failed(err)) {
         order->kind = AGENT_ORDER_REFUSED;
         order->err = err_make(ERR_CONFLICT, "agents: type");
-        return err.code != ERR_NOT_FOUND;
+        return true;
     }
     type_model_choose(wish, bytes_of(type->model), order);
     if (type->tools != TOOL_SET_ALL) {
