@@ -48,6 +48,7 @@ static void a_rule_is_for_what_was_asked_or_named(void **state) {
     static const char git[] = "{\"subjects\":[\".git/hooks/x\"],\"match\":\"path\"}";
     static const char sh[] = "{\"subjects\":[\"make \\\"a b\\\"\"],\"match\":\"shell\"}";
     static const char two[] = "{\"subjects\":[\"make && ls *\"],\"match\":\"shell\"}";
+    static const char forged[] = "{\"subjects\":[\"sha256:0a\"],\"match\":\"words\"}";
     static const char url[] = "{\"subjects\":[\"http://a?b\"],\"match\":\"text\"}";
     static const struct case_of cases[] = {
         {"run_command", c, "", "{\"permissions\":[{\"tool\":\"x\",\"permission\":\"deny\"}]}",
@@ -70,6 +71,8 @@ static void a_rule_is_for_what_was_asked_or_named(void **state) {
         {"edit_file", git, "", "{}", RULE("edit_file", ".git/hooks/x")},
         {"delete_file", "{\"subjects\":[\"[a]\"],\"match\":\"path\"}", "", "{}",
          RULE("delete_file", "./\\\\[a\\\\]")},
+        {"run_command", forged, "", "{}", RULE("run_command", DIGEST)},
+        {"run_command", forged, "sha256:0a", "{}", NULL},
         {"remember", "{\"subjects\":[],\"match\":\"path\",\"exact\":true}", "", "{}",
          RULE("remember", DIGEST)},
         {"remember", "", "x", "{}", NULL},

@@ -108,7 +108,9 @@ static bool pattern_write(struct bytes subject, enum subject_kind kind, struct t
         text_add_str(pattern, top ? "./" : "");
         exactly_write(subject, pattern);
     }
-    return pattern->len > 0 && !text_failed(pattern);
+    /* A subject that looks like a digest would be taken for the digest of another call. */
+    return pattern->len > 0 && !text_failed(pattern) &&
+           !bytes_begin(text_bytes(pattern), BYTES(PERMISSION_DIGEST));
 }
 
 static struct err digest_add(const struct always_call *call, json_t *settings, struct why *why) {
@@ -177,7 +179,8 @@ static struct err named_check(const struct always_call *call, const struct subje
                        "subject: a rule for this call can only be for exactly its arguments; leave "
                        "the subject out");
     }
-    return permission_judge(&rules, &question).permission == PERMISSION_ALLOW
+    return !bytes_begin(call->subject, BYTES(PERMISSION_DIGEST)) &&
+                   permission_judge(&rules, &question).permission == PERMISSION_ALLOW
                ? ERR_OK
                : err_why(why, ERR_BAD_FIELD, "subject: does not match this call");
 }
