@@ -193,6 +193,36 @@ test("what is edited while the question is open is not run: it asks again, and s
     }
   });
 
+test("no file that a step names is left out: where they are too many, nobody is asked", LIMIT,
+  async (t) => {
+    const desk = await Desk.open(t);
+    const names = Array.from({ length: 101 }, (_, at) => `part-${at}`);
+    for (const name of [...names, "deploy.sh"]) desk.write(name, "read");
+    desk.write(".claude/agents/reader.md", "---\nname: Explore\n---\nYou only read.");
+    const command = (from, to) => `kind: "command", deps: ["sure"],
+      command: "true ${names.slice(from, to).join(" ")}"`;
+    let run = await desk.begin(
+      `{ id: "one", ${command(0, 60)} }, { id: "two", ${command(40, 101)} }`);
+    assert.deepEqual((await desk.question(run)).about.steps.map((step) => step.files.length),
+      [60, 61]);
+    await desk.agree(run);
+    assert.equal((await ended(desk.turns, run)).state, "succeeded");
+    run = await desk.begin(`{ id: "all", ${command(0, 101)} }`);
+    const flow = await ended(desk.turns, run);
+    assert.match(stepOf(flow, "sure").note, /^step 'all' names more than 100 files/);
+    run = await desk.begin(`
+      { id: "long", kind: "command", deps: ["sure"],
+        run: () => { /* ${"long ".repeat(1000)} */ return "./deploy.sh --prod"; } },
+      { id: "huge", kind: "command", deps: ["sure"],
+        run: () => { /* ${"huge ".repeat(13000)} */ return "true"; } },
+      { id: "look", kind: "agent", deps: ["sure"], run: () => "Look." }`);
+    const { shown, about } = await desk.question(run);
+    assert.deepEqual(about.steps.map((step) => step.files.map((file) => file.path)),
+      [["./deploy.sh"], [], [".claude/agents/reader.md"]]);
+    assert.match(shown, /\d+ more bytes: the flow's file has them \(sha256 [0-9a-f]{16}\)/);
+    assert.match(shown, /… a function of 65\d{3} characters, sha256 [0-9a-f]{64}, is left out/);
+  });
+
 test("an approver sees what the yes is about, and reads that run alone", LIMIT, async (t) => {
   const desk = await Desk.open(t);
   const run = await desk.begin(`

@@ -23,18 +23,22 @@ static void on_word(void *ctx, struct bytes word) {
 static void words_that_may_name_a_file_are_found_but_not_where_it_is_written(void **state) {
     (void)state;
     static const struct {
-        const char *text, *words;
+        const char *text;
+        bool shell;
+        const char *words;
     } rows[] = {
-        {"sh ./deploy.sh prod", "[sh][./deploy.sh][prod]"},
-        {"cat a>b c >> d e 2>&1 <f", "[cat][a][c][e][2][1][f]"},
-        {"cat > 'b' c", "[cat][c]"},
-        {"() => `sh \"${root}/x.sh\"`", "[sh][root][/x.sh]"},
-        {"ü.txt", "[ü.txt]"},
-        {"", ""},
+        {"sh ./deploy.sh prod", true, "[sh][./deploy.sh][prod]"},
+        {"cat a>b c >> d e 2>&1 <f", true, "[cat][a][c][e][2][1][f]"},
+        {"cat > 'b' c", true, "[cat][b][c]"},
+        {"cat <>b; node -e \"() => './c.js'\" a->d", true, "[cat][b][node][-e][./c.js][a-][d]"},
+        {"() => \"./deploy.sh --prod\"", false, "[./deploy.sh][--prod]"},
+        {"() => `sh \"${root}/x.sh\" >> log`", false, "[sh][root][/x.sh][log]"},
+        {"ü.txt", true, "[ü.txt]"},
+        {"", true, ""},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         AUTO(text_done) struct text words = text_up_to(1000);
-        flow_about_words(bytes_of(rows[i].text), on_word, &words);
+        flow_about_words(bytes_of(rows[i].text), rows[i].shell, on_word, &words);
         assert_string_equal(words.len > 0 ? words.data : "", rows[i].words);
     }
 }
@@ -114,6 +118,16 @@ static void what_differs_is_said(void **state) {
     }
     AUTO(text_done) struct text how = text_up_to(1000);
     assert_true(flow_about_differs(NULL, BYTES("ship"), NULL, &how)); /* Nothing was said. */
+    AUTO(json_release) json_t *none = about_of("[]", "{}", NULL), *no_array = read("{}");
+    AUTO(json_release) json_t *odd = read("{\"steps\":[{\"step_id\":\"ship\",\"files\":1}]}");
+    AUTO(json_release) json_t *empty = read("[]");
+    text_clear(&how);
+    assert_false(flow_about_differs(none, BYTES("ship"), empty, &how));
+    assert_true(flow_about_differs(none, BYTES("ship"), NULL, &how));
+    text_clear(&how);
+    assert_true(flow_about_differs(none, BYTES("ship"), no_array, &how));
+    text_clear(&how);
+    assert_true(flow_about_differs(odd, BYTES("ship"), empty, &how));
 }
 
 int main(void) {

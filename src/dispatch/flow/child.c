@@ -128,7 +128,7 @@ static void agent_search(struct pool_job *job) {
     const struct flows_options *options = &run->flows->options;
     const struct bytes name = agent_name(run);
     const struct agent_wish wish = {
-        .name = name.len > 0 ? name : BYTES("Explore"),
+        .name = name.len > 0 ? name : BYTES(FLOW_AGENT_DEFAULT),
         .root = run->root.len > 0 ? run->root.data : NULL,
         .home = options->search.home,
         .config_dir = options->search.config_dir,

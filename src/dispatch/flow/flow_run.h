@@ -136,6 +136,8 @@ struct flow_run {
     struct start_child *starting; /* Owned by child.c; NULL: none. */
 };
 
+#define FLOW_AGENT_DEFAULT "Explore" /* Where a step names none. */
+
 /* child.c: the order at hand is a child of a step, or an agent that a code step asks for. */
 void flow_run__begin_child(struct flow_run *run);
 void flow_run__drop_child(struct flow_run *run); /* The one that is made ready, if any. */
@@ -161,7 +163,7 @@ void flow_run__order_write(struct flow_run *run); /* The one at hand becomes a t
 void flow_run__order_look(struct flow_run *run, void (*look)(struct pool_job *job));
 void flow_run__order_done(struct flow_run *run); /* The same. */
 void flow_run__call_begun(struct flow_run *run); /* The run waits for its end. */
-/* The child could not begin, for the reason in run->why. */
+/* The child could not begin, or the question not be asked, for the reason in run->why. */
 void flow_run__refuse_child(struct flow_run *run);
 
 /* files.c: the order at hand is a question to approvers, or a step that begins under their yes. */

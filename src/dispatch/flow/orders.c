@@ -12,6 +12,7 @@
 #include "base/utf8.h"
 #include "dispatch/flow/flow_run.h"
 #include "proc/spool/spool.h"
+#include "rules/flow/about.h"
 
 enum { CUT_WORDS_MAX = 300 }; /* About output that is too long. */
 
@@ -40,7 +41,7 @@ struct flow_order *flow_run__order_new(struct flow_run *run, enum flow_order_kin
     text_init(&order->note, 600);
     text_init(&order->path, LIMIT_PATH_MAX);
     text_init(&order->fault, 600);
-    text_init(&order->files, FLOW_TEXT_MAX);
+    text_init(&order->files, FLOW_ABOUT_LIST_MAX);
     link_add_last(&run->orders, &order->link);
     return order;
 }
@@ -124,9 +125,11 @@ void flow_run__refuse_child(struct flow_run *run) {
         flow_run__order_done(run);
         return;
     }
+    const bool asks = order->kind == ORDER_READ;
     order->kind = ORDER_TELL;
-    order->answer = (struct flow_answer){
-        .version = order->version, .phase = FLOW_AT_CHILD, .said = FLOW_SAID_FAILED};
+    order->answer = (struct flow_answer){.version = order->version,
+                                         .phase = asks ? FLOW_AT_FILES : FLOW_AT_CHILD,
+                                         .said = asks ? FLOW_SAID_THREW : FLOW_SAID_FAILED};
     text_clear(&order->text);
     text_add(&order->text, why.data, why.len);
     flow_run__order_write(run);

@@ -58,7 +58,13 @@ static bool is_of_name(char c) {
            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-void flow_about_words(struct bytes text, void (*each)(void *ctx, struct bytes word), void *ctx) {
+/* Neither "=>" nor "->" is a redirection, and "<>" does not only write. */
+static bool writes_at(struct bytes text, size_t at) {
+    return text.data[at] == '>' && (at == 0 || strchr("=-<", text.data[at - 1]) == NULL);
+}
+
+void flow_about_words(struct bytes text, bool shell, void (*each)(void *ctx, struct bytes word),
+                      void *ctx) {
     bool written = false; /* To the file of that name. */
     for (size_t at = 0; at < text.len;) {
         size_t len = 0;
@@ -69,8 +75,7 @@ void flow_about_words(struct bytes text, void (*each)(void *ctx, struct bytes wo
             each(ctx, (struct bytes){text.data + at, len});
         }
         if (len == 0) {
-            const char c = text.data[at];
-            written = c == '>' || (written && (c == ' ' || c == '"' || c == '\''));
+            written = (shell && writes_at(text, at)) || (written && text.data[at] == ' ');
         } else {
             written = false;
         }
@@ -120,6 +125,8 @@ bool flow_about_differs(const json_t *about, struct bytes step, const json_t *fi
     const json_t *was = member_find(json_object_get(about, "steps"), "step_id", step);
     if (was == NULL) {
         sentence_add(ret_how, "the question did not name step '", step, "'");
+    } else if (!json_is_array(json_object_get(was, "files")) || !json_is_array(files)) {
+        sentence_add(ret_how, "the files of step '", step, "' are not known");
     } else {
         files_differ(json_object_get(was, "files"), files, ret_how);
     }
@@ -225,7 +232,7 @@ static json_t *step_json(const struct flow_about *about, size_t at, size_t text_
     text_add(&shown, all.data, len);
     if (len < all.len) {
         const struct sha256 hash = sha256_of(all.data, all.len);
-        text_addf(&shown, "\n… %zu more bytes: the run's page has them (sha256 %.16s)",
+        text_addf(&shown, "\n… %zu more bytes: the flow's file has them (sha256 %.16s)",
                   all.len - len, sha256_hex(&hash).text);
     }
     json_array_foreach(about->files, i, file) {
@@ -242,13 +249,17 @@ static json_t *step_json(const struct flow_about *about, size_t at, size_t text_
 
 static json_t *steps_json(const struct flow_about *about) {
     json_t *steps = json_array();
+    bool after[FLOW_STEPS_MAX] = {false};
     size_t count = 0;
+    after[about->at] = true;
+    flow_mark_after(about->flow, after);
+    after[about->at] = false;
     for (size_t i = 0; i < about->flow->count; i++) {
-        count += flow_comes_after(about->flow, about->at, i) ? 1 : 0;
+        count += after[i] ? 1 : 0;
     }
     const size_t share = FLOW_ABOUT_TEXTS_MAX / (count > 0 ? count : 1);
     for (size_t i = 0; i < about->flow->count; i++) {
-        if (flow_comes_after(about->flow, about->at, i)) {
+        if (after[i]) {
             (void)json_array_append_new(
                 steps,
                 step_json(about, i, share < FLOW_ABOUT_TEXT_MAX ? share : FLOW_ABOUT_TEXT_MAX));

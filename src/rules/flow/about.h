@@ -22,7 +22,8 @@ enum {
     FLOW_ABOUT_TEXT_MAX = 4000,      /* Bytes of the text of a step. */
     FLOW_ABOUT_TEXTS_MAX = 32 << 10, /* Bytes of the texts of all steps. */
     FLOW_ABOUT_INPUT_MAX = 16 << 10, /* Bytes of an input that is shown whole. */
-    FLOW_ABOUT_FILES_MAX = 100,      /* Files of all steps. */
+    FLOW_ABOUT_FILES_MAX = 100,      /* Files of one step. */
+    FLOW_ABOUT_LIST_MAX = 64 << 10,  /* Bytes of the files of all steps, as JSON. */
     FLOW_ABOUT_PATH_MAX = 500,
     FLOW_ABOUT_BYTES_MAX = 1 << 20, /* All of it as JSON, if each byte were escaped. */
 };
@@ -30,9 +31,11 @@ enum {
 /* The text by which a step says what it does: its command, its agent and prompt, the name of its
  * child, the text of its function. texts: of functions, as the worker described them, by step. */
 void flow_about_step(const struct flow_step *step, const json_t *texts, struct text *text);
-/* Calls `each` for the words of a text that may name a file, but for files that a shell writes to
- * (`>`). A word lives during its call. */
-void flow_about_words(struct bytes text, void (*each)(void *ctx, struct bytes word), void *ctx);
+/* Calls `each` for the words of a text that may name a file. shell: the text is a command, and the
+ * word directly after its `>` or `>>`, without quotes, is only written to. A word lives during its
+ * call. */
+void flow_about_words(struct bytes text, bool shell, void (*each)(void *ctx, struct bytes word),
+                      void *ctx);
 
 struct flow_about {
     const struct flow *flow;
@@ -45,7 +48,8 @@ struct flow_about {
 };
 MUST_CHECK struct err flow_about_write(const struct flow_about *about, struct text *ret_json);
 
-/* Whether files of a step are not as `about` has them: a sentence for each, by a comma. */
+/* Whether files of a step are not as `about` has them: a sentence for each, by a comma. What is no
+ * array differs. */
 bool flow_about_differs(const json_t *about, struct bytes step, const json_t *files,
                         struct text *ret_how);
 

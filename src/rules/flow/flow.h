@@ -119,7 +119,7 @@ enum flow_trigger {
     X(WHEN, "when")                 /* Excluded or skipped: the file did not want it. */           \
     X(NOT_CHOSEN, "not_chosen")     /* Excluded: a switch chose another branch. */                 \
     X(UPSTREAM, "upstream_skipped") /* Skipped: its trigger rule can no longer be met. */          \
-    X(THREW, "threw")               /* A function of the file threw, or returned nonsense. */      \
+    X(THREW, "threw")               /* A function threw, or too many files are named. */           \
     X(CHILD, "child_failed")                                                                       \
     X(TIMED_OUT, "timed_out")                                                                      \
     X(BATCH, "batch_timed_out")                                                                    \

@@ -22,7 +22,7 @@
   const NONSENSE = 2; // Of protocol.h.
   const FLOW_MAX = 256 << 10, STEPS_MAX = 500, DEPTH_MAX = 64;
   const VALUE_MAX = 1 << 20, TASK_MAX = 1 << 20, AGENT_MAX = 200, DISPATCHES_MAX = 100;
-  const TEXT_MAX = 4000, TEXTS_MAX = 64 << 10;
+  const TEXTS_MAX = 64 << 10;
   const NAME_MAX = 200, MESSAGE_MAX = 16 << 10, PART_MAX = 60, DIGEST_MAX = 32;
 
   // --- The description ---------------------------------------------------------------------------
@@ -89,7 +89,8 @@
   };
 
   // Texts of the functions `run`, by step: approvers see what their yes is about. They stand beside
-  // the steps, by whose members a rerun finds those that were edited.
+  // the steps, by whose members a rerun finds those that were edited. Each is whole, since files
+  // that it names are looked for, or left out, and says so.
   const textsOf = (list) => {
     const texts = { __proto__: null };
     let left = TEXTS_MAX, asked = false;
@@ -99,9 +100,11 @@
       asked ||= isArray(step.approvers) && step.approvers.length > 0;
       const body = isRecord(step.run) ? step.run.body : undefined;
       if (typeof body !== "function" || typeof step.id !== "string") continue;
-      const text = cutTo(apply(sourceOf, body, []), TEXT_MAX);
-      left -= text.length;
-      if (left >= 0) texts[step.id] = text;
+      const text = apply(sourceOf, body, []);
+      const fits = text.length <= left;
+      if (fits) left -= text.length;
+      texts[step.id] = fits ? text : "… a function of " + text.length + " characters, sha256 " +
+        keyOf("", text, undefined, undefined) + ", is left out: no file that it names is fixed";
     }
     return asked ? texts : undefined;
   };
