@@ -388,7 +388,7 @@ test("what a job began is below it after a restart of the daemon, and it is insi
 test("what an agent began with one command it may change with another one", async (t) => {
   const turns = await open(t, []);
   const command = program(turns, "sh", `export DROVER_DATA=${turns.daemon.data}; D=${bin}
-    R=${turns.folder}/began; eval "$1" 2>&1; exit 0`);
+    R=${turns.folder}/began; eval "\${1##*Now the user says:}" 2>&1; exit 0`);
   define(turns, "sh", { program: "plain", command });
   turns.agent = "sh";
   const [mine, other] = [await session(turns), await session(turns)];

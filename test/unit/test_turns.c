@@ -205,10 +205,12 @@ static void a_yes_for_a_project_that_has_no_row_is_refused_and_changes_nothing(v
     assert_int_equal(runs_do(kit->runs, project_forget, project), ERR_NONE);
     assert_int_equal(approve_for_project(kit), ERR_NONE);
     assert_string_equal(turns_text(kit, "SELECT settings FROM projects WHERE name = 'other'").text,
-                        "{\"permissions\":[{\"tool\":\"write_file\",\"permission\":\"allow\"}]}");
+                        "{\"permissions\":[{\"tool\":\"write_file\",\"subject\":\"sha256:a\","
+                        "\"permission\":\"allow\"}]}");
     assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_START);
     assert_string_equal(kit->plan.rules.data,
-                        "{\"permissions\":[{\"tool\":\"write_file\",\"permission\":\"allow\"}]}");
+                        "{\"permissions\":[{\"tool\":\"write_file\",\"subject\":\"sha256:a\","
+                        "\"permission\":\"allow\"}]}");
 }
 
 static void an_answer_after_a_restart_goes_on_all_the_same(void **state) {

@@ -230,6 +230,6 @@ test("four panes: no name twice, foreign ones left out, and one that fails takes
     const page = await opened(browser, desk);
     await page.route("**/assets/job-*.js", (route) => route.abort());
     await page.getByRole("link", { name: "sweep" }).click({ modifiers: ["Alt"] });
-    await pane(page, 2).getByRole("heading", { name: /of another version/ }).waitFor();
+    await pane(page, 2).getByRole("heading", { name: /as soon as the daemon answers/ }).waitFor();
     await pane(page, 1).getByText("sweep").first().waitFor();
   });
