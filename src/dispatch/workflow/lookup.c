@@ -28,12 +28,12 @@ static struct err lookup_named(struct call *call, const struct agent_places *pla
                                     .rows = call->workflow->workflows->options.agents,
                                     .model = json_text(call__option(call, "model")),
                                     .first = AGENT_PROGRAMS_ONLY};
+    agent_order_init(&order);
     text_clear(&call->program);
     const struct err err = agent_type_find(places, type, &call->type, why);
     if (err.code != ERR_NOT_FOUND) {
         return err;
     }
-    agent_order_init(&order);
     agent_order_find(&wish, &order);
     if (order.kind == AGENT_ORDER_UNKNOWN) {
         return err;
