@@ -114,7 +114,8 @@ export class Golden {
 
   /** A daemon of its own, whose data directory, home and projects stand in the folder. */
   async daemon({ args = ["--insecure-loopback"], env = {}, name = "data" } = {}) {
-    const more = { HOME: this.home, TZ: "UTC", LANG: "C.UTF-8", ...env };
+    // The folder is below the temporary one, wherever that of the tests is.
+    const more = { HOME: this.home, TMPDIR: "/tmp", TZ: "UTC", LANG: "C.UTF-8", ...env };
     const daemon = new Daemon({ data: path.join(this.folder, name), args, env: more });
     this.t.after(async () => {
       if (daemon.running) await daemon.stop();

@@ -130,6 +130,7 @@ struct agent_way {
     const char *cause;
     unsigned more;
     uint64_t wait_ms; /* Before the first of them; it doubles. */
+    bool leaves;      /* The session of the program: another one begins, at once. */
     unsigned weight;
     bool untyped, only_untyped; /* Whether exit code and stderr alone may tell it; must. */
     int status;

@@ -260,6 +260,10 @@ void agents_check_begin(struct sim *sim, const struct agent_process *process, bo
         sim_fail(sim, "%s begins from the beginning after %s, which has ended",
                  process->command->name, last->command->name);
     }
+    if (way->leaves && strcmp(process->native, last->native) == 0) {
+        sim_fail(sim, "%s goes on in %s after its %s", process->command->name, last->native,
+                 way->cause);
+    }
     const uint64_t waited_ms = (sim_now_ns(sim) - last->over_ns) / 1000000;
     const unsigned same = count_same(sim, turn, turn->count - 1);
     if (same > way->more) {

@@ -68,10 +68,10 @@ static void judged_read(struct tx *tx, const struct task *task, struct board_pro
     AUTO(rows_release)
     struct rows *outputs =
         tx_rows(tx,
-                "SELECT o.output, o.type, o.agent, o.title, o.summary, substr(o.content, 1, $3),"
-                " o.bytes, COALESCE(a.attempt_number, 0), o.attempt FROM task_outputs o LEFT JOIN"
-                " task_attempts a ON a.attempt = o.attempt AND o.attempt <> '' WHERE o.task = $1"
-                " ORDER BY o.id DESC LIMIT $2",
+                "SELECT o.output, o.type, o.agent, o.title, o.summary, substr(o.content, 1,"
+                " CAST($3 AS INTEGER)), o.bytes, COALESCE(a.attempt_number, 0), o.attempt FROM"
+                " task_outputs o LEFT JOIN task_attempts a ON a.attempt = o.attempt AND"
+                " o.attempt <> '' WHERE o.task = $1 ORDER BY o.id DESC LIMIT $2",
                 ARGS(arg_text(task->task), arg_int(BOARD_SHOWN_MAX + 1),
                      arg_int(BOARD_CONTENT_OUTPUT_MAX)));
     while (!facts->more && rows_step(outputs)) {
