@@ -155,6 +155,38 @@ test("a no that goes back to a step after it asks again; the yes was used", LIMI
   assert.equal(desk.log(), "ship");
 });
 
+test("code and a switch in between take nothing from the question, and a try again asks again",
+  LIMIT, async (t) => {
+    const desk = await Desk.open(t);
+    desk.write("deploy.sh", "echo read >> log; test -d ok");
+    const run = await desk.begin(`
+      { id: "how", kind: "code", deps: ["sure"], run: () => "now" },
+      { id: "which", kind: "switch", deps: ["how"], 
+        cases: [{ label: "now", condition: () => true, stepIds: ["ship"] }] },
+      { id: "ship", kind: "command", deps: ["which"], maxRetries: 1,
+        command: "sh ./deploy.sh" }`);
+    const first = await desk.question(run);
+    assert.match(first.shown, /file \.\/deploy.sh \(sha256 [0-9a-f]{16}\)/);
+    desk.write("deploy.sh", "echo edited >> log; test -d ok");
+    await desk.agree(run);
+    let second;
+    await until("it asks again", async () => {
+      second = await desk.question(run);
+      return second.id !== first.id;
+    });
+    assert.match(second.shown, /\nSince then: \S*deploy.sh was another file\n/);
+    assert.equal(desk.log(), "");
+    await desk.agree(run);
+    await until("ship waits for its second try", async () =>
+      stepOf(await flowOf(desk.turns, run), "ship").tries === 1);
+    assert.match((await desk.question(run)).shown, AGAIN);
+    assert.equal(desk.log(), "edited");
+    mkdirSync(desk.place("ok"));
+    await desk.agree(run);
+    assert.equal((await ended(desk.turns, run)).state, "succeeded");
+    assert.equal(desk.log(), "edited edited");
+  });
+
 /** What is edited while the question is open, and the step that would have run it. */
 const EDITED = [
   ["deploy.sh", "echo REPLACE >> log", `kind: "command", command: "sh ./deploy.sh"`],

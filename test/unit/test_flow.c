@@ -676,6 +676,43 @@ static void each_beginning_of_a_step_after_approvers_has_a_yes_of_its_own(void *
     assert_at(&flow, 1, FLOW_FAILED, FLOW_AT_OVER);
 }
 
+/* sure, of approvers; code; ship and tell, which act; and what comes after. */
+#define FAR                                                                                        \
+    "{\"steps\":[{\"id\":\"sure\",\"kind\":\"approval\",\"prompt\":\"?\",\"approvers\":[\"ana\"]}" \
+    "," STEP("how", RUN("1"),                                                                      \
+             AFTER("\"sure\"")) ","                                                                \
+                                "{\"id\":\"ship\",\"kind\":\"command\",\"command\":\"x\","         \
+                                "\"deps\":[\"how\"],\"maxRetries\":1},"                            \
+                                "{\"id\":\"tell\",\"kind\":\"command\",\"command\":\"x\","         \
+                                "\"deps\":[\"how\"]},"                                             \
+                                "{\"id\":\"last\",\"kind\":\"command\",\"command\":\"x\","         \
+                                "\"deps\":[\"ship\"]}]}"
+
+static void a_yes_of_approvers_is_for_the_first_steps_that_act(void **state) {
+    (void)state;
+    AUTO(json_release) json_t *root = NULL;
+    AUTO(flow_free) struct flow flow = {0};
+    flow_of(FAR, &root, &flow);
+    static const bool guarded[] = {false, true, true, true, false};
+    for (size_t i = 0; i < COUNT_OF(guarded); i++) {
+        assert_int_equal(flow_is_for_approvers(&flow, i, 0), guarded[i]);
+        assert_false(flow_is_for_approvers(&flow, i, 1)); /* Code has no approvers. */
+    }
+    (void)flow_round(&flow);
+    for (size_t asked = 0; asked < 2; asked++) {
+        answer(&flow, 0, FLOW_AT_FILES, FLOW_SAID_VALUE);
+        answer(&flow, 0, FLOW_AT_PERSON, FLOW_SAID_YES);
+        assert_at(&flow, 1, FLOW_RUNNING, FLOW_AT_RUN);
+        answer(&flow, 1, FLOW_AT_RUN, FLOW_SAID_VALUE);
+        assert_at(&flow, 2, FLOW_RUNNING, FLOW_AT_CHILD);
+        assert_at(&flow, 3, FLOW_RUNNING, FLOW_AT_CHILD); /* Not disturbed. */
+        answer(&flow, 2, FLOW_AT_CHILD, asked == 0 ? FLOW_SAID_FAILED : FLOW_SAID_VALUE);
+    }
+    answer(&flow, 2, FLOW_AT_OUTPUT, FLOW_SAID_VALUE);
+    assert_false(flow_ask_again(&flow, 4)); /* What it is told is of ship. */
+    assert_at(&flow, 4, FLOW_RUNNING, FLOW_AT_CHILD);
+}
+
 /* A step that has begun used the yes, however it ended; one that has not may still have it. */
 static void a_new_run_has_the_yes_of_approvers_only_if_nothing_began_under_it(void **state) {
     (void)state;
@@ -705,6 +742,7 @@ static void a_new_run_has_the_yes_of_approvers_only_if_nothing_began_under_it(vo
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_beginning_of_a_step_after_approvers_has_a_yes_of_its_own),
+        cmocka_unit_test(a_yes_of_approvers_is_for_the_first_steps_that_act),
         cmocka_unit_test(a_new_run_has_the_yes_of_approvers_only_if_nothing_began_under_it),
         cmocka_unit_test(named_approvers_are_asked_again_by_any_way_to_a_step_after_them),
         cmocka_unit_test(an_approval_is_asked_again_when_its_yes_was_for_something_else),

@@ -1,6 +1,6 @@
 /* files.c: the files that a yes of approvers is about. See flow_run.h.
  *
- * Of a step directly after an approval with approvers: the file of a child flow or workflow, that
+ * Of each step that such a yes is for (rules/flow/marks.c): the file of a child flow or workflow, that
  * that defines its agent, and each regular file that its text names by a word without blanks,
  * absolute or below the root, but for those that a shell writes to. Read when the question is
  * asked, and again when the step begins. Where not all can be, neither goes on.
@@ -191,7 +191,7 @@ static void step_look(struct flow_run *run, size_t at, json_t *found) {
     }
 }
 
-/* Files of all steps directly after a question; else those of the step itself. */
+/* Files of all steps that a question is about; else those of the step itself. */
 static void files_look(struct pool_job *job) {
     struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
     struct flow_order *order = run->order;

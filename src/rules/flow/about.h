@@ -5,8 +5,8 @@
  *    "steps": [{"step_id", "kind", "text", "files": [{"path", "sha256"}]}],
  *    "before": answer, "differs": sentence, "text"}
  *
- * steps: all that come after the approval. files: of those directly after it: the file of a child,
- * and the files that the text names. before: the answer to the question that was asked before;
+ * steps: all that come after the approval. files: of those up to the first that acts: the file of
+ * a child, and the files that the text names. before: the answer to the question that was asked before;
  * differs: against that. text: all of it for people.
  *
  * Ownership  texts and JSON are borrowed during the call; results are the caller's.

@@ -269,8 +269,8 @@ void flow_cancel(struct flow *flow);
 /* The step, and all that comes after it, start again: a rejected approval. Approvers before them
  * are asked again where one of those had begun. */
 void flow_rewind(struct flow *flow, size_t step);
-/* The child of the step must not begin under the yes that it has: approvers directly before it are
- * asked again, and it waits for them. False: it waits for no approvers, and stays as it is. */
+/* The child of the step must not begin under the yes that it has: the approvers whose it is are
+ * asked again, and it waits for them with all steps between. False: it has none, and stays. */
 bool flow_ask_again(struct flow *flow, size_t step);
 
 /* --- Before and after (marks.c) --------------------------------------------------------------- */
@@ -281,8 +281,11 @@ bool flow_comes_after(const struct flow *flow, size_t step, size_t later);
 void flow_mark_after(const struct flow *flow, bool io_marked[FLOW_STEPS_MAX]);
 bool flow_names_approvers(const struct flow_step *step);
 bool flow_has_begun(const struct flow_step *step); /* Whether it has ended, or not. */
-/* Whether the step stands directly after `by`, an approval with approvers. */
+/* Whether the step comes after `by`, an approval with approvers, and between them are only steps
+ * that do nothing outside: code, switches and approvals. */
 bool flow_is_for_approvers(const struct flow *flow, size_t step, size_t by);
+/* Marks the approvals whose yes the step begins under, and the steps between. False: none is. */
+bool flow_mark_approved(const struct flow *flow, size_t step, bool ret_marked[FLOW_STEPS_MAX]);
 /* By place. begun: it has begun before. alone: it runs again, and those after it do not. again: it
  * does, with all after it. */
 struct flow_marks {

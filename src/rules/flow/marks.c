@@ -50,10 +50,52 @@ bool flow_has_begun(const struct flow_step *step) {
     return step->began_ms > 0 || step->status == FLOW_COMPLETED;
 }
 
+/* What code asks of agents is known only when it runs: so the yes holds beyond it, too. */
+static bool does_nothing_outside(const struct flow_step *step) {
+    return step->kind == FLOW_KIND_CODE || step->kind == FLOW_KIND_SWITCH ||
+           step->kind == FLOW_KIND_APPROVAL;
+}
+
+/* Marks the first steps after `from` that act, and all before those. */
+static void reach_mark(const struct flow *flow, size_t from, bool ret_reached[FLOW_STEPS_MAX]) {
+    bool passed[FLOW_STEPS_MAX] = {false}, more = true;
+    passed[from] = true;
+    while (more) {
+        more = false;
+        for (size_t i = 0; i < flow->count; i++) {
+            if (!ret_reached[i] && waits_for(flow, &flow->steps[i], passed)) {
+                more = ret_reached[i] = true;
+                passed[i] = does_nothing_outside(&flow->steps[i]);
+            }
+        }
+    }
+}
+
+static bool is_reached(const struct flow *flow, size_t at, size_t from) {
+    bool reached[FLOW_STEPS_MAX] = {false};
+    reach_mark(flow, from, reached);
+    return reached[at];
+}
+
 bool flow_is_for_approvers(const struct flow *flow, size_t at, size_t by) {
-    bool marked[FLOW_STEPS_MAX] = {false};
-    marked[by] = flow_names_approvers(&flow->steps[by]);
-    return marked[by] && waits_for(flow, &flow->steps[at], marked);
+    return flow_names_approvers(&flow->steps[by]) && is_reached(flow, at, by);
+}
+
+bool flow_mark_approved(const struct flow *flow, size_t at, bool ret_marked[FLOW_STEPS_MAX]) {
+    bool reached[FLOW_STEPS_MAX] = {false}, approved = false;
+    for (size_t i = 0; i < flow->count; i++) {
+        ret_marked[i] =
+            flow->steps[i].status == FLOW_COMPLETED && flow_is_for_approvers(flow, at, i);
+        approved = approved || ret_marked[i];
+        if (ret_marked[i]) {
+            reach_mark(flow, i, reached);
+        }
+    }
+    for (size_t i = 0; i < flow->count; i++) {
+        ret_marked[i] = ret_marked[i] || (reached[i] && does_nothing_outside(&flow->steps[i]) &&
+                                          is_reached(flow, at, i));
+    }
+    return approved;
 }
 
 void flow_mark_used(const struct flow *flow, struct flow_marks *marks) {

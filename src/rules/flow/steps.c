@@ -564,15 +564,15 @@ void flow_rewind(struct flow *flow, size_t at) {
 
 /* Tries and rounds of the step stay: it has no more of them than its file says. */
 bool flow_ask_again(struct flow *flow, size_t at) {
-    bool asks = false;
+    bool marked[FLOW_STEPS_MAX];
+    if (!flow_mark_approved(flow, at, marked)) {
+        return false;
+    }
+    marked[at] = true;
     for (size_t i = 0; i < flow->count; i++) {
-        if (flow->steps[i].status == FLOW_COMPLETED && flow_is_for_approvers(flow, at, i)) {
+        if (marked[i] && !excluded_at_start(&flow->steps[i])) {
             step_go_back(flow, &flow->steps[i]);
-            asks = true;
         }
     }
-    if (asks) {
-        step_go_back(flow, &flow->steps[at]);
-    }
-    return asks;
+    return true;
 }
