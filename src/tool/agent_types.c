@@ -214,9 +214,10 @@ static bool is_clear(const struct front *front, const char *key) {
     return !reference && !odd && !escaped && front_value(&after, key).data == NULL;
 }
 
-/* As Claude Code has it: "worktree". Empty: it has none. */
+/* As Claude Code has it: "worktree". Empty: it has none, also where it says so. */
 static struct bytes isolation_of(const struct front *front) {
-    return bytes_trim(front_value(front, "isolation"), " \t\r\n");
+    const struct bytes isolation = bytes_trim(front_value(front, "isolation"), " \t\r\n");
+    return bytes_is(isolation, "none") ? BYTES("") : isolation;
 }
 
 /* Without a list it may use whatever its run may. */
@@ -254,7 +255,7 @@ static const char *fault_of(const struct front *front, bool cut) {
                ? "what stands between its lines of \"---\" is not read here: write each key at the "
                  "beginning of a line, once, and end it with \"---\""
            : isolation.len > 0 && !bytes_is(isolation, "worktree")
-               ? "\"isolation\" must be worktree, or absent"
+               ? "\"isolation\" must be worktree or none, or absent"
                : NULL;
 }
 

@@ -4,7 +4,7 @@
  *          configuration folder. Files are *.md that do not begin with a dot; the first of a name
  *          counts. Behind them three are built in: general-purpose, Explore, Plan.
  * File     front matter: name (else the file's stem), model, tools, disallowedTools, isolation
- *          (worktree); the rest is what the model is told to be. Names of tools are ours or
+ *          (worktree, none); the rest is what the model is told to be. Names of tools are ours or
  *          Claude Code's; those that are not known are left out and reported. One with a
  *          pattern, like Bash(git:*), is less than the whole tool, which cannot be had: it is not
  *          allowed, and where it is denied, all of it is.

@@ -302,6 +302,19 @@ return await agent("b", { agentType: "reviewer" });`);
     [["unknown_tool", "warning", words]]);
 });
 
+test("check names the file of a type that cannot be used", async (t) => {
+  const { flows } = await withProvider(t);
+  define(flows.root, "any.md", "name: reviewer\nisolation: cloud", "You review.");
+  mkdirSync(path.join(flows.root, ".git"));
+  flows.write("review.js", whole(`return await agent("a", { agentType: "reviewer" });`));
+  const checked = await flows.daemon.cli(["workflow", "check", "--json", "review.js"],
+    { cwd: flows.root });
+  const { problems } = JSON.parse(checked.stdout);
+  assert.deepEqual(problems.map(({ code, severity }) => [code, severity]),
+    [["bad_agent_type", "warning"]]);
+  assert.match(problems[0].detail, /any\.md is invalid: "isolation" must be worktree or none/);
+});
+
 test("every agent is told that its last words are the result, or how an object is", async (t) => {
   const { flows, asked } = await withProvider(t);
   define(flows.root, "any.md", "name: reviewer\ntools: Read", "You are a careful reviewer.");

@@ -607,6 +607,8 @@ static void sizes_are_bounded(void **state) {
     "not_awaited: \"" name "\" is a promise, and is read as its result: "                          \
     "write \"await " call "(…)\""
 
+#define LISTED "not_awaited: nothing awaits this list of promises: write \"await Promise.all(…)\""
+
 static void a_promise_that_nothing_awaits_is_noted(void **state) {
     static const char *const kept[] = {
         "await agent('a')",
@@ -627,6 +629,11 @@ static void a_promise_that_nothing_awaits_is_noted(void **state) {
         "void agent('a')",
         "const x = await\n agent('a')",
         "class A { agent(x) { return x } }",
+        "const all = [1].map((n) => agent('a')); await Promise.all(all)",
+        "const all = [1].map((n) => agent('a')); for (const a of all) await a",
+        "const all = [agent('a')]; log(all.length); return await all[0]",
+        "const fs = [1].map((n) => () => agent('a')); await parallel(fs)",
+        "await Promise.all([1].map(async (n) => agent('a')))",
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(kept); i++) {
@@ -640,6 +647,11 @@ static void a_promise_that_nothing_awaits_is_noted(void **state) {
     assert_note("const a = agent('a'); return a.length", "2:11 " READ("a", "agent"), false);
     assert_note("const a = pipeline([1], (n) => n)\nlog(`all: ${a}`)",
                 "2:11 " READ("a", "pipeline"), false);
+    assert_note("[agent('a'), agent('b')]", "2:2 " LISTED, false);
+    assert_note("[1, 2].map((n) => agent('a'))", "2:19 " LISTED, false);
+    assert_note("const all = [1].map(async (n) => agent('a'))\nlog(all.length)", "2:34 " LISTED,
+                false);
+    assert_note("const all = [agent('a')]\nreturn 1", "2:14 " LISTED, false);
 }
 
 static void results_of_another_host_are_noted(void **state) {

@@ -144,6 +144,7 @@ static void a_type_asks_for_a_working_tree_of_its_own(void **state) {
         {"---\nisolation: worktree\n---\n", true},
         {"---\nisolation: \"worktree\" # apart\n---\n", true},
         {"---\nisolation:\n---\n", false},
+        {"---\nisolation: none\n---\n", false},
         {"---\nname: a\n---\nisolation: worktree\n", false},
     };
     tools_folder(tools, "project/.drover");

@@ -159,12 +159,14 @@ static enum script_note_verdict note_judge(void *ctx, struct script_note *note) 
     size_t at = 0;
     json_array_foreach(problems, at, problem) {
         const char *code = talk_text(problem, "code");
-        const bool of_tool =
-            note->about == NOTE_ABOUT_AGENT_TYPE && strcmp(code, NOTE_UNKNOWN_TOOL) == 0;
-        if ((of_tool || strcmp(code, note->fault.code) == 0) &&
+        const char *const found = strcmp(code, NOTE_UNKNOWN_TOOL) == 0     ? NOTE_UNKNOWN_TOOL
+                                  : strcmp(code, NOTE_BAD_AGENT_TYPE) == 0 ? NOTE_BAD_AGENT_TYPE
+                                                                           : NULL;
+        const bool of_type = note->about == NOTE_ABOUT_AGENT_TYPE && found != NULL;
+        if ((of_type || strcmp(code, note->fault.code) == 0) &&
             talk_int(problem, "line") == note->fault.line &&
             talk_int(problem, "column") == note->fault.column) {
-            note->fault.code = of_tool ? NOTE_UNKNOWN_TOOL : note->fault.code;
+            note->fault.code = of_type ? found : note->fault.code;
             (void)snprintf(note->fault.message, sizeof note->fault.message, "%s",
                            talk_text(problem, "detail")); /* Cut to what fits. */
             return NOTE_CONFIRMED;

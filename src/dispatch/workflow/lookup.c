@@ -150,31 +150,44 @@ struct name_judge {
     struct agent_search search;
 };
 
-static void program_ignore(void *ctx, const struct agent_seen *seen) {
-    (void)ctx;
-    (void)seen;
+static void on_program(void *ctx, const struct agent_seen *seen) {
+    struct why *fault = ctx;
+    if (seen->found == AGENT_BROKEN) {
+        why_set(fault, "the agent in %s is invalid: %s", seen->from, seen->why);
+    }
 }
 
-/* A definition that is broken is there: its error belongs to the run. */
+/* *ret_fault: a definition of that name is there, and cannot be used. */
 static bool type_exists(const struct name_judge *judge, struct bytes name,
-                        struct agent_type *ret_type, struct why *why) {
-    return agent_type_find(&judge->places, name, ret_type, why).code != ERR_NOT_FOUND ||
-           agent_find(&judge->search, name, program_ignore, NULL /* seen by nobody */);
+                        struct agent_type *ret_type, struct why *ret_fault, struct why *why) {
+    const struct err err = agent_type_find(&judge->places, name, ret_type, why);
+    if (err.code == ERR_NOT_FOUND) {
+        return agent_find(&judge->search, name, on_program, ret_fault);
+    }
+    if (err_failed(err)) {
+        *ret_fault = *why;
+    }
+    return true;
 }
 
 static bool type_is_right(const struct name_judge *judge, struct bytes name, const char **ret_code,
                           struct why *ret_why) {
     AUTO(agent_type_done) struct agent_type type = {.tools = 0}, other = {.tools = 0};
     const struct bytes bare = without_plugin(name);
-    struct why ignored = {""};
-    if (type_exists(judge, name, &type, ret_why)) {
+    struct why ignored = {""}, fault = {""};
+    if (type_exists(judge, name, &type, &fault, ret_why)) {
+        if (fault.text[0] != '\0') {
+            *ret_code = NOTE_BAD_AGENT_TYPE;
+            *ret_why = fault;
+            return false;
+        }
         if (type.misnamed != NULL) {
             *ret_code = NOTE_UNKNOWN_TOOL;
             why_set(ret_why, "%s", type.misnamed);
         }
         return type.misnamed == NULL;
     }
-    if (bare.len > 0 && type_exists(judge, bare, &other, &ignored)) {
+    if (bare.len > 0 && type_exists(judge, bare, &other, &fault, &ignored)) {
         workflow_fallback_tell("agent type", name, bare, ret_why);
     }
     return false;

@@ -58,6 +58,8 @@ enum script_note_about {
 
 /* Code of a note about an agent type that is there, and names tools that are not. */
 #define NOTE_UNKNOWN_TOOL "unknown_tool"
+/* Code of a note about an agent type whose definition cannot be used. */
+#define NOTE_BAD_AGENT_TYPE "bad_agent_type"
 /* Code of a note about a result that is read as if it were an object of another host's. */
 #define NOTE_RESULT_MEMBER "result_member"
 

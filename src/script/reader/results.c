@@ -454,6 +454,63 @@ static void result_note(const struct tokens *tokens, struct script_prepared *pre
     }
 }
 
+/* `[CALL, …]` whose first item the call is, or `list.map((x) => CALL)`: false: neither. */
+static bool list_of(const struct tokens *tokens, const struct expression *call,
+                    struct expression *ret_list) {
+    const uint32_t open = tokens->list[call->first].parent;
+    if (open == TOKEN_NOWHERE || open < 3) {
+        return false;
+    }
+    const uint32_t close = tokens->list[open].mate;
+    if (token_is(tokens, open, "[") && call->first == open + 1 &&
+        token_is_any(tokens, call->after, ",]")) {
+        *ret_list = (struct expression){open, close + 1};
+        return true;
+    }
+    const uint32_t last = call->first - 2; /* Of the parameters. */
+    uint32_t head = token_is(tokens, last, ")") ? tokens->list[last].mate : last;
+    head -= token_is_word(tokens, head - 1, WORD_ASYNC) ? 1 : 0;
+    const uint32_t of = open - 3;
+    *ret_list =
+        (struct expression){token_is(tokens, of, "]") ? tokens->list[of].mate : of, close + 1};
+    return token_is(tokens, open, "(") && token_is(tokens, call->first - 1, "=>") &&
+           head == open + 1 && call->after == close && token_is(tokens, open - 2, ".") &&
+           bytes_is(token_text(tokens, open - 1), "map") &&
+           (token_is(tokens, of, "]") || token_is_free_name(tokens, of));
+}
+
+/* No use of the list can await its promises: each reads its length, or joins it. */
+static bool is_never_awaited(const struct tokens *tokens, uint32_t name) {
+    static const char *const members[] = {"length", "join", NULL};
+    bool doubt = false;
+    for (uint32_t at = TOKEN_NOWHERE;
+         (at = use_next(tokens, name, at, tokens->count, &doubt)) != TOKEN_NOWHERE;) {
+        unsigned ignored = 0;
+        const bool harmless = token_is(tokens, at + 1, ".") &&
+                              bytes_find(token_text(tokens, at + 2), members, &ignored);
+        if (doubt || !harmless) {
+            return false;
+        }
+    }
+    return !doubt;
+}
+
+static void list_note(const struct tokens *tokens, struct script_prepared *prepared,
+                      const struct expression *call, uint32_t at, uint32_t *scan_left) {
+    struct expression list;
+    if (!list_of(tokens, call, &list)) {
+        return;
+    }
+    const uint32_t name = variable_of(tokens, &list);
+    const bool alone =
+        begins_statement(tokens, list.first) && follows_statement(tokens, list.after);
+    if (alone ||
+        (name != TOKEN_NOWHERE && scan_take(tokens, scan_left) && is_never_awaited(tokens, name))) {
+        (void)script__note(tokens, prepared, at, "not_awaited", NOTE_WARNS,
+                           "nothing awaits this list of promises: write \"await Promise.all(…)\"");
+    }
+}
+
 void script_note_result(const struct tokens *tokens, struct script_prepared *prepared, uint32_t at,
                         uint32_t *scan_left) {
     const struct bytes called = token_text(tokens, at);
@@ -478,5 +535,7 @@ void script_note_result(const struct tokens *tokens, struct script_prepared *pre
                            "%.*s(…)\"",
                            variable.len > 60 ? 60 : (int)variable.len, variable.data,
                            (int)called.len, called.data);
+    } else if (name == TOKEN_NOWHERE) {
+        list_note(tokens, prepared, &call, at, scan_left);
     }
 }
