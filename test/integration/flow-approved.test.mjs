@@ -161,7 +161,7 @@ test("code and a switch in between take nothing from the question, and a try aga
     desk.write("deploy.sh", "echo read >> log; test -d ok");
     const run = await desk.begin(`
       { id: "how", kind: "code", deps: ["sure"], run: () => "now" },
-      { id: "which", kind: "switch", deps: ["how"], 
+      { id: "which", kind: "switch", deps: ["how"],
         cases: [{ label: "now", condition: () => true, stepIds: ["ship"] }] },
       { id: "ship", kind: "command", deps: ["which"], maxRetries: 1,
         command: "sh ./deploy.sh" }`);

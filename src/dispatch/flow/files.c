@@ -1,7 +1,7 @@
 /* files.c: the files that a yes of approvers is about. See flow_run.h.
  *
- * Of each step that such a yes is for (rules/flow/marks.c): the file of a child flow or workflow, that
- * that defines its agent, and each regular file that its text names by a word without blanks,
+ * Of each step that such a yes is for (rules/flow/marks.c): the file of a child flow or workflow,
+ * that which defines its agent, and each regular file that its text names by a word without blanks,
  * absolute or below the root, but for those that a shell writes to. Read when the question is
  * asked, and again when the step begins. Where not all can be, neither goes on.
  */

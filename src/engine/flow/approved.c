@@ -1,8 +1,8 @@
 /* approved.c: the subject of a yes of approvers, and whether it is still that. See rows.h.
  *
  * The question has it in `about` (rules/flow/about.h). The first step after the approval that acts
- * brings the files that it would begin with, and begins only if they are those of the question: in the
- * commit that begins it, so that nothing comes between.
+ * brings the files that it would begin with, and begins only if they are those of the question: in
+ * the commit that begins it, so that nothing comes between.
  */
 #include "rules/flow/about.h"
 

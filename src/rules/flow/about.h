@@ -6,8 +6,8 @@
  *    "before": answer, "differs": sentence, "text"}
  *
  * steps: all that come after the approval. files: of those up to the first that acts: the file of
- * a child, and the files that the text names. before: the answer to the question that was asked before;
- * differs: against that. text: all of it for people.
+ * a child, and the files that the text names. before: the answer to the question that was asked
+ * before; differs: against that. text: all of it for people.
  *
  * Ownership  texts and JSON are borrowed during the call; results are the caller's.
  * Threads    any. Failure: none but the bound of a text.

@@ -467,7 +467,7 @@ static bool list_of(const struct tokens *tokens, const struct expression *call,
         *ret_list = (struct expression){open, close + 1};
         return true;
     }
-    const uint32_t last = call->first - 2; /* Of the parameters. */
+    const uint32_t last = call->first - 2; /* The parameters end here. */
     uint32_t head = token_is(tokens, last, ")") ? tokens->list[last].mate : last;
     head -= token_is_word(tokens, head - 1, WORD_ASYNC) ? 1 : 0;
     const uint32_t of = open - 3;
