@@ -1,35 +1,36 @@
 """shares.py: which tests a run takes, where all of them would take longer than anybody waits.
 
-Each unit and each test file runs once. A unit is sanitized at one commit in four, and runs with the
-release build at the others; what tests a program that is never sanitized always runs with the
-release. Sanitizers are those of gcc at four commits, and those of clang at the next four. A test
-file that may run sanitized does at one commit in four, and is on PostgreSQL at another one, where
-it may; one that says `postgres/8`, since all of its SQL is that of others, is at one in eight. What
-says `each` runs with all its words each time, and what says `seldom` at one commit in four. What
+Each unit runs once: sanitized at one commit in eight, and with the release build at the others;
+what tests a program that is never sanitized always runs with the release. Sanitizers are those of
+gcc at eight commits, and those of clang at the next eight. A test file runs at every other commit:
+of eight, sanitized at one, on PostgreSQL at one, where it may, and with the release at the others;
+and at each commit, once it has changed within the last sixteen. What says `each` runs with all its
+words each time, and what says `seldom` is left out where it would be with the release only. What
 needs several threads is under their sanitizer at every other commit. --all takes everything, with
 both compilers.
 """
+import functools
 import subprocess
 import time
 import zlib
 
 COMPILERS = ("gcc", "clang")
-# Long ones: at which of four commits they are sanitized. Chance would not share out their weight.
+# Long ones: at which of eight commits they are sanitized. Chance would not share out their weight.
 LONG = {
     "budget_walk": 1,
     "deliver": 2,
     "folder": 3,
-    "hub_random": 3,
-    "json_schema": 1,
-    "messages": 2,
-    "model_wires": 1,
+    "hub_random": 7,
+    "json_schema": 5,
+    "messages": 6,
+    "model_wires": 5,
     "runs_sim": 3,
-    "runs_stop": 3,
+    "runs_stop": 7,
     "store_power": 0,
     "store_sweep": 2,
     "tool_diff": 1,
-    "turns_long": 2,
-    "usage_walk": 0,
+    "turns_long": 6,
+    "usage_walk": 4,
 }
 # Long files, the same: at which commit they are on PostgreSQL.
 LONG_FILES = {
@@ -38,7 +39,7 @@ LONG_FILES = {
 # This test runs the holder's own program.
 BARE = "holder_program"
 # Of so many commits each takes a part; the compiler changes after so many.
-PARTS = 4
+PARTS = 8
 TURNS = PARTS * len(COMPILERS)
 # Seeds between the first ones of two commits.
 SEED_STEP = 1000
@@ -73,11 +74,21 @@ def fresh_seed(root, above):
     return above + number % 10**9 * SEED_STEP
 
 
+@functools.cache
+def recent(root):
+    """Files of tests that changed within so many commits as there are turns, or since."""
+    changed = subprocess.run(["git", "diff", "--name-only", f"HEAD~{TURNS}", "--", "test"],
+                             cwd=root, check=False, capture_output=True, text=True)
+    new = subprocess.run(["git", "ls-files", "--others", "--exclude-standard", "test"],
+                         cwd=root, check=False, capture_output=True, text=True)
+    return frozenset(changed.stdout.split() + new.stdout.split())
+
+
 def every_other(name, this_turn):
     return (side(name, 2) + this_turn) % 2 == 0
 
 
-def one_in_four(name, this_turn):
+def one_in_eight(name, this_turn):
     return (side(name) + this_turn) % PARTS == 0
 
 
@@ -85,7 +96,7 @@ def is_sanitized(name, this_turn):
     """Whether a unit is; else it runs with the release build."""
     if name in LONG:
         return LONG[name] == this_turn % PARTS
-    return one_in_four(name, this_turn) and not name.startswith(BARE)
+    return one_in_eight(name, this_turn) and not name.startswith(BARE)
 
 
 def sanitized(tests, this_turn):
@@ -96,7 +107,7 @@ def sanitized(tests, this_turn):
         if suite == "postgres":
             # A unit test of SQLite as well runs there each time.
             shared = name.removeprefix("postgres_") in units
-            return not shared or one_in_four(name, this_turn)
+            return not shared or one_in_eight(name, this_turn)
         return suite == "fuzz" or is_sanitized(name, this_turn)
 
     return [name for name, suite in tests if taken(name, suite)]
@@ -108,9 +119,9 @@ def released(tests, this_turn):
 
 
 def cases(this_turn, are_sanitized):
-    """Of a unit with many cases those that it takes, for test/unit/share.h: a quarter with the
-    release build, and half with the sanitizers of one compiler. When it is sanitized, a quarter is
-    left out, so the next four commits leave out another one."""
+    """Of a unit with many cases those that it takes, for test/unit/share.h: an eighth with the
+    release build, and half with the sanitizers of one compiler. When it is sanitized, an eighth is
+    left out, so the next eight commits leave out another one."""
     if are_sanitized:
         return f"{this_turn // PARTS}/{len(COMPILERS)}"
     return f"{(this_turn + this_turn // PARTS) % PARTS}/{PARTS}"
@@ -121,19 +132,14 @@ def threaded(names, this_turn):
     return [name for name in names if every_other(name, this_turn)]
 
 
-def takes(word, wanted, file, this_turn):
+def takes(word, wanted, file, this_turn, changed=False):
     """Whether a file that wants to run with these words runs with this one."""
-    if word not in ("release", "san", "postgres") or "release" not in wanted or "each" in wanted:
+    usual = next((one for one in ("release", "web") if one in wanted), None)
+    if word not in ("release", "web", "san", "postgres") or usual is None or "each" in wanted:
         return word in wanted
-    at = (this_turn - LONG_FILES.get(file, -side(file, TURNS))) % TURNS
-    now = "" if "seldom" in wanted else "release"
-    if at % PARTS == 0 and "postgres" in wanted or at == 0 and "postgres/8" in wanted:
-        now = "postgres"
-    elif at % PARTS == PARTS // 2:
-        now = "san" if "san" in wanted else "release"
-    return word == now
-
-
-def may(word, wanted):
-    """Whether a file that wants to run with these words ever runs with this one."""
-    return word in wanted or f"{word}/{TURNS}" in wanted
+    at = (this_turn - LONG_FILES.get(file, -side(file))) % PARTS
+    if at == 0 and "postgres" in wanted:
+        return word == "postgres"
+    if at == PARTS // 2:
+        return word == ("san" if "san" in wanted else usual)
+    return word == usual and (changed or at % 2 == 0 and "seldom" not in wanted)

@@ -46,18 +46,20 @@ SANITIZED = {"gcc": "san", "clang": "clang"}
 # idle for more than this share of the last seconds. The first ones listed begin first.
 LANES, LANES_MAX = {False: 2, True: 1}, 7
 IDLE_SHARE, IDLE_S = 0.07, 5
-# How often a daemon whose loop seemed slow is asked again before that is believed.
+# How often a daemon whose loop seemed slow is asked again before that is believed, and of how
+# many of a stage: what makes more of them slow makes the slowest ones slow.
 SLOW_RUNS = 3
+SLOW_MAX = 6
 SLOW_US = 2000
 HOST_BREATH_S = 0.1
 # A test file of Node that prints nothing for longer hangs.
 FILE_S = 300
 # Tests that kill at random do it for a shorter time then.
 SHORT = {"DROVER_KILL_SECONDS": "10"}
-# Seeds of the simulator: from 1 on, with one host, with two and with three, of which each of four
-# commits takes a quarter; fresh ones, from --seed on; then some under the sanitizers.
+# Seeds of the simulator: from 1 on, with one host, with two and with three, of which each of eight
+# commits takes an eighth; fresh ones, from --seed on; then some under the sanitizers.
 SEEDS_FIXED, SEEDS_HOSTS, SEEDS_FRESH, SEEDS_SANITIZED = 300, 60, 100, 40
-# Of the world of flows: 10,000 random flows, of which each of four commits judges a quarter.
+# Of the world of flows: 10,000 random flows, of which each of eight commits judges an eighth.
 SEEDS_FLOWS, FLOWS_A_SEED = 400, 24
 
 
@@ -199,7 +201,8 @@ def opted_in(word, rooms, every, turn):
     for path in sorted(glob.glob(os.path.join(ROOT, f"test/{rooms}/*.test.mjs"))):
         wanted = wants(path)
         name = os.path.relpath(path, ROOT)
-        if shares.may(word, wanted) if every else shares.takes(word, wanted, name, turn):
+        changed = name in shares.recent(ROOT)
+        if word in wanted if every else shares.takes(word, wanted, name, turn, changed):
             found.append(name)
     return found
 
@@ -258,17 +261,23 @@ def simulator(kind, folder, count, first, *options):
     return stage
 
 
+def seeds_of(count, every, turn):
+    """Of the seeds from 1 to count the first that is taken, and the first one behind those."""
+    at = turn % shares.PARTS
+    return (1, count + 1) if every else (1 + at * count // shares.PARTS,
+                                         1 + (at + 1) * count // shares.PARTS)
+
+
 def fixed_seeds(kind, count, every, turn, *options):
-    share = count if every else count // shares.PARTS
-    first = 1 if every else 1 + turn % shares.PARTS * share
-    return simulator(kind, "build/release", share, first, *options)
+    first, end = seeds_of(count, every, turn)
+    return simulator(kind, "build/release", end - first, first, *options)
 
 
 def flow_seeds(every, turn):
     """Fails, too, when fewer flows were judged than there should be."""
-    share = SEEDS_FLOWS if every else SEEDS_FLOWS // shares.PARTS
+    first, end = seeds_of(SEEDS_FLOWS, every, turn)
     return fixed_seeds("fixed flows", SEEDS_FLOWS, every, turn, "--world", "flows", "--judged",
-                       str(share * FLOWS_A_SEED))
+                       str((end - first) * FLOWS_A_SEED))
 
 
 def valgrind_program(stage):
@@ -422,7 +431,8 @@ def cases_of(suspects):
 def ask_again(tested, first_us):
     """The daemons of a stage that are slow in every run, as lines of a log: at first over
     `first_us`, and later over what is allowed on this host at that time."""
-    suspects = {key: [us] for key, us in slow_daemons(tested.slow).items() if us > first_us}
+    found = sorted(slow_daemons(tested.slow).items(), key=lambda one: one[1], reverse=True)
+    suspects = {key: [us] for key, us in found[:SLOW_MAX] if us > first_us}
     for _ in range(SLOW_RUNS):
         if not suspects:
             break

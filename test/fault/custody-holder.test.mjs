@@ -4,7 +4,7 @@
 //
 // And whoever is not ours is never touched: a claim may name a pid that another process has by now.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";

@@ -1,6 +1,6 @@
 // boards.test.mjs: a board: its tasks, their moves, outputs, comments and reviews.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import { golden } from "./golden.mjs";
 
 golden("boards", async (record) => {

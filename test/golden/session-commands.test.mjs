@@ -1,6 +1,6 @@
 // session-commands.test.mjs: the commands for sessions and turns, and those for the data directory.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 

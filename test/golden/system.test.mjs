@@ -1,6 +1,6 @@
 // system.test.mjs: the daemon itself: health, version, figures, tokens, damage, hosts, the hold.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import { once } from "node:events";
 import { renameSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";

@@ -1,6 +1,6 @@
 // turns.test.mjs: what is told while turns go on: tools, approvals, questions, waits, policies.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 

@@ -1,6 +1,6 @@
 // again.test.mjs: an answer is asked for again, and messages race for one session.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

@@ -1,7 +1,7 @@
 // agent-order.test.mjs: boards, flows and mail find the agent that a name means as sessions do:
 // with its instructions, model and tools, in the PATH of its session or project, or not at all.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";

@@ -1,7 +1,7 @@
 // agents-cools.test.mjs: an agent whose provider refuses cools down, as its row says, also over a
 // restart; and what an agent has to do now: numbers, and lists of its runs and sessions.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 
 import { define, letGo, open, session } from "./agents.mjs";

@@ -1,7 +1,7 @@
 // agents-define.test.mjs: definitions of agents: files of the project and of the home, rows, what
 // is built in; their programs, versions, logins and secrets.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import {

@@ -1,7 +1,7 @@
 // agents-ends.test.mjs: a program that is killed, waits, or is stopped at any moment: the end
 // of its turn, its questions and its processes.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";

@@ -1,7 +1,7 @@
 // agents-litter.test.mjs: of what a program started nothing is left: not in a session of its own,
 // not of a parent that has ended, not a tool that runs; however its turn ends.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";

@@ -3,7 +3,7 @@
 //
 // DROVER_SEED   the seed of the moments
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { randomInt } from "node:crypto";

@@ -1,7 +1,7 @@
 // agents-owners.test.mjs: a turn of a program waits while somebody else uses the session that it
 // goes on in, and begins nothing meanwhile.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

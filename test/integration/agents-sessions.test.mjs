@@ -1,7 +1,7 @@
 // agents-sessions.test.mjs: a program's own session and the session of drover say the same: what is
 // cleared, taken back, forked, brought by a notice, or said while it works.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import path from "node:path";

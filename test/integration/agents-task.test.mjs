@@ -1,7 +1,7 @@
 // agents-task.test.mjs: `drover agent run` beyond a program in a session of its own: working trees,
 // agents of models, and the session that a task goes to.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";

@@ -4,7 +4,7 @@
 // Windows are short here. Where a program must not be ended they are longer, since a machine that
 // is busy may let a program begin late, and is compared with one that falls silent later.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 

@@ -1,7 +1,7 @@
 // agents.test.mjs: turns that programs answer: words, tools, questions, ends; and all of them over
 // restarts of the daemon.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";

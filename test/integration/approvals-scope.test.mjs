@@ -1,7 +1,7 @@
 // approvals-scope.test.mjs: a yes to such calls of the session, or of its project, leaves a rule
 // behind, in the commit of the answer; the rule stands in the settings of the session or project.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";

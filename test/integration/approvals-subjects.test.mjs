@@ -2,7 +2,7 @@
 // fits the question, is given once, and is read by asking the same again, also after a kill
 // between the answer and what the program does with it.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";

@@ -1,7 +1,7 @@
 // arguments.test.mjs: arguments of tool calls that are no JSON object. On each of the three wires
 // the call fails with a cause, its text is kept, the model is told, and the session goes on.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import test from "node:test";
 

@@ -1,7 +1,7 @@
 // compaction-bounds.test.mjs: no prompt exceeds its model's window, whatever makes it long: many
 // turns, many results of tools in one turn, a window that is smaller than anybody said.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

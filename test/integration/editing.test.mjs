@@ -1,7 +1,7 @@
 // editing.test.mjs: messages said again, sessions cleared, answers chosen; and races with a model
 // that goes on speaking.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import path from "node:path";

@@ -1,7 +1,7 @@
 // folder-projects.test.mjs: a session that names no project is of the project of its folder, so
 // that a yes for a project frees no other folder; `default` takes no rules.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { mkdirSync, symlinkSync } from "node:fs";
 import path from "node:path";

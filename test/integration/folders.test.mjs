@@ -1,6 +1,6 @@
 // folders.test.mjs: whose the folders are that requests name: who may read one.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";

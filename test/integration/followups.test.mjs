@@ -1,7 +1,7 @@
 // followups.test.mjs: a job that a session started has ended: the session goes on with it, once,
 // whatever stood in the way.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import path from "node:path";

@@ -1,6 +1,6 @@
 // idempotency.test.mjs: a request with an Idempotency-Key happens once, however often it is sent.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

@@ -1,6 +1,6 @@
 // images.test.mjs: images belong to messages, and models that see are shown them.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";

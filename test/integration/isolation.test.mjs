@@ -1,6 +1,6 @@
 // isolation.test.mjs: a failure stays where it is (P10): it blocks, slows or stops no other run.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import http from "node:http";

@@ -2,7 +2,7 @@
 //
 // Each attempt has a log of its own, which counts from 0. Who comes back with a place in one of
 // them must get the rest of that one, or a clear no: never the next one from the same number on.
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { existsSync, writeFileSync } from "node:fs";
 import http from "node:http";

@@ -1,6 +1,6 @@
 // jobs-core.test.mjs: commands outlive the daemon that started them, and their ends always arrive.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";

@@ -1,5 +1,5 @@
 // Input of a job that lives: by offset, each byte once, whatever is repeated or killed in between.
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";

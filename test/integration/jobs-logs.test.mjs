@@ -1,5 +1,5 @@
 // jobs-logs.test.mjs: a job's output: ranges of it, following it, searching it.
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import http from "node:http";
 import { test } from "node:test";

@@ -1,6 +1,6 @@
 // kept.test.mjs: a session's messages stay, what was told of them does not.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 //
 // DROVER_TEST_ALL=1    1,000 turns, and what they take on the disk
 import assert from "node:assert/strict";

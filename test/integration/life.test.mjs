@@ -1,6 +1,6 @@
 // life.test.mjs: how a daemon begins and ends, and what it refuses to begin with.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import {

@@ -1,7 +1,7 @@
 // log-client.test.mjs: the client of web/src/stream has each byte of a log once, and types each
 // piece once, whatever happens to its connection and to the daemon.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import http from "node:http";
 import { test } from "node:test";

@@ -1,6 +1,6 @@
 // memory.test.mjs: what agents remember, seen by people: API and commands.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

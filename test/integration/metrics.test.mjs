@@ -1,6 +1,6 @@
 // metrics.test.mjs: /metrics as Prometheus reads it, and who may.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

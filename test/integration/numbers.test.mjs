@@ -1,7 +1,7 @@
 // numbers.test.mjs: a number comes out as it went in: in events, in arguments of workflows and of
 // tools, in results, over every way out.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

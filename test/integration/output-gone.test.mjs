@@ -1,6 +1,6 @@
 // output-gone.test.mjs: spool folders that somebody removed.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";

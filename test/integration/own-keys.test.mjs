@@ -2,7 +2,7 @@
 // written: a job holds up no session and no agent of its owner. A run that waits for a key is shown
 // with the run that holds it.
 //
-// runs-with: release, postgres/8
+// runs-with: release, postgres
 import assert from "node:assert/strict";
 import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";

@@ -1,7 +1,7 @@
 // projects.test.mjs: what uses a project makes it, what is unfinished keeps it, and new sessions
 // begin with what it says. (What holds for every resource: resources.test.mjs.)
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

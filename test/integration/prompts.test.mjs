@@ -1,6 +1,6 @@
 // prompts.test.mjs: what providers are sent: the same beginning, and what is of today.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";

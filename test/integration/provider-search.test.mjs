@@ -1,7 +1,7 @@
 // provider-search.test.mjs: web_search by the provider itself: what it is offered, what it is shown
 // again, what people see of it, and what it costs.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

@@ -1,7 +1,7 @@
 // refusals.test.mjs: providers that refuse parameters, each in its own words: which requests are
 // repeated without them, how often, and where that is shown.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

@@ -2,7 +2,7 @@
 // openapi.json says of each: rows are made, once under a key, found, listed, changed and removed;
 // bounds are kept; another owner has none of them; each change is an event.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 

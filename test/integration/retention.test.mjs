@@ -1,6 +1,6 @@
 // retention.test.mjs: what has ended goes after its time, with all that was told of it.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,6 +1,6 @@
 // roots.test.mjs: folders beside the project: asked for, granted, used, taken back.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import {
   existsSync, mkdirSync, readFileSync, realpathSync, renameSync, symlinkSync, writeFileSync,

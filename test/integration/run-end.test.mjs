@@ -1,6 +1,6 @@
 // run-end.test.mjs: the stream of a run ends with it, and each transport says so.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";

@@ -1,6 +1,6 @@
 // run-export.test.mjs: a run as one document: its script, args, events, agents and steps.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";

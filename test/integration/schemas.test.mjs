@@ -1,6 +1,6 @@
 // schemas.test.mjs: answers that must be JSON of a certain form.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import path from "node:path";

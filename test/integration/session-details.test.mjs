@@ -1,6 +1,6 @@
 // session-details.test.mjs: what sessions, their messages and their runs show is true and whole.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import path from "node:path";

@@ -1,6 +1,6 @@
 // settings.test.mjs: models, settings, and the commands for them.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";

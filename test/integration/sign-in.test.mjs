@@ -1,6 +1,6 @@
 // sign-in.test.mjs: web pages sign in by a link, and what their keys may do, where and how long.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";

@@ -1,6 +1,6 @@
 // snapshot.test.mjs: who comes into the middle of a conversation sees all that is open in it.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

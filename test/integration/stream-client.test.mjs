@@ -1,7 +1,7 @@
 // stream-client.test.mjs: the client of web/src/stream keeps each stream whole, whatever happens to
 // its connection and to the daemon.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

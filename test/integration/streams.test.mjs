@@ -1,6 +1,6 @@
 // streams.test.mjs: the resource `streams` as a client sees it, each endpoint and its refusals.
 //
-// runs-with: release, san, postgres/8, valgrind
+// runs-with: release, san, postgres, valgrind
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { mkdtempSync, rmSync } from "node:fs";

@@ -1,6 +1,6 @@
 // system.test.mjs: the daemon's own log and the backup of its database, over the API.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";

@@ -1,6 +1,6 @@
 // terminals.test.mjs: named terminals: made, renamed, started again, closed; with a kill between.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";

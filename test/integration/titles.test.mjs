@@ -1,6 +1,6 @@
 // titles.test.mjs: what sessions are called, when nobody says so.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";

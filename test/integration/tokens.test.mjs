@@ -1,6 +1,6 @@
 // tokens.test.mjs: who may do what, and whose things are seen.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";

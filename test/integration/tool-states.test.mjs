@@ -1,7 +1,7 @@
 // tool-states.test.mjs: what a call of a tool ended with is one state and one cause, and both are
 // the same in messages, events, traces, exports and in the prompt's sense of a mistake.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";

@@ -1,6 +1,6 @@
 // trace.test.mjs: what a run did, step by step, over HTTP and by `drover trace`.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import path from "node:path";
 import { test } from "node:test";

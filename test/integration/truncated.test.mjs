@@ -1,6 +1,6 @@
 // truncated.test.mjs: answers that their longest length cut off are not called complete.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import path from "node:path";

@@ -1,6 +1,6 @@
 // turn-budgets.test.mjs: what models may spend, call by call.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

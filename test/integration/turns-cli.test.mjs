@@ -1,6 +1,6 @@
 // turns-cli.test.mjs: turns from a shell: ask, chat, approve, trace, stop.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import path from "node:path";

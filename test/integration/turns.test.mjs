@@ -1,6 +1,6 @@
 // turns.test.mjs: what is promised of a turn, with the shipped binary and the scripted model.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";

@@ -1,6 +1,6 @@
 // usage.test.mjs: what models took, added up by day, model, session and the rest.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import path from "node:path";

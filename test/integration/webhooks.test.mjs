@@ -1,6 +1,6 @@
 // webhooks.test.mjs: notices reach their webhooks, whatever happens to either side.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { createHmac, randomUUID } from "node:crypto";
 import { once } from "node:events";

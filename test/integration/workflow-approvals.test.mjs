@@ -1,6 +1,6 @@
 // workflow-approvals.test.mjs: agents of a workflow that wait for a person.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";

@@ -4,7 +4,7 @@
 // The other build is a copy of this one whose embedded programs differ in a byte that no kernel
 // reads, so that they have folders of their own in libexec, as an upgrade has.
 //
-// runs-with: release, postgres/8
+// runs-with: release, postgres
 import assert from "node:assert/strict";
 import {
   readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, unlinkSync,

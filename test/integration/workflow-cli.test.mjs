@@ -1,6 +1,6 @@
 // workflow-cli.test.mjs: workflows from a shell: run, attach, show, stop.
 //
-// runs-with: release, postgres/8
+// runs-with: release, postgres
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";

@@ -2,7 +2,7 @@
 // each, with its result, its events and the words of its errors. The rules stand in tables beside
 // this file; all of their scripts run on one daemon, many at a time.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 

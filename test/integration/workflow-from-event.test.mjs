@@ -1,7 +1,7 @@
 // workflow-from-event.test.mjs: a run goes on from an event of another one: what that had finished
 // by then is reused, and all else is asked again.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

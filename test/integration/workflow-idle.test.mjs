@@ -1,7 +1,7 @@
 // workflow-idle.test.mjs: where more scripts wait than processes may live for them, those that wait
 // longest lose theirs, and nobody can tell: not by a result, nor by what agents are asked.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, it, test } from "node:test";

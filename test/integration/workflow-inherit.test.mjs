@@ -1,6 +1,6 @@
 // workflow-inherit.test.mjs: a run that resumes another one has its limits, unless it says others.
 //
-// runs-with: release, postgres/8
+// runs-with: release, postgres
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

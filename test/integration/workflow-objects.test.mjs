@@ -1,7 +1,7 @@
 // workflow-objects.test.mjs: scripts that expect results as objects {ok, output, error, …}: those
 // below .boocode/workflows, and those whose meta says so. Each ends as its author expects.
 //
-// runs-with: release, postgres/8
+// runs-with: release, postgres
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";

@@ -1,7 +1,7 @@
 // workflow-options.test.mjs: options of agent() that say how it works: limits of its tools, a
 // budget of its own, and which type of agent it is.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";

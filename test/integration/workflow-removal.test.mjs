@@ -1,7 +1,7 @@
 // workflow-removal.test.mjs: a workflow that is removed takes along what its agents left: their
 // sessions, the turns of these, and the file of its script; and not before all of it has ended.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { appendFileSync, existsSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";

@@ -1,7 +1,7 @@
 // workflow-resume.test.mjs: a run that is resumed by another asks only for what is new: each prompt
 // is counted at a provider of the test's own.
 //
-// runs-with: release, postgres/8
+// runs-with: release, postgres
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 

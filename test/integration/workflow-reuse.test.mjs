@@ -2,7 +2,7 @@
 // success of the same call, of the same owner, project, root and model. Each prompt is counted at a
 // provider of the test's own.
 //
-// runs-with: release, postgres/8
+// runs-with: release, postgres
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import path from "node:path";

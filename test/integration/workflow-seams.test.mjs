@@ -1,7 +1,7 @@
 // workflow-seams.test.mjs: where two ways of a workflow meet: a type and a restart, a budget and a
 // removal, a refusal and a replay.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";

@@ -1,7 +1,7 @@
 // workflow-slots.test.mjs: how many agents of a workflow run at once, and which limit the others
 // wait for.
 //
-// runs-with: release, postgres/8
+// runs-with: release, postgres
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import os from "node:os";

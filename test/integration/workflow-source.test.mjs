@@ -1,6 +1,6 @@
 // workflow-source.test.mjs: the scripts that a run has, whatever became of their files.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { rmSync, writeFileSync } from "node:fs";
 import { test } from "node:test";

@@ -1,7 +1,7 @@
 // workflow-thrown.test.mjs: errors inside the functions of parallel() and pipeline(). Each makes
 // its item null; the log says why, and the run counts them.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

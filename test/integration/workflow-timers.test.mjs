@@ -1,7 +1,7 @@
 // workflow-timers.test.mjs: timers of a workflow's script fire once and not before their time, over
 // a killed daemon, a pause, a restart and a worker that was evicted; and who has them.
 //
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";

@@ -1,5 +1,5 @@
 // ws-logs.test.mjs: logs of jobs over the WebSocket: follow, flow control, input and size.
-// runs-with: release, san, postgres/8
+// runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";

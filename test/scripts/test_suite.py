@@ -365,20 +365,20 @@ class Seeds(unittest.TestCase):
         self.assertEqual(
             {name: stage.command for name, stage in stages.items()},
             {"simulator, fixed seeds":
-                 ["build/release/test/sim/sim", "--seeds", "75", "--from", "1"],
+                 ["build/release/test/sim/sim", "--seeds", "37", "--from", "1"],
              "simulator, fresh seeds":
                  ["build/release/test/sim/sim", "--seeds", "100", "--from", "5000"],
              "simulator, fixed two-host seeds":
-                 ["build/release/test/sim/sim", "--seeds", "15", "--from", "1", "--hosts", "2"],
+                 ["build/release/test/sim/sim", "--seeds", "7", "--from", "1", "--hosts", "2"],
              "simulator, fixed three-host seeds":
-                 ["build/release/test/sim/sim", "--seeds", "15", "--from", "1", "--hosts", "3"],
+                 ["build/release/test/sim/sim", "--seeds", "7", "--from", "1", "--hosts", "3"],
              "simulator, fixed flows seeds":
-                 ["build/release/test/sim/sim", "--seeds", "100", "--from", "1", "--world", "flows",
-                  "--judged", "2400"],
+                 ["build/release/test/sim/sim", "--seeds", "50", "--from", "1", "--world", "flows",
+                  "--judged", "1200"],
              "simulator, sanitized seeds":
                  ["build/san/test/sim/sim", "--seeds", "40", "--from", "5100"]})
 
-    def test_four_commits_take_all_fixed_seeds(self):
+    def test_eight_commits_take_all_fixed_seeds(self):
         def fixed(every, turn):
             commands = [stage.command for stage in suite.all_stages(every, turn, 5000)[1]
                         if stage.name.startswith("simulator, fixed")]
@@ -484,7 +484,7 @@ class Valgrind(unittest.TestCase):
 
 
 TURNS = range(shares.TURNS)
-FOUR = range(shares.PARTS)
+EIGHT = range(shares.PARTS)
 
 
 class Chosen(unittest.TestCase):
@@ -504,10 +504,10 @@ class Chosen(unittest.TestCase):
                 compilers += [] if released else shares.compilers(turn, False)
             self.assertEqual(sorted(compilers), ["clang", "gcc"])
 
-    def test_a_unit_runs_released_at_three_commits_in_four(self):
+    def test_a_unit_runs_released_at_seven_commits_in_eight(self):
         for name in self.UNITS:
-            times = [name in shares.released(self.TESTS, turn) for turn in FOUR].count(True)
-            self.assertEqual(times, 3)
+            times = [name in shares.released(self.TESTS, turn) for turn in EIGHT].count(True)
+            self.assertEqual(times, 7)
 
     def test_a_long_one_is_sanitized_when_it_is_not_released(self):
         for name in shares.LONG:
@@ -515,7 +515,7 @@ class Chosen(unittest.TestCase):
                 self.assertEqual(name in self.chosen(turn),
                                  name not in shares.released(self.TESTS, turn))
 
-    def test_all_cases_of_a_unit_are_taken_in_eight_commits_released_and_sanitized(self):
+    def test_all_cases_of_a_unit_are_taken_in_sixteen_commits_released_and_sanitized(self):
         def cases(turns, are_sanitized):
             taken = []
             for turn in turns:
@@ -523,7 +523,7 @@ class Chosen(unittest.TestCase):
                 taken += range(first, 8, step)
             return sorted(taken)
 
-        for turn in FOUR:
+        for turn in EIGHT:
             released = [one for one in TURNS if one % shares.PARTS != turn]
             self.assertEqual({*cases(released, False)}, {*range(8)})
             self.assertEqual(cases([turn, turn + shares.PARTS], True), [*range(8)])
@@ -533,50 +533,76 @@ class Chosen(unittest.TestCase):
             both = [*shares.threaded("abcdefgh", turn), *shares.threaded("abcdefgh", turn + 1)]
             self.assertEqual(sorted(both), [*"abcdefgh"])
 
-    def test_what_runs_on_SQLite_as_well_is_on_the_server_at_one_commit_in_four(self):
+    def test_what_runs_on_SQLite_as_well_is_on_the_server_at_one_commit_in_eight(self):
         for name in ("postgres_a", "postgres_b"):
-            self.assertEqual([name in self.chosen(turn) for turn in FOUR].count(True), 1)
+            self.assertEqual([name in self.chosen(turn) for turn in EIGHT].count(True), 1)
 
     def test_what_needs_the_server_runs_each_time(self):
         self.assertTrue(all("postgres_only" in self.chosen(turn) for turn in TURNS))
 
-    def test_a_file_is_sanitized_at_one_commit_in_four_and_on_the_server_at_another(self):
+    def taken(self, wanted, file="a", changed=False):
+        """With which words a file runs at eight commits, sorted."""
+        words = ("release", "web", "san", "postgres", "valgrind")
+        return sorted([word for word in words if shares.takes(word, wanted, file, turn, changed)]
+                      for turn in EIGHT)
+
+    def test_a_file_runs_at_every_other_commit_once_sanitized_and_once_on_the_server(self):
         wanted = ["release", "san", "postgres"]
         for file in "abcd":
-            taken = [self.taken(wanted, file, turn) for turn in FOUR]
-            self.assertEqual(sorted(taken), [["postgres"], *[["release"]] * 2, ["san"]])
+            self.assertEqual(self.taken(wanted, file),
+                             [*[[]] * 4, ["postgres"], *[["release"]] * 2, ["san"]])
+            runs = [any(shares.takes(word, wanted, file, turn) for word in wanted)
+                    for turn in (0, 1, 2)]
+            self.assertIn(runs, [[True, False, True], [False, True, False]])
 
-    def test_a_file_with_no_SQL_of_its_own_is_on_the_server_at_one_commit_in_eight(self):
-        wanted = ["release", "san", "postgres/8"]
+    def test_a_file_that_changed_runs_at_each_commit(self):
+        self.assertEqual(self.taken(["release", "san", "postgres"], changed=True),
+                         [["postgres"], *[["release"]] * 6, ["san"]])
+        self.assertEqual(self.taken(["web"], changed=True), [["web"]] * 8)
+
+    def test_what_wants_fewer_has_the_release_at_every_other_commit(self):
         for file in "abcd":
-            taken = [self.taken(wanted, file, turn) for turn in TURNS]
-            self.assertEqual(sorted(taken), [["postgres"], *[["release"]] * 5, *[["san"]] * 2])
-        self.assertTrue(shares.may("postgres", wanted))
-        self.assertFalse(shares.may("postgres", ["release", "san"]))
+            for other in ("postgres", "san"):
+                self.assertEqual(self.taken(["release", other], file),
+                                 [*[[]] * 4, *sorted([[other], *[["release"]] * 3])])
+            for word in ("release", "web"):
+                self.assertEqual(self.taken([word], file), [*[[]] * 4, *[[word]] * 4])
 
-    def taken(self, wanted, file, turn):
-        return [word for word in ("release", "san", "postgres", "valgrind")
-                if shares.takes(word, wanted, file, turn)]
-
-    def test_what_wants_two_of_them_has_one_each_time(self):
-        for file in "abcd":
-            both = [self.taken(["release", "postgres"], file, turn) for turn in FOUR]
-            self.assertEqual(sorted(both), [["postgres"]] + [["release"]] * 3)
-            both = [self.taken(["release", "san"], file, turn) for turn in FOUR]
-            self.assertEqual(sorted(both), [["release"]] * 3 + [["san"]])
-
-    def test_what_wants_one_of_them_has_it_each_time(self):
-        for turn in FOUR:
-            for word in ("release", "postgres"):
-                self.assertEqual(self.taken([word], "a", turn), [word])
+    def test_what_wants_no_release_has_it_each_time(self):
+        for word in ("postgres", "valgrind"):
+            self.assertEqual(self.taken([word]), [[word]] * 8)
 
     def test_what_wants_each_time_or_seldom_has_it(self):
-        each = [self.taken(["release", "postgres", "each"], "a", turn) for turn in FOUR]
-        self.assertEqual(each, [["release", "postgres"]] * 4)
-        seldom = [self.taken(["release", "seldom"], "a", turn) for turn in FOUR]
-        self.assertEqual(sorted(seldom), [[], [], [], ["release"]])
-        both = [self.taken(["release", "postgres", "seldom"], "a", turn) for turn in FOUR]
-        self.assertEqual(sorted(both), [[], [], ["postgres"], ["release"]])
+        self.assertEqual(self.taken(["release", "postgres", "each"]),
+                         [["release", "postgres"]] * 8)
+        self.assertEqual(self.taken(["release", "seldom"]), [*[[]] * 7, ["release"]])
+        self.assertEqual(self.taken(["release", "postgres", "seldom"]),
+                         [*[[]] * 6, ["postgres"], ["release"]])
+
+    def test_what_changed_is_known_by_the_commits(self):
+        with tempfile.TemporaryDirectory() as root:
+            def git(*words):
+                subprocess.run(["git", "-C", root, "-c", "user.name=a", "-c", "user.email=a@b",
+                                *words], check=True, capture_output=True)
+
+            def write(name, text=""):
+                path = os.path.join(root, name)
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(text)
+
+            git("init")
+            for number in range(shares.TURNS + 2):
+                write(f"test/{number}")
+                write(f"src/{number}")
+                git("add", ".")
+                git("commit", "-m", "x")
+            recent = shares.recent(root)
+            self.assertEqual(recent, {f"test/{number}" for number in range(2, shares.TURNS + 2)})
+            write("test/new")
+            write("test/1", "again")
+            shares.recent.cache_clear()
+            self.assertEqual(shares.recent(root) - recent, {"test/new", "test/1"})
 
     def test_the_holder_has_one_build(self):
         tests = [*self.TESTS, ("holder_program_x", "unit")]

@@ -709,7 +709,7 @@ static void a_yes_of_approvers_is_for_the_first_steps_that_act(void **state) {
         answer(&flow, 2, FLOW_AT_CHILD, asked == 0 ? FLOW_SAID_FAILED : FLOW_SAID_VALUE);
     }
     answer(&flow, 2, FLOW_AT_OUTPUT, FLOW_SAID_VALUE);
-    assert_false(flow_ask_again(&flow, 4)); /* It comes after ship. */
+    assert_false(flow_ask_again(&flow, 4)); /* Step 4 is behind ship. */
     assert_at(&flow, 4, FLOW_RUNNING, FLOW_AT_CHILD);
 }
 

@@ -369,8 +369,7 @@ test("without a connection nothing can be answered, and the page says so", async
 test("the title, the icon and the browser say what waits while nobody looks", async (t) => {
   const one = await desk(t);
   const page = await opened(browser, one, { target: "/inbox" });
-  await page.context().grantPermissions(["notifications"], { origin: one.daemon.url });
-  await page.evaluate(() => {
+  await page.addInitScript(() => {
     window.told = [];
     window.Notification = class extends EventTarget {
       static permission = "default";
@@ -383,6 +382,7 @@ test("the title, the icon and the browser say what waits while nobody looks", as
       close() {}
     };
   });
+  await page.reload();
   const plain = await page.locator("link[rel=icon]").getAttribute("href");
   await page.getByRole("button", { name: "Notify me in this browser" }).click();
   await page.getByText("This browser notifies you").waitFor();

@@ -50,7 +50,7 @@ bool flow_has_begun(const struct flow_step *step) {
     return step->began_ms > 0 || step->status == FLOW_COMPLETED;
 }
 
-/* Which agents code asks is known only when it runs: so the yes holds beyond it, too. */
+/* Code asks agents that nobody knows before it runs: so the yes holds beyond it, too. */
 static bool does_nothing_outside(const struct flow_step *step) {
     return step->kind == FLOW_KIND_CODE || step->kind == FLOW_KIND_SWITCH ||
            step->kind == FLOW_KIND_APPROVAL;
