@@ -43,16 +43,12 @@ static enum permission call_judge(struct tools *tools, const char *tool, const c
         const struct asked_call asked = asked_call_read(bytes_of(tool), object);
         const struct sha256 hash = sha256_of(arguments.data, arguments.len);
         *digest = sha256_hex(&hash);
-        const struct permission_question question = {.tool = bytes_of(tool),
-                                                     .kind = asked.kind,
-                                                     .subjects = &asked.subject,
-                                                     .subject_count = asked.subject.len > 0,
-                                                     .exact = asked.exact,
-                                                     .digest = bytes_of(digest->text),
-                                                     .otherwise = PERMISSION_ASK};
+        struct permission_question question;
+        const struct permission_verdict verdict =
+            asked_call_judge(&asked, bytes_of(digest->text), &joined.rules, &question);
         permission_add_about(&question, NULL, about);
         text_add_char(about, '}');
-        return permission_judge(&joined.rules, &question).permission;
+        return verdict.permission;
     }
     AUTO(tool_call_done) struct tool_call call = {0};
     AUTO(tool_look_done) struct tool_look look;
@@ -649,6 +645,34 @@ static void a_yes_lets_the_same_call_through(void **state) {
     }
 }
 
+/* What a program calls its members says nothing of which one matters. */
+static void each_member_that_a_rule_can_name_is_judged(void **state) {
+    static const char *const denied[] = {
+        "{\"path\":\"/etc/x\"}",
+        "{\"command\":\"cp\",\"path\":\"/etc/x\"}",
+        "{\"file_path\":\"a\",\"path\":\"/etc/x\"}",
+        "{\"url\":\"https://a\",\"notebook_path\":\"/etc/x\"}",
+        "{\"command\":\"rm x\",\"url\":\"https://a\"}",
+    };
+    AUTO(json_release) json_t *settings = NULL;
+    AUTO(text_done) struct text about = text_up_to(32 << 10);
+    struct sha256_hex digest;
+    assert_false(err_failed(
+        json_parse_wrapped(BYTES("{\"permissions\":[{\"tool\":\"mcp__*\",\"permission\":\"allow\"},"
+                                 "{\"subject\":\"/etc/**\",\"permission\":\"deny\"},"
+                                 "{\"subject\":\"rm *\",\"permission\":\"deny\"}]}"),
+                           &settings, NULL)));
+    for (size_t i = 0; i < COUNT_OF(denied); i++) {
+        if (call_judge(*state, "mcp__x__y", denied[i], settings, &about, &digest) !=
+            PERMISSION_DENY) {
+            fail_msg("%s passes", denied[i]);
+        }
+    }
+    assert_int_equal(call_judge(*state, "mcp__x__y", "{\"command\":\"cp\",\"path\":\"/x\"}",
+                                settings, &about, &digest),
+                     PERMISSION_ALLOW);
+}
+
 static void every_tool_that_acts_is_in_the_table(void **state) {
     (void)state;
     for (unsigned id = 0; id < TOOL_COUNT; id++) {
@@ -668,6 +692,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_yes_lets_no_other_call_through, pairs_begin, tools_end),
         cmocka_unit_test_setup_teardown(a_yes_lets_the_same_call_through, pairs_begin, tools_end),
+        cmocka_unit_test_setup_teardown(each_member_that_a_rule_can_name_is_judged, pairs_begin,
+                                        tools_end),
         cmocka_unit_test(every_tool_that_acts_is_in_the_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,14 +139,9 @@ static enum permission question_judge(const struct program_output *output,
     const struct turn_plan *plan = &output->talk->plan;
     const bool known = !err_failed(json_parse_wrapped(event->arguments, &arguments, NULL));
     const struct asked_call asked = asked_call_read(event->tool, arguments);
-    const struct permission_question question = {.tool = event->tool,
-                                                 .kind = asked.kind,
-                                                 .subjects = &asked.subject,
-                                                 .subject_count = asked.subject.len > 0,
-                                                 .exact = asked.exact,
-                                                 .digest = digest,
-                                                 .otherwise = PERMISSION_ASK};
-    struct permission_verdict verdict = {PERMISSION_ASK, .rule = -1, .old = -1};
+    struct permission_question question;
+    /* Without any rule it is asked. */
+    struct permission_verdict verdict = asked_call_judge(&asked, digest, &joined.rules, &question);
     if (known &&
         (plan->settings.len == 0 ||
          !err_failed(json_parse_wrapped(plan->settings, &settings, NULL))) &&
@@ -154,7 +149,7 @@ static enum permission question_judge(const struct program_output *output,
         const struct permission_lists lists = {
             .project = project, .agent = output->permissions, .session = settings};
         permission_join(&lists, &joined);
-        verdict = permission_judge(&joined.rules, &question);
+        verdict = asked_call_judge(&asked, digest, &joined.rules, &question);
     }
     if (verdict.permission == PERMISSION_ASK || verdict.permission == PERMISSION_REVIEW) {
         about_write(output, event->file, &question,

@@ -53,14 +53,38 @@ static bool says_all(struct bytes tool, const char *subject, const json_t *argum
 }
 
 struct asked_call asked_call_read(struct bytes tool, const json_t *arguments) {
-    struct asked_call call = {.kind = SUBJECT_TEXT, .subject = BYTES(""), .exact = true};
-    for (size_t i = 0; i < COUNT_OF(members) && call.subject.len == 0; i++) {
-        call.subject = json_bytes(arguments, members[i].member);
-        if (call.subject.len > 0) {
-            call.kind = members[i].kind;
+    struct asked_call call = {.tool = tool, .exact = true};
+    static_assert(COUNT_OF(members) == ASKED_SUBJECTS_MAX, "each may be there");
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        const struct bytes subject = json_bytes(arguments, members[i].member);
+        if (subject.len > 0) {
             call.exact = !says_all(tool, members[i].member, arguments) ||
-                         (call.kind == SUBJECT_PATH && leads_up(call.subject));
+                         (members[i].kind == SUBJECT_PATH && leads_up(subject));
+            call.kinds[call.count] = members[i].kind;
+            call.subjects[call.count++] = subject;
         }
     }
     return call;
+}
+
+struct permission_verdict asked_call_judge(const struct asked_call *call, struct bytes digest,
+                                           const struct permission_rules *rules,
+                                           struct permission_question *ret_question) {
+    struct permission_verdict strictest = {PERMISSION_ALLOW, .rule = -1, .old = -1};
+    for (size_t i = 0; i == 0 || i < call->count; i++) {
+        const struct permission_question question = {.tool = call->tool,
+                                                     .kind = call->count > 0 ? call->kinds[i]
+                                                                             : SUBJECT_TEXT,
+                                                     .subjects = &call->subjects[i],
+                                                     .subject_count = call->count > 0,
+                                                     .exact = call->exact,
+                                                     .digest = digest,
+                                                     .otherwise = PERMISSION_ASK};
+        const struct permission_verdict verdict = permission_judge(rules, &question);
+        if (i == 0 || verdict.permission > strictest.permission) {
+            strictest = verdict;
+            *ret_question = question;
+        }
+    }
+    return strictest;
 }
