@@ -164,7 +164,7 @@ test("/NAME and words are a flow and its question; a path is a message", () => {
   assert.deepEqual(commandOf("/review-branch  is it\nfine? "),
     { name: "review-branch", question: "is it\nfine?" });
   assert.deepEqual(commandOf("/a.b_c"), { name: "a.b_c", question: "" });
-  for (const text of ["a /b", "/", "/etc/passwd is open", "/ name", "//x"]) {
+  for (const text of ["a /b", "/", "/etc/passwd is open", "/ name", "//x", " /x"]) {
     assert.equal(commandOf(text), null, text);
   }
   assert.deepEqual(["/", "/re", "/re ", "re", "/a/b"].map(nameBegun), ["", "re", null, null, null]);

@@ -618,9 +618,10 @@ test("/NAME words in a session starts the flow, links to its run, and tells of i
     await row.getByRole("button", { name: /^Dismiss/ }).click();
     await row.waitFor({ state: "detached" });
 
-    await box.fill("/nobody knows it"); // No flow: it is a message.
+    await box.fill("/nobody knows it");
     await box.press("Enter");
-    await page.locator(".conversation", { hasText: "/nobody knows it" }).waitFor();
+    await page.locator(".said-now", { hasText: "no flow /nobody" }).waitFor();
+    assert.equal(await box.inputValue(), "/nobody knows it");
     await box.fill("/broken now");
     await box.press("Enter");
     await page.locator(".said-now", { hasText: /./ }).waitFor();

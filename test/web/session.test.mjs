@@ -9,6 +9,7 @@ import path from "node:path";
 import { after, afterEach, before, test } from "node:test";
 
 import { Daemon, scratch } from "../integration/lib.mjs";
+import { until } from "../integration/providers.mjs";
 import { Proxy } from "../integration/stream-client.mjs";
 import { call, say, script } from "../integration/turns.mjs";
 import { axe, browserOf, fileOf, opened, overflow, PHONE } from "./browser.mjs";
@@ -161,7 +162,7 @@ test("by keyboard alone: there, a message, a question, its edit, a stop", async 
   await page.waitForFunction(() => document.activeElement.value === "say: from a key");
   await page.keyboard.press("End");
   await page.keyboard.type(" again");
-  await page.getByRole("button", { name: "Save and send again" }).focus();
+  await page.getByRole("button", { name: "Send again" }).focus();
   await page.keyboard.press("Enter");
   await said(page, "from a key again").waitFor();
   await composer(page).focus();
@@ -192,6 +193,42 @@ test("by keyboard alone: there, a message, a question, its edit, a stop", async 
   await composer(page).fill("");
   await page.getByRole("button", { name: "Continue" }).click();
   await rows(page, "user").getByText("Continue.").waitFor();
+  page.clean();
+});
+
+test("Enter sends an edited message again, and lines with a slash are commands", async () => {
+  const id = await session({ title: "Commands", root: desk.root });
+  await send(id, say("before"), 20);
+  const page = await opened(browser, desk, { target: `/s/${id}` });
+  await said(page, "before").waitFor();
+  await composer(page).press("ArrowUp");
+  await composer(page).fill(say("after"));
+  await composer(page).press("Enter");
+  await said(page, "after").waitFor();
+  await said(page, "before").waitFor({ state: "detached" });
+  const answers = async () => (await messages(id)).filter(({ role }) => role === "assistant");
+  const another = async (old) => (await answers()).find(
+    ({ id: one, active, status }) => active && !old.includes(one) && status === "completed")?.id;
+  const old = (await answers()).map((one) => one.id);
+  await composer(page).fill("/retry");
+  await composer(page).press("Enter");
+  await until("another answer", () => another(old));
+  old.push(await another(old));
+  await rows(page, "head").hover();
+  await page.getByRole("button", { name: "Answer again" }).click();
+  await until("one more", () => another(old));
+  await composer(page).fill("/model");
+  await composer(page).press("Enter");
+  await page.getByText("Which model? /model CONNECTION/MODEL").waitFor({ state: "attached" });
+  await composer(page).fill("/nothing of that name");
+  await composer(page).press("Enter");
+  await page.getByText("There is no command and no flow /nothing.").waitFor({ state: "attached" });
+  assert.equal(await composer(page).inputValue(), "/nothing of that name");
+  await composer(page).fill("/c");
+  await page.getByRole("button", { name: "/clear" }).click();
+  await composer(page).press("Enter");
+  await page.getByText("Nothing was said yet.").waitFor();
+  assert.deepEqual(await messages(id), []);
   page.clean();
 });
 

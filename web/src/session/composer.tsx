@@ -15,12 +15,13 @@ import { commandOf, nameBegun } from "./command.ts";
 import { flowStart, offersOf, startedSet, type Offer } from "./flows.ts";
 import { ACCEPTS, imagesOf, type Images } from "./images.ts";
 import type { Opened } from "./open.ts";
+import { ordered, orderOffers } from "./orders.ts";
 import { draftKeep, draftOf, type Letter, type Outbox } from "./outbox.ts";
 import { Pickers } from "./pickers.tsx";
 import { Queue } from "./queue.tsx";
 import { isSheet, panelNow } from "./side/panel.tsx";
 import { Offers, Started } from "./started.tsx";
-import { answerer, plain } from "./text.ts";
+import { answerer, plain, programOf } from "./text.ts";
 import { words } from "./words.ts";
 
 /** Two presses of Escape are one order if they are no longer apart. */
@@ -54,13 +55,13 @@ function Thumbs({ images }: { images: Images }) {
   );
 }
 
-/** Flows that may be started here, read once a name is begun. */
+/** Commands, and flows that may be started here, which are read once a name is begun. */
 function useOffers(root: string | null, isDue: boolean): Offer[] {
   const offers = useSignal<Offer[]>([]);
   useEffect(() => {
     if (isDue) void offersOf(root).then((found) => void (offers.value = found));
   }, [isDue, root]);
-  return offers.value;
+  return [...orderOffers, ...offers.value];
 }
 
 /** As high as its text, up to the limit of the style. */
@@ -117,17 +118,19 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
   const begun = editing === null ? nameBegun(draft.value) : null;
   const offers = useOffers(session?.root ?? null, begun !== null);
   const starting = useRef(false);
-  /** False: there is no flow of that name. */
-  const start = async (): Promise<boolean> => {
-    const command = commandOf(draft.value), of = draft.value;
+  /** False: a program may know what this is. What was typed stays where nothing was done. */
+  const start = async (of: string): Promise<boolean> => {
+    const command = commandOf(of);
     if (command === null || session === null || images.images.value.length > 0) return false;
-    const answer = await flowStart(session, command.name, command.question);
-    if (answer === null) return false;
-    if ("code" in answer) say(shared.problem(answer)); // What was typed stays.
-    else {
-      startedSet(opened.id, (list) => [...list, answer]);
-      if (draft.value === of) draftSet("");
-    }
+    const { name, question } = command;
+    const said = await ordered(session, name, question, state.value.messages);
+    const flow = said === null ? await flowStart(session, name, question) : null;
+    if (flow !== null && !("code" in flow)) startedSet(opened.id, (list) => [...list, flow]);
+    if (said === null && flow === null && programOf(session) !== null) return false;
+    const problem = said ?? (flow === null ? words.noCommand(name)
+      : "code" in flow ? shared.problem(flow) : "");
+    if (problem !== "") say(problem);
+    else if (draft.value === of) draftSet("");
     return true;
   };
   const sendText = (): void => {
@@ -144,9 +147,9 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
     if (isEmpty || isUploading || starting.current) return;
     if (commandOf(draft.value) === null) return sendText();
     starting.current = true;
-    void start().then((isFlow) => {
+    void start(draft.value).then((isDone) => {
       starting.current = false;
-      if (!isFlow) sendText();
+      if (!isDone) sendText();
     });
   };
   const save = async (resend: boolean): Promise<void> => {
@@ -167,6 +170,7 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
     edit(null);
     field.current?.focus();
   };
+  const isQueued = editing !== null && state.value.queue.includes(editing.id);
   const isCovered = panelNow(seat) !== null && isSheet(seat);
   const pressed_ms = useRef(-Infinity);
   /** Escape destroys nothing: it leaves an edit that changed nothing, and stops at its second
@@ -196,7 +200,7 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
     } else if (event.key === "Enter" && !event.shiftKey && !event.altKey) {
       event.preventDefault();
       if (editing === null) send();
-      else void save(false);
+      else void save(!isQueued);
     } else if (event.key === "ArrowUp" && isEmpty && editing === null) {
       const { messages } = state.value;
       const last = messages[lastIndexOf(messages, isMine)];
@@ -224,7 +228,6 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
     if (!isTaken) say(words.outboxFull);
   };
   const name = session === null ? words.drover : answerer(session);
-  const isQueued = editing !== null && state.value.queue.includes(editing.id);
   return (
     <div class="composer" onDragOver={(event) => event.preventDefault()}
       onDrop={(event) => filesOf(event.dataTransfer?.files, event)}>
@@ -283,12 +286,15 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
             ) : (
               <>
                 <button onClick={cancel}>{words.cancel} <Hint of="stop" /></button>
+                <button class={isQueued ? "main" : ""} title={isQueued ? "" : words.saveAbout}
+                  onClick={() => void save(false)}>
+                  {words.save}
+                </button>
                 {isQueued ? null : (
-                  <button title={words.resendAbout} onClick={() => void save(true)}>
+                  <button class="main" title={words.resendAbout} onClick={() => void save(true)}>
                     {words.resend}
                   </button>
                 )}
-                <button class="main" onClick={() => void save(false)}>{words.save}</button>
               </>
             )}
           </span>

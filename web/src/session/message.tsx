@@ -1,5 +1,7 @@
 /** The rows of a conversation. */
-import { Copy, Ellipsis, GitFork, Link as LinkIcon, Pencil, Pin, PinOff } from "lucide-preact";
+import {
+  Copy, Ellipsis, GitFork, Link as LinkIcon, Pencil, Pin, PinOff, RotateCw,
+} from "lucide-preact";
 import { memo } from "preact/compat";
 
 import { post } from "../api/api.ts";
@@ -30,6 +32,10 @@ function Actions({ message, who }: { message: Message; who: string }) {
     if (answer.ok) seat.go(`/s/${answer.value.id}`);
     else say(shared.problem(answer.problem));
   };
+  const again = async (): Promise<void> => {
+    const answer = await post(`/messages/${message.id}/regenerate`, {});
+    if (!answer.ok) say(shared.problem(answer.problem));
+  };
   const [open, openSet] = useOpen(`${message.id}/actions`, false);
   const isPinned = pinned(seat, session).includes(message.id);
   const pin = async (): Promise<void> => {
@@ -54,6 +60,8 @@ function Actions({ message, who }: { message: Message; who: string }) {
       </button>
       {button(words.copy, Copy, () => void copy(plain(message), words.done.copy))}
       {mayWrite && message.role === "user" ? button(words.edit, Pencil, () => edit(message)) : null}
+      {mayWrite && message.role === "assistant"
+        ? button(words.answerAgain, RotateCw, () => void again()) : null}
       {mayWrite ? button(words.fork, GitFork, () => void fork()) : null}
       {button(isPinned ? words.unpin : words.pin, isPinned ? PinOff : Pin, () => void pin())}
       {button(words.link, LinkIcon, () => void copy(link, words.done.link))}

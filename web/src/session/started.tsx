@@ -66,16 +66,16 @@ export function Started({ session }: { session: string }) {
   );
 }
 
-const OFFERS_MAX = 6, ABOUT_MAX = 200;
+const OFFERS_MAX = 10, ABOUT_MAX = 200;
 
-/** Flows whose name begins with what was typed. */
+/** Commands and flows whose name begins with what was typed. */
 export function Offers({ offers, begun, take }: {
   offers: readonly Offer[]; begun: string; take(name: string): void;
 }) {
   const named = useNamed(), fitting = offers.filter(({ name }) => name.startsWith(begun));
   if (fitting.length === 0) return null;
   return (
-    <section class="queue offers" aria-label={named(words.flows)}>
+    <section class="queue offers" aria-label={named(words.offers)}>
       <ol>
         {fitting.slice(0, OFFERS_MAX).map(({ name, description }) => (
           <li key={name}>
