@@ -4,7 +4,7 @@
 // runs-with: web
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, afterEach, before, test } from "node:test";
 
@@ -229,6 +229,32 @@ test("Enter sends an edited message again, and lines with a slash are commands",
   await composer(page).press("Enter");
   await page.getByText("Nothing was said yet.").waitFor();
   assert.deepEqual(await messages(id), []);
+  page.clean();
+});
+
+test("a session gets another title, a place in the archive, is exported and deleted", async () => {
+  const id = await session({ title: "Once", root: desk.root });
+  await send(id, say("words"), 20);
+  const page = await opened(browser, desk, { target: `/s/${id}` });
+  const dialog = page.getByRole("dialog");
+  const press = async (name) => {
+    await page.getByRole("button", { name: "More …" }).click();
+    await dialog.getByRole("button", { name }).click();
+  };
+  await page.getByRole("button", { name: "More …" }).click();
+  await page.getByLabel("Title").fill("Then");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await page.locator("h1", { hasText: "Then" }).waitFor();
+  await press("Archive");
+  await page.locator(".top").getByText("archived").waitFor();
+  await press("Take out of the archive");
+  await page.locator(".top").getByText("archived").waitFor({ state: "detached" });
+  const saved = page.waitForEvent("download");
+  await press("Export as Markdown");
+  assert.match(readFileSync(await (await saved).path(), "utf8"), /words/);
+  await press("Delete …");
+  await dialog.locator('button.bad[aria-disabled="false"]').click();
+  await page.getByText("This session was deleted.").waitFor();
   page.clean();
 });
 

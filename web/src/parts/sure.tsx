@@ -29,13 +29,13 @@ export function Sure({ name, label, sure, onSure }: SureProps) {
   }, [step]);
   if (step === "idle") {
     return (
-      <button class="quiet" aria-label={label} onKeyDown={onceOnly}
+      <button type="button" class="quiet" aria-label={label} onKeyDown={onceOnly}
         onClick={() => stepSet("asked")}>{name}</button>
     );
   }
   // It would lose the focus if it were `disabled`.
   return (
-    <button ref={second} class="bad" aria-disabled={step !== "ready"}
+    <button ref={second} type="button" class="bad" aria-disabled={step !== "ready"}
       onBlur={() => stepSet("idle")} onClick={() => step === "ready" && onSure()}
       onKeyDown={(event) => {
         onceOnly(event);

@@ -1,8 +1,12 @@
 /** The head of a session: what it is, how it stands, what it used. */
+import { useState } from "preact/hooks";
+
 import { Brand } from "../parts/brand.tsx";
 import { useSeat } from "../router/router.ts";
 import { Hint } from "../shell/kbd.tsx";
+import { may } from "../state/me.ts";
 import type { SessionState } from "../state/session.ts";
+import { More } from "./more.tsx";
 import { panelNow, panelToggle } from "./side/panel.tsx";
 import { SessionStateOf } from "./state.tsx";
 import { answerer, price, titleOf } from "./text.ts";
@@ -27,6 +31,7 @@ function Context({ used, window: size }: { used: number; window: number }) {
 
 export function Top({ state, id }: { state: SessionState; id: string }) {
   const { session, turn } = state, seat = useSeat();
+  const [more, moreSet] = useState(false);
   return (
     <header class="top">
       <Brand id={id} />
@@ -45,6 +50,10 @@ export function Top({ state, id }: { state: SessionState; id: string }) {
       <a class="button quiet to-trace" href={`/s/${id}/trace`}>
         {words.trace} <Hint of="trace" />
       </a>
+      {may("run") ? (
+        <button class="quiet" onClick={() => moreSet(true)}>{words.more} …</button>
+      ) : null}
+      {more && session !== null ? <More session={session} close={() => moreSet(false)} /> : null}
       <button class="quiet to-panel" aria-expanded={panelNow(seat) !== null}
         onClick={() => panelToggle(seat)}>
         {words.timeline} <Hint of="panel" />

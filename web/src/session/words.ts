@@ -21,6 +21,13 @@ export const words = {
   gone: "This session cannot be shown",
   back: "All sessions",
   archived: "archived",
+  more: "More",
+  title: "Title",
+  toArchive: "Archive",
+  fromArchive: "Take out of the archive",
+  exportAs: (format: string) => `Export as ${format === "json" ? "JSON" : "Markdown"}`,
+  delete: "Delete …",
+  deleteSure: "Stops its turns and deletes it. Sure?",
   context: "context",
   contextOf: (used: number, window: number) =>
     `${count(used)} of ${count(window)} tokens of the context are used`,
