@@ -645,7 +645,7 @@ static void a_yes_lets_the_same_call_through(void **state) {
     }
 }
 
-/* What a program calls its members says nothing of which one matters. */
+/* Names of members say nothing of which one matters. */
 static void each_member_that_a_rule_can_name_is_judged(void **state) {
     static const char *const denied[] = {
         "{\"path\":\"/etc/x\"}",
