@@ -265,6 +265,9 @@ int64_t tx_now_ms(const struct tx *tx); /* Wall clock, the same for a whole grou
  * the monotonic one has counted since. What lies between two of these is a duration as long as the
  * daemon lives; between those of two daemons it is what the wall clock says. */
 int64_t tx_steady_ms(const struct tx *tx);
+/* In a write: the same for a time of the wall clock that a row has, whatever that clock was set to
+ * since; -1: the time is still to come. */
+int64_t tx_steady_of(const struct tx *tx, int64_t wall_ms);
 /* Marks a deletion whose bytes must not stay in files: STORE_SCRUB_S after the commit the log is
  * copied into the database and emptied; while a reader is in the way, again each second. A start
  * does the same once. A server's log is its own affair. */

@@ -22,6 +22,7 @@ void tx_set_time(struct tx *tx, int64_t wall_ms, uint64_t mono_ns) {
     tx->began_ns = mono_ns;
     tx->now_ms = wall_ms;
     tx->steady_ms = tx->steady_base_ms + (int64_t)(mono_ns / 1000000);
+    clocks_look(&tx->clocks, tx->now_ms, tx->steady_ms);
 }
 
 /* No mark of the current kind is added meanwhile: only those of later kinds may still come. */
@@ -321,6 +322,10 @@ int64_t tx_now_ms(const struct tx *tx) {
 
 int64_t tx_steady_ms(const struct tx *tx) {
     return tx->steady_ms;
+}
+
+int64_t tx_steady_of(const struct tx *tx, int64_t wall_ms) {
+    return clocks_steady_ms(&tx->clocks, wall_ms);
 }
 
 bool tx_slice_over(const struct tx *tx) {

@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "loop/world.h"
 #include "store/call.h"
+#include "store/clocks.h"
 #include "store/driver.h"
 #include "store/notes.h"
 #include "store/statements.h"
@@ -33,6 +34,7 @@ struct tx {
     uint64_t slice_ns;         /* Time after which tx_slice_over says so. */
     int64_t now_ms, steady_ms, epoch;
     int64_t steady_base_ms; /* Added to the monotonic clock to give `steady_ms`. */
+    struct clocks clocks;   /* Both clocks, since the store was opened. */
     unsigned rows_open;
     bool scrubs;    /* A function has called tx_scrub since this was last taken. */
     bool tried;     /* The function has called tx_try. */

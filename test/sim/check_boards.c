@@ -571,11 +571,15 @@ int64_t boards_find_by_hand(struct sim *sim) {
     return 0;
 }
 
-/* The task waits for a time hours from now, since the clock was set. */
+/* Since the clock was set, the agent cools down until a time hours from now, or the task waits for
+ * such a time because a client asked for it: no pause of the board's own is as long. */
 static bool waits_long(struct sim *sim, const struct model_task *task, const char *agent) {
     struct ask_number then = ask_number(sim_wall_ms(sim) + LONG_MS);
-    return rows_number(sim, "SELECT count(*) FROM tasks WHERE task = $1 AND not_before_ms > 0 + $2",
-                       TEXTS(task->id, then.text), 0) > 0 ||
+    struct ask_number pause = ask_number(BOARD_PAUSE_MAX_MS);
+    return rows_number(sim,
+                       "SELECT count(*) FROM tasks WHERE task = $1 AND not_before_ms > 0 + $2"
+                       " AND not_before_ms > changed_ms + $3",
+                       TEXTS(task->id, then.text, pause.text), 0) > 0 ||
            rows_number(sim,
                        "SELECT count(*) FROM agent_cools WHERE agent = $1 AND until_ms > 0 + $2",
                        TEXTS(agent, then.text), 0) > 0;

@@ -3,6 +3,8 @@
  *   always   an ended flow has no open step, no open question, no child that nobody asked to end
  *            a step that went back has forgotten what it came to
  *            no question, and no step of a batch, outlasts its time
+ *            a step times out when its time has passed since the last sign of life below it, by the
+ *            clock that nobody sets: not earlier, and not much later
  *            no two steps have one child
  *   end      of each flow: flows_judge
  *   rest     all flows end: one that does not says what its steps wait for
@@ -21,7 +23,7 @@
 #include "inside.h"
 #include "ops.h"
 
-enum { SHARE = 4, ORPHAN_MS = 15000, OVERDUE_MS = 15000, NESTED_STEPS = 4 };
+enum { SHARE = 4, ORPHAN_MS = 15000, OVERDUE_MS = 15000, EARLY_MS = 1000, NESTED_STEPS = 4 };
 
 #define ORPHAN_NS ((uint64_t)ORPHAN_MS * 1000 * 1000)
 
@@ -198,6 +200,88 @@ static void overdue_check(struct sim *sim, const struct sim_flow *flow, const ch
     }
 }
 
+/* --- Steps that time out ---------------------------------------------------------------------- */
+
+/* Last numbers of the streams of a run, and of its session if it is a turn. Each event there is a
+ * sign of life. */
+#define HEADS                                                                                      \
+    "COALESCE((SELECT m.head FROM streams m WHERE m.owner = r.owner AND m.name = 'run:' || r.run)" \
+    ", 0) + COALESCE((SELECT m.head FROM turns u JOIN sessions n ON n.id = u.session JOIN streams" \
+    " m ON m.owner = n.owner AND m.name = 'session:' || n.session WHERE u.run = r.id), 0)"
+#define WAITS                                                                                      \
+    "r.gate <> '' OR r.lane <> 0 OR r.state = 'waiting' OR EXISTS (SELECT 1 FROM approvals a "     \
+    "WHERE"                                                                                        \
+    " a.run = r.id AND a.answered_ms IS NULL) OR EXISTS (SELECT 1 FROM workflow_timers w WHERE"    \
+    " w.run = r.id AND w.state = 'pending')"
+/* Output of a command is a sign of life, too, and stands in no row. */
+#define PRINTS "r.kind NOT IN ('turn', 'agent', 'workflow', 'flow')"
+static const char signs_sql[] =
+    "WITH RECURSIVE tree (flow, place, version, child, id) AS ("
+    "SELECT s.run, s.place, s.version, s.child, s.child FROM flow_steps s WHERE s.child <> 0"
+    " AND s.status = 'running' AND s.phase = 'child' UNION ALL SELECT t.flow, t.place, t.version,"
+    " t.child, b.id FROM runs b JOIN tree t ON b.parent = t.id WHERE b.parent <> 0)"
+    " SELECT f.run, t.place, t.version, sum(CASE WHEN r.id = t.child THEN " HEADS " ELSE 0 END),"
+    " sum(" HEADS " + 1 + (SELECT count(*) + count(p.ended_ms) FROM spans p WHERE p.run = r.id)),"
+    " max(CASE WHEN " WAITS " OR " PRINTS " THEN 1 ELSE 0 END), w.step_timeout_ms FROM tree t"
+    " JOIN runs f ON f.id = t.flow JOIN flows w ON w.run = f.id JOIN runs r ON r.id = t.id"
+    " WHERE r.ended_ms IS NULL GROUP BY f.run, t.place, t.version, w.step_timeout_ms";
+
+static int64_t step_time_ms(const struct sim_flow *flow, int64_t at, int64_t of_flow_ms) {
+    const int64_t own_ms = flow->world.plans[at].timeout_ms;
+    return own_ms > 0 ? own_ms : of_flow_ms;
+}
+
+static void signs_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    struct sim_flow *flow = flow_by_run(sim, row->text[0]);
+    (void)ctx;
+    if (flow == NULL) {
+        return; /* The flow is beyond the table. */
+    }
+    const int64_t at = row->number[1], version = row->number[2];
+    struct sim_signs *signs = &flow->signs[at];
+    const bool opened = signs->life != sim_life(sim)->number;
+    if (opened || signs->version != version || signs->child != row->number[3]) {
+        signs->version = version;
+        signs->child = row->number[3];
+        signs->life = sim_life(sim)->number;
+        signs->child_ns = opened ? 0 : sim_now_ns(sim);
+    }
+    const bool waits = row->number[5] != 0;
+    overdue_check(sim, flow, "a step", &signs->below, waits ? -1 : (version << 32) + row->number[4],
+                  waits ? 0 : step_time_ms(flow, at, row->number[6]));
+}
+
+/* Steps that have timed out in this commit: columns run, place, version, time of the flow's. */
+static void timed_out_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    struct sim_flow *flow = flow_by_run(sim, row->text[0]);
+    (void)ctx;
+    struct sim_signs *signs = flow == NULL ? NULL : &flow->signs[row->number[1]];
+    if (flow == NULL || signs->version != row->number[2] - 1 ||
+        signs->life != sim_life(sim)->number) {
+        return;
+    }
+    const int64_t time_ms = step_time_ms(flow, row->number[1], row->number[3]);
+    const int64_t passed_ms = (int64_t)((sim_now_ns(sim) - signs->child_ns) / 1000000);
+    signs->version = 0;
+    if (signs->child_ns > 0 && passed_ms + EARLY_MS < time_ms) {
+        sim_fail(sim,
+                 "s%lld of %s has a time of %lld ms, and timed out %lld ms after a sign of "
+                 "life",
+                 (long long)row->number[1], flow->run, (long long)time_ms, (long long)passed_ms);
+    }
+}
+
+static void signs_look(struct sim *sim) {
+    ask_each(sim, signs_sql, NULL, signs_take, NULL);
+    ask_each(sim,
+             "SELECT r.run, s.place, s.version, f.step_timeout_ms FROM flow_steps s JOIN runs r ON"
+             " r.id = s.run JOIN flows f ON f.run = r.id WHERE s.phase = 'ending' OR"
+             " (s.status = 'timed_out' AND s.cause = 'timed_out')",
+             NULL, timed_out_take, NULL);
+}
+
+/* --- Batches, and runs ------------------------------------------------------------------------ */
+
 /* Columns: run, place, version, phase, rewinds of the steps that run; in the order of runs. */
 struct running {
     struct sim_flow *flow;
@@ -339,6 +423,9 @@ static void flows_noted(struct sim *sim, const struct run_row *row) {
 static void flows_committed(struct sim *sim) {
     if (noted) {
         flows_look(sim);
+    }
+    if (flows_of(sim)->count > 0) { /* A sign of life needs no note. */
+        signs_look(sim);
     }
     noted = false;
 }

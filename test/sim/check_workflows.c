@@ -25,12 +25,13 @@
 #include "flow_player.h"
 #include "flows.h"
 #include "inside.h"
+#include "jobs.h"
 #include "known.h"
 #include "ops.h"
 #include "provider.h"
 #include "workflows.h"
 
-enum { ORDER_MAX = 64 << 20 };
+enum { ORDER_MAX = 64 << 20, OVERDUE_MS = 15000 };
 
 /* Sum of the steps by which the wall clock was set back: timers go by the time that passed. */
 static int64_t workflows_set_back_ms;
@@ -638,6 +639,26 @@ static void timers_check(struct sim *sim) {
              NULL, timer_take, NULL);
 }
 
+/* A run has its whole time at most: since it began, and again since the daemon did, because between
+ * two lives the wall clock counts, which may be set. */
+static void overdue_check(struct sim *sim, struct workflow *workflow, const struct row_state *row) {
+    const unsigned life = sim_life(sim)->number;
+    const uint64_t full_ns = disk_full_ns(), held_ns = jobs_of(sim)->held_ns;
+    if (workflow->since_ns == 0 || workflow->life != life) {
+        workflow->life = life;
+        workflow->since_ns = sim_now_ns(sim);
+    }
+    uint64_t from_ns = workflow->since_ns > full_ns ? workflow->since_ns : full_ns;
+    from_ns = from_ns > held_ns ? from_ns : held_ns;
+    const int64_t passed_ms = (int64_t)((sim_now_ns(sim) - from_ns) / 1000000);
+    if (workflow->timeout_ms > 0 && !row->asked && !jobs_held(sim) &&
+        passed_ms > workflow->timeout_ms + OVERDUE_MS &&
+        sim_life_age_ms(sim) > (uint64_t)(workflow->timeout_ms + OVERDUE_MS)) {
+        sim_fail(sim, "%s has a time of %lld ms, and goes on after %lld ms", workflow->run,
+                 (long long)workflow->timeout_ms, (long long)passed_ms);
+    }
+}
+
 static void workflow_check(struct sim *sim, struct workflow *workflow) {
     struct row_state row;
     if (workflow->run[0] == '\0' || !row_state_read(sim, workflow->run, &row)) {
@@ -660,6 +681,9 @@ static void workflow_check(struct sim *sim, struct workflow *workflow) {
     }
     workflow->state = row.state;
     workflow->final = run_state_final(row.state);
+    if (row.state == RUN_RUNNING || row.state == RUN_WAITING) {
+        overdue_check(sim, workflow, &row);
+    }
     if (workflow->final && !workflow->judged) {
         workflow->judged = true;
         if (!workflow->deleting) { /* Else its steps may be gone already: the run goes last. */

@@ -26,6 +26,14 @@ struct sim_still {
     unsigned life;
     uint64_t since_ns;
 };
+/* Signs of life of the child of a step: their sums, and when this life of the daemon saw the last
+ * one. */
+struct sim_signs {
+    int64_t version, child; /* child: signs of the child itself. */
+    unsigned life;
+    uint64_t child_ns;
+    struct sim_still below; /* The same of all runs below the step. */
+};
 struct sim_flow {
     int64_t op;
     struct flow_world world;
@@ -34,6 +42,7 @@ struct sim_flow {
     struct sim_child children[FLOW_CHILDREN_MAX];
     size_t child_count;
     struct sim_still asked[WORLD_STEPS], batched[WORLD_BATCHES], ran;
+    struct sim_signs signs[WORLD_STEPS];
     int64_t timeout_ms;     /* Time of the run; 0: none. */
     struct sim_still began; /* life 0: not seen at its start. */
     bool deleting;          /* A delete was sent. */

@@ -143,7 +143,8 @@ static void limits_add(struct sim *sim, struct workflow *workflow, struct text *
         text_addf(text, ",\"concurrency\":%d", 1 + (int)sim_choose(sim, "concurrency", 3));
     }
     if (sim_chance(sim, "timeout?", 10)) {
-        text_addf(text, ",\"timeout_ms\":%d", 2000 + (int)sim_choose(sim, "timeout", 200000));
+        workflow->timeout_ms = 2000 + (int64_t)sim_choose(sim, "timeout", 200000);
+        text_addf(text, ",\"timeout_ms\":%lld", (long long)workflow->timeout_ms);
     }
     if (sim_chance(sim, "agent timeout?", 10)) {
         text_addf(text, ",\"agent_timeout_ms\":%d",

@@ -49,6 +49,9 @@ struct workflow {
     struct workflow *from;  /* That it resumes; NULL: none. */
     int64_t reuse_ms;       /* Age of results of any run that it may take over; 0: none. */
     int64_t wall_offset_ms; /* Wall clock at its submission. */
+    int64_t timeout_ms;     /* 0: none. */
+    unsigned life;          /* Life of the daemon that saw it run, */
+    uint64_t since_ns;      /* since then; 0: none has. */
     const char *model;      /* A literal. */
     enum told told;
     bool stopped, deleting;

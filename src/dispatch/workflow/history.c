@@ -190,7 +190,6 @@ struct workflow_load {
     char *label;                 /* Owned: of the run. */
     struct table open, reusable; /* Owned, with their struct prior. */
     struct why fault;            /* Why it cannot be started; empty: it can. */
-    int64_t deadline_ms;
     /* Set by notes meanwhile, on the loop: */
     bool stop;           /* The run ends once this is read: its agents may have working trees. */
     bool stale;          /* The history is outdated: it is read again. */
@@ -343,9 +342,6 @@ static struct err load_begin(struct tx *tx, struct workflow_load *load) {
         return err;
     }
     const struct run_row *run = &load->row.run;
-    /* The deadline was set when the run was requested: its time in the queue does not count. */
-    int64_t queued_ms = run->started_ms - run->made_ms;
-    load->deadline_ms = load->row.deadline_ms > 0 ? load->row.deadline_ms + queued_ms : 0;
     mem_free(load->label); /* An earlier read may have set it. */
     load->label = mem_copy(run->label.data, run->label.len);
     load_project(tx, run, load);
@@ -483,10 +479,9 @@ static void workflow_take_load(struct workflow *workflow, struct workflow_load *
         workflow->timers += call->kind == CALL_OF_TIMER;
         workflow->agents += call->kind == CALL_OF_AGENT;
     }
-    int64_t left_ms = load->deadline_ms - workflows__now_ms(workflow->workflows);
-    if (load->deadline_ms > 0 && !timer_runs(&workflow->deadline)) { /* A new worker moves none. */
+    if (load->row.left_ms >= 0 && !timer_runs(&workflow->deadline)) { /* A new worker moves none. */
         timer_start(workflow->workflows->options.loop, &workflow->deadline,
-                    left_ms > 0 ? (uint64_t)left_ms : 0, workflow_on_deadline);
+                    (uint64_t)load->row.left_ms, workflow_on_deadline);
     }
 }
 

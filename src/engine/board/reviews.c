@@ -21,8 +21,8 @@ bool reviews__find(struct tx *tx, const struct board_pick *pick, struct bytes re
     struct rows *rows = tx_resource_rows(
         tx, &task_resource,
         "owner = $1 AND project = $2 AND status = 'review' AND archived = 0 AND review_run = ''"
-        " AND rejections < $3 AND agent <> $4 AND not_before_ms <= $5"
-        " AND replace($6, task, '') = $6 ORDER BY priority DESC, id LIMIT 1",
+        " AND rejections < $3 AND agent <> $4 AND " TASK_IS_DUE(
+            "$5") " AND replace($6, task, '') = $6 ORDER BY priority DESC, id LIMIT 1",
         ARGS(arg_text(pick->owner), arg_text(pick->project), arg_int(BOARD_REJECTIONS_MAX),
              arg_text(reviewer), arg_int(tx_now_ms(tx)), arg_text(pick->busy)));
     if (!rows_step(rows) || !resource_row_read(&task_resource, rows, ret_task)) {

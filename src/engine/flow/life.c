@@ -5,6 +5,10 @@
  * of life are rows: the last event of a run or of its session, a span, a begin. Output of commands
  * stands in no row, so who performs the flow looks for that before (tx_flow_jobs).
  *
+ * Rows have times of the wall clock, and the time of a step passes by a clock that nobody sets: the
+ * store knows how the two differed (tx_steady_of). A time that is still to come was written by an
+ * earlier daemon, before the clock was set back, and says nothing.
+ *
  * Time in which something below waits is no time of the step: for a slot, a budget, a provider, a
  * person, or the end of a sleep() of its own. When that is over, its own event is the sign of life.
  */
@@ -34,10 +38,11 @@ enum { BELOW_MAX = 500 }; /* Runs that are looked at for one step. */
     "SELECT 1 FROM approvals a WHERE a.run = r.id AND a.answered_ms IS NULL) OR EXISTS ("          \
     "SELECT 1 FROM workflow_timers w WHERE w.run = r.id AND w.done_no = 0 AND w.kind = 'sleep'"    \
     " AND w.state = 'pending') THEN 1 ELSE 0 END"
-/* The last begin or end of a span of r; 0: none. */
+/* The last begin or end of a span of r; 0: none. Those at times that are to come are of a clock
+ * that was set back since, and would hide later ones. */
 #define LAST_SPAN                                                                                  \
     "COALESCE((SELECT max(COALESCE(p.ended_ms, p.started_ms)) FROM spans p"                        \
-    " WHERE p.run = r.id), 0)"
+    " WHERE p.run = r.id AND COALESCE(p.ended_ms, p.started_ms) <= $5), 0)"
 /* The last event of a stream; 0: none. */
 #define LAST_EVENT(owner, name)                                                                    \
     "COALESCE((SELECT e.at_ms FROM streams m JOIN events e ON e.stream = m.id AND e.seq = m.head"  \
@@ -56,32 +61,31 @@ static const char signs_sql[] =
 static const char jobs_sql[] =
     TREE "SELECT r.kind, r.run || '.' || CAST(r.attempt AS TEXT)" FROM_TREE " WHERE r.gate = ''";
 
-/* Latest sign of life that rows have, by the wall clock; now, while something below waits. */
+/* Latest sign of life that rows have, by the steady clock; now, while something below waits. */
 static int64_t signs_read(struct tx *tx, const struct flow_state *state, size_t at) {
-    int64_t alive_ms = 0;
+    int64_t alive_ms = -1;
     AUTO(rows_release)
     struct rows *rows = tx_rows(tx, signs_sql,
                                 ARGS(arg_int(state->run.id), arg_int((int64_t)at),
-                                     arg_int(state->flow.steps[at].version), arg_int(BELOW_MAX)));
-    while (alive_ms < tx_now_ms(tx) && rows_step(rows)) {
+                                     arg_int(state->flow.steps[at].version), arg_int(BELOW_MAX),
+                                     arg_int(tx_now_ms(tx))));
+    while (alive_ms < tx_steady_ms(tx) && rows_step(rows)) {
         for (int column = 1; column <= 4; column++) {
-            const int64_t sign_ms = rows_int(rows, column);
+            const int64_t sign_ms = tx_steady_of(tx, rows_int(rows, column));
             alive_ms = sign_ms > alive_ms ? sign_ms : alive_ms;
         }
-        alive_ms = rows_int(rows, 0) != 0 ? tx_now_ms(tx) : alive_ms;
+        alive_ms = rows_int(rows, 0) != 0 ? tx_steady_ms(tx) : alive_ms;
     }
     return alive_ms;
 }
 
 /* The row keeps it: else each later round would take the time for passed again. */
 static void step_revive(struct tx *tx, struct flow_state *state, size_t at, int64_t alive_ms) {
-    const int64_t age_ms = tx_now_ms(tx) - alive_ms;
-    const int64_t steady_ms = tx_steady_ms(tx) - (age_ms > 0 ? age_ms : 0);
     struct flow_step *step = &state->flow.steps[at];
-    if (alive_ms > 0 && steady_ms > step->changed_ms) {
-        step->changed_ms = steady_ms;
+    if (alive_ms > step->changed_ms) {
+        step->changed_ms = alive_ms < tx_steady_ms(tx) ? alive_ms : tx_steady_ms(tx);
         tx_do(tx, "UPDATE flow_steps SET changed_ms = $3 WHERE run = $1 AND place = $2",
-              ARGS(arg_int(state->run.id), arg_int((int64_t)at), arg_int(steady_ms)));
+              ARGS(arg_int(state->run.id), arg_int((int64_t)at), arg_int(step->changed_ms)));
     }
 }
 
@@ -93,7 +97,8 @@ void flows__revive(struct tx *tx, struct flow_state *state, const struct flow_du
         int64_t alive_ms = signs_read(tx, state, i);
         for (size_t s = 0; s < due->count; s++) {
             const struct flow_sign *sign = &due->signs[s];
-            alive_ms = sign->at == i && sign->at_ms > alive_ms ? sign->at_ms : alive_ms;
+            const int64_t sign_ms = sign->at == i ? tx_steady_of(tx, sign->at_ms) : -1;
+            alive_ms = sign_ms > alive_ms ? sign_ms : alive_ms;
         }
         step_revive(tx, state, i, alive_ms);
     }

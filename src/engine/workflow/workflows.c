@@ -144,6 +144,13 @@ struct err tx_workflow_again(struct tx *tx, const struct run_row *again,
 
 /* --- Taken up --------------------------------------------------------------------------------- */
 
+/* The deadline was set when the run was requested. Time in the queue does not count, and what
+ * passed since the start is known without that clock, but for lives of earlier daemons. */
+static int64_t left_ms(const struct tx *tx, const struct run_row *run, int64_t deadline_ms) {
+    const int64_t left_ms = deadline_ms - run->made_ms - runs__took_ms(tx, run);
+    return deadline_ms == 0 ? -1 : left_ms > 0 ? left_ms : 0;
+}
+
 struct err tx_workflow_find(struct tx *tx, struct bytes run, bool *ret_found,
                             struct workflow_row *ret_row) {
     *ret_found = runs__load(tx, run, &ret_row->run);
@@ -161,7 +168,7 @@ struct err tx_workflow_find(struct tx *tx, struct bytes run, bool *ret_found,
         ret_row->resumed_from = rows_int(rows, 0);
         ret_row->lines = rows_int(rows, 1);
         ret_row->crashes = rows_int(rows, 2);
-        ret_row->deadline_ms = rows_int(rows, 3);
+        ret_row->left_ms = left_ms(tx, &ret_row->run, rows_int(rows, 3));
         ret_row->script = rows_copy(rows, 4);
     }
     return tx_error(tx);

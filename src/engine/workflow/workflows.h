@@ -74,7 +74,8 @@ struct workflow_row {
     struct run_row run;
     struct bytes script;  /* Its text. */
     int64_t resumed_from; /* run_row.id; 0: none. */
-    int64_t lines, crashes, deadline_ms;
+    int64_t lines, crashes;
+    int64_t left_ms; /* Rest of the time that it has since its start; -1: it has no limit. */
 };
 /* Texts live in the transaction's arena. *ret_found false: there is none of that name. */
 MUST_CHECK struct err tx_workflow_find(struct tx *tx, struct bytes run, bool *ret_found,
