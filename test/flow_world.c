@@ -306,8 +306,6 @@ static bool counts_allow(const struct counts *counts, enum flow_trigger trigger)
         return all == 0 || counts->completed + counts->passed > 0;
     case FLOW_ALL_DONE:
         return true;
-    case FLOW_NONE_FAILED:
-        return all == 0 || (counts->lost == 0 && counts->completed > 0);
     default:
         return counts->lost == 0;
     }
@@ -381,7 +379,7 @@ bool world_tolerates(const struct flow_world *world, size_t at) {
             tolerant += is_tolerant(plan->trigger) || is_tolerant(world->join) ? 1 : 0;
         }
     }
-    return behind > 0 && tolerant == behind;
+    return behind > 0 && tolerant == behind && world->plans[at].kind != FLOW_KIND_SWITCH;
 }
 
 bool world_judge(struct flow_world *world) {

@@ -38,6 +38,15 @@ test("a question that could not be asked is refused at the start; any words can 
     assert.equal((await ended(turns, run)).state, "failed");
   });
 
+test("a switch without cases chooses its default", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  written(turns, "plain", flow(`
+    { id: "which", kind: "switch", defaultBranch: ["next"] },
+    { id: "next", kind: "code", run: () => "went on" }`));
+  const flowRun = await ended(turns, await started(turns, "plain", "x"));
+  assert.deepEqual([flowRun.state, stepOf(flowRun, "next").result], ["succeeded", "went on"]);
+});
+
 test("code that waits for an agent holds no other step up", LIMIT, async (t) => {
   const turns = await Turns.open(t);
   written(turns, "code", flow(`

@@ -60,6 +60,65 @@ static void each_of_500_ids_is_found(void **state) {
     assert_string_equal(why.text, "step 's17': its \"id\" stands twice");
 }
 
+static void a_flow_has(const char *members, const char *sentence) {
+    AUTO(text_done) struct text json = text_up_to(1000);
+    AUTO(json_release) json_t *root = NULL;
+    struct why why = {""};
+    text_addf(&json, "{\"steps\":[],%s}", members);
+    assert_false(err_failed(json_parse_wrapped(text_bytes(&json), &root, NULL)));
+    assert_int_equal(err_failed(flow_check(root, &why)), sentence[0] != '\0');
+    assert_string_equal(why.text, sentence);
+}
+
+static void members_of_a_flow_that_it_has_not_are_refused(void **state) {
+    (void)state;
+    a_flow_has("\"name\":\"a\",\"render\":" F ",\"output\":" F ",\"fail_fast\":false", "");
+    a_flow_has("\"rendr\":" F, "a flow has no \"rendr\"; did you mean \"render\"?");
+    a_flow_has("\"render\":5", "\"render\" of the flow must be a function");
+    a_flow_has("\"description\":" F, "\"description\" of the flow must be a text");
+}
+
+/* Reads steps and lets them begin. */
+static struct flow_end first_round(const char *steps, json_t **ret_root, struct flow *ret_flow) {
+    AUTO(text_done) struct text json = text_up_to(64 << 10);
+    struct why why = {""};
+    text_addf(&json, "{\"steps\":[%s]}", steps);
+    assert_false(err_failed(json_parse_wrapped(text_bytes(&json), ret_root, NULL)));
+    assert_false(err_failed(flow_read(*ret_root, ret_flow, &why)));
+    return flow_round(ret_flow);
+}
+
+static void steps_that_are_not_wanted_satisfy_every_rule(void **state) {
+    AUTO(json_release) json_t *root = NULL;
+    AUTO(flow_free) struct flow flow = {0};
+    (void)state;
+    (void)first_round("{\"id\":\"a\",\"kind\":\"code\",\"run\":" F ",\"when\":" F "},"
+                      "{\"id\":\"b\",\"kind\":\"code\",\"run\":" F ",\"deps\":[\"a\"],"
+                      "\"trigger_rule\":\"none_failed_min_one_success\"}",
+                      &root, &flow);
+    assert_int_equal(flow_trigger_met(&flow, 1), FLOW_WAITS);
+    flow_exclude(&flow, 0);
+    assert_int_equal(flow_trigger_met(&flow, 1), FLOW_MET);
+}
+
+static void a_switch_that_throws_fails_the_run_whatever_waits_for_it(void **state) {
+    AUTO(json_release) json_t *root = NULL;
+    AUTO(flow_free) struct flow flow = {0};
+    (void)state;
+    (void)first_round("{\"id\":\"s\",\"kind\":\"switch\"},"
+                      "{\"id\":\"b\",\"kind\":\"code\",\"run\":" F ",\"deps\":[\"s\"],"
+                      "\"trigger_rule\":\"all_done\"}",
+                      &root, &flow);
+    assert_int_equal(flow.steps[0].phase, FLOW_AT_CASES);
+    assert_true(flow_answered(&flow, 0,
+                              &(struct flow_answer){.version = flow.steps[0].version,
+                                                    .phase = FLOW_AT_CASES,
+                                                    .said = FLOW_SAID_THREW}));
+    const struct flow_end end = flow_round(&flow);
+    assert_int_equal(end.how, FLOW_FAILS);
+    assert_int_equal(end.step, 0);
+}
+
 static void a_flow_that_cannot_be_run_is_refused_with_its_place(void **state) {
     (void)state;
     flow_is("{\"id\":\"a\",\"kind\":\"code\",\"run\":" F "}", "");
@@ -747,6 +806,9 @@ int main(void) {
         cmocka_unit_test(named_approvers_are_asked_again_by_any_way_to_a_step_after_them),
         cmocka_unit_test(an_approval_is_asked_again_when_its_yes_was_for_something_else),
         cmocka_unit_test(each_of_500_ids_is_found),
+        cmocka_unit_test(members_of_a_flow_that_it_has_not_are_refused),
+        cmocka_unit_test(steps_that_are_not_wanted_satisfy_every_rule),
+        cmocka_unit_test(a_switch_that_throws_fails_the_run_whatever_waits_for_it),
         cmocka_unit_test(a_flow_that_cannot_be_run_is_refused_with_its_place),
         cmocka_unit_test(random_flows_end_as_the_model_says),
         cmocka_unit_test(an_agent_is_tried_again_after_a_pause_until_no_try_is_left),

@@ -225,9 +225,9 @@ static void a_rejection_leads_back_and_an_approval_on(void **state) {
     assert_false(flow.late);
     assert_int_equal(runs_get(*state, flow.run).row.state, RUN_SUCCEEDED);
     const struct runs_events events = runs_events(*state, flow.run);
-    assert_non_null(strstr(events.text,
-                           "\"run_status\":\"completed\",\"cause\":\"completed\","
-                           "\"note\":null,\"report\":\"all is well\",\"artifact\":null};"));
+    assert_non_null(strstr(events.text, "\"run_status\":\"completed\",\"cause\":null,"
+                                        "\"run_cause\":\"completed\",\"note\":null,\"report\":"
+                                        "\"all is well\",\"artifact\":null};"));
     assert_int_equal(runs_count(*state, "SELECT count(*) FROM flow_steps WHERE result LIKE"
                                         " '{\"approved\":true,\"by\":\"ann\",%'"),
                      1);
@@ -249,6 +249,12 @@ static void a_step_that_throws_fails_the_run_and_ends_the_others(void **state) {
     assert_int_equal(row.row.state, RUN_FAILED);
     assert_int_equal(row.row.cause, CAUSE_STEP_FAILED);
     assert_string_equal(row.note, "step 'b' threw: TypeError: x");
+    const struct runs_events events = runs_events(*state, flow.run);
+    const char *failed = strstr(events.text, "\"step_id\":\"b\",\"status\":\"failed\"");
+    const char *ended = strstr(events.text, "\"step_id\":\"a\",\"status\":\"cancelled\"");
+    assert_true(failed != NULL && ended != NULL && failed < ended); /* The cause, and then this. */
+    assert_non_null(strstr(events.text, "\"run_status\":\"failed\",\"cause\":\"threw\","
+                                        "\"run_cause\":\"step_failed\""));
 }
 
 static struct err damage_tx(struct tx *tx, void *ctx) {

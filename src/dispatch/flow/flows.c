@@ -466,7 +466,9 @@ static void step_do(struct flow_run *run, size_t at) {
         evaluator_drop(run->evaluator, hand->evaluation);
     }
     *hand = (struct flow_hand){.version = seen->version};
-    if (phase_evaluates(seen->phase)) {
+    if (seen->phase == FLOW_AT_CASES && run->flow.steps[at].case_count == 0) {
+        (void)tell_new(run, at, FLOW_SAID_VALUE); /* The default. */
+    } else if (phase_evaluates(seen->phase)) {
         step_ask(run, at);
     } else if (seen->phase == FLOW_AT_OUTPUT) {
         struct flow_order *order = flow_run__order_new(run, ORDER_OUTPUT, at);

@@ -153,7 +153,8 @@ static void on_described(void *ctx, json_t *description) {
     struct flow_start *start = ctx;
     AUTO(flow_free) struct flow flow = {0};
     struct why fault = {""};
-    struct err err = flow_read(description, &flow, &fault);
+    struct err err = flow_check(description, &fault);
+    err = err_failed(err) ? err : flow_read(description, &flow, &fault);
     err = err_failed(err) ? err : json_write(description, &start->described);
     if (err_failed(err)) {
         why_set(&start->why, "%s: %s", start->script.entry.file,

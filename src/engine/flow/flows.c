@@ -607,7 +607,10 @@ static void last_event(struct tx *tx, const struct run_row *run, const struct fl
         text_add_member(&data, "status", bytes_of(flow_status_names[step->status]));
     }
     text_add_member(&data, "run_status", bytes_of(run_status_name(run)));
-    text_add_member(&data, "cause", bytes_of(run_cause_name(run->cause)));
+    text_add_member_or_null(
+        &data, "cause",
+        bytes_of(state->flow.count > 0 ? flow_cause_names[state->flow.steps[at].cause] : ""));
+    text_add_member(&data, "run_cause", bytes_of(run_cause_name(run->cause)));
     text_add_member_or_null(&data, "note", run->note);
     const size_t len = utf8_cut(state->report, EVENT_MAX / 8); /* As JSON it may be longer. */
     text_add_member(&data, "report", (struct bytes){state->report.data, len});

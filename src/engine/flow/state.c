@@ -350,11 +350,26 @@ static void step_changed(struct tx *tx, struct flow_state *state, size_t at) {
     step->went_back = false;
 }
 
-static void steps_changed(struct tx *tx, struct flow_state *state) {
-    for (size_t i = 0; i < state->flow.count && !err_failed(tx_error(tx)); i++) {
-        if (state->flow.steps[i].version != state->had[i].version) {
-            step_changed(tx, state, i);
+/* The step that changed first after `change`; FLOW_NONE: none did. */
+static size_t changed_next(const struct flow_state *state, int64_t change) {
+    size_t next = FLOW_NONE;
+    for (size_t i = 0; i < state->flow.count; i++) {
+        const struct flow_step *step = &state->flow.steps[i];
+        if (step->version != state->had[i].version && step->change > change &&
+            (next == FLOW_NONE || step->change < state->flow.steps[next].change)) {
+            next = i;
         }
+    }
+    return next;
+}
+
+/* In the order of the changes, so that no event stands before that of its cause. */
+static void steps_changed(struct tx *tx, struct flow_state *state) {
+    int64_t change = 0;
+    for (size_t at = changed_next(state, change); at != FLOW_NONE && !err_failed(tx_error(tx));
+         at = changed_next(state, change)) {
+        change = state->flow.steps[at].change;
+        step_changed(tx, state, at);
     }
 }
 

@@ -60,7 +60,7 @@ static struct err step_refuse(const struct flow_step *step, struct why *why, con
 }
 
 /* Members of a step: their form, and the kinds of step in which they stand. */
-enum member_form { A_FUNCTION, A_TEXT, A_COUNT, A_LIST, AN_OBJECT };
+enum member_form { A_FUNCTION, A_TEXT, A_COUNT, A_LIST, AN_OBJECT, A_BOOLEAN, WORDS };
 #define KIND(kind) (1U << FLOW_KIND_##kind)
 enum { ALL_KINDS = (1U << FLOW_KIND_COUNT) - 1 };
 static const struct member {
@@ -108,6 +108,10 @@ static bool member_fits(const json_t *value, enum member_form form) {
         return json_is_array(value);
     case AN_OBJECT:
         return json_is_object(value) && !is_function(value);
+    case A_BOOLEAN:
+        return json_is_boolean(value);
+    case WORDS:
+        return json_is_string(value);
     }
     return false;
 }
@@ -118,6 +122,8 @@ static const char *const form_names[] = {
     [A_COUNT] = "a whole number, 0 or more",
     [A_LIST] = "a list",
     [AN_OBJECT] = "an object",
+    [A_BOOLEAN] = "true or false",
+    [WORDS] = "a text",
 };
 
 static bool member_is_for(const struct member *member, const struct flow_step *step) {
@@ -219,10 +225,8 @@ static struct err needs_check(const struct flow_step *step, struct why *why) {
     case FLOW_KIND_AGENT:
     case FLOW_KIND_CODE:
         return runs ? ERR_OK : step_refuse(step, why, "it needs a function \"run\"");
-    case FLOW_KIND_SWITCH:
-        return json_array_size(json_object_get(step->json, "cases")) > 0
-                   ? ERR_OK
-                   : step_refuse(step, why, "it needs \"cases\": at least one");
+    case FLOW_KIND_SWITCH: /* Without cases its default is chosen. */
+        return ERR_OK;
     case FLOW_KIND_COMMAND:
         return runs || json_object_get(step->json, "command") != NULL
                    ? ERR_OK
@@ -532,6 +536,48 @@ static struct err rewind_read(struct flow *flow, size_t at, struct why *why) {
     return step->rewind_to != FLOW_NONE && flow_comes_after(flow, step->rewind_to, at)
                ? ERR_OK
                : step_refuse(step, why, "\"rewind_to\" must name a step that it comes after");
+}
+
+/* --- Members of the whole --------------------------------------------------------------------- */
+
+static const struct flow_member {
+    const char *name;
+    enum member_form form;
+} flow_members[] = {
+    {"name", WORDS},          {"description", WORDS}, {"steps", A_LIST},
+    {"render", A_FUNCTION},   {"output", A_FUNCTION}, {"batchConfig", AN_OBJECT},
+    {"fail_fast", A_BOOLEAN}, {"texts", AN_OBJECT}, /* The worker's: functions as they are written. */
+};
+
+static struct err flow_member_refuse(struct bytes name, struct why *why) {
+    struct suggest suggest;
+    suggest_begin(&suggest, name.data);
+    for (size_t i = 0; i < COUNT_OF(flow_members); i++) {
+        suggest_offer(&suggest, flow_members[i].name);
+    }
+    const char *near = suggest_best(&suggest);
+    return err_why(why, ERR_BAD_FLOW, "a flow has no \"%.*s\"%s%s%s",
+                   (int)(name.len < FLOW_ID_MAX ? name.len : FLOW_ID_MAX), name.data,
+                   near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
+                   near != NULL ? "\"?" : "");
+}
+
+struct err flow_check(const json_t *json, struct why *why) {
+    for (struct json_member at = json_first(json); at.value != NULL; at = json_next(at)) {
+        const struct flow_member *member = flow_members;
+        while (member < flow_members + COUNT_OF(flow_members) &&
+               !bytes_equal(bytes_of(member->name), at.key)) {
+            member++;
+        }
+        if (member == flow_members + COUNT_OF(flow_members)) {
+            return flow_member_refuse(at.key, why);
+        }
+        if (!member_fits(at.value, member->form)) {
+            return err_why(why, ERR_BAD_FLOW, "\"%s\" of the flow must be %s", member->name,
+                           form_names[member->form]);
+        }
+    }
+    return ERR_OK;
 }
 
 /* --- The whole -------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@ static const unsigned edges[FLOW_STATUS_COUNT] = {
 
 static void step_phase(struct flow *flow, struct flow_step *step, enum flow_phase phase) {
     step->phase = phase;
+    step->change = ++flow->changes;
     step->changed_ms = flow->now_ms;
     step->version++;
 }
@@ -63,13 +64,7 @@ static enum flow_met census_meets(const struct census *census, enum flow_trigger
                                                          : FLOW_NEVER;
     case FLOW_ALL_DONE:
         return settled ? FLOW_MET : FLOW_WAITS;
-    case FLOW_NONE_FAILED:
-        if (census->lost > 0) {
-            return FLOW_NEVER;
-        }
-        return !settled                                       ? FLOW_WAITS
-               : census->completed > 0 || census->passed == 0 ? FLOW_MET
-                                                              : FLOW_NEVER;
+    case FLOW_NONE_FAILED: /* Passed ones satisfy as a success does, so that this is the same. */
     case FLOW_ALL_SUCCESS:
     case FLOW_TRIGGER_COUNT:
         break;
@@ -125,6 +120,9 @@ static bool trigger_tolerates(enum flow_trigger trigger) {
 
 bool flow_failure_tolerated(const struct flow *flow, size_t failed) {
     size_t dependents = 0;
+    if (flow->steps[failed].kind == FLOW_KIND_SWITCH) { /* Nobody knows which steps are wanted. */
+        return false;
+    }
     for (size_t i = 0; i < flow->count; i++) {
         const struct flow_step *step = &flow->steps[i];
         for (size_t d = 0; d < step->dep_count; d++) {
