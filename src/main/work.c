@@ -550,6 +550,7 @@ static void flows_begin(struct work *work) {
                                        .cpu_ms = serve->script_cpu_ms,
                                        .memory_mb = serve->script_memory >> 20,
                                        .workers_max = serve->workers_max,
+                                       .at_once = serve->flow_steps,
                                        .step_timeout_ms = serve->flow_step_ms,
                                        .data_dir = work->processes.data_dir,
                                        .umask = work->options.umask,

@@ -161,6 +161,28 @@ test("a step lives as long as something below it moves, and times out after that
     await nothingRuns(turns);
   });
 
+test("a step waits for a place and says so; who waits for a person gives its place back", LIMIT,
+  async (t) => {
+    const turns = await open(t, "--flow-steps", "1");
+    written(turns, "asks", flow("asks", '{ id: "person", kind: "approval", prompt: "Go on?" }',
+      'render: () => "yes"'));
+    written(turns, "outer", flow("outer", `
+      { id: "deep", kind: "flow", flow: "asks" },
+      { id: "next", kind: "command", command: "while ! test -e go; do sleep 0.1; done" },
+      { id: "last", kind: "command", command: "true" }`,
+    'render: () => "done"'));
+    const outer = await started(turns, "outer", "x");
+    await until("the second step has the place of the first", async () =>
+      stepOf(await flowOf(turns, outer), "next").status === "running");
+    const last = stepOf(await flowOf(turns, outer), "last");
+    assert.deepEqual([last.status, last.note],
+      ["blocked", "1 steps of a flow run at once (--flow-steps of the daemon)"]);
+    writeFileSync(path.join(turns.root, "go"), "");
+    const { items: [question] } = await turns.get("/approvals");
+    await turns.ask("POST", `/approvals/${question.id}`, { decision: "allow" });
+    assert.equal((await ended(turns, outer)).state, "succeeded");
+  });
+
 test("time in which something below waits for a person or a slot is no time of the step", LIMIT,
   async (t) => {
     const turns = await open(t, "--flow-step-timeout", "3", "--max-jobs", "1");

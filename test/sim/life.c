@@ -148,6 +148,7 @@ void life_options(struct sim *sim, struct serve_options *serve) {
         .workflows_max = (int64_t)(sim_hash(seed, 0, "workflows_max", 0) % 4),
         .agents = (int64_t)(1 + sim_hash(seed, 0, "agents", 0) % 6),
         .agent_stuck_ms = 600000,
+        .flow_steps = 1 + (int64_t)(sim_hash(seed, 0, "flow_steps", 0) % 16),
         .flow_step_ms = 300000,
         .script_cpu_ms = 2000,
         .script_memory = 64 << 20,

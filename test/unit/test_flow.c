@@ -101,6 +101,26 @@ static void steps_that_are_not_wanted_satisfy_every_rule(void **state) {
     assert_int_equal(flow_trigger_met(&flow, 1), FLOW_MET);
 }
 
+static void a_child_that_waits_for_a_person_gives_its_place_back(void **state) {
+    AUTO(json_release) json_t *root = NULL;
+    AUTO(flow_free) struct flow flow = {0};
+    (void)state;
+    (void)first_round("{\"id\":\"a\",\"kind\":\"command\",\"command\":\"a\"},"
+                      "{\"id\":\"b\",\"kind\":\"command\",\"command\":\"b\",\"when\":" F "}",
+                      &root, &flow);
+    flow.at_once = 1;
+    assert_true(flow_answered(&flow, 1,
+                              &(struct flow_answer){.version = flow.steps[1].version,
+                                                    .phase = FLOW_AT_WHEN,
+                                                    .said = FLOW_SAID_YES}));
+    (void)flow_round(&flow);
+    assert_int_equal(flow.steps[1].phase, FLOW_AT_READY);
+    assert_int_equal(flow_lack(&flow, 1), FLOW_LACKS_PLACE);
+    flow.steps[0].asks = true;
+    (void)flow_round(&flow);
+    assert_int_equal(flow.steps[1].phase, FLOW_AT_CHILD);
+}
+
 static void a_switch_that_throws_fails_the_run_whatever_waits_for_it(void **state) {
     AUTO(json_release) json_t *root = NULL;
     AUTO(flow_free) struct flow flow = {0};
@@ -808,6 +828,7 @@ int main(void) {
         cmocka_unit_test(each_of_500_ids_is_found),
         cmocka_unit_test(members_of_a_flow_that_it_has_not_are_refused),
         cmocka_unit_test(steps_that_are_not_wanted_satisfy_every_rule),
+        cmocka_unit_test(a_child_that_waits_for_a_person_gives_its_place_back),
         cmocka_unit_test(a_switch_that_throws_fails_the_run_whatever_waits_for_it),
         cmocka_unit_test(a_flow_that_cannot_be_run_is_refused_with_its_place),
         cmocka_unit_test(random_flows_end_as_the_model_says),

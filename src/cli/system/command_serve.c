@@ -120,6 +120,9 @@ static const struct flag serve_flags[] = {
                 "Run at most N agents of a workflow at once."),
     SETTING_INT("agent-stuck", "AGENT_STUCK", "SECONDS", 1, 86400, "330",
                 "Retry an agent's call whose model is silent for this long, up to twice."),
+    SETTING_INT(
+        "flow-steps", "FLOW_STEPS", "N", 1, 500, "16",
+        "Run at most N steps of a flow at once; those that wait for a person do not count."),
     SETTING_INT("flow-step-timeout", "FLOW_STEP_TIMEOUT", "SECONDS", 0, 31536000, "300",
                 "Stop a step of a flow that shows no life this long; 0: never."),
     SETTING_INT("script-cpu", "SCRIPT_CPU", "MS", 10, 600000, "5000",
@@ -251,6 +254,7 @@ static struct serve_options options_of(const struct args *args) {
         .workflows_max = args_int(args, "workflow-max-runs", 0),
         .agents = args_int(args, "agents", 0),
         .agent_stuck_ms = args_int(args, "agent-stuck", 0) * 1000,
+        .flow_steps = args_int(args, "flow-steps", 0),
         .flow_step_ms = args_int(args, "flow-step-timeout", 0) * 1000,
         .script_cpu_ms = args_int(args, "script-cpu", 0),
         .script_memory = args_int(args, "script-memory", 0),

@@ -57,6 +57,7 @@ struct serve_options {
     const char *workflow_budget; /* Of those that are given none: limits as JSON; NULL: none. */
     int64_t agents;              /* Of one workflow, at once. */
     int64_t agent_stuck_ms;      /* How long one may say nothing. */
+    int64_t flow_steps;          /* Steps of a flow at once. */
     int64_t flow_step_ms;        /* The same of a step of a flow; 0: for ever. */
     int64_t script_cpu_ms;       /* Of a script, between two waits. */
     int64_t script_memory;       /* Of a script, bytes. */

@@ -29,6 +29,7 @@ struct flows_options {
     const struct spool *spool; /* Output of commands. */
     int64_t cpu_ms, memory_mb; /* For a function. */
     int64_t workers_max;       /* As of struct workflows_limits. */
+    int64_t at_once;           /* Steps of one flow at once; 0: as rules/flow/flow.h has it. */
     int64_t step_timeout_ms;   /* As of struct flow_new. */
     const char *data_dir;      /* Never written to by a flow, */
     unsigned umask;            /* and the umask of files that are. */

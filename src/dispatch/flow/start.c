@@ -84,6 +84,9 @@ MUST_CHECK static struct err spec_write(struct flow_start *start, struct bytes n
     if (start->spec.programs != NULL) {
         text_add_member(text, "path", bytes_of(start->spec.programs));
     }
+    if (start->flows->options.at_once > 0) {
+        text_add_member_int(text, "at_once", start->flows->options.at_once);
+    }
     text_add_member_or_null(text, "resumed_from", text_bytes(&start->old.texts[FLOW_SOURCE_RUN]));
     text_add_name(text, "input");
     text_add(text, text_bytes(&start->input).data, start->input.len);

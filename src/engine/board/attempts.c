@@ -54,17 +54,16 @@ static int64_t slots_used(struct tx *tx, const struct board *board, struct bytes
 /* --- A task for an agent ---------------------------------------------------------------------- */
 
 /* $5: words of the agent, each between line ends; $6: tasks at hand. */
+#define IS_DUE TASK_IS_DUE("$3")
 #define READY                                                                                      \
     "owner = $1 AND project = $2 AND status = 'pending' AND archived = 0 AND open_attempt = 0"     \
-    " AND " TASK_IS_DUE(                                                                           \
-        "$3") " AND assignee IN ('', $4)"                                                          \
-              " AND (capability = '' OR replace($5, '\n' || capability || '\n', '') <> $5)"        \
-              " AND (lane = '' OR NOT EXISTS (SELECT 1 FROM tasks l WHERE l.owner = $1 AND "       \
-              "l.project = $2"                                                                     \
-              " AND l.status IN ('claimed', 'working') AND l.lane = tasks.lane))"                  \
-              " AND NOT EXISTS (SELECT 1 FROM task_needs n JOIN tasks o ON o.id = n.needs WHERE"   \
-              " n.task = tasks.id AND n.waived_by = '' AND o.status <> 'done')"                    \
-              " AND replace($6, task, '') = $6 ORDER BY priority DESC, id LIMIT 1"
+    " AND " IS_DUE " AND assignee IN ('', $4)"                                                     \
+    " AND (capability = '' OR replace($5, '\n' || capability || '\n', '') <> $5)"                  \
+    " AND (lane = '' OR NOT EXISTS (SELECT 1 FROM tasks l WHERE l.owner = $1 AND l.project = $2"   \
+    " AND l.status IN ('claimed', 'working') AND l.lane = tasks.lane))"                            \
+    " AND NOT EXISTS (SELECT 1 FROM task_needs n JOIN tasks o ON o.id = n.needs WHERE"             \
+    " n.task = tasks.id AND n.waived_by = '' AND o.status <> 'done')"                              \
+    " AND replace($6, task, '') = $6 ORDER BY priority DESC, id LIMIT 1"
 
 static bool candidate_find(struct tx *tx, const struct board_pick *pick,
                            const struct board_agent *agent, struct task *ret_task) {
@@ -101,7 +100,7 @@ static int64_t next_time(struct tx *tx, const struct board_pick *pick) {
     return tx_number(tx,
                      "SELECT COALESCE(min(not_before_ms), 0) FROM tasks WHERE owner = $1 AND"
                      " project = $2 AND status IN ('pending', 'review') AND archived = 0"
-                     " AND NOT (" TASK_IS_DUE("$3") ")",
+                     " AND NOT (" IS_DUE ")",
                      ARGS(arg_text(pick->owner), arg_text(pick->project), arg_int(tx_now_ms(tx))));
 }
 

@@ -579,6 +579,11 @@ struct err flows__child_asks(struct tx *tx, const struct approval_row *row) {
     text_add_char(&data, '}');
     const struct append append = runs__event_of(tx, &key, "flow_run_step_updated", &data);
     tx_fail(tx, tx_append(tx, &append, &appended));
+    rows_release(&rows);
+    AUTO(flows__done) struct flow_state state = {.description = NULL};
+    if (open && flows__load(tx, key.run, &state)) { /* Its place is free. */
+        flows__advance(tx, &state);
+    }
     return tx_error(tx);
 }
 

@@ -72,6 +72,10 @@ static inline struct bytes flows__status_shown(const struct flow_step *step) {
                          (step->status == FLOW_PENDING && step->phase == FLOW_AT_READY);
     return bytes_of(blocked ? FLOW_BLOCKED : flow_status_names[step->status]);
 }
+/* Note of a step for clients; of one that is blocked, the limit that it waits for. */
+enum { FLOW_LACK_SIZE = 120 };
+struct bytes flows__note_shown(const struct flow_state *state, size_t at,
+                               char buffer[FLOW_LACK_SIZE]);
 extern const char *const flow_stage_names[]; /* By value; NULL ends them. */
 
 /* rerun.c: PATH of the client that started the run, by its spec; "": it has none. In the arena. */

@@ -5,6 +5,7 @@
  * times that are to come for now. What only a daemon does, like a function of the file, begins
  * again, with all of its time.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/hash.h"
@@ -67,6 +68,7 @@ static bool step_read(struct rows *rows, struct flow_state *state, size_t at) {
     had->note = rows_copy(rows, 12);
     step->dispatched = rows_int(rows, 13);
     had->cached = rows_copy(rows, 14);
+    step->asks = rows_int(rows, 15) > 0;
     return true;
 }
 
@@ -79,7 +81,9 @@ enum reading { READ_TO_GO_ON, READ_ALL };
     " s.changed_ms, s.due_ms, s.child, s.note, CASE WHEN s.phase = 'run' THEN"                     \
     " (SELECT count(*) FROM flow_calls c WHERE c.run = s.run AND c.place = s.place"                \
     " AND c.version = s.version AND c.state = '') ELSE 0 END,"                                     \
-    " CASE WHEN $2 = 1 THEN s.cached ELSE '' END"
+    " CASE WHEN $2 = 1 THEN s.cached ELSE '' END,"                                                 \
+    " CASE WHEN s.phase = 'child' AND s.child <> 0 THEN (SELECT count(*) FROM approvals a WHERE"   \
+    " a.run = s.child AND a.answered_ms IS NULL) ELSE 0 END"
 
 static bool steps_read(struct tx *tx, struct flow_state *state, enum reading reading) {
     size_t at = 0;
@@ -122,6 +126,14 @@ static bool had_make(struct tx *tx, struct flow_state *state) {
     return state->had != NULL;
 }
 
+/* As the daemon that started the run was told: it stands in the spec. */
+static int64_t at_once_of(const struct run_row *run, int64_t otherwise) {
+    AUTO(json_release) json_t *spec = NULL;
+    const struct err err = json_parse_wrapped(run->spec, &spec, NULL /* no why */);
+    const int64_t at_once = err_failed(err) ? 0 : json_int(spec, "at_once", 0);
+    return at_once > 0 ? at_once : otherwise;
+}
+
 /* flow: NULL, or the description as it was read before. */
 static bool state_read(struct tx *tx, const struct run_row *run, enum reading reading,
                        const struct flow *flow, struct flow_state *ret_state) {
@@ -154,6 +166,7 @@ static bool state_read(struct tx *tx, const struct run_row *run, enum reading re
     }
     ret_state->stage = (enum flow_stage)stage;
     ret_state->flow.rewinds = rewinds;
+    ret_state->flow.at_once = at_once_of(run, ret_state->flow.at_once);
     ret_state->flow.step_timeout_ms = step_timeout_ms;
     ret_state->flow.now_ms = tx_steady_ms(tx);
     if (timeout_ms > 0) { /* Time in the queue does not count. */
@@ -191,11 +204,29 @@ bool flows__load(struct tx *tx, struct bytes run, struct flow_state *ret_state) 
 
 /* --- Written ---------------------------------------------------------------------------------- */
 
+struct bytes flows__note_shown(const struct flow_state *state, size_t at,
+                               char buffer[FLOW_LACK_SIZE]) {
+    const struct flow *flow = &state->flow;
+    const bool ready =
+        flow->steps[at].status == FLOW_PENDING && flow->steps[at].phase == FLOW_AT_READY;
+    const enum flow_lack lack = ready ? flow_lack(flow, at) : FLOW_LACKS_NOTHING;
+    if (lack == FLOW_LACKS_NOTHING) {
+        return state->had[at].note;
+    }
+    const bool batch = lack == FLOW_LACKS_BATCH;
+    (void)snprintf(buffer, FLOW_LACK_SIZE,
+                   batch ? "%lld steps of its batch run at once (maxConcurrent)"
+                         : "%lld steps of a flow run at once (--flow-steps of the daemon)",
+                   (long long)(batch ? flow->batch_at_once : flow->at_once));
+    return bytes_of(buffer);
+}
+
 /* approval: of a person who is asked; "": none. */
 static void step_event(struct tx *tx, const struct flow_state *state, size_t at,
                        struct bytes approval) {
     const struct flow_step *step = &state->flow.steps[at];
     const struct run_key key = {.owner = state->run.owner, .run = state->run.run};
+    char lack[FLOW_LACK_SIZE];
     AUTO(text_done) struct text data = text_up_to(EVENT_MAX);
     struct appended appended;
     text_add_char(&data, '{');
@@ -204,7 +235,7 @@ static void step_event(struct tx *tx, const struct flow_state *state, size_t at,
     text_add_member(&data, "status", flows__status_shown(step));
     text_add_member(&data, "phase", bytes_of(flow_phase_names[step->phase]));
     text_add_member_or_null(&data, "cause", bytes_of(flow_cause_names[step->cause]));
-    text_add_member_or_null(&data, "note", state->had[at].note);
+    text_add_member_or_null(&data, "note", flows__note_shown(state, at, lack));
     text_add_member_or_null(&data, "approval", approval);
     text_add_char(&data, '}');
     const struct append append = runs__event_of(tx, &key, "flow_run_step_updated", &data);

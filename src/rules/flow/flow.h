@@ -184,6 +184,7 @@ struct flow_step {
     int64_t changed_ms;    /* Latest change, or a sign of life of its child. */
     int64_t due_ms;        /* PAUSE: when it goes on. */
     int64_t version;       /* Counts its changes: answers and rows of an older one are late. */
+    bool asks;             /* Its child waits for a person, and needs no place meanwhile. */
     int64_t change;        /* Number of its latest change since it was loaded; 0: none. */
     bool went_back;        /* Since it was loaded: what it said before is forgotten. */
 };
@@ -238,6 +239,9 @@ struct flow_end {
     enum flow_how how;
     size_t step; /* FAILS: the one that failed; FLOW_NONE: what is left can never begin. */
 };
+/* Why a step that is ready has not begun. */
+enum flow_lack { FLOW_LACKS_NOTHING, FLOW_LACKS_BATCH, FLOW_LACKS_PLACE };
+enum flow_lack flow_lack(const struct flow *flow, size_t step);
 /* A round: what can never start is skipped, then all start that may: first those whose `when` is
  * to be asked, then switches, then code, then all others, each class only when the worker has
  * answered for those before it. A run that ends has no open step left. */

@@ -195,19 +195,26 @@ static bool class_held_up(const struct flow *flow, enum class class) {
     return held_up;
 }
 
-static bool has_place(const struct flow *flow, const struct flow_step *step) {
+/* A child that waits for a person gives its place back, but for that in its batch: when it goes on,
+ * one more may run. */
+static bool takes_place(const struct flow_step *step) {
+    return class_of(step) == CLASS_OTHERS && step->kind != FLOW_KIND_APPROVAL;
+}
+
+enum flow_lack flow_lack(const struct flow *flow, size_t at) {
+    const struct flow_step *step = &flow->steps[at];
     int64_t others = 0, batched = 0;
     for (size_t i = 0; i < flow->count; i++) {
         const struct flow_step *other = &flow->steps[i];
         if (other->status == FLOW_RUNNING) {
-            others += class_of(other) == CLASS_OTHERS && other->kind != FLOW_KIND_APPROVAL ? 1 : 0;
+            others += takes_place(other) && !other->asks ? 1 : 0;
             batched += step->batch != FLOW_NONE && other->batch == step->batch ? 1 : 0;
         }
     }
-    return (step->batch == FLOW_NONE || flow->batch_at_once == 0 ||
-            batched < flow->batch_at_once) &&
-           (class_of(step) != CLASS_OTHERS || step->kind == FLOW_KIND_APPROVAL ||
-            others < flow->at_once);
+    return step->batch != FLOW_NONE && flow->batch_at_once > 0 && batched >= flow->batch_at_once
+               ? FLOW_LACKS_BATCH
+           : takes_place(step) && others >= flow->at_once ? FLOW_LACKS_PLACE
+                                                          : FLOW_LACKS_NOTHING;
 }
 
 static enum flow_phase phase_first(const struct flow_step *step) {
@@ -228,7 +235,7 @@ static void class_begin(struct flow *flow, enum class class) {
             flow_trigger_met(flow, i) == FLOW_MET) {
             step_phase(flow, step, (step->has & FLOW_HAS_WHEN) != 0 ? FLOW_AT_WHEN : FLOW_AT_READY);
         } else if (class_of(step) == class && step->phase == FLOW_AT_READY &&
-                   has_place(flow, step)) {
+                   flow_lack(flow, i) == FLOW_LACKS_NOTHING) {
             step_begin(flow, step, phase_first(step));
         }
     }
