@@ -161,7 +161,7 @@ test("a step lives as long as something below it moves, and times out after that
     await nothingRuns(turns);
   });
 
-test("a step waits for a place and says so; who waits for a person gives its place back", LIMIT,
+test("a step waits for a place and says so; one that asks a person gives its place back", LIMIT,
   async (t) => {
     const turns = await open(t, "--flow-steps", "1");
     written(turns, "asks", flow("asks", '{ id: "person", kind: "approval", prompt: "Go on?" }',

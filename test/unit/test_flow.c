@@ -66,7 +66,7 @@ static void a_flow_has(const char *members, const char *sentence) {
     struct why why = {""};
     text_addf(&json, "{\"steps\":[],%s}", members);
     assert_false(err_failed(json_parse_wrapped(text_bytes(&json), &root, NULL)));
-    assert_int_equal(err_failed(flow_check(root, &why)), sentence[0] != '\0');
+    assert_int_equal(err_failed(flow_check_members(root, &why)), sentence[0] != '\0');
     assert_string_equal(why.text, sentence);
 }
 

@@ -156,7 +156,7 @@ static void on_described(void *ctx, json_t *description) {
     struct flow_start *start = ctx;
     AUTO(flow_free) struct flow flow = {0};
     struct why fault = {""};
-    struct err err = flow_check(description, &fault);
+    struct err err = flow_check_members(description, &fault);
     err = err_failed(err) ? err : flow_read(description, &flow, &fault);
     err = err_failed(err) ? err : json_write(description, &start->described);
     if (err_failed(err)) {

@@ -10,13 +10,12 @@
 #include "engine/session/sessions.h"
 #include "rules/board/prompt.h"
 
-/* SQL: the time of a task has come, at `now`. A row that was changed at a time that is still to come
- * is of a clock that was set back since: a pause that the board began there is over, since a timer of
- * this daemon has waited for it, or another daemon began. A later time is one that a client asked
- * for. */
+/* SQL: the time of a task has come, at `now`. A row that was changed at a time still to come is of
+ * a clock that was set back since: a pause that the board began there is over, since a timer of this
+ * daemon has waited for it, or another daemon began. A later time is one that a client asked for. */
 #define TASK_IS_DUE(now)                                                                           \
     "(not_before_ms <= " now " OR (changed_ms > " now " AND not_before_ms <= changed_ms + "        \
-                                                      "300000))"
+    "300000))"
 static_assert(BOARD_PAUSE_MAX_MS == 300000, "TASK_IS_DUE has the number");
 
 /* By tsk_…; false: it is gone. Texts in the arena. */

@@ -581,7 +581,7 @@ struct err flows__child_asks(struct tx *tx, const struct approval_row *row) {
     tx_fail(tx, tx_append(tx, &append, &appended));
     rows_release(&rows);
     AUTO(flows__done) struct flow_state state = {.description = NULL};
-    if (open && flows__load(tx, key.run, &state)) { /* Its place is free. */
+    if (open && flows__load(tx, key.run, &state)) { /* The place of the step is free. */
         flows__advance(tx, &state);
     }
     return tx_error(tx);

@@ -126,7 +126,7 @@ static bool had_make(struct tx *tx, struct flow_state *state) {
     return state->had != NULL;
 }
 
-/* As the daemon that started the run was told: it stands in the spec. */
+/* The setting of the daemon that started the run stands in its spec. */
 static int64_t at_once_of(const struct run_row *run, int64_t otherwise) {
     AUTO(json_release) json_t *spec = NULL;
     const struct err err = json_parse_wrapped(run->spec, &spec, NULL /* no why */);

@@ -184,7 +184,7 @@ struct flow_step {
     int64_t changed_ms;    /* Latest change, or a sign of life of its child. */
     int64_t due_ms;        /* PAUSE: when it goes on. */
     int64_t version;       /* Counts its changes: answers and rows of an older one are late. */
-    bool asks;             /* Its child waits for a person, and needs no place meanwhile. */
+    bool asks;             /* The child waits for a person, and needs no place meanwhile. */
     int64_t change;        /* Number of its latest change since it was loaded; 0: none. */
     bool went_back;        /* Since it was loaded: what it said before is forgotten. */
 };
@@ -215,7 +215,7 @@ struct flow {
 MUST_CHECK struct err flow_read(const json_t *json, struct flow *ret_flow, struct why *why);
 /* Members of the file's object: refuses those that a flow has not, and values of another form. The
  * rest is flow_read's, which also reads what an earlier drover has accepted. */
-MUST_CHECK struct err flow_check(const json_t *json, struct why *why);
+MUST_CHECK struct err flow_check_members(const json_t *json, struct why *why);
 void flow_free(struct flow *flow); /* Frees the members. Zeros are allowed. */
 size_t flow_find(const struct flow *flow, struct bytes id); /* FLOW_NONE: there is none. */
 /* Label of a branch of a switch; "": of the default, or of none. */
@@ -230,8 +230,8 @@ static inline bool flow_status_is_open(enum flow_status status) {
 enum flow_met { FLOW_WAITS, FLOW_MET, FLOW_NEVER, FLOW_NOT_WANTED };
 /* By its trigger rule, and by the switch in whose branch it is. */
 enum flow_met flow_trigger_met(const struct flow *flow, size_t step);
-/* Whether a failure of this step lets the run go on: each direct dependent has a rule for it, and it
- * is no switch. */
+/* Whether a failure of this step lets the run go on: it is no switch, and each direct dependent has
+ * a rule for it. */
 bool flow_failure_tolerated(const struct flow *flow, size_t step);
 
 enum flow_how { FLOW_GOES_ON, FLOW_SUCCEEDS, FLOW_FAILS, FLOW_EXPIRES /* At the deadline. */ };

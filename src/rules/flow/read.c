@@ -546,7 +546,7 @@ static const struct flow_member {
 } flow_members[] = {
     {"name", WORDS},          {"description", WORDS}, {"steps", A_LIST},
     {"render", A_FUNCTION},   {"output", A_FUNCTION}, {"batchConfig", AN_OBJECT},
-    {"fail_fast", A_BOOLEAN}, {"texts", AN_OBJECT}, /* The worker's: functions as they are written. */
+    {"fail_fast", A_BOOLEAN}, {"texts", AN_OBJECT}, /* Of the worker: texts of functions. */
 };
 
 static struct err flow_member_refuse(struct bytes name, struct why *why) {
@@ -562,7 +562,7 @@ static struct err flow_member_refuse(struct bytes name, struct why *why) {
                    near != NULL ? "\"?" : "");
 }
 
-struct err flow_check(const json_t *json, struct why *why) {
+struct err flow_check_members(const json_t *json, struct why *why) {
     for (struct json_member at = json_first(json); at.value != NULL; at = json_next(at)) {
         const struct flow_member *member = flow_members;
         while (member < flow_members + COUNT_OF(flow_members) &&
