@@ -10,9 +10,9 @@
 #include "engine/session/sessions.h"
 #include "rules/board/prompt.h"
 
-/* SQL: the time of a task has come, at `now`. A row that was changed at a time still to come is of
- * a clock that was set back since: a pause that the board began there is over, since a timer of this
- * daemon has waited for it, or another daemon began. A later time is one that a client asked for. */
+/* SQL: the time of a task has come, at `now`. A row changed at a time still to come is of a clock
+ * that was set back since: a pause that the board began there is over, since a timer of this daemon
+ * has waited for it, or another daemon began. Later times are those that clients asked for. */
 #define TASK_IS_DUE(now)                                                                           \
     "(not_before_ms <= " now " OR (changed_ms > " now " AND not_before_ms <= changed_ms + "        \
     "300000))"
