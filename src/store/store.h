@@ -48,7 +48,7 @@ struct store_note_kind {
  * statements have changed. It writes like the function itself, and may mark rows of later kinds.
  * Not called for a function that failed. */
 typedef void (*store_row_fn)(struct tx *tx, int64_t id);
-enum { STORE_ROW_KINDS_MAX = 4 };
+enum { STORE_ROW_KINDS_MAX = 5 };
 
 struct store_options {
     const char *where; /* A data directory, or a postgres:// URL. */

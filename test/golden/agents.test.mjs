@@ -158,6 +158,8 @@ golden("mail", async (record) => {
   const more = (await send({ to: "local", title: "More", text: "t" })).json.id;
   await record.ask(daemon, "POST", `mail/${more}/retract`);
   await record.ask(daemon, "POST", `mail/${json.id}/retract`);
+  await record.ask(daemon, "DELETE", `mail/${json.id}`);
+  await record.ask(daemon, "DELETE", `mail/${more}`);
   await send({ to: "nobody", title: "t", text: "t" });
   await send({ to: "nobody@web", title: "t", text: "t" });
   await send({ to: "drover", title: "t", text: "t" });
@@ -169,6 +171,7 @@ golden("mail", async (record) => {
     await cli("show", "last", ...words);
     await cli("send", "local", "No.", "--title", "Never", ...words);
     await cli("retract", "last", ...words);
+    await cli("rm", "last", ...words);
   }
 });
 

@@ -44,4 +44,7 @@ golden("boards", async (record) => {
   await ask("GET", `${at}/T-9`);
   await ask("GET", `${at}/_`);
   await ask("GET", "projects/none/tasks");
+  await ask("DELETE", `${at}/T-1`);
+  await ask("DELETE", `${at}/T-1`);
+  await ask("DELETE", "projects/shop/texts");
 });

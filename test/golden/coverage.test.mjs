@@ -63,11 +63,12 @@ test("each route of the description has an answer that is a success", async (t) 
   assert.deepEqual(missing.sort(), Object.keys(WITHOUT_SUCCESS).sort());
 });
 
-/** What is made where it is not there. */
+/** What is made where it is not there, or is gone where it should be. */
 const MADE = {
   "POST /api/v1/streams/{id}/events": "the first append makes a stream",
   "PUT /api/v1/agents/{name}": "the first one stores an agent",
   "POST /api/v1/projects/{project}/tasks": "the first task makes the project",
+  "DELETE /api/v1/projects/{project}/texts": "the project may be gone before its texts",
 };
 
 test("each parameter, member and id of a request has a value that is refused", async (t) => {

@@ -2,12 +2,12 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
 import { sideBySide } from "./lib.mjs";
+import { leftOf } from "./planted.mjs";
 import { scaled } from "./scale.mjs";
 import { change } from "./sql.mjs";
 import { call, Listener, say, script, toolsOf, Turns } from "./turns.mjs";
@@ -16,49 +16,7 @@ const test = sideBySide(8);
 const MARK = "Quokka7Marker";
 const png = Buffer.concat([Buffer.from("89504e470d0a1a0a", "hex"), Buffer.from(MARK)]);
 
-/** Files below a folder that hold the marker, or have it in their name, and what stands there. */
-function holding(folder) {
-  const found = [];
-  let entries = [];
-  try {
-    entries = readdirSync(folder, { withFileTypes: true });
-  } catch (error) { // It was removed meanwhile.
-    assert.equal(error.code, "ENOENT");
-  }
-  for (const entry of entries) {
-    const file = path.join(folder, entry.name);
-    if (entry.name.includes(MARK)) found.push(file);
-    if (entry.isDirectory()) {
-      found.push(...holding(file));
-    } else if (entry.isFile()) {
-      let bytes = Buffer.alloc(0);
-      try {
-        bytes = readFileSync(file);
-      } catch (error) { // It was removed meanwhile.
-        assert.equal(error.code, "ENOENT");
-      }
-      for (let at = bytes.indexOf(MARK); at >= 0; at = bytes.indexOf(MARK, at + 1)) {
-        const around = bytes.subarray(Math.max(at - 120, 0), at + 40).toString("latin1");
-        found.push(`${file} at ${at}: ${around.replace(/[^ -~]+/g, ".")}`);
-      }
-    }
-  }
-  return found;
-}
-
-/** Rows of a server's tables that hold it: the server's own files are its own affair. */
-function inTables(daemon) {
-  const url = daemon.env.DROVER_DATABASE;
-  if (!url) return [];
-  const psql = (text) => execFileSync("psql", ["-qAtX", "-v", "ON_ERROR_STOP=1", "-d", url],
-    { input: text, encoding: "utf8" }).split("\n").filter(Boolean);
-  const tables = psql("SELECT tablename FROM pg_tables WHERE schemaname = current_schema();");
-  return psql(tables.map((table) =>
-    `SELECT '${table} ' || left(t::text, 300) FROM ${table} t WHERE t::text LIKE '%${MARK}%';`)
-    .join("\n"));
-}
-
-const left = ({ daemon }) => [...holding(daemon.data), ...inTables(daemon)];
+const left = (turns) => leftOf(turns, MARK);
 /** The promise is a minute; what is left then is the failure's text. */
 async function becomesClean(turns) {
   const until = Date.now() + scaled(60_000);

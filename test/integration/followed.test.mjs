@@ -160,7 +160,7 @@ test("settings and the hold are followed in system", async (t) => {
   }
   assert.deepEqual((await told()).slice(1), [
     ["setting_changed", { name: "effort", value: "high" }],
-    ["setting_changed", { name: "window", value: 4096 }],
+    ["setting_changed", { name: "window", removed: true }], // Its value went with it.
     ["setting_changed", { name: "window", removed: true }],
     ["hold_changed", { held: false }],
   ]);

@@ -130,6 +130,7 @@ static struct err add_work(struct tx *tx, void *ctx) {
         why_set(&op->request.op.why, "there is a %s '%.*s' already", resource->name,
                 (int)op->key.id.len, op->key.id.data);
     }
+    op->request.about = resource->prefix != NULL ? op->key.id : BYTES("");
     row_answer(op);
     return err;
 }

@@ -18,6 +18,7 @@
 #include "base/utf8.h"
 #include "dispatch/board/must.h"
 #include "engine/board/board.h"
+#include "engine/mail/mail.h"
 #include "rules/session/session.h"
 
 /* --- Whom and what a request is about --------------------------------------------------------- */
@@ -233,6 +234,7 @@ static struct err add_work(struct tx *tx, void *ctx) {
                   ARGS(arg_text(op->task.owner), arg_text(op->task.project))) == 0;
     err = err_failed(err) ? err : tx_task_add(tx, &op->task, &request->op.why);
     err = err_failed(err) ? err : task_answer(tx, request, &op->task);
+    request->about = op->task.task;
     if (!err_failed(err) && makes_project && request->op.answer.len > 0) {
         text_cut(&request->op.answer, request->op.answer.len - 1);
         text_add_member_bool(&request->op.answer, "project_made", true);
@@ -535,6 +537,42 @@ static const struct request_kind waive = {.size = sizeof(struct waive_op),
                                           .read = op_read,
                                           .work = waive_work};
 
+/* --- Remove ----------------------------------------------------------------------------------- */
+
+static struct err remove_work(struct tx *tx, void *ctx) {
+    struct board_op *op = ctx;
+    struct request *request = &op->request;
+    struct task task = {.task = BYTES("")};
+    struct err err = people_only(op, &request->op.why);
+    err = err_failed(err)
+              ? err
+              : tx_task_remove(tx, &op->key, &op->client, &task, &request->more, &request->op.why);
+    op_removed(&request->op, tx, "id", task.task, "removed_ms");
+    return err;
+}
+
+static const struct request_kind removal = {
+    .size = sizeof(struct board_op), .writes = true, .read = op_read, .work = remove_work};
+
+/* All tasks and all mail of a project, which may be gone itself. */
+static struct err texts_remove_work(struct tx *tx, void *ctx) {
+    struct board_op *op = ctx;
+    struct request *request = &op->request;
+    struct why *why = &request->op.why;
+    bool mails = false;
+    struct err err = people_only(op, why);
+    err = err_failed(err) ? err : tx_mails_remove(tx, op->key.owner, op->key.project, &mails, why);
+    err = err_failed(err)
+              ? err
+              : tx_tasks_remove(tx, op->key.owner, op->key.project, &request->more, why);
+    request->more = request->more || mails;
+    op_removed(&request->op, tx, "name", op->key.project, "removed_ms");
+    return err;
+}
+
+static const struct request_kind texts_removal = {
+    .size = sizeof(struct board_op), .writes = true, .read = op_read, .work = texts_remove_work};
+
 /* --- Outputs ---------------------------------------------------------------------------------- */
 
 struct output_op {
@@ -666,6 +704,7 @@ static struct err output_work(struct tx *tx, void *ctx) {
     const struct err err =
         tx_task_output_add(tx, &op->board.key, &op->board.client, output, &request->op.why);
     if (!err_failed(err)) {
+        request->about = output->task;
         fields_write(&task_output_resource.fields, FIELD_LISTED, output, &request->op.answer);
     }
     if (!err_failed(err) && output->plan && request->op.answer.len > 0) {
@@ -733,6 +772,7 @@ static struct err comment_work(struct tx *tx, void *ctx) {
     const struct err err =
         tx_task_comment_add(tx, &op->board.key, &op->board.client, &op->comment, &request->op.why);
     if (!err_failed(err)) {
+        request->about = op->comment.task;
         fields_write(&task_comment_resource.fields, FIELD_LISTED, &op->comment,
                      &request->op.answer);
     }
@@ -790,6 +830,12 @@ const struct route task_routes[] = {
     {ROUTE("PATCH", "/api/v1/projects/{project}/tasks/{task}", SCOPE_APPROVE, "Change a task"),
      OWNER_QUERY, .has_body = true, .body = {.fields = &task_resource.fields, .use = FIELD_CHANGED},
      TASK_ANSWER, .request = &change},
+    {ROUTE("DELETE", "/api/v1/projects/{project}/tasks/{task}", SCOPE_APPROVE,
+           "Remove a task with all that was written about it, for good"),
+     OWNER_QUERY, .answer_schema = REMOVED_SCHEMA, .request = &removal},
+    {ROUTE("DELETE", "/api/v1/projects/{project}/texts", SCOPE_APPROVE,
+           "Remove all tasks and mail of a project, for good"),
+     OWNER_QUERY, .answer_schema = REMOVED_NAME_SCHEMA, .request = &texts_removal},
     {ROUTE("POST", "/api/v1/projects/{project}/tasks/{task}/claim", SCOPE_RUN, "Take a task"),
      OWNER_QUERY, .inside = INSIDE_ALWAYS, .has_body = true, .body_optional = true,
      .body = {.fields = &claim_fields, .use = FIELD_GIVEN}, TASK_ANSWER, .request = &claim},

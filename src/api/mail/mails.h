@@ -2,6 +2,7 @@
  *
  *   GET    /api/v1/mail                 list it
  *   GET    /api/v1/mail/{id}            one of them, with its text
+ *   DELETE /api/v1/mail/{id}            remove one that is over
  *   POST   /api/v1/mail                 send one; agents call /api/mail, as their prompts say
  *   POST   /api/v1/mail/{id}/retract    take one back that is not read
  *

@@ -21,12 +21,12 @@
     ROW(project_add) ROW(project_set) ROW(project_rm) ROW(board) ROW(task_add) ROW(task_ls)        \
     ROW(task_show) ROW(task_edit) ROW(task_claim) ROW(task_status) ROW(task_comment)               \
     ROW(task_output) ROW(task_review) ROW(task_retry) ROW(task_cancel) ROW(task_waive)             \
-    ROW(task_import) ROW(usage) ROW(flow_ls) ROW(flow_show) ROW(flow_check) ROW(flow_plan)         \
-    ROW(flow_run) ROW(workflow_ls)                                                                 \
+    ROW(task_rm) ROW(task_import) ROW(usage) ROW(flow_ls) ROW(flow_show) ROW(flow_check)           \
+    ROW(flow_plan) ROW(flow_run) ROW(workflow_ls)                                                  \
     ROW(workflow_show) ROW(workflow_source) ROW(workflow_check) ROW(workflow_plan)                 \
     ROW(workflow_new) ROW(agent_run) ROW(agent_ls) ROW(agent_show) ROW(agent_add) ROW(agent_set)   \
     ROW(agent_rm) ROW(agent_test) ROW(mail_send) ROW(mail_ls) ROW(mail_show) ROW(mail_reply)       \
-    ROW(mail_retract)                                                               \
+    ROW(mail_retract) ROW(mail_rm)                                                                 \
     ROW(memory_ls) ROW(memory_show) ROW(memory_rm) ROW(budget_ls) ROW(budget_show) ROW(budget_set) \
     ROW(budget_rm) ROW(host_ls) ROW(host_rm) ROW(release) ROW(stream_append) ROW(stream_tail)      \
     ROW(stream_ls) ROW(stream_show) ROW(stream_prune) ROW(stream_keep) ROW(token_create)           \

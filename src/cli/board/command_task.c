@@ -335,6 +335,34 @@ const struct command command_task_cancel = {
     .converse = cancel_run,
 };
 
+/* --- Remove ----------------------------------------------------------------------------------- */
+
+static struct err rm_one(struct invocation *invocation, struct talk *talk) {
+    const char *word = invocation->args.operands[0];
+    const struct task_request request = {.word = word, .method = "DELETE"};
+    AUTO(json_release) json_t *answer = NULL;
+    const struct err err = task_ask(talk, &request, &answer);
+    if (!err_failed(err) && invocation->json) {
+        talk_print(answer);
+    } else if (!err_failed(err)) {
+        printf("%s is removed\n", word);
+    }
+    return err;
+}
+
+static struct err rm_run(struct invocation *invocation, struct talk *talk) {
+    return action_each(invocation, talk, rm_one);
+}
+
+const struct command command_task_rm = {
+    COMMAND("task", "rm", "TASK…", "Remove a task with all that was written about it, for good."),
+    HELP(TASKS, "drover task rm T-3\n"),
+    .flags = task_flags,
+    .about = TASK_ABOUT "Its outputs, comments, attempts and reviews go with it. The sessions of\n"
+                        "its attempts stay: 'drover session rm' removes one.\n",
+    .converse = rm_run,
+};
+
 /* --- Reviews ---------------------------------------------------------------------------------- */
 
 static const struct flag review_flags[] = {

@@ -1,4 +1,4 @@
-/* command_mail.c: drover mail send, ls, show, reply, retract. */
+/* command_mail.c: drover mail send, ls, show, reply, retract, rm. */
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/flags.h"
@@ -28,6 +28,12 @@ const struct command command_mail_retract = {
     COMMAND("mail", "retract", "MAIL…", "Take back mail that is not read yet."),
     HELP(SESSIONS, "drover mail retract last\n"),
     ACTION("POST /api/v1/mail/{}/retract", .done = "{id} is {status}"),
+};
+
+const struct command command_mail_rm = {
+    COMMAND("mail", "rm", "MAIL…", "Remove mail that is over, for good."),
+    HELP(SESSIONS, "drover mail rm last\n"),
+    ACTION("DELETE /api/v1/mail/{}", .done = "{id} is removed"),
 };
 
 /* --- Send ------------------------------------------------------------------------------------- */

@@ -70,8 +70,31 @@ const struct command command_project_set = {
            .done = "{name} is changed"),
 };
 
+/* The texts first: those of a project that is gone are found by its name alone. */
+static struct err rm_one(struct invocation *invocation, struct talk *talk) {
+    static const struct action texts = {.request = "DELETE /api/v1/projects/{}/texts",
+                                        .done = "the tasks and the mail of {name} are removed"};
+    (void)talk; /* Each request has its own. */
+    const struct err err =
+        args_on(&invocation->args, "texts") ? action_do(invocation, &texts) : ERR_OK;
+    return err_failed(err) ? err : action_do(invocation, invocation->args.command->action);
+}
+
+static struct err rm_run(struct invocation *invocation) {
+    return action_each(invocation, NULL /* see there */, rm_one);
+}
+
+static const struct flag rm_flags[] = {
+    OPTION_SWITCH("texts", 0, "Remove its tasks and its mail, too, for good."), OPTION_END};
+
 const struct command command_project_rm = {
     COMMAND("project", "rm", "NAME…", "Remove a project that nothing unfinished uses."),
-    HELP(SESSIONS, "drover project rm web\n"),
-    ACTION("DELETE /api/v1/projects/{}", .done = "{name} is removed"),
+    HELP(SESSIONS, "drover project rm web\ndrover project rm web --texts\n"),
+    .flags = rm_flags,
+    .about = "Without --texts its tasks and its mail stay, out of sight, and a project of that\n"
+             "name has them again.\n",
+    .talks = true,
+    .run = rm_run,
+    .action = &(const struct action){.request = "DELETE /api/v1/projects/{}",
+                                     .done = "{name} is removed"},
 };

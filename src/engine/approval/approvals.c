@@ -303,6 +303,21 @@ static void row_write(const struct approval_row *row, struct text *data) {
     }
 }
 
+/* To its owner, and to those whom it names. */
+static void row_tell(struct tx *tx, const struct approval_row *row, const struct text *data) {
+    struct follow change = {.name = "approval", .owner = row->owner, .id = row->approval};
+    AUTO(json_release) json_t *approvers = approvers_of(row);
+    const json_t *name = NULL;
+    size_t at = 0;
+    follow_tell(tx, &change, data);
+    json_array_foreach(approvers, at, name) {
+        change.owner = json_text(name);
+        if (!bytes_equal(change.owner, row->owner)) {
+            follow_tell(tx, &change, data);
+        }
+    }
+}
+
 /* Each way in which a question stops waiting passes here, so notices are withdrawn here, too. */
 void approvals__tell_changed(struct tx *tx, int64_t id) {
     AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
@@ -313,18 +328,8 @@ void approvals__tell_changed(struct tx *tx, int64_t id) {
         tx_do(tx, "DELETE FROM approvers WHERE approval = $1", ARGS(arg_int(id)));
     }
     if (found) {
-        struct follow change = {.name = "approval", .owner = row.owner, .id = row.approval};
-        AUTO(json_release) json_t *approvers = approvers_of(&row);
-        const json_t *name = NULL;
-        size_t at = 0;
         row_write(&row, &data);
-        follow_tell(tx, &change, &data);
-        json_array_foreach(approvers, at, name) {
-            change.owner = json_text(name);
-            if (!bytes_equal(change.owner, row.owner)) {
-                follow_tell(tx, &change, &data);
-            }
-        }
+        row_tell(tx, &row, &data);
     }
 }
 
@@ -455,21 +460,16 @@ struct err approvals__cancel(struct tx *tx, const struct run_row *run) {
 }
 
 bool approvals__remove(struct tx *tx, const struct run_row *run) {
-    struct follow gone[APPROVALS_REMOVE_PAGE];
-    size_t count = 0;
-    AUTO(rows_release)
-    struct rows *rows = tx_rows(tx,
-                                "DELETE FROM approvals WHERE id IN (SELECT id FROM approvals"
-                                " WHERE run = $1 LIMIT $2) RETURNING approval, owner",
-                                ARGS(arg_int(run->id), arg_int(APPROVALS_REMOVE_PAGE)));
-    while (count < APPROVALS_REMOVE_PAGE && rows_step(rows)) {
-        gone[count++] = (struct follow){.name = "approval",
-                                        .id = tx_copy(tx, rows_text(rows, 0)),
-                                        .owner = tx_copy(tx, rows_text(rows, 1))};
-    }
-    rows_release(&rows);
+    int64_t ids[APPROVALS_REMOVE_PAGE];
+    const size_t count =
+        tx_ids(tx, "SELECT id FROM approvals WHERE run = $1 ORDER BY id LIMIT $2",
+               ARGS(arg_int(run->id), arg_int(APPROVALS_REMOVE_PAGE)), APPROVALS_REMOVE_PAGE, ids);
     for (size_t i = 0; i < count; i++) {
-        follow_tell(tx, &gone[i], NULL /* removed */);
+        struct approval_row row;
+        if (row_find(tx, APPROVAL_COLUMNS "id = $1", ARGS(arg_int(ids[i])), &row)) {
+            tx_do(tx, "DELETE FROM approvals WHERE id = $1", ARGS(arg_int(ids[i])));
+            row_tell(tx, &row, NULL /* removed */);
+        }
     }
     return count < APPROVALS_REMOVE_PAGE;
 }

@@ -11,6 +11,9 @@
  *            A resource appends it where it is written (engine/base/resource.h). Other rows are
  *            marked where they change (tx_row_changed), and their event is appended once, with what
  *            the row is at the end of the function (engine/system/followed.c).
+ * Removal    the event of a removal takes the data from all events about the row before it, in the
+ *            same commit: those that begin with its key, or with its id. A follower that reads them
+ *            later finds the key and "removed": true.
  * Threads    inside a store function. Failure: the transaction keeps it.
  */
 #ifndef DROVER_ENGINE_BASE_FOLLOW_H
@@ -22,8 +25,16 @@
 
 enum { FOLLOW_EVENTS_KEPT = 10000 };
 
-/* Order: runs first, since a turn marks its session. */
-enum followed { FOLLOW_RUN, FOLLOW_SESSION, FOLLOW_APPROVAL, FOLLOW_BUDGET, FOLLOW_KINDS };
+/* Order: runs first, since a turn marks its session; last streams that got the event of a removal,
+ * so that they are searched once in a function that removes many rows. */
+enum followed {
+    FOLLOW_RUN,
+    FOLLOW_SESSION,
+    FOLLOW_APPROVAL,
+    FOLLOW_BUDGET,
+    FOLLOW_REMOVAL,
+    FOLLOW_KINDS,
+};
 static_assert((int)FOLLOW_KINDS <= (int)STORE_ROW_KINDS_MAX, "kinds of marks");
 extern const store_row_fn followed_rows[STORE_ROW_KINDS_MAX];
 
@@ -39,5 +50,7 @@ struct follow {
 /* `data`: compact JSON; NULL: the row is gone. For one too long for an event, which only a damaged
  * row is, the event has its key and "left_out": true. */
 void follow_tell(struct tx *tx, const struct follow *change, const struct text *data);
+/* Takes data from events of the stream with that id: see Removal. */
+void follow__untell(struct tx *tx, int64_t stream);
 
 #endif

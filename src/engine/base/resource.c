@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "engine/base/follow.h"
+#include "engine/base/idempotency.h"
 #include "journal/journal.h"
 #include "store/mapper.h"
 
@@ -328,16 +329,16 @@ int64_t tx_resource_count(struct tx *tx, const struct resource *resource, struct
 
 /* --- Events ----------------------------------------------------------------------------------- */
 
-/* `row` NULL: it was removed. */
+/* `row` NULL: it was removed, and was of that project. */
 static void changed_tell(struct tx *tx, const struct resource *resource,
-                         const struct resource_key *key, const void *row) {
+                         const struct resource_key *key, const void *row, struct bytes project) {
     AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
     const bool admin = resource->routes[RESOURCE_LIST].scope == SCOPE_ADMIN;
     const struct follow change = {.name = resource->name,
                                   .owner = key->owner,
                                   .project = resource->of_project && row != NULL
                                                  ? resource_text(resource, "project", row)
-                                                 : BYTES(""),
+                                                 : project,
                                   .stream = resource_is_owned(resource) ? NULL
                                             : admin                     ? "system:admin"
                                                                         : "system",
@@ -390,7 +391,7 @@ static struct err row_write(struct tx *tx, const struct sql *sql, struct arg *ar
         }
     }
     tx_do(tx, sql_of(tx, sql), args, count);
-    changed_tell(tx, resource, &key, row);
+    changed_tell(tx, resource, &key, row, BYTES(""));
     if (hooks->changed != NULL && !err_failed(tx_error(tx))) {
         tx_fail(tx, hooks->changed(tx, &key, row));
     }
@@ -431,6 +432,18 @@ struct err tx_resource_update(struct tx *tx, const struct resource *resource, un
     return row_write(tx, &sql, args, key_args(resource, &key, args), row);
 }
 
+/* Project of a row that is about to be removed; "": none. */
+static struct bytes project_of(struct tx *tx, const struct resource *resource,
+                               const struct resource_key *key) {
+    AUTO(mem_release) void *row = mem_new(resource->size);
+    bool found = false;
+    if (resource->of_project) {
+        const struct err damaged = tx_resource_find(tx, resource, key, &found, row);
+        (void)damaged; /* The row goes nevertheless, and its project hears nothing. */
+    }
+    return found ? resource_text(resource, "project", row) : BYTES("");
+}
+
 struct err tx_resource_remove(struct tx *tx, const struct resource *resource,
                               const struct resource_key *key, struct why *why) {
     const struct sql sql = {.resource = resource, .what = REMOVE};
@@ -444,12 +457,16 @@ struct err tx_resource_remove(struct tx *tx, const struct resource *resource,
     if (err_failed(refused)) {
         return refused;
     }
+    const struct bytes project = project_of(tx, resource, key);
     const int64_t removed = tx_change(tx, sql_of(tx, &sql), args, count);
     if (removed == 0) {
         return err_failed(tx_error(tx)) ? tx_error(tx)
                                         : err_make(ERR_NOT_FOUND, "resources: remove");
     }
-    changed_tell(tx, resource, key, NULL /* removed */);
+    if (resource->prefix != NULL) {
+        (void)tx_idempotency_forget(tx, key->id); /* Perhaps there is none. */
+    }
+    changed_tell(tx, resource, key, NULL /* removed */, project);
     if (hooks->changed != NULL && !err_failed(tx_error(tx))) {
         tx_fail(tx, hooks->changed(tx, key, NULL /* removed */));
     }

@@ -77,6 +77,16 @@ MUST_CHECK struct err tx_task_add(struct tx *tx, struct task *io_task, struct wh
 MUST_CHECK struct err tx_task_change(struct tx *tx, struct task *io_task, bool needs,
                                      struct why *why);
 
+/* Removes a task for good, with its outputs, comments, attempts, reviews and events. A page goes at
+ * a time; *ret_more: call again. ERR_CONFLICT: it is being worked on, or
+ * another task waits for it. */
+MUST_CHECK struct err tx_task_remove(struct tx *tx, const struct task_key *key,
+                                     const struct board_client *client, struct task *ret_task,
+                                     bool *ret_more, struct why *why);
+/* The same of all tasks of the project. ERR_CONFLICT: one of them is being worked on. */
+MUST_CHECK struct err tx_tasks_remove(struct tx *tx, struct bytes owner, struct bytes project,
+                                      bool *ret_more, struct why *why);
+
 struct task_move {
     struct task_key key;
     struct board_client client;

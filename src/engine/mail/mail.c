@@ -3,6 +3,7 @@
 
 #include "base/json/json.h"
 #include "base/utf8.h"
+#include "engine/inbox/rows.h"
 #include "engine/project/projects.h"
 #include "rules/board/settings.h"
 
@@ -402,10 +403,45 @@ static int64_t oldest_remove(struct tx *tx, int64_t before_ms, int64_t limit) {
         keys[count++] = (struct resource_key){rows_copy(rows, 0), rows_copy(rows, 1)};
     }
     for (int64_t i = 0; i < count && !err_failed(tx_error(tx)); i++) {
-        tx_do(tx, "DELETE FROM mail_attempts WHERE mail = $1", ARGS(arg_text(keys[i].id)));
-        tx_fail(tx, tx_resource_remove(tx, &mail_resource, &keys[i], NULL /* nothing refuses */));
+        tx_fail(tx, tx_resource_remove(tx, &mail_resource, &keys[i], NULL /* all are over */));
     }
     return count;
+}
+
+struct err mail__removing(struct tx *tx, const struct resource_key *key, struct why *why) {
+    const struct bytes open =
+        tx_text(tx, "SELECT status FROM mail WHERE owner = $1 AND mail = $2 AND NOT " MAIL_OVER_SQL,
+                ARGS(arg_text(key->owner), arg_text(key->id)));
+    if (open.len > 0) {
+        return err_why(why, ERR_CONFLICT, "%.*s is %.*s: take it back first, or have it answered",
+                       (int)key->id.len, key->id.data, (int)open.len, open.data);
+    }
+    tx_do(tx, "DELETE FROM mail_attempts WHERE mail = $1", ARGS(arg_text(key->id)));
+    inbox__forget(tx, key->id);
+    return tx_error(tx);
+}
+
+struct err tx_mails_remove(struct tx *tx, struct bytes owner, struct bytes project, bool *ret_more,
+                           struct why *why) {
+    struct bytes mails[MAIL_PRUNE_MAX];
+    const struct bytes open =
+        tx_text(tx,
+                "SELECT mail FROM mail WHERE owner = $1 AND project = $2 AND NOT " MAIL_OVER_SQL
+                " ORDER BY id LIMIT 1",
+                ARGS(arg_text(owner), arg_text(project)));
+    const struct resource_key first = {owner, open};
+    if (open.len > 0) {
+        return mail__removing(tx, &first, why);
+    }
+    const size_t count = tx_texts(
+        tx, "SELECT mail FROM mail WHERE owner = $1 AND project = $2 ORDER BY id DESC LIMIT $3",
+        ARGS(arg_text(owner), arg_text(project), arg_int(MAIL_PRUNE_MAX)), MAIL_PRUNE_MAX, mails);
+    for (size_t i = 0; i < count && !err_failed(tx_error(tx)); i++) {
+        const struct resource_key key = {owner, mails[i]};
+        tx_fail(tx, tx_resource_remove(tx, &mail_resource, &key, why));
+    }
+    *ret_more = count > 0;
+    return tx_error(tx);
 }
 
 struct err tx_mail_prune(struct tx *tx, const struct mail_prune *prune, bool *ret_more) {

@@ -66,12 +66,19 @@ struct mail_prune {
 };
 MUST_CHECK struct err tx_mail_prune(struct tx *tx, const struct mail_prune *prune, bool *ret_more);
 
+/* Removes a page of the mail of a project. *ret_more: call again. ERR_CONFLICT: one is not over. */
+MUST_CHECK struct err tx_mails_remove(struct tx *tx, struct bytes owner, struct bytes project,
+                                      bool *ret_more, struct why *why);
+
 /* --- Inside the engine ------------------------------------------------------------------------ */
 
 /* Operations for notices (engine/turn/notices.h) and deliveries (engine/base/resource.h). */
 void mail__notice_write(struct tx *tx, const struct inbox_row *row, bool first, struct text *text);
 MUST_CHECK struct err mail__delivery_changed(struct tx *tx, const struct resource_key *key,
                                              const void *row);
+/* Before a mail is removed: what else has rows about it. ERR_CONFLICT: it is not over. */
+MUST_CHECK struct err mail__removing(struct tx *tx, const struct resource_key *key,
+                                     struct why *why);
 
 /* Shared by the files of this folder. */
 MUST_CHECK bool mail__find(struct tx *tx, struct bytes owner, struct bytes mail,

@@ -8,6 +8,7 @@
 
 const struct resource_hooks resource_hooks[] = {
     {.resource = &delivery_resource, .changed = mail__delivery_changed},
+    {.resource = &mail_resource, .removing = mail__removing},
     {.resource = &memory_resource, .write = memory__write},
     {.resource = &project_resource,
      .removing = projects__removing,

@@ -4,7 +4,7 @@
  * journal: they go with it, and not before; so do the turns of its agents that have tools, and
  * their sessions, but for those that somebody goes on with. It stays while such a turn still stops.
  * The agents of a flow are runs of their own: each takes its session with it, and those that are
- * left go with the flow.
+ * left go with the flow, as do its commands, and the flows and workflows below it.
  */
 #include "engine/system/retention.h"
 
@@ -30,6 +30,12 @@
 static bool may_be_workflow(const struct run_row *row) {
     return run_kind_is(row->kind, RUN_HAS_STEPS) || row->cause == CAUSE_HISTORY_UNREADABLE;
 }
+
+/* Two questions, for there are two indexes. */
+#define LIVES_BELOW(stop)                                                                          \
+    "EXISTS (SELECT 1 FROM runs c WHERE c.parent = runs.id AND c.parent <> 0"                      \
+    " AND c.ended_ms IS NULL AND c.stop " stop ")"
+#define NONE_LIVES_BELOW " AND NOT " LIVES_BELOW("= ''") " AND NOT " LIVES_BELOW("<> ''")
 
 /* Of a run with very many spans, agents, approvals or events only a page of them goes: `whole` is
  * false then, and the run itself goes with the last page, in another transaction. */
@@ -117,7 +123,7 @@ static size_t talks_find(struct tx *tx, const struct run_row *row,
 }
 
 /* The run goes when nothing that its agents left is found any more. */
-static struct removal run_remove(struct tx *tx, const struct run_row *row) {
+static struct removal one_remove(struct tx *tx, const struct run_row *row) {
     struct run_talk talks[RUN_TALKS_PAGE];
     const size_t count = talks_find(tx, row, talks);
     struct removal removal = {.whole = false};
@@ -140,6 +146,43 @@ static struct removal run_remove(struct tx *tx, const struct run_row *row) {
         whole = whole && !err_failed(tx_error(tx));
     }
     return removal;
+}
+
+/* The newest ended run below a flow, but for one below which something lives. */
+static bool below_find(struct tx *tx, int64_t flow, struct run_row *ret_row) {
+    static const char newest[] =
+        "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE parent = $1"
+        " AND parent <> 0 AND step_key = '' AND ended_ms IS NOT NULL"
+        " AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.run = runs.id)" NONE_LIVES_BELOW
+        " ORDER BY id DESC LIMIT 1";
+    AUTO(rows_release) struct rows *rows = tx_row(tx, newest, ARGS(arg_int(flow)));
+    if (rows == NULL) {
+        return false;
+    }
+    tx_fail(tx, runs__read_shown(tx, rows, RUN_LIGHT, ret_row));
+    return !err_failed(tx_error(tx));
+}
+
+/* First what is below it, the deepest first: a page of that a transaction. */
+static struct removal run_remove(struct tx *tx, const struct run_row *row) {
+    enum { BELOW_PAGE = 32 };
+    struct removal sum = {.whole = false};
+    for (int i = 0;
+         i < BELOW_PAGE && !sum.whole && sum.rows < SPAN_REMOVE_MAX && !err_failed(tx_error(tx));
+         i++) {
+        struct run_row at = *row, below;
+        while (run_kind_is(at.kind, RUN_HAS_GRAPH) && below_find(tx, at.id, &below)) {
+            at = below;
+        }
+        const struct removal one = one_remove(tx, &at);
+        sum.whole = one.whole && at.id == row->id;
+        sum.rows += one.rows;
+        sum.disk += one.disk;
+        if (!one.whole) {
+            break;
+        }
+    }
+    return sum;
 }
 
 /* Not by retention, but because somebody wants it gone. */
@@ -192,12 +235,6 @@ static size_t rows_take(struct tx *tx, struct rows *found, struct run_row *rows,
     }
     return err_failed(tx_error(tx)) ? 0 : count;
 }
-
-/* Two questions, for there are two indexes. */
-#define LIVES_BELOW(stop)                                                                          \
-    "EXISTS (SELECT 1 FROM runs c WHERE c.parent = runs.id AND c.parent <> 0"                      \
-    " AND c.ended_ms IS NULL AND c.stop " stop ")"
-#define NONE_LIVES_BELOW " AND NOT " LIVES_BELOW("= ''") " AND NOT " LIVES_BELOW("<> ''")
 
 /* A run that ended in the future ended before the clock was set back. */
 bool runs__purge(struct tx *tx, const struct run_purge *purge) {

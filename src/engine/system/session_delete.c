@@ -45,16 +45,16 @@ static bool turns_stop(struct tx *tx, const struct session_row *row,
     return more;
 }
 
-/* A page of the runs that its turns began in the background. Not by the cards: a fork has copies of
- * them, and the session loses them with its messages. A run that was asked is not found again.
- * True: call again. */
+/* A page of the jobs, workflows and flows that its turns began in the background. Not by the cards:
+ * a fork has copies of them, and the session loses them with its messages. A run that was asked is
+ * not found again. True: call again. */
 static bool jobs_stop(struct tx *tx, const struct session_row *row,
                       const struct run_bounds *bounds) {
     struct bytes jobs[JOBS_PAGE];
     const size_t count = tx_texts(
         tx,
         "SELECT run FROM runs WHERE owner = $1 AND session = $2 AND session <> ''"
-        " AND ended_ms IS NULL AND stop = '' AND parent = 0 AND kind IN ('job', 'workflow')"
+        " AND ended_ms IS NULL AND stop = '' AND parent = 0 AND kind <> 'turn'"
         " ORDER BY id LIMIT $3",
         ARGS(arg_text(row->owner), arg_text(row->session), arg_int(JOBS_PAGE)), JOBS_PAGE, jobs);
     for (size_t i = 0; i < count; i++) {

@@ -82,5 +82,7 @@ const struct resource mail_resource = {
     .fields = {FIELD_ROWS(rows), .use = FIELD_SHOWN},
     .size = sizeof(struct mail),
     .routes = {[RESOURCE_LIST] = {.scope = SCOPE_READ, .summary = "List mail, newest first"},
-               [RESOURCE_SHOW] = {.scope = SCOPE_READ, .summary = "Show a mail, with its text"}},
+               [RESOURCE_SHOW] = {.scope = SCOPE_READ, .summary = "Show a mail, with its text"},
+               [RESOURCE_REMOVE] = {.scope = SCOPE_APPROVE,
+                                    .summary = "Remove a mail that is over, for good"}},
 };
