@@ -1,10 +1,10 @@
 /* any.c: programs that drover does not know.
  *
- * `json_lines`: each line is a JSON object, and "lines" of the definition says by paths (names with
- * dots between) where in it the fields are:
+ * `json_lines`: each line is a JSON object, and "lines" of the definition says where in it the
+ * fields are (rules/agent/place.h):
  *
  *   text, thinking     a piece of what it says
- *   session            its session, with which "resume" in args could go on
+ *   session            its session, which "resume_args" go on with
  *   tool, tool_id, arguments, tool_result
  *   result             the answer: there is one when it is done
  *   error, status      why it failed
@@ -13,24 +13,83 @@
  *
  * `plain`: each line is text, and it is done when it exits with 0.
  *
- * Both get the prompt as their last argument. */
+ * Both get the prompt where an argument has {prompt}, else as their last argument. */
 #include "agent/reader.h"
+#include "rules/agent/place.h"
 
+/* --- Its arguments ---------------------------------------------------------------------------- */
+
+enum { ARGUMENT_MAX = 8 << 20 };
+
+/* A word in braces within an argument, and its value. */
+struct placeholder {
+    const char *name;
+    struct bytes value;
+};
+enum { PLACEHOLDERS = 3, PROMPT = 0 };
+
+/* Writes the argument with its values. Bits of the placeholders in it, and whether a value of
+ * them is empty. */
+static unsigned argument_fill(struct bytes argument, const struct placeholder *values,
+                              struct text *filled, bool *ret_empty) {
+    unsigned seen = 0;
+    *ret_empty = false;
+    while (argument.len > 0) {
+        unsigned at = 0;
+        while (at < PLACEHOLDERS && !bytes_begin(argument, bytes_of(values[at].name))) {
+            at++;
+        }
+        const bool is = at < PLACEHOLDERS;
+        const size_t used = is ? strlen(values[at].name) : 1;
+        text_add(filled, is ? values[at].value.data : argument.data,
+                 is ? values[at].value.len : used);
+        seen |= is ? 1U << at : 0;
+        *ret_empty = *ret_empty || (is && values[at].value.len == 0);
+        argument = (struct bytes){argument.data + used, argument.len - used};
+    }
+    return seen;
+}
+
+/* An option whose value is the next argument: "--model", but not "--model=m" nor "--". */
+static bool takes_next(const char *word) {
+    return word[0] == '-' && strcmp(word, "--") != 0 && strchr(word, '=') == NULL;
+}
+
+/* An argument whose value is empty is left out, with the option before it. */
 static void any_make(struct program_making *making) {
-    making_add_own(making);
-    making_add_bytes(making, making_prompt(making));
+    const struct program_start *start = making->start;
+    const struct agent_definition *agent = start->agent;
+    const json_t *args =
+        start->native.len > 0 && agent->resume_args != NULL ? agent->resume_args : agent->args;
+    const struct placeholder values[PLACEHOLDERS] = {[PROMPT] = {"{prompt}", making_prompt(making)},
+                                                     {"{model}", bytes_of(agent->model)},
+                                                     {"{session}", start->native}};
+    AUTO(text_done) struct text filled = text_up_to(ARGUMENT_MAX);
+    unsigned seen = 0;
+    bool option = false; /* The argument before is one that takes this one. */
+    for (size_t i = 0; i < json_array_size(args); i++) {
+        const char *argument = json_string_value(json_array_get(args, i));
+        bool empty;
+        text_clear(&filled);
+        seen |= argument_fill(bytes_of(argument), values, &filled, &empty);
+        if (!empty) {
+            making->failed = making->failed || text_failed(&filled);
+            making_add_bytes(making, text_bytes(&filled));
+        } else if (option && argument[0] != '-') {
+            making->command->argc--;
+        }
+        option = !empty && takes_next(argument);
+    }
+    if ((seen & 1U << PROMPT) == 0) {
+        making_add_bytes(making, values[PROMPT].value);
+    }
 }
 
 /* --- JSON lines ------------------------------------------------------------------------------- */
 
 static const json_t *value_at(const struct program_reader *reader, const json_t *line,
                               const char *field) {
-    struct bytes path = json_bytes(reader->agent->lines, field), part;
-    const json_t *value = path.len == 0 ? NULL : line;
-    while (value != NULL && bytes_next(&path, '.', &part)) {
-        value = json_is_object(value) ? json_object_getn(value, part.data, part.len) : NULL;
-    }
-    return json_is_null(value) ? NULL : value;
+    return agent_place_find(json_bytes(reader->agent->lines, field), line);
 }
 
 static struct bytes text_at(const struct program_reader *reader, const json_t *line,

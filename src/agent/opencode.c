@@ -1,4 +1,5 @@
-/* opencode.c: OpenCode (`opencode run --format json`).
+/* opencode.c: OpenCode (`opencode run --format json`), and Kilo, which is OpenCode under another
+ * name: its arguments and its lines are the same.
  *
  * One prompt, which is its input. A line comes when a part is whole:
  *
@@ -40,12 +41,14 @@ static void on_tool(struct program_reader *reader, const json_t *part) {
     reader_tell(reader, PROGRAM_STEP);
 }
 
+#define BROKE_OFF "API error: its answers broke off"
+
 /* OpenCode repeats a call whose answer broke off at once, several a second, and never gives up: its
  * loop goes on until a call has a reason for its end. */
 static void on_broken(struct program_reader *reader) {
     enum { BROKEN_MAX = 10 };
     if (++reader->state.broken == BROKEN_MAX) {
-        reader_failed(reader, BYTES(""), BYTES("API error: its answers broke off"), 0);
+        reader_failed(reader, BYTES(""), BYTES(BROKE_OFF), 0);
     } else {
         reader_retry(reader, /* status */ 0, /* wait_ms */ 0);
     }
@@ -129,7 +132,13 @@ static bool opencode_read(struct program_reader *reader, const json_t *line) {
 
 static void opencode_finish(struct program_reader *reader, struct agent_ending *io_ending) {
     struct reader_state *state = &reader->state;
-    if (io_ending->exit == AGENT_EXITED && io_ending->code == 0 && state->has_said) {
+    if (io_ending->exit != AGENT_EXITED || io_ending->code != 0) {
+        return;
+    }
+    if (state->midway) { /* A call that has no end: Kilo ends then, and repeats nothing. */
+        reader_set_fault(reader, BYTES(""), BYTES(BROKE_OFF));
+        reader_finish_fault(reader, io_ending);
+    } else if (state->has_said) {
         state->done = state->good = true;
     }
 }
@@ -137,11 +146,10 @@ static void opencode_finish(struct program_reader *reader, struct agent_ending *
 static const struct agent_stderr opencode_stderr[] = {{"error unauthorized", AGENT_AUTH_FAILED},
                                                       {NULL, AGENT_UNKNOWN}};
 
-const struct program program_opencode = {.name = "opencode",
-                                         .command = "opencode",
-                                         .stderr_words = opencode_stderr,
-                                         .can = PROGRAM_RESUMES | PROGRAM_TAKES_MODEL |
-                                                PROGRAM_TAKES_ACCESS,
-                                         .make = opencode_make,
-                                         .read = opencode_read,
-                                         .finish = opencode_finish};
+#define OPENCODE                                                                                   \
+    .stderr_words = opencode_stderr,                                                               \
+    .can = PROGRAM_RESUMES | PROGRAM_TAKES_MODEL | PROGRAM_TAKES_ACCESS, .make = opencode_make,    \
+    .read = opencode_read, .finish = opencode_finish
+
+const struct program program_opencode = {.name = "opencode", .command = "opencode", OPENCODE};
+const struct program program_kilo = {.name = "kilo", .command = "kilo", OPENCODE};

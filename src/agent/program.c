@@ -5,9 +5,9 @@
 
 #define CUT_MARK "[drover: the rest is left out]"
 
-static const struct program *const programs[] = {&program_claude,     &program_codex,
-                                                 &program_opencode,   &program_pi,
-                                                 &program_json_lines, &program_plain};
+static const struct program *const programs[] = {
+    &program_claude, &program_codex,      &program_opencode, &program_kilo,
+    &program_pi,     &program_json_lines, &program_plain};
 
 const struct program *program_find(struct bytes name) {
     for (size_t i = 0; i < COUNT_OF(programs); i++) {
@@ -24,6 +24,10 @@ const char *program_command(const struct program *program) {
 
 unsigned program_can(const struct program *program) {
     return program->can;
+}
+
+bool program_resumes(const struct program *program, const struct agent_definition *agent) {
+    return (program->can & PROGRAM_RESUMES) != 0 || agent->resume_args != NULL;
 }
 
 /* --- Making a command ------------------------------------------------------------------------- */

@@ -34,7 +34,7 @@ enum {
 };
 
 enum program_can {
-    PROGRAM_RESUMES = 1 << 0,        /* A session of its own can be continued. */
+    PROGRAM_RESUMES = 1 << 0,        /* Sessions of all its definitions: program_resumes. */
     PROGRAM_NAMES_SESSION = 1 << 1,  /* We choose the name of a new one: a UUID. */
     PROGRAM_ASKS = 1 << 2,           /* Asks before it acts, and waits for the answer. */
     PROGRAM_TAKES_MESSAGES = 1 << 3, /* More messages may come while it works. */
@@ -46,6 +46,9 @@ struct program;
 const struct program *program_find(struct bytes name);      /* NULL: there is none. */
 const char *program_command(const struct program *program); /* NULL: its definition names it. */
 unsigned program_can(const struct program *program);        /* Bits of enum program_can. */
+/* Whether a session of its own can be continued: by its adapter, or as the definition says. */
+MUST_CHECK bool program_resumes(const struct program *program,
+                                const struct agent_definition *agent);
 
 /* --- Starting --------------------------------------------------------------------------------- */
 

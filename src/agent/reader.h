@@ -88,8 +88,8 @@ struct program {
     void (*message)(struct bytes id, struct bytes words, struct text *text); /* NULL: none. */
 };
 
-extern const struct program program_claude, program_codex, program_opencode, program_pi,
-    program_json_lines, program_plain;
+extern const struct program program_claude, program_codex, program_opencode, program_kilo,
+    program_pi, program_json_lines, program_plain;
 
 /* --- Making a command ------------------------------------------------------------------------- */
 

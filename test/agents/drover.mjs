@@ -34,11 +34,11 @@ const whole = words.join("");
 const AFTER_PIECES = new RegExp(`^(${words[0]})*${whole.replaceAll(".", "\\.")}$`);
 
 /** These repeat their requests until they are ended, so their agents get a deadline. */
-const ENDLESS = ["codex:refused", "opencode:refused"];
+const ENDLESS = ["codex:refused", "opencode:refused", "kilo:refused"];
 
 /** These print the wait that their provider names, and drover keeps it; with others it waits for a
  *  minute. */
-const NAMES_WAIT = ["claude", "opencode"], NAMED_MS = 7000;
+const NAMES_WAIT = ["claude", "opencode", "kilo"], NAMED_MS = 7000;
 const NAMED_MAX_MS = NAMED_MS * 1.25; // claude adds up to a quarter by chance.
 
 const CASES = new Map([

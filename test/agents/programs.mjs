@@ -8,6 +8,25 @@ import path from "node:path";
 const chatModels = (url) => ({ baseUrl: url, api: "openai-completions", apiKey: "key",
                                models: [{ id: "mock-model" }] });
 
+/** OpenCode, and Kilo, which is OpenCode with names of its own. */
+const openCode = (name, prefix) => ({
+  begun: '"step_start"',
+  sessions: [`.local/share/${name}`],
+  prepare: (home, port) => {
+    const folder = path.join(home, ".config", name);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(path.join(folder, `${name}.json`), JSON.stringify({
+      provider: { mock: { npm: "@ai-sdk/openai-compatible", name: "mock",
+        options: { baseURL: `http://127.0.0.1:${port}/v1`, apiKey: "key" },
+        models: { "mock-model": { name: "mock-model" } } } },
+      model: "mock/mock-model", small_model: "mock/mock-model", enabled_providers: ["mock"],
+      autoupdate: false, share: "disabled", permission: { bash: "allow", edit: "allow" } }));
+  },
+  env: () => Object.fromEntries(
+    ["MODELS_FETCH", "AUTOUPDATE", "LSP_DOWNLOAD", "DEFAULT_PLUGINS"]
+      .map((what) => [`${prefix}_DISABLE_${what}`, "1"])),
+});
+
 export const programs = {
   claude: {
     begun: '"text_delta"',
@@ -40,21 +59,8 @@ enabled = false
     },
     env: () => ({ MOCK_KEY: "key" }),
   },
-  opencode: {
-    begun: '"step_start"',
-    sessions: [".local/share/opencode"],
-    prepare: (home, port) => {
-      mkdirSync(path.join(home, ".config/opencode"), { recursive: true });
-      writeFileSync(path.join(home, ".config/opencode/opencode.json"), JSON.stringify({
-        provider: { mock: { npm: "@ai-sdk/openai-compatible", name: "mock",
-          options: { baseURL: `http://127.0.0.1:${port}/v1`, apiKey: "key" },
-          models: { "mock-model": { name: "mock-model" } } } },
-        model: "mock/mock-model", small_model: "mock/mock-model", enabled_providers: ["mock"],
-        autoupdate: false, share: "disabled", permission: { bash: "allow", edit: "allow" } }));
-    },
-    env: () => ({ OPENCODE_DISABLE_MODELS_FETCH: "1", OPENCODE_DISABLE_AUTOUPDATE: "1",
-                  OPENCODE_DISABLE_LSP_DOWNLOAD: "1", OPENCODE_DISABLE_DEFAULT_PLUGINS: "1" }),
-  },
+  opencode: openCode("opencode", "OPENCODE"),
+  kilo: openCode("kilo", "KILO"),
   pi: {
     begun: '"text_delta"',
     sessions: [".pi/agent/sessions"],

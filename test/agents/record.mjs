@@ -196,7 +196,8 @@ mkdirSync(out, { recursive: true });
 const index = existsSync(indexFile) ? JSON.parse(readFileSync(indexFile, "utf8")) : [];
 const wanted = (name, what) =>
   only.length === 0 || only.includes(name) || only.includes(`${name}:${what}`);
-for (const name of Object.keys(programs)) {
+// Kilo prints OpenCode's lines: its turns under drover show the same (drover.mjs).
+for (const name of Object.keys(programs).filter((one) => one !== "kilo")) {
   for (const what of cases) {
     if (!wanted(name, what) || ofClaude.includes(what) && name !== "claude")
       continue;

@@ -1,7 +1,7 @@
 // standin.mjs: stands in for programs that are agents: prints the lines that they print, so that
 // tests need none of them. How each line looks was recorded from the real ones (docs/agents.md).
 //
-//   node standin.mjs claude|codex|opencode|pi|lines ARGS…     (lines: JSON lines of its own)
+//   node standin.mjs claude|codex|opencode|kilo|pi|lines ARGS…     (lines: JSON lines of its own)
 //
 // The prompt names its acts, in words:
 //
@@ -57,6 +57,7 @@ const sessions = process.env.STANDIN_SESSIONS ?? ".standin";
 let todo = []; // Commands.
 let doomed = false, quits = 0, hangs = false, falters = false; // Also where it goes on with it.
 const LOST = { claude: "No conversation found with session ID: 1", opencode: "Session not found",
+               kilo: "Session not found",
                codex: "thread/resume failed: no rollout found for thread id 1 (code -32600)",
                pi: "No session found matching '1'" };
 const resumes = () => ["--resume", "--session", "resume"].some((word) => args.includes(word));
@@ -396,4 +397,4 @@ async function lines() {
   line({ done: true });
 }
 
-await { claude, codex, opencode, pi, lines }[kind]();
+await { claude, codex, opencode, kilo: opencode, pi, lines }[kind]();

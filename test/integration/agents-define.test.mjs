@@ -12,7 +12,7 @@ import { test } from "node:test";
 
 import { textOf, Turns } from "./turns.mjs";
 
-const BUILT_IN = ["claude", "codex", "opencode", "pi"];
+const BUILT_IN = ["claude", "codex", "opencode", "kilo", "pi"];
 const KEYS = Object.fromEntries(["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENAI_API_KEY",
   "CODEX_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR", "CODEX_HOME"]
   .map((name) => [name, ""]));

@@ -14,7 +14,7 @@ import { until } from "./providers.mjs";
 import { Listener, textOf } from "./turns.mjs";
 import { whole, Workflows } from "./workflows.mjs";
 
-const KINDS = ["claude", "codex", "opencode", "pi"];
+const KINDS = ["claude", "codex", "opencode", "kilo", "pi"];
 
 const open = (t) => openAgents(t, KINDS);
 const session = (turns, agent, more = {}) => openSession(turns, { agent, ...more });
@@ -258,7 +258,7 @@ test("agents are listed with what is missing; a broken one breaks no other", asy
   const programs = items.filter(({ kind }) => kind === "cli");
   const found = (yes) => programs.filter((one) => one.found === yes).map(({ name }) => name);
   assert.deepEqual([found(true), found(false)],
-    [["claude", "codex", "opencode", "pi"], ["away", "bad"]]);
+    [[...KINDS].sort(), ["away", "bad"]]);
   assert.deepEqual(items.filter(({ name }) => ["away", "bad"].includes(name))
     .map(({ state }) => state), ["missing", "broken"]);
   const refused = await turns.ask("POST", "/sessions", { agent: "away", root: turns.root });

@@ -181,7 +181,7 @@ static void what_is_built_in_is_a_definition_that_can_be_stored(void **state) {
         assert_int_equal(agent_definition_read(json, &what, &why).code, ERR_NONE);
         assert_string_equal(what.name, agent_built_in(count)->name);
     }
-    assert_int_equal(count, 4);
+    assert_int_equal(count, 5);
 }
 
 int main(void) {

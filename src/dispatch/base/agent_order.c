@@ -103,7 +103,7 @@ static void on_program(void *ctx, const struct agent_seen *seen) {
         why_set(&order->why, "agent '%.64s': there was no memory for its definition", what.name);
         return;
     }
-    order->resumes = (program_can(seen->program) & PROGRAM_RESUMES) != 0;
+    order->resumes = program_resumes(seen->program, &what);
     order->isolated = what.isolation != NULL;
     order->kind = AGENT_ORDER_PROGRAM;
 }

@@ -527,7 +527,7 @@ static void program_end(struct talk_program *program) {
         program_reader_heard(program->output.reader);
     }
     const struct program_seen seen = program_seen(program->output.reader);
-    const bool resumes = (program_can(program->program) & PROGRAM_RESUMES) != 0 &&
+    const bool resumes = program_resumes(program->program, &program->agent) &&
                          (seen.native.len > 0 || !ending.result.said);
     if (verdict.outcome == AGENT_CONTEXT_OVERFLOW) { /* The session stays too long. */
         program_reader_leave(program->output.reader);

@@ -70,8 +70,9 @@ static void start_done(void *ctx) {
 
 /* The session of the program that goes on; "": a new one begins. */
 static struct bytes native_of(const struct talk_program *program) {
-    const bool resumes = (program_can(program->program) & PROGRAM_RESUMES) != 0;
-    return resumes ? program_seen(program->output.reader).native : BYTES("");
+    return program_resumes(program->program, &program->agent)
+               ? program_seen(program->output.reader).native
+               : BYTES("");
 }
 
 static void order_run(struct talk *talk) {
@@ -336,7 +337,7 @@ static void task_done(void *ctx) {
     }
     text_clear(&program->history);
     /* A program that keeps no sessions knows nothing of the conversation, ever. */
-    if ((program_can(program->program) & PROGRAM_RESUMES) == 0 ||
+    if (!program_resumes(program->program, &program->agent) ||
         program_seen(program->output.reader).blank) {
         ask_read(&program->ask, history_tx, history_done);
     } else {

@@ -54,6 +54,8 @@ struct agent_definition {
     const char *program; /* Name of its adapter. */
     const char *command; /* A path, or a name that is looked up; NULL: that of the adapter. */
     json_t *args;        /* Texts, after those of the adapter; NULL: none. */
+    json_t *resume_args; /* For json_lines: instead of args, in a session that goes on. NULL: its
+                          * sessions cannot be continued. */
     /* Name: text, or a reference to a secret, which is in no row: {"from": variable of the daemon's
      * environment}, {"file": file in DIR/agent-keys}. NULL: none. */
     json_t *env;

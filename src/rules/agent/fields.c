@@ -2,12 +2,13 @@
  * that drover comes with. */
 #include "rules/agent/definition.h"
 #include "rules/agent/outcome.h"
+#include "rules/agent/place.h"
 #include "rules/approval/permission.h"
 
 #define AT(member) offsetof(struct agent_definition, member)
 
-static const char *const programs[] = {"claude",     "codex", "opencode", "pi",
-                                       "json_lines", "plain", NULL};
+static const char *const programs[] = {"claude", "codex",      "opencode", "kilo",
+                                       "pi",     "json_lines", "plain",    NULL};
 #define X(access, name) name,
 static const char *const accesses[] = {AGENT_ACCESSES(X) NULL};
 #undef X
@@ -20,12 +21,15 @@ static const struct field rows[] = {
     {FIELD("description", FIELD_CHARS, AT(description)), .max = 1000, .plain = true,
      FLAG("description", FLAG_TEXT, "TEXT", "Say what it is for.")},
     {FIELD("program", FIELD_CHARS, AT(program)), .required = true, .names = programs,
-     FLAG_WORD("program", "PROGRAM", "claude|codex|opencode|pi|json_lines|plain",
+     FLAG_WORD("program", "PROGRAM", "claude|codex|opencode|kilo|pi|json_lines|plain",
                "Read its lines as those of this program.")},
     {FIELD("command", FIELD_CHARS, AT(command)), .min = 1, .max = 4095,
      FLAG("command", FLAG_TEXT, "PATH", "Start this [the command of PROGRAM].")},
     {FIELD("args", FIELD_TEXTS, AT(args)), .max = AGENT_ARGS_MAX,
      FLAG("arg", FLAG_LIST, "WORD", "Add an argument. Repeatable.")},
+    {FIELD("resume_args", FIELD_TEXTS, AT(resume_args)), .max = AGENT_ARGS_MAX,
+     FLAG("resume-arg", FLAG_LIST, "WORD",
+          "Go on in its session with these arguments, of which one has {session}. Repeatable.")},
     {FIELD("env", FIELD_JSON, AT(env)),
      .schema = "{\"type\":\"object\",\"additionalProperties\":{\"type\":[\"string\",\"object\"]}}",
      FLAG("env", FLAG_LIST, "NAME[=VALUE]",
@@ -219,8 +223,44 @@ static struct err lines_check(const struct agent_definition *what, struct why *w
             return err_why(why, ERR_UNKNOWN_FIELD, "\"lines\": '%.60s' is none of %.*s",
                            at.key.data, (int)all.len, all.data);
         }
+        if (!agent_place_fits(json_text(at.value))) {
+            return err_why(why, ERR_BAD_FIELD,
+                           "\"lines\": '%.60s' of \"%s\" is no place in a line: write PATH, or "
+                           "PATH if PATH=TEXT and PATH=TEXT; a path is names with dots between",
+                           json_string_value(at.value), at.key.data);
+        }
     }
     return err;
+}
+
+static bool texts_have(const json_t *texts, const char *what) {
+    bool have = false;
+    for (size_t i = 0; !have && i < json_array_size(texts); i++) {
+        have = strstr(json_string_value(json_array_get(texts, i)), what) != NULL;
+    }
+    return have;
+}
+
+/* Each of these would begin a new session, and look as if it went on. */
+static struct err resume_check(const struct agent_definition *what, struct why *why) {
+    static const char session[] = "{session}";
+    const bool lines = strcmp(what->program, "json_lines") == 0;
+    if (what->resume_args == NULL) {
+        return !lines || !texts_have(what->args, session)
+                   ? ERR_OK
+                   : err_why(why, ERR_BAD_FIELD,
+                             "\"args\" begin a session, which has no name yet: write the arguments "
+                             "that go on with {session} as \"resume_args\"");
+    }
+    if (!lines) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "\"resume_args\" are for the program json_lines, not for %s", what->program);
+    }
+    return texts_have(what->resume_args, session) && json_object_get(what->lines, "session") != NULL
+               ? ERR_OK
+               : err_why(why, ERR_BAD_FIELD,
+                         "\"resume_args\" need {session} in one of them, and \"session\" in "
+                         "\"lines\", which says where its name is");
 }
 
 /* A limit for which nothing is counted would hold nothing back. The default stands in definitions
@@ -312,6 +352,7 @@ struct err agent_definition_read(const json_t *json, struct agent_definition *re
         err = texts_check(what.env, TEXTS_OR_REFERENCES, "env", why);
     }
     err = err_failed(err) ? err : lines_check(&what, why);
+    err = err_failed(err) ? err : resume_check(&what, why);
     err = err_failed(err) ? err : stderr_check(&what, why);
     err = err_failed(err) ? err : agent_model_check(what.model, why);
     err = err_failed(err) ? err : tools_check(&what, why);
@@ -395,6 +436,10 @@ const struct agent_definition *agent_built_in(unsigned at) {
         {.name = "opencode",
          .description = "OpenCode, as it is set up. It may do what its own settings allow.",
          .program = "opencode",
+         BUILT_IN_LIMITS},
+        {.name = "kilo",
+         .description = "Kilo, as it is set up. It may do what its own settings allow.",
+         .program = "kilo",
          BUILT_IN_LIMITS},
         {.name = "pi",
          .description = "Pi, as it is set up. It asks for nothing: it may do what its user may.",

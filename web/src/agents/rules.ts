@@ -17,7 +17,7 @@ export interface Agent {
 export type Definition = Record<string, unknown>;
 export interface Start { argv: string[]; env: string[]; input: string | null }
 
-export const PROGRAMS = ["claude", "codex", "opencode", "pi", "json_lines", "plain"];
+export const PROGRAMS = ["claude", "codex", "opencode", "kilo", "pi", "json_lines", "plain"];
 /** Fields of the form; the others stand in its JSON. */
 export const FIELDS = ["name", "program", "command", "model", "description", "access", "at_once",
   "instructions"];
