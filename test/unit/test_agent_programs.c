@@ -887,8 +887,7 @@ static void a_question_has_an_id_of_a_thousand_bytes_at_most(void **state) {
 }
 
 static void rules_know_which_programs_ask(void **state) {
-    static const char *const names[] = {"claude", "codex",      "opencode", "kilo",
-                                        "pi",     "json_lines", "plain"};
+    static const char *const names[] = {"claude", "codex", "kilo", "pi", "json_lines", "plain"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         const struct program *program = program_find(bytes_of(names[i]));
         assert_int_equal(agent_program_asks(names[i]), (program_can(program) & PROGRAM_ASKS) != 0);
