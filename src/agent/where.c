@@ -142,7 +142,7 @@ bool agent_logged_in(const struct agent_definition *what, const char *home) {
 
 struct known_version {
     char path[LIMIT_PATH_MAX];
-    struct timespec changed;
+    struct timespec changed; /* ctime: npm gives files of all versions the same mtime. */
     off_t size;
     struct agent_version version; /* "": it gave no answer. */
 };
@@ -173,8 +173,8 @@ static struct known_version *known_find(struct agent_versions *versions, const c
     for (size_t i = 0; i < versions->count; i++) {
         struct known_version *known = &versions->list[i];
         if (strcmp(known->path, path) == 0 && known->size == about->st_size &&
-            known->changed.tv_sec == about->st_mtim.tv_sec &&
-            known->changed.tv_nsec == about->st_mtim.tv_nsec) {
+            known->changed.tv_sec == about->st_ctim.tv_sec &&
+            known->changed.tv_nsec == about->st_ctim.tv_nsec) {
             return known;
         }
     }
@@ -313,7 +313,7 @@ static void known_put(struct agent_versions *versions, const struct asked *asked
         versions->count += versions->count < AGENT_VERSIONS_MAX;
     }
     *known =
-        (struct known_version){.changed = asked->about.st_mtim,
+        (struct known_version){.changed = asked->about.st_ctim,
                                .size = asked->about.st_size,
                                .version = version_read((struct bytes){asked->said, asked->len})};
     (void)snprintf(known->path, sizeof known->path, "%s", asked->path); /* Was found: it fits. */

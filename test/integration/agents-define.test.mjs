@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import {
-  chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync,
+  chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync,
+  utimesSync, writeFileSync,
 } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
@@ -284,6 +285,12 @@ test("a version is asked once, within two seconds, and never of a project's prog
   asked("codex", 'echo "codex-cli 0.170.0-beta.1 of a longer file"');
   assert.equal(await version("codex"), "0.170.0-beta.1");
   assert.equal(count("codex"), 2);
+  const file = path.join(turns.bin, "codex"), { atime, mtime } = statSync(file);
+  utimesSync(file, atime, mtime); // As precise as the next time, which npm sets to a fixed one.
+  assert.equal(await version("codex"), "0.170.0-beta.1");
+  asked("codex", 'echo "codex-cli 0.171.0-beta.1 of a longer file"');
+  utimesSync(file, atime, mtime);
+  assert.equal(await version("codex"), "0.171.0-beta.1");
   const own = program(path.join(turns.root, "claude"), `echo x >>${turns.folder}/claude.asked`);
   definition(turns.root, "theirs.json", { program: "claude", command: own });
   assert.equal((await agent(turns, "theirs", turns.root)).command, own);
