@@ -546,7 +546,7 @@ static const struct flow_member {
 } flow_members[] = {
     {"name", WORDS},          {"description", WORDS}, {"steps", A_LIST},
     {"render", A_FUNCTION},   {"output", A_FUNCTION}, {"batchConfig", AN_OBJECT},
-    {"fail_fast", A_BOOLEAN}, {"texts", AN_OBJECT}, /* Of the worker: texts of functions. */
+    {"fail_fast", A_BOOLEAN}, {"texts", AN_OBJECT}, /* The worker adds it. */
 };
 
 static struct err flow_member_refuse(struct bytes name, struct why *why) {
