@@ -238,10 +238,10 @@ test("a session gets another title, a place in the archive, is exported and dele
   const page = await opened(browser, desk, { target: `/s/${id}` });
   const dialog = page.getByRole("dialog");
   const press = async (name) => {
-    await page.getByRole("button", { name: "More …" }).click();
+    await page.getByRole("button", { name: "More about this session" }).click();
     await dialog.getByRole("button", { name }).click();
   };
-  await page.getByRole("button", { name: "More …" }).click();
+  await page.getByRole("button", { name: "More about this session" }).click();
   await page.getByLabel("Title").fill("Then");
   await dialog.getByRole("button", { name: "Save" }).click();
   await page.locator("h1", { hasText: "Then" }).waitFor();

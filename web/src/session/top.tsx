@@ -1,4 +1,5 @@
 /** The head of a session: what it is, how it stands, what it used. */
+import { Ellipsis } from "lucide-preact";
 import { useState } from "preact/hooks";
 
 import { Brand } from "../parts/brand.tsx";
@@ -50,14 +51,17 @@ export function Top({ state, id }: { state: SessionState; id: string }) {
       <a class="button quiet to-trace" href={`/s/${id}/trace`}>
         {words.trace} <Hint of="trace" />
       </a>
-      {may("run") ? (
-        <button class="quiet" onClick={() => moreSet(true)}>{words.more} …</button>
-      ) : null}
-      {more && session !== null ? <More session={session} close={() => moreSet(false)} /> : null}
       <button class="quiet to-panel" aria-expanded={panelNow(seat) !== null}
         onClick={() => panelToggle(seat)}>
         {words.timeline} <Hint of="panel" />
       </button>
+      {may("run") ? (
+        <button class="quiet icon" aria-label={words.more} title={words.more}
+          onClick={() => moreSet(true)}>
+          <Ellipsis size={14} aria-hidden="true" />
+        </button>
+      ) : null}
+      {more && session !== null ? <More session={session} close={() => moreSet(false)} /> : null}
     </header>
   );
 }

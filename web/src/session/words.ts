@@ -21,7 +21,7 @@ export const words = {
   gone: "This session cannot be shown",
   back: "All sessions",
   archived: "archived",
-  more: "More",
+  more: "More about this session",
   title: "Title",
   toArchive: "Archive",
   fromArchive: "Take out of the archive",
