@@ -184,6 +184,8 @@ static const struct sign strong_signs[] = {
     {"api key not valid", MODEL_AUTH_FAILED},
     {"authentication_error", MODEL_AUTH_FAILED},
     {"permission_error", MODEL_AUTH_FAILED},
+    /* Groq could not read the call that the model wrote: the model may write the next one well. */
+    {"tool_use_failed", MODEL_BAD_RESPONSE},
 };
 
 /* The rest only says in words what a status says better. */
@@ -232,6 +234,16 @@ static void failure_tell(struct model_failure *failure, enum model_cause cause, 
     } else {
         model_failure_set(failure, cause, "%.300s", words);
     }
+}
+
+/* The connection asks for chat completions, which do not serve the model. */
+static bool is_of_responses(const struct said *said) {
+    static const struct sign signs[] = {
+        {"supported in v1/responses", MODEL_BAD_REQUEST}, /* OpenAI; GitHub, by code and words. */
+        {"unsupported_api_for_model", MODEL_BAD_REQUEST},
+        {"not accessible via the /chat/completions", MODEL_BAD_REQUEST},
+    };
+    return cause_of_words(said, signs, COUNT_OF(signs)) != MODEL_NONE;
 }
 
 /* --- Limits of a minute ---------------------------------------------------------------------- */
@@ -345,6 +357,14 @@ void fault_of_answer(int status, struct bytes body, const char *secret,
                                  ? MODEL_NONE
                                  : cause_of_words(&said, strong_signs, COUNT_OF(strong_signs));
     cause = cause != MODEL_NONE ? cause : cause_of_status(status, &said);
+    if (json != NULL && is_of_responses(&said)) {
+        cause = MODEL_BAD_REQUEST;
+        (void)snprintf(words, sizeof words,
+                       "the model is served by the Responses API alone: set up its connection with "
+                       "'drover provider add NAME --kind responses' (%.120s)",
+                       said.message);
+        said.message = words;
+    }
     cause = cause_with_wait(cause, &said, &ret_failure->wait_ms);
     failure_tell(ret_failure, cause, said.message, secret);
     ret_failure->status = status;

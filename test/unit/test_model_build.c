@@ -327,9 +327,47 @@ static void what_is_refused_is_left_out_or_said_otherwise(void **state) {
         wire_openai.build(&order, &body);
         assert_string_equal(body.data, rows[i].body);
         const parameter_set tools = rows[i].tools != TOOLLESS ? PARAMETER_SET(TOOLS) : 0;
-        assert_int_equal(order.sent, rows[i].sent | tools);
+        const bool has_schemas = strstr(rows[i].body, "\"parameters\":") != NULL;
+        const parameter_set schemas = has_schemas ? PARAMETER_SET(TOOL_SCHEMAS) : 0;
+        assert_int_equal(order.sent, rows[i].sent | tools | schemas);
         assert_int_equal(order.wanted, rows[i].wanted);
         assert_int_equal(order.answer_tool, strstr(rows[i].body, "\"final_answer\"") != NULL);
+        model_request_free(request);
+    }
+}
+
+/* A model whose server cannot compile the schemas reads them in the descriptions. */
+static void schemas_that_do_not_compile_stand_in_the_descriptions(void **state) {
+    static const struct {
+        const struct wire *wire;
+        const char *key;
+    } rows[] = {{&wire_openai, "parameters"},
+                {&wire_responses, "parameters"},
+                {&wire_anthropic, "input_schema"}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct model_request *request = model_request_new(of("p/m"));
+        AUTO(text_done) struct text body = text_up_to(1 << 20);
+        AUTO(text_done) struct text tool = text_up_to(1000);
+        AUTO(text_done) struct text answer = text_up_to(1000);
+        model_request_add_tool(request, &(struct model_tool){of("f"), of("F"), of("{\"x\":1}")});
+        set(request, of("{\"type\":\"object\",\"y\":2}"));
+        struct wire_order order = {.request = request,
+                                   .base_url = "http://h/v1",
+                                   .model = BYTES("m"),
+                                   .refused = PARAMETER_SET(TOOL_SCHEMAS)};
+        rows[i].wire->build(&order, &body);
+        text_addf(&tool,
+                  "\"name\":\"f\",\"description\":\"F\\n\\nThe arguments must fit this JSON Schema:"
+                  "\\n{\\\"x\\\":1}\",\"%s\":{\"type\":\"object\"}",
+                  rows[i].key);
+        text_addf(&answer,
+                  "is not read.\\n\\nThe arguments must fit this JSON Schema:\\n{\\\"type\\\":"
+                  "\\\"object\\\",\\\"y\\\":2}\",\"%s\":{\"type\":\"object\"}",
+                  rows[i].key);
+        assert_non_null(strstr(body.data, text_bytes(&tool).data));
+        assert_non_null(strstr(body.data, text_bytes(&answer).data));
+        assert_int_equal(order.wanted, PARAMETER_SET(TOOL_SCHEMAS));
         model_request_free(request);
     }
 }
@@ -600,6 +638,7 @@ int main(void) {
         cmocka_unit_test(reasoning_that_is_no_JSON_is_left_out),
         cmocka_unit_test(settings_go_where_each_interface_has_them),
         cmocka_unit_test(what_is_refused_is_left_out_or_said_otherwise),
+        cmocka_unit_test(schemas_that_do_not_compile_stand_in_the_descriptions),
         cmocka_unit_test(each_interface_leaves_out_what_is_refused),
         cmocka_unit_test(a_longer_conversation_begins_like_the_shorter_one),
         cmocka_unit_test(a_tail_stays_with_the_question_of_its_turn),

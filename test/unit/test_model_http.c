@@ -24,6 +24,9 @@ static int close_kit(void **state) {
                "\n\ndata: [DONE]\n\n"
 #define SAYS(status, body) "HTTP/1.1 " status "\r\nContent-Type: application/json\r\n\r\n" body
 
+#define TOOL_USE_FAILED                                                                            \
+    "\"message\":\"Failed to call a function. See 'failed_generation'.\",\"type\":"                \
+    "\"invalid_request_error\",\"code\":\"tool_use_failed\",\"failed_generation\":\"tool_choice\""
 static const struct {
     const char *answer;
     enum model_cause cause;
@@ -88,6 +91,23 @@ static const struct {
      "no answer: the gateway sleeps"},
     {SAYS("200 OK", ""), MODEL_BAD_RESPONSE, 4, "HTTP 200"},
     {KIT_STREAM "data: {\"choices\":[{\"delta\":\n\n", MODEL_BAD_RESPONSE, 4, "valid JSON"},
+    {SAYS("400 Bad", "{\"error\":{" TOOL_USE_FAILED "}}"), MODEL_BAD_RESPONSE, 4,
+     "Failed to call a function"},
+    {KIT_STREAM "event: error\ndata: {\"error\":{" TOOL_USE_FAILED "}}\n\n", MODEL_BAD_RESPONSE, 4,
+     "Failed to call a function"},
+    {KIT_STREAM
+     "data: {\"choices\":[{\"delta\":{\"content\":\"I look. <|tool_calls_section_begin|>"
+     "<|tool_call_begin|>functions.ls:0<|tool_call_argument_begin|>{}<|tool_ca\"}}]}\n\n"
+     "data: {\"choices\":[{\"delta\":{\"content\":\"ll_end|><|tool_calls_section_end|>\"},"
+     "\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n",
+     MODEL_BAD_RESPONSE, 4, "delivered the call as text"},
+    {SAYS("404 No",
+          "{\"error\":{\"message\":\"This model is only supported in v1/responses and not "
+          "in v1/chat/completions.\",\"param\":\"model\"}}"),
+     MODEL_BAD_REQUEST, 1, "'drover provider add NAME --kind responses' (This model is only"},
+    {SAYS("400 Bad", "{\"error\":{\"message\":\"model gpt-5-codex is not accessible via the "
+                     "/chat/completions endpoint\",\"code\":\"unsupported_api_for_model\"}}"),
+     MODEL_BAD_REQUEST, 1, "served by the Responses API alone"},
     {KIT_STREAM "<html>hello</html>", MODEL_STREAM_BROKEN, 4, "final marker"},
     {KIT_STREAM, MODEL_STREAM_BROKEN, 4, "final marker"},
     {"nonsense\r\n\r\n", MODEL_BAD_RESPONSE, 4, "not valid HTTP"},

@@ -27,6 +27,7 @@ static void names_are(parameter_set set, const char *wanted, const char *about) 
 #define RESPONSES                                                                                  \
     (PARAMETER_SET(EFFORT) | PARAMETER_SET(SUMMARY) | PARAMETER_SET(ENCRYPTED) |                   \
      PARAMETER_SET(JSON_SCHEMA))
+#define WITH_SCHEMAS ((CHAT & ~PARAMETER_SET(JSON_SCHEMA)) | PARAMETER_SET(TOOL_SCHEMAS))
 #define SEARCH PARAMETER_SET(WEB_SEARCH)
 #define MESSAGES (PARAMETER_SET(EFFORT) | PARAMETER_SET(TOOL_CHOICE))
 #define ERROR(message) "{\"error\":{\"message\":\"" message "\",\"type\":\"invalid_request_error\","
@@ -180,6 +181,38 @@ static const struct {
      "{\"code\":\"Client specified an invalid argument\",\"error\":\"The response_format parameter "
      "is unsupported at the moment. Leave it unset.\"}",
      "json_schema"},
+    {"xAI: no effort", 400, CHAT,
+     "{\"code\":\"Client specified an invalid argument\",\"error\":\"Argument not supported on "
+     "this "
+     "model: reasoningEffort\"}",
+     "reasoning_effort"},
+    {"xAI: no effort, later", 400, RESPONSES,
+     "{\"code\":\"invalid-argument\",\"error\":\"Model grok-build does not support parameter "
+     "reasoningEffort.\"}",
+     "reasoning_effort"},
+    {"llama.cpp: tools that its grammar cannot have", 400, WITH_SCHEMAS,
+     "{\"error\":{\"code\":400,\"message\":\"Failed to initialize samplers: failed to parse "
+     "grammar\",\"type\":\"invalid_request_error\"}}",
+     "tool_schemas !"},
+    {"llama.cpp: a format that its grammar cannot have", 400, CHAT,
+     "{\"error\":{\"code\":400,\"message\":\"JSON schema conversion "
+     "failed:\\nUnsupported\",\"type\":"
+     "\"invalid_request_error\"}}",
+     "json_schema !"},
+    {"Cerebras: words of a tool's schema", 422, WITH_SCHEMAS,
+     "{\"message\":\"Unsupported JSON schema fields: {'minItems', 'items'}\",\"type\":"
+     "\"invalid_request_error\",\"param\":\"response_format\",\"code\":\"wrong_api_format\"}",
+     "tool_schemas !"},
+    {"Cerebras: objects that are open", 422, WITH_SCHEMAS,
+     "{\"message\":\"'additionalProperties' is required to be supplied and set to "
+     "false.\",\"type\":"
+     "\"invalid_request_error\",\"param\":\"tools\",\"code\":\"wrong_api_format\"}",
+     "tool_schemas !"},
+    {"Moonshot: references", 400, WITH_SCHEMAS,
+     "{\"error\":{\"message\":\"Invalid request: tools.function.parameters is not a valid moonshot "
+     "flavored json schema, details: <At path 'properties.a.$ref': $defs not found for "
+     "reference>\",\"type\":\"invalid_request_error\"}}",
+     "tool_schemas !"},
     {"OpenRouter: nobody takes it", 404, CHAT,
      "{\"error\":{\"message\":\"No endpoints found that support the provided 'tool_choice' value. "
      "To learn more, visit: https://openrouter.ai/docs\",\"code\":404}}",
@@ -238,6 +271,8 @@ static const struct {
      "{\"detail\":[{\"type\":\"missing\",\"loc\":[\"body\",\"model\"],\"msg\":\"Field required\","
      "\"input\":{\"reasoning_effort\":\"low\",\"max_tokens\":3}}]}",
      ""},
+    {"schemas that were left out", 400, CHAT & ~PARAMETER_SET(JSON_SCHEMA),
+     PLAIN("failed to parse grammar"), ""},
     {"another status", 500, CHAT, PLAIN("max_tokens"), ""},
     {"a model that is not there", 404, CHAT, PLAIN("no model takes tool_choice"), ""},
     {"a page", 400, CHAT, "<html>max_tokens</html>", ""},

@@ -80,10 +80,8 @@ static bool needs_tools(const struct model_request *request) {
 /* The request was refused for a parameter: it is made again without it, within the same try. */
 static bool repeat_without(struct asking *asking) {
     static const bool final[MODEL_CAUSE_COUNT] = {
-        [MODEL_QUOTA] = true,
-        [MODEL_AUTH_FAILED] = true,
-        [MODEL_CONTEXT_OVERFLOW] = true,
-        [MODEL_REFUSED] = true,
+        [MODEL_QUOTA] = true,   [MODEL_AUTH_FAILED] = true,  [MODEL_CONTEXT_OVERFLOW] = true,
+        [MODEL_REFUSED] = true, [MODEL_BAD_RESPONSE] = true,
     };
     if (asking->request == NULL || asking->repeats == MODEL_REPEATS_MAX ||
         final[asking->stream.answer.failure.cause]) {

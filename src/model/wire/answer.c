@@ -66,6 +66,7 @@ void answer_text(struct answer *answer, struct bytes piece) {
         return;
     }
     answer->text_len += piece.len;
+    markup_tail_add(&answer->tail, piece);
     answer->begun = true;
     if (answer->watch->text != NULL) {
         answer->watch->text(answer->ctx, piece);
@@ -289,6 +290,10 @@ void answer_end(struct answer *answer) {
     answer_thinking_done(answer);
     if (answer->stop == MODEL_STOP_REFUSED) {
         answer_fail(answer, MODEL_REFUSED, "%s", model_cause_text(MODEL_REFUSED));
+    }
+    if (markup_tail_is_call(&answer->tail)) {
+        answer_fail(answer, MODEL_BAD_RESPONSE,
+                    "the model called a tool, and its server delivered the call as text");
     }
     for (size_t i = 0; i < answer->call_count && answer_goes_on(answer); i++) {
         struct answer_call *call = &answer->calls[i];

@@ -18,6 +18,7 @@
 #include "base/json/json.h"
 #include "base/text.h"
 #include "model/model.h"
+#include "rules/provider/markup.h"
 
 enum {
     ANSWER_TEXT_MAX = 8 << 20, /* Text and thinking together. */
@@ -50,8 +51,9 @@ struct answer {
     enum model_stop stop;
     struct usage usage;
     size_t text_len, thinking_len, arguments_len;
-    size_t search_count;   /* At most ANSWER_SEARCHES_MAX are reported. */
-    int64_t paid_searches; /* Number of searches that the provider bills. */
+    struct markup_tail tail; /* End of the text. */
+    size_t search_count;     /* At most ANSWER_SEARCHES_MAX are reported. */
+    int64_t paid_searches;   /* Number of searches that the provider bills. */
     struct text signature;
     struct answer_call *calls; /* Owned. */
     size_t call_count;

@@ -349,13 +349,13 @@ static void build_settings(struct wire_order *order, struct text *body) {
     text_add_str(body, ",\"tools\":[");
     for (size_t i = 0; i < count; i++) {
         build_next(body, "{");
-        build_tool(body, &request->tools[i], "input_schema");
+        build_tool(body, order, &request->tools[i], "input_schema");
         text_add_char(body, '}');
     }
     if (request->schema.len > 0) {
         order->answer_tool = true;
         build_next(body, "{");
-        build_answer_tool(body, request->schema, "input_schema");
+        build_answer_tool(body, order, "input_schema");
         text_add_char(body, '}');
     }
     if (searches) {

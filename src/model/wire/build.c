@@ -59,13 +59,6 @@ void build_data_url(struct text *body, const struct model_part *image) {
     text_add_char(body, '"');
 }
 
-void build_tool(struct text *body, const struct model_tool *tool, const char *schema_key) {
-    text_add_member(body, "name", tool->name);
-    text_add_member(body, "description", tool->description);
-    text_add_name(body, schema_key);
-    build_schema(body, tool->schema);
-}
-
 /* --- What the model takes --------------------------------------------------------------------- */
 
 bool build_sends(struct wire_order *order, enum provider_parameter parameter) {
@@ -74,6 +67,34 @@ bool build_sends(struct wire_order *order, enum provider_parameter parameter) {
     order->wanted |= refused ? set : 0;
     order->sent |= refused ? 0 : set;
     return !refused;
+}
+
+/* A model whose server cannot compile the schema, which `tool` has as it is sent, reads the schema
+ * in the description. */
+static void build_described(struct text *body, struct wire_order *order,
+                            const struct model_tool *tool, const char *schema_key) {
+    const bool sends = build_sends(order, PARAMETER_TOOL_SCHEMAS);
+    AUTO(text_done) struct text about = text_up_to(2 * (size_t)REQUEST_SIZE_MAX);
+    text_add(&about, tool->description.data, tool->description.len);
+    if (!sends) {
+        text_add_str(&about, about.len > 0 ? "\n\n" : "");
+        text_add_str(&about, "The arguments must fit this JSON Schema:\n");
+        text_add(&about, tool->schema.data, tool->schema.len);
+    }
+    const struct bytes schema = sends ? tool->schema : BYTES("{\"type\":\"object\"}");
+    text_add_member(body, "name", tool->name);
+    text_add_member(body, "description", text_bytes(&about));
+    text_add_name(body, schema_key);
+    text_add(body, schema.data, schema.len);
+}
+
+void build_tool(struct text *body, struct wire_order *order, const struct model_tool *tool,
+                const char *schema_key) {
+    AUTO(text_done) struct text schema = text_up_to(2 * (size_t)REQUEST_SIZE_MAX);
+    struct model_tool sent = *tool;
+    build_schema(&schema, tool->schema);
+    sent.schema = text_bytes(&schema);
+    build_described(body, order, &sent, schema_key);
 }
 
 bool build_searches(struct wire_order *order) {
@@ -154,13 +175,15 @@ void build_instructions(struct text *system, const struct model_request *request
     }
 }
 
-void build_answer_tool(struct text *body, struct bytes schema, const char *schema_key) {
-    text_add_member(body, "name", BYTES(WIRE_ANSWER_TOOL));
-    text_add_member(body, "description",
-                    BYTES("Gives the final answer. Call it once, when you are done; what you write "
-                          "elsewhere is not read."));
-    text_add_name(body, schema_key);
-    build_answer_schema(body, schema);
+void build_answer_tool(struct text *body, struct wire_order *order, const char *schema_key) {
+    AUTO(text_done) struct text schema = text_up_to(2 * (size_t)REQUEST_SIZE_MAX);
+    build_answer_schema(&schema, order->request->schema);
+    const struct model_tool tool = {
+        .name = BYTES(WIRE_ANSWER_TOOL),
+        .description = BYTES("Gives the final answer. Call it once, when you are done; what you "
+                             "write elsewhere is not read."),
+        .schema = text_bytes(&schema)};
+    build_described(body, order, &tool, schema_key);
 }
 
 /* --- Tools ------------------------------------------------------------------------------------ */
@@ -213,12 +236,12 @@ void build_functions(struct text *body, struct wire_order *order, enum build_mea
     text_add_str(body, ",\"tools\":[");
     for (size_t i = 0; i < count; i++) {
         build_next(body, function);
-        build_tool(body, &request->tools[i], "parameters");
+        build_tool(body, order, &request->tools[i], "parameters");
         text_add_str(body, end);
     }
     if (order->answer_tool) {
         build_next(body, function);
-        build_answer_tool(body, request->schema, "parameters");
+        build_answer_tool(body, order, "parameters");
         text_add_str(body, end);
     }
     if (searches) {

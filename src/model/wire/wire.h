@@ -151,10 +151,12 @@ void build_answer_schema(struct text *body, struct bytes schema);
 /* Instructions with, for OBJECT and PROMPT, the schema. */
 void build_instructions(struct text *system, const struct model_request *request,
                         enum build_means means);
-/* "name", "description", and the schema under `schema_key`, as members. */
-void build_tool(struct text *body, const struct model_tool *tool, const char *schema_key);
+/* "name", "description", and the schema under `schema_key`, as members. A schema that the server
+ * refused is part of the description. */
+void build_tool(struct text *body, struct wire_order *order, const struct model_tool *tool,
+                const char *schema_key);
 /* The same of the tool for the answer. */
-void build_answer_tool(struct text *body, struct bytes schema, const char *schema_key);
+void build_answer_tool(struct text *body, struct wire_order *order, const char *schema_key);
 /* The tools and which of them to call, of both interfaces of OpenAI: in chat completions a function
  * is an object within its tool (nested). Nothing without tools. */
 void build_functions(struct text *body, struct wire_order *order, enum build_means means,

@@ -44,6 +44,7 @@ void parameters_note(parameter_set without, struct text *note) {
 #define SET(parameter) PARAMETER_SET(parameter)
 #define TOKENS (SET(MAX_TOKENS) | SET(MAX_COMPLETION_TOKENS))
 #define FORMATS (SET(JSON_SCHEMA) | SET(JSON_OBJECT))
+#define SCHEMAS (FORMATS | SET(TOOL_SCHEMAS))
 #define ROLES (SET(SYSTEM) | SET(DEVELOPER))
 #define REASONING (SET(EFFORT) | SET(SUMMARY) | SET(ENCRYPTED))
 
@@ -133,6 +134,11 @@ static const struct {
     {"must define tools", NULL, SET(CALLS_ALONE), false}, /* Anthropic. */
     {"toolconfig", NULL, SET(CALLS_ALONE), false},        /* Bedrock. */
     {"tools= param", NULL, SET(CALLS_ALONE), false},      /* LiteLLM before it. */
+    {"parse grammar", NULL, SCHEMAS, false},              /* llama.cpp, of tools and of a format; */
+    {"json schema conversion failed", NULL, SCHEMAS, false},   /* the same. */
+    {"json schema fields", NULL, SCHEMAS, false},              /* Cerebras; */
+    {"to be supplied and set to false", NULL, SCHEMAS, false}, /* the same. */
+    {"moonshot flavored json schema", NULL, SCHEMAS, false},
     {"tool_choice", NULL, SET(TOOL_CHOICE), false},
     {"stream_options", NULL, SET(STREAM_OPTIONS), false},
     {"include_usage", NULL, SET(STREAM_OPTIONS), false},
@@ -155,6 +161,7 @@ static const struct {
     {"max_tokens", NULL, TOKENS, false},
     {"max_output_tokens", NULL, TOKENS, false},
     {"reasoning_effort", NULL, SET(EFFORT), false},
+    {"reasoningEffort", NULL, SET(EFFORT), false}, /* xAI, of either spelling. */
     {"reasoning.effort", NULL, SET(EFFORT), false},
     {"reasoning effort", NULL, SET(EFFORT), false},
     {"think value", NULL, SET(EFFORT), false},
@@ -191,6 +198,11 @@ static const struct {
     {"unknown name", FORMATS},
     {"schema is invalid", FORMATS},
     {"failed to generate json", FORMATS},
+    {"parse grammar", SCHEMAS},
+    {"json schema conversion failed", SCHEMAS},
+    {"json schema fields", SCHEMAS},
+    {"to be supplied and set to false", SCHEMAS},
+    {"moonshot flavored json schema", SCHEMAS},
 };
 
 /* Letters, digits and '_' belong to a name. */

@@ -11,6 +11,7 @@
  *   role system ──> role developer ──> the beginning of the first message of a user
  *   a user's message after a tool's result ──> a word of the assistant between them
  *   calls of tools in a history, and no tools beside it ──> the tools, without tool_choice
+ *   schemas of tools ──> any object, with the schema in the tool's description (of that call only)
  *   tools ──> left out where none may be called; else the call fails, and so does the next one
  *   any other ──> left out
  *
@@ -40,6 +41,7 @@
     X(WEB_SEARCH, "web_search")                                                                    \
     X(USER_AFTER_TOOL, "user_after_tool")                                                          \
     X(CALLS_ALONE, "calls_without_tools")                                                          \
+    X(TOOL_SCHEMAS, "tool_schemas")                                                                \
     X(TOOLS, "tools")
 enum provider_parameter {
 #define X(parameter, name) PARAMETER_##parameter,
