@@ -40,6 +40,7 @@ enum program_can {
     PROGRAM_TAKES_MESSAGES = 1 << 3, /* More messages may come while it works. */
     PROGRAM_TAKES_MODEL = 1 << 4,
     PROGRAM_TAKES_ACCESS = 1 << 5, /* The access of the definition limits it. */
+    PROGRAM_HAS_COMMANDS = 1 << 6, /* A message that begins with a slash is a command of its own. */
 };
 
 struct program;

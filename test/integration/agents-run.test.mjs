@@ -68,6 +68,19 @@ test("an answer is printed although a command of the program still runs at its e
   }
 });
 
+test("a chat sends claude its own slash commands, and no other program", async (t) => {
+  const turns = await open(t, ["claude", "pi"]);
+  const input = "/wool:review the fence\n/title Wool\n/\n";
+  const chat = (agent) => turns.daemon.cli(["chat", "--agent", agent, "--root", turns.root],
+    { input });
+  const { code, stdout, stderr } = await chat("claude");
+  assert.deepEqual([code, stdout],
+    [0, "turn 1 of claude\n[there is no /; /help lists the commands]\n"], stderr);
+  assert.deepEqual(prompts(turns), [["/wool:review the fence"]]);
+  assert.match((await chat("pi")).stdout, /^\[there is no \/wool:review; /);
+  assert.deepEqual(prompts(turns), [["/wool:review the fence"]]);
+});
+
 test("a last line that has an end gets no second one", async (t) => {
   const turns = await open(t, []);
   const command = programScript(turns, "lines", "echo one; echo two");

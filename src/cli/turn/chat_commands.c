@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "agent/program.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "cli/base/api_request.h"
@@ -327,6 +328,17 @@ static struct err flow_start(struct chat *chat, const char *name, const char *qu
     return err;
 }
 
+/* A program such as claude has commands of its own. */
+static bool program_has_commands(struct chat *chat) {
+    AUTO(json_release) json_t *row = NULL, *agent = NULL;
+    if (err_failed(chat_ask(chat, "GET", "", NULL, &row)) ||
+        !session_has_program(chat->talk, row, &agent)) {
+        return false;
+    }
+    const struct program *program = program_find(bytes_of(talk_text(agent, "program")));
+    return program != NULL && (program_can(program) & PROGRAM_HAS_COMMANDS) != 0;
+}
+
 struct err chat_command(struct chat *chat, const char *text) {
     const char *line = text + 1;
     size_t len = strcspn(line, " ");
@@ -340,6 +352,11 @@ struct err chat_command(struct chat *chat, const char *text) {
                                     : flow_start(chat, name, line + len + strspn(line + len, " "));
     if (err.code != ERR_NOT_FOUND) {
         return err;
+    }
+    if (len > 0 && program_has_commands(chat)) {
+        AUTO(mem_release) char *run = NULL;
+        const struct err sent = chat_send(chat, text, NULL /* policy */, NULL /* a new id */, &run);
+        return err_failed(sent) ? sent : chat_watch(chat, run);
     }
     chat_say(chat, "[there is no /%s; /help lists the commands]", name);
     return ERR_OK;
@@ -395,7 +412,7 @@ static void model_find(void *ctx, const json_t *model) {
     way_add(ctx, talk_text(model, "id"));
 }
 
-static void program_find(void *ctx, const json_t *agent) {
+static void program_way_add(void *ctx, const json_t *agent) {
     if (json_is_true(json_object_get(agent, "found"))) {
         way_add(ctx, talk_text(agent, "name"));
     }
@@ -475,7 +492,7 @@ void chat_complete(struct chat *chat, struct edit_line *edit) {
     } else if (bytes_begin(before, BYTES("/model "))) {
         models_find(chat, &ways);
     } else if (bytes_begin(before, BYTES("/agent "))) {
-        struct err err = talk_list(chat->talk, "/api/v1/agents", program_find, &ways, NULL);
+        struct err err = talk_list(chat->talk, "/api/v1/agents", program_way_add, &ways, NULL);
         (void)err; /* Then there is nothing to complete. */
     } else if (ways.word.len > 0) {
         paths_find(&ways);
