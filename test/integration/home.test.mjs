@@ -4,7 +4,7 @@
 // runs-with: release, san
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import path from "node:path";
 import { test } from "node:test";
@@ -54,7 +54,7 @@ test("a copy of a living directory holds until it is released, and ends nothing"
   assert.deepEqual([running, lost, twofold], [0, 2, 1]);
   assert.deepEqual(shown.map((job) => job.id), [twice.id]);
   const said = await run(["release", "--data", copy.data]);
-  assert.match(said.stdout, /^2 runs that began elsewhere will be lost, 1 of them begins again/m);
+  assert.match(said.stdout, /^2 runs that began elsewhere will be lost,.*, 1 of them begins/m);
   assert.match(said.stdout, /sleep 1001/);
   assert.doesNotMatch(said.stdout, /sleep 1000/);
   const seen = await copy.request("GET", `/api/v1/runs/${living.id}`);
@@ -115,6 +115,29 @@ test("a restored backup holds, also in its old directory", async (t) => {
   await daemon.stop();
 });
 
+test("a database that was copied without its log is refused", async (t) => {
+  const folder = scratch(t);
+  const first = await new Daemon({ data: path.join(folder, "a"), args }).start();
+  t.after(() => first.kill());
+  const file = (place, name) => path.join(folder, place, name);
+  await first.append("s", { type: "t" });
+  await first.kill();
+  mkdirSync(path.join(folder, "b"), { mode: 0o700 });
+  cpSync(file("a", "drover.db"), file("b", "drover.db"));
+  const serve = ["serve", "--data", path.join(folder, "b"), "--listen", "127.0.0.1:0"];
+  for (let i = 0; i < 2; i++) {
+    const refused = await run([...serve, ...args]);
+    assert.equal(refused.code, 7, refused.stderr);
+    assert.match(refused.stderr, /b\/drover\.db was copied without its log \(drover\.db-wal\)/);
+  }
+  assert.deepEqual(readFileSync(file("b", "drover.db")), readFileSync(file("a", "drover.db")));
+  cpSync(file("a", "drover.db-wal"), file("b", "drover.db-wal"));
+  const whole = await new Daemon({ data: path.join(folder, "b"), args }).start();
+  const { events } = (await whole.request("GET", "/api/v1/streams/s/events")).json;
+  assert.equal(events.length, 1);
+  await whole.stop();
+});
+
 /** A job that leaves a line in its file each time it runs, and ends when it is let go. */
 function waiting(folder, name, more) {
   const log = path.join(folder, name);
@@ -166,6 +189,31 @@ for (const moment of ["after a stop", "after a crash while it holds"]) {
     await daemon.stop();
   });
 }
+
+test("what ended after a backup has its end in another place, by the copied spool", async (t) => {
+  const folder = scratch(t);
+  const daemon = await new Daemon({ data: path.join(folder, "a"), args }).start();
+  t.after(() => daemon.kill());
+  const job = waiting(folder, "log", {});
+  job.body.shell += "; exit 3";
+  const { id } = await submit(daemon, job.body);
+  await until(() => job.lines() === 1);
+  const file = await backup(daemon);
+  writeFileSync(path.join(folder, "go"), "");
+  await ended(daemon, id);
+  await daemon.stop();
+  const data = path.join(folder, "b");
+  assert.equal((await run(["restore", file, "--data", data])).code, 0);
+  const plain = (name) => !name.endsWith("sock");
+  cpSync(`${folder}/a/spool`, `${data}/spool`, { recursive: true, filter: plain });
+  const copy = await new Daemon({ data, args }).start();
+  t.after(() => copy.kill());
+  assert.equal((await copy.request("POST", "/api/v1/system/release")).status, 200);
+  const { state, cause } = await ended(copy, id);
+  assert.deepEqual([state, cause], ["failed", "exit_code"]);
+  assert.equal((await copy.request("GET", `/api/v1/runs/${id}`)).json.exit_code, 3);
+  await copy.stop();
+});
 
 test("what was queued at a backup and ran after it is settled, or can be dropped", async (t) => {
   const folder = scratch(t);

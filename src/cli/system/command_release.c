@@ -48,7 +48,8 @@ static void hold_print(const struct invocation *invocation, const json_t *hold) 
      * not say. */
     int64_t lost = talk_int(what, "lost"), again = talk_int(what, "again");
     if (lost > 0) {
-        printf("%lld run%s that began elsewhere will be lost", (long long)lost, plural(lost));
+        printf("%lld run%s that began elsewhere will be lost, unless spool/ has the end",
+               (long long)lost, plural(lost));
     }
     if (lost > 0 && again <= 0) {
         puts(".");

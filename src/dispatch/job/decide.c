@@ -40,6 +40,9 @@ static void decide_run(struct pool_job *job) {
         start__read(work);
     }
     if (work->of_other_host) {
+        /* A folder that was copied along with the database may have the end. */
+        work->err = spool_decide(work->dispatch->options.spool, work->name, SPOOL_LOOK, work->epoch,
+                                 &work->found);
         return;
     }
     work->removed = false;
@@ -322,7 +325,7 @@ static void decided(struct pool_job *job) {
     if (!work__back(work)) {
         return;
     }
-    if (work->of_other_host) {
+    if (work->of_other_host && (err_failed(work->err) || work->found.found != SPOOL_ENDED)) {
         settle__begin(flight, (struct attempt){.end = ATTEMPT_HOST_GONE});
     } else if (err_failed(work->err)) {
         if (flight->tries == 0) {

@@ -26,7 +26,7 @@ struct flight_work {
     char name[PROTOCOL_NAME_MAX];
     struct ask ask;        /* SETTLING. */
     bool away;             /* In the pool: it must stay. */
-    bool of_other_host;    /* The row is of another host: its folder is not ours to judge. */
+    bool of_other_host;    /* The row is of another host: of its folder only an end counts. */
     bool adopts;           /* An earlier daemon began it, or was about to. */
     bool removed;          /* A command ran there, and the folder was removed. */
     bool of_other_history; /* The row was written before this database's history: a command may
