@@ -174,7 +174,10 @@ void program_reader_begin(struct program_reader *reader) {
     X(lines)                                                                                       \
     X(unknown)                                                                                     \
     X(lost_lines)                                                                                  \
-    X(lost_bytes) X(cost) X(billed) X(requests) X(retry_after_ms) X(retry_at_ms) X(ended_ms)
+    X(lost_bytes)                                                                                  \
+    X(gone)                                                                                        \
+    X(gone_from)                                                                                   \
+    X(gone_to) X(cost) X(billed) X(requests) X(retry_after_ms) X(retry_at_ms) X(ended_ms)
 #define USAGES(X) X(ready) X(open) X(total) X(counted)
 
 static void usage_save(const char *name, const struct usage *usage, struct text *text) {
@@ -254,7 +257,11 @@ struct program_seen program_seen(const struct program_reader *reader) {
                                  .model = bytes_of(state->model),
                                  .lines = state->lines,
                                  .unknown = state->unknown,
-                                 .dropped = {state->lost_lines, state->lost_bytes},
+                                 .dropped = {.lines = state->lost_lines,
+                                             .bytes = state->lost_bytes,
+                                             .gone = state->gone,
+                                             .gone_from = state->gone_from,
+                                             .gone_to = state->gone_to},
                                  .requests = state->requests,
                                  .skips = state->skips,
                                  .done = state->done,
@@ -309,8 +316,14 @@ void program_read(struct program_reader *reader, struct bytes line, enum program
 }
 
 void program_drop(struct program_reader *reader, struct program_dropped what) {
-    reader->state.lost_lines += what.lines;
-    reader->state.lost_bytes += what.bytes;
+    struct reader_state *state = &reader->state;
+    state->lost_lines += what.lines;
+    state->lost_bytes += what.bytes;
+    if (what.gone > 0) { /* The log is read forward, so a later gap ends later. */
+        state->gone_from = state->gone == 0 ? what.gone_from : state->gone_from;
+        state->gone_to = what.gone_to;
+        state->gone += what.gone;
+    }
 }
 
 void program_skip(struct program_reader *reader, enum program_skip what) {

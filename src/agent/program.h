@@ -142,9 +142,11 @@ enum program_line_form {
 };
 void program_read(struct program_reader *reader, struct bytes line, enum program_line_form form,
                   program_heard heard, void *ctx);
-/* Output that was not read: lines, of which one may have been the result; bytes of others. */
+/* Output that was not read: lines, of which one may have been the result; bytes of others; and
+ * bytes that the log had dropped before they were read, all of them in [gone_from, gone_to). */
 struct program_dropped {
     int64_t lines, bytes;
+    int64_t gone, gone_from, gone_to;
 };
 void program_drop(struct program_reader *reader, struct program_dropped what);
 /* The rest of a line that was dropped is not read, also by a reader that was saved meanwhile. */

@@ -35,7 +35,8 @@ struct reader_state {
     bool asks;                        /* The request that is out is counted. */
     bool skips;                       /* The rest of a line that was dropped follows. */
     int64_t lines, unknown, lost_lines, lost_bytes;
-    int64_t requests;       /* To its model, in this attempt. */
+    int64_t gone, gone_from, gone_to; /* As struct program_dropped. */
+    int64_t requests;                 /* To its model, in this attempt. */
     int64_t retry_after_ms; /* Wait that its provider named; 0: none. After the end also where it is
                              * in a sentence, or a moment: */
     int64_t retry_at_ms;    /* wall time from which on it may be asked; 0: none. */

@@ -3,7 +3,7 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
@@ -118,6 +118,34 @@ ${half} b; printf '","more":1}\\n{"say":" two"}\\n{"done":true}\\n'`) });
   const message = await turns.answer(listener.session, run);
   const whole = await turns.get(`/messages/${message.id}`);
   assert.match(textOf(whole), /^one a{524288}\n\[drover: \d+ bytes are left out\] two$/);
+  for (const one of [listener, again]) one.close();
+});
+
+test("output that the log dropped before it was read is named by its bytes", async (t) => {
+  const turns = await open(t);
+  define(turns, "long", { program: "json_lines", lines: LINES, command: script(turns, "long",
+    `echo '{"say":"one "}'; until [ -e go ]; do sleep 0.02; done
+word=$(head -c 60000 /dev/zero | tr '\\0' x)
+for i in $(seq 1200); do printf '{"say":"%s"}\\n' $word; done
+echo '{"say":" two"}'; echo '{"done":true}'; : >printed`) });
+  const listener = await session(turns, { agent: "long" });
+  const { run } = await turns.send(listener.session, "hello");
+  await listener.until("delta", ({ text }) => text.includes("one"));
+  await turns.daemon.kill();
+  letGo(turns);
+  await until("all is printed", () => existsSync(path.join(turns.root, "printed")));
+  await turns.daemon.start();
+  const again = await new Listener(turns, listener.session).open();
+  const end = await again.ended(run);
+  assert.equal(end.state, "succeeded");
+  const told = /^(\d+) lines? .* read; (\d+) bytes of it \(between byte (\d+) and byte (\d+)\)/;
+  const [lines, gone, from, to] = told.exec(end.note).slice(1).map(Number);
+  assert.ok(lines > 0 && gone === to - from, end.note);
+  assert.match(end.note, /were dropped .*\('drover logs' of its process has the rest\)$/);
+  const [folder] = readdirSync(path.join(turns.daemon.data, "spool"));
+  const logs = `/api/v1/jobs/${folder.split(".")[0]}/logs?offset=${from}&limit=1`;
+  const { headers } = await turns.daemon.request("GET", logs);
+  assert.equal(headers["drover-dropped"], `${from}-${to}`);
   for (const one of [listener, again]) one.close();
 });
 

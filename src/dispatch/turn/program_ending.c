@@ -73,9 +73,15 @@ static void dropped_tell(const struct program_ended *ended, struct text *text) {
         text_addf(text, "%s%lld bytes of its output are left out here",
                   dropped->lines > 0 ? ", and " : "", (long long)dropped->bytes);
     }
-    text_add_str(text, dropped->lines > 0 || dropped->bytes > 0
-                           ? " ('drover logs' of its process has all of it)"
-                           : "");
+    if (dropped->gone > 0) { /* The line that the gap cut is counted above. */
+        text_addf(text,
+                  "; %lld bytes of it (between byte %lld and byte %lld) were dropped from its log"
+                  " before they were read ('drover logs' of its process has the rest)",
+                  (long long)dropped->gone, (long long)dropped->gone_from,
+                  (long long)dropped->gone_to);
+    } else if (dropped->lines > 0 || dropped->bytes > 0) {
+        text_add_str(text, " ('drover logs' of its process has all of it)");
+    }
 }
 
 void program_ending_note(const struct program_ended *ended, struct bytes of_reader,

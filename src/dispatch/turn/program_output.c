@@ -346,7 +346,10 @@ void program_output_read(struct program_output *output) {
     if (got.len > 0 && got.offset > place.offset) { /* Some is gone: from a whole line on. */
         program_output_from(output, got.offset);
         program_skip(output->reader, PROGRAM_SKIP_BEGINS);
-        program_drop(output->reader, (struct program_dropped){.lines = 1});
+        program_drop(output->reader, (struct program_dropped){.lines = 1,
+                                                              .gone = got.offset - place.offset,
+                                                              .gone_from = place.offset,
+                                                              .gone_to = got.offset});
     }
     lines_read(output, (struct bytes){output->buffer, got.len});
     output->read_to += (int64_t)output->used;
