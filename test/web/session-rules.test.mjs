@@ -169,6 +169,8 @@ test("rows: an answer in pieces, groups of calls, no row for what waits", () => 
   assert.equal(rowsOf([answer], [])[0], rows[0], "the same rows of the same message");
   assert.deepEqual(tally(rows[3].parts),
     { calls: 2, ms: 1500, states: [["succeeded", 1], ["waiting", 1]] });
+  const told = { ...answer, status: "completed", parts: [part(1, "notice"), part(2, "text")] };
+  assert.deepEqual(rowsOf([told], []).map(({ kind }) => kind), ["head", "note", "text"]);
   const ended = { ...answer, status: "interrupted", cause: "stopped" };
   assert.equal(rowsOf([ended], []).at(-1).kind, "end");
   const run = (given) => summary(part(1, "tool", { data: { arguments: given } }));

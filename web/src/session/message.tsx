@@ -103,13 +103,14 @@ function Head({ message }: { message: Message }) {
   return <Who message={message}>{facts.filter((fact) => fact !== "").join(" · ")}</Who>;
 }
 
-function Thought({ row, part, done }: { row: Row; part: Part; done: boolean }) {
+/** What is no part of the answer: thoughts, and what drover said to the model. */
+function Aside({ row, part, title }: { row: Row; part: Part; title: string }) {
   const [open, openSet] = useOpen(row.key, false);
   return (
     <div class="thought">
       <button class="bare sum" aria-expanded={open} onClick={() => openSet(!open)}>
         <span aria-hidden="true">{open ? "▾" : "▸"}</span>
-        {done ? words.thought : words.thinking}
+        {title}
       </button>
       {open ? <div class="said" dir="auto"><Bounded text={part.text} /></div> : null}
     </div>
@@ -161,7 +162,11 @@ function Content({ row }: { row: Row }) {
     case "live": return <Live message={message} />;
     case "end": return <End message={message} />;
     case "text": return <Markdown text={row.part.text} done={row.done} />;
-    case "thought": return <Thought row={row} part={row.part} done={row.done} />;
+    case "thought": {
+      const title = row.done ? words.thought : words.thinking;
+      return <Aside row={row} part={row.part} title={title} />;
+    }
+    case "note": return <Aside row={row} part={row.part} title={words.toModel} />;
     case "error":
       return <Failure cause={String(row.part.data?.cause ?? "")} text={row.part.text} />;
     case "steer":

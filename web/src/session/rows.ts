@@ -4,12 +4,12 @@ import type { Message, Part } from "../state/message.ts";
 
 export type Row = { key: string; message: Message } & (
   | { kind: "user" | "head" | "mark" | "notice" | "end" | "live" }
-  | { kind: "text" | "thought" | "error" | "steer"; part: Part; done: boolean }
+  | { kind: "text" | "thought" | "note" | "error" | "steer"; part: Part; done: boolean }
   | { kind: "tools" | "images"; parts: Part[] });
 
 type Kind = Row["kind"];
 const KINDS: Record<string, Kind> = {
-  text: "text", thinking: "thought", error: "error", steer: "steer", notice: "text",
+  text: "text", thinking: "thought", error: "error", steer: "steer", notice: "note",
   tool: "tools", image: "images",
 };
 const GROUPS: readonly Kind[] = ["tools", "images"];

@@ -50,6 +50,7 @@ export const words = {
   openJob: "Open the job",
   openSession: "Open the subagent's session",
   thought: "Thought",
+  toModel: "Note to the model",
   thinking: "Thinking…",
   tokens: (tokens: number, cached: number) =>
     `${count(tokens)} tokens${cached > 0 ? `, ${cached} % cached` : ""}`,
