@@ -171,6 +171,18 @@ test("two go on at once, the others wait; one that is called off tells nobody", 
   assert.deepEqual([status.status, status.ended_at], ["running", null]);
 });
 
+test("the status of a subagent that runs has the end of what it has said so far", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen();
+  const child = await spawnOne(turns, listener, HANGS);
+  const its = await new Listener(turns, child.session).open();
+  await its.until("delta", ({ text }) => text.includes("begun"));
+  const status = call("subagent_status", { id: child.id });
+  assert.equal((await calls(turns, listener, status))[0][1].progress, "begun");
+  await calls(turns, listener, call("subagent_cancel", { id: child.id }));
+  assert.equal((await calls(turns, listener, status))[0][1].progress, undefined);
+});
+
 test("one that is called off takes its own subagents along", async (t) => {
   const turns = await Turns.open(t);
   const listener = await turns.listen();

@@ -286,6 +286,7 @@ static struct err rows_subagent(struct tx *tx, const struct rows_call *call) {
     }
     if (!err_failed(err) && found) {
         struct subagent_view view = view_of(tx, &shown);
+        err = cancels ? ERR_OK : tx_subagent_progress(tx, &shown.subagent, &view.progress);
         (cancels ? subagent_cancel_write : subagent_status_write)(&view, call->result);
     }
     return err;

@@ -207,6 +207,32 @@ struct err tx_subagent_find(struct tx *tx, const struct turn_seat *seat, struct 
     return tx_error(tx);
 }
 
+struct err tx_subagent_progress(struct tx *tx, const struct subagent *subagent,
+                                struct bytes *ret_text) {
+    enum { PROGRESS_MAX = 500 };
+    struct turn_row turn;
+    struct session_row session;
+    *ret_text = BYTES("");
+    if (run_state_final(subagent->run.state) || !turns__find(tx, subagent->run.id, &turn) ||
+        !sessions__find_id(tx, turn.session, &session)) {
+        return tx_error(tx);
+    }
+    AUTO(turns__said_done) struct turn_said said = {.text = {.size_max = 0}};
+    struct err err = turn.call > 0 ? turns__hear(tx, &session, &turn, &said) : ERR_OK;
+    struct bytes text = text_bytes(&said.text);
+    if (!err_failed(err) && text.len == 0) { /* No call is out, or it has said nothing yet. */
+        err = turns__said(tx, subagent->run.id, &text);
+    }
+    size_t from = text.len > PROGRESS_MAX ? text.len - PROGRESS_MAX : 0;
+    while (from > 0 && from < text.len && ((unsigned char)text.data[from] & 0xC0) == 0x80) {
+        from++;
+    }
+    if (!err_failed(err) && text.len > 0) {
+        *ret_text = tx_copy(tx, (struct bytes){text.data + from, text.len - from});
+    }
+    return err_failed(err) ? err : tx_error(tx);
+}
+
 struct err tx_subagent_fetch(struct tx *tx, const struct turn_seat *seat,
                              const struct subagent *subagent, struct bytes *ret_output) {
     const struct inbox_receiver parent = {

@@ -66,6 +66,9 @@ MUST_CHECK struct err tx_subagent_again(struct tx *tx, const struct subagent_aga
 MUST_CHECK struct err tx_subagent_find(struct tx *tx, const struct turn_seat *seat,
                                        struct bytes run, bool *ret_found,
                                        struct subagent *ret_subagent);
+/* The end of the newest text of one that runs; empty: it has ended, or has said nothing yet. */
+MUST_CHECK struct err tx_subagent_progress(struct tx *tx, const struct subagent *subagent,
+                                           struct bytes *ret_text);
 /* What it said in the end; and nobody need be told of it any more. */
 MUST_CHECK struct err tx_subagent_fetch(struct tx *tx, const struct turn_seat *seat,
                                         const struct subagent *subagent, struct bytes *ret_output);
