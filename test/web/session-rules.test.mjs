@@ -11,7 +11,7 @@ import { call, say, script, Turns } from "../integration/turns.mjs";
 import { compiled } from "./parts.mjs";
 
 const { fold, sessionEmpty } = await compiled("state/session.ts");
-const { rowsOf, summary, tally } = await compiled("session/rows.ts");
+const { begunBy, rowsOf, summary, tally } = await compiled("session/rows.ts");
 
 const partOf = ({ kind, text, state, cause, name }) =>
   ({ kind, text, state: state ?? null, cause: cause ?? null, name: name ?? null });
@@ -169,6 +169,11 @@ test("rows: an answer in pieces, groups of calls, no row for what waits", () => 
   assert.equal(rowsOf([answer], [])[0], rows[0], "the same rows of the same message");
   assert.deepEqual(tally(rows[3].parts),
     { calls: 2, ms: 1500, states: [["succeeded", 1], ["waiting", 1]] });
+  const began = (name, more) => begunBy(part(1, "tool", { name, ...more }))?.path;
+  assert.equal(began("run_workflow", { run: "run_1" }), "/r/run_1");
+  assert.equal(began("run_workflow", { text: '{"runId":"run_2"}' }), "/r/run_2");
+  assert.equal(began("run_workflow", {}), undefined);
+  assert.equal(began("spawn_subagent", { text: '{"session":"ses_1"}' }), "/s/ses_1");
   const told = { ...answer, status: "completed", parts: [part(1, "notice"), part(2, "text")] };
   assert.deepEqual(rowsOf([told], []).map(({ kind }) => kind), ["head", "note", "text"]);
   const ended = { ...answer, status: "interrupted", cause: "stopped" };

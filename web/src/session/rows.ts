@@ -108,6 +108,18 @@ export function summary({ data }: Part): string {
     .slice(0, 200);
 }
 
+/** The page of what a call began. */
+export function begunBy({ name, run, text }: Part):
+{ kind: "job" | "workflow" | "session"; path: string } | null {
+  if (name === "run_job" && run !== undefined) return { kind: "job", path: `/j/${run}` };
+  if (name === "run_workflow") { // The event of its end has no run.
+    const begun = run ?? /"runId":\s*"(run_[0-9a-z]+)"/.exec(text)?.[1];
+    return begun === undefined ? null : { kind: "workflow", path: `/r/${begun}` };
+  }
+  const session = /"session":\s*"(ses_[0-9a-z]+)"/.exec(text)?.[1];
+  return session === undefined ? null : { kind: "session", path: `/s/${session}` };
+}
+
 export function diffOf({ data }: Part): { patch: string; cut: boolean } | null {
   const about = data?.about as { diff?: unknown; diff_cut?: unknown } | undefined;
   return typeof about?.diff === "string" && about.diff !== ""

@@ -8,7 +8,7 @@ import { stateMark } from "../parts/mark.ts";
 import { visible } from "../parts/visible.ts";
 import type { Part } from "../state/message.ts";
 import { useOpen, useTalk } from "./talk.ts";
-import { changes, diffOf, stateOf, summary, tally, type Row } from "./rows.ts";
+import { begunBy, changes, diffOf, stateOf, summary, tally, type Row } from "./rows.ts";
 import { duration } from "./text.ts";
 import { words } from "./words.ts";
 
@@ -27,11 +27,8 @@ function inputOf({ data }: Part): string {
 
 /** The run or the session that the call began. */
 function Link({ part }: { part: Part }) {
-  if (part.name === "run_job" && part.run !== undefined) {
-    return <a href={`/j/${part.run}`}>{words.openJob}</a>;
-  }
-  const session = /"session":\s*"(ses_[0-9a-z]+)"/.exec(part.text)?.[1];
-  return session === undefined ? null : <a href={`/s/${session}`}>{words.openSession}</a>;
+  const begun = begunBy(part);
+  return begun === null ? null : <a href={begun.path}>{words.opens[begun.kind]}</a>;
 }
 
 function Output({ text, bytes }: { text: string; bytes: number }) {

@@ -47,8 +47,9 @@ export const words = {
   output: "Output",
   noOutput: "No output.",
   all: (length: number) => `Show all (${Math.ceil(length / 1024)} kB)`,
-  openJob: "Open the job",
-  openSession: "Open the subagent's session",
+  opens: {
+    job: "Open the job", workflow: "Open the workflow", session: "Open the subagent's session",
+  },
   thought: "Thought",
   toModel: "Note to the model",
   thinking: "Thinking…",
