@@ -139,14 +139,3 @@ test("built-in flows tell a folder without git, and a base that is not there", L
   const review = await ended(turns, await started(turns, "review-branch", { base: "nowhere" }));
   assert.deepEqual([review.state, review.failed_step], ["failed", "diff"]);
 });
-
-test("a flow that begins itself many times comes to an end", LIMIT, async (t) => {
-  const turns = await Turns.open(t);
-  written(turns, "self", `export default { fail_fast: false, steps: Array.from({ length: 16 },
-    (_, i) => ({ id: "s" + i, kind: "flow", flow: "self", run: () => ({}) })) };`);
-  const run = await started(turns, "self", "x");
-  while ((await turns.get(`/runs/${run}`)).state !== "failed") {
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-  assert.equal((await turns.get("/runs?live=1")).items.length, 0);
-});

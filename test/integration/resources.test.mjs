@@ -80,21 +80,23 @@ for (const [name, path] of Object.entries(resources)) {
           404);
       }
     }
+    const told = async () =>
+      (await get("/api/v1/streams/owner:ann/events?limit=1000", ann)).json.events
+        .filter((event) => event.type === `${name}_changed`).map(({ data }) => data);
+    const ours = await told();
+    assert.equal(ours.length, events.length);
+    for (const [at, data] of ours.entries()) { // Without the words of a memory.
+      const row = events[at][1];
+      assert.ok(key in data);
+      assert.deepEqual({ ...row, ...data }, row);
+    }
     const removed = await daemon.request("DELETE", target, { headers: ann });
     assert.equal(removed.status, 200, removed.text);
     assert.equal(removed.json[key], made.json[key]);
     assert.equal((await get(target, ann)).status, 404);
     assert.equal((await daemon.request("DELETE", target, { headers: ann })).status, 404);
-    events.push(["changed", { [key]: made.json[key], removed: true }]);
-
-    const stream = await get("/api/v1/streams/owner:ann/events?limit=1000", ann);
-    const ours = stream.json.events.filter((event) => event.type === `${name}_changed`);
-    assert.equal(ours.length, events.length);
-    for (const [at, { data }] of ours.entries()) { // Without the words of a memory.
-      const row = events[at][1];
-      assert.ok(key in data);
-      assert.deepEqual({ ...row, ...data }, row);
-    }
+    assert.deepEqual(await told(), Array(ours.length + 1)
+      .fill({ [key]: made.json[key], removed: true })); // What they said of it is gone, too.
   });
 
   test(`${name}: what passes a bound is refused by name, and nothing is made`, async () => {

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "agent/line.h"
+#include "agent/program.h"
 #include "base/utf8.h"
 
 enum { MAX = 1024 };
@@ -139,6 +140,26 @@ static void a_line_without_an_end_is_skipped(void **state) {
     assert_memory_equal(all.data, "2 ", 2);
 }
 
+static void gaps_are_summed_and_known_over_a_restart(void **state) {
+    (void)state;
+    const struct agent_definition agent = {.name = "a", .program = "plain"};
+    struct program_reader *reader = program_reader_new(program_find(BYTES("plain")), &agent);
+    AUTO(text_done) struct text saved = text_up_to(PROGRAM_STATE_MAX);
+    for (int64_t at = 100; at <= 300; at += 200) {
+        program_drop(reader,
+                     (struct program_dropped){.gone = 10, .gone_from = at, .gone_to = at + 10});
+    }
+    program_reader_save(reader, &saved);
+    program_reader_free(reader);
+    reader = program_reader_new(program_find(BYTES("plain")), &agent);
+    assert_true(program_reader_load(reader, text_bytes(&saved)));
+    const struct program_dropped dropped = program_seen(reader).dropped;
+    assert_int_equal(dropped.gone, 20);
+    assert_int_equal(dropped.gone_from, 100);
+    assert_int_equal(dropped.gone_to, 310);
+    program_reader_free(reader);
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
@@ -148,6 +169,7 @@ int main(void) {
         cmocka_unit_test(bytes_that_are_no_text_are_replaced),
         cmocka_unit_test(text_comes_in_parts_and_none_of_it_is_left_out),
         cmocka_unit_test(a_line_without_an_end_is_skipped),
+        cmocka_unit_test(gaps_are_summed_and_known_over_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
