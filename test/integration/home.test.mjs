@@ -115,29 +115,6 @@ test("a restored backup holds, also in its old directory", async (t) => {
   await daemon.stop();
 });
 
-test("a database that was copied without its log is refused", async (t) => {
-  const folder = scratch(t);
-  const first = await new Daemon({ data: path.join(folder, "a"), args }).start();
-  t.after(() => first.kill());
-  const file = (place, name) => path.join(folder, place, name);
-  await first.append("s", { type: "t" });
-  await first.kill();
-  mkdirSync(path.join(folder, "b"), { mode: 0o700 });
-  cpSync(file("a", "drover.db"), file("b", "drover.db"));
-  const serve = ["serve", "--data", path.join(folder, "b"), "--listen", "127.0.0.1:0"];
-  for (let i = 0; i < 2; i++) {
-    const refused = await run([...serve, ...args]);
-    assert.equal(refused.code, 7, refused.stderr);
-    assert.match(refused.stderr, /b\/drover\.db was copied without its log \(drover\.db-wal\)/);
-  }
-  assert.deepEqual(readFileSync(file("b", "drover.db")), readFileSync(file("a", "drover.db")));
-  cpSync(file("a", "drover.db-wal"), file("b", "drover.db-wal"));
-  const whole = await new Daemon({ data: path.join(folder, "b"), args }).start();
-  const { events } = (await whole.request("GET", "/api/v1/streams/s/events")).json;
-  assert.equal(events.length, 1);
-  await whole.stop();
-});
-
 /** A job that leaves a line in its file each time it runs, and ends when it is let go. */
 function waiting(folder, name, more) {
   const log = path.join(folder, name);

@@ -69,7 +69,7 @@ const struct command command_agent_ls = {
     COMMAND("agent", "ls", NULL, "List agents: programs, and those of models."),
     HELP(AGENTS, "drover agent ls\n"),
     .flags = ls_flags,
-    .about = "Claude Code, Codex, OpenCode, Kilo and Pi are known; others are defined in files,\n"
+    .about = "Claude Code, Codex, OpenCode, Kilo and Pi are known; others are in files,\n"
              ".drover/agents/NAME.json or .md of a project or of your home, or stored by\n"
              "'drover agent add'. Ask one with 'drover ask --agent NAME'. Those of kind native\n"
              "are for agentType of workflows. NOW shows what runs and waits, and until when an\n"

@@ -355,7 +355,7 @@ static struct err rm_run(struct invocation *invocation, struct talk *talk) {
 }
 
 const struct command command_task_rm = {
-    COMMAND("task", "rm", "TASK…", "Remove a task with all that was written about it, for good."),
+    COMMAND("task", "rm", "TASK…", "Remove a task and what was written about it."),
     HELP(TASKS, "drover task rm T-3\n"),
     .flags = task_flags,
     .about = TASK_ABOUT "Its outputs, comments, attempts and reviews go with it. The sessions of\n"

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/memory.h"
@@ -95,33 +94,6 @@ static struct err check_found(const char *path, struct why *why) {
         path, (uintmax_t)found.st_nlink);
 }
 
-/* A daemon leaves its lock and its mark beside the database, and in use or after a crash the log. A
- * file in WAL mode that has none of them was copied alone: SQLite would open it as it was before
- * the commits of the log, or as empty. Copies by 'drover backup' are not in WAL mode. */
-static struct err check_log(const char *where, const char *path, struct why *why) {
-    static const char *const beside[] = {DATADIR_DATABASE "-wal", DATADIR_MARK, DATADIR_LOCK};
-    enum { VERSIONS_AT = 18 /* Two bytes of the header: to write, to read. */ };
-    char versions[2] = "";
-    AUTO(fd_release) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0 || pread(fd, versions, sizeof versions, VERSIONS_AT) != sizeof versions ||
-        memcmp(versions, "\2\2", sizeof versions) != 0) {
-        return ERR_OK; /* Other faults of the file are found later. */
-    }
-    for (size_t i = 0; i < COUNT_OF(beside); i++) {
-        AUTO(mem_release) char *file = datadir_path(where, beside[i]);
-        struct stat found;
-        if (lstat(file, &found) == 0) {
-            return ERR_OK;
-        }
-    }
-    return err_why(why, ERR_STORE_INCOMPLETE,
-                   "%s was copied without its log (%s), which has the newest commits of a daemon "
-                   "that runs or crashed. Copy both while the daemon is stopped, or make a copy "
-                   "with 'drover backup'. A file that was copied after 'drover shutdown' is "
-                   "complete: move it away and run 'drover restore FILE'.",
-                   path, beside[0]);
-}
-
 /* Made here, because SQLite would make it readable for all; the log takes over its mode. */
 static struct err make_file(const char *path, struct why *why) {
     AUTO(fd_release) int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -144,7 +116,6 @@ static struct err open_database(const struct store_options *options, struct data
     self->opened_ms = world_wall_ms(options->world);
     self->path = datadir_path(options->where, DATADIR_DATABASE);
     struct err err = check_length(self->path, why);
-    err = err_failed(err) ? err : check_log(options->where, self->path, why);
     err = err_failed(err) ? err : datadir_claim(options->where, &self->dir, why);
     if (!err_failed(err)) {
         datadir_parts_remove(options->where, DATADIR_DATABASE);
