@@ -260,7 +260,7 @@ test("an agent of models is given a task, and its words are printed", async (t) 
   assert.equal(git.length, 2); // Its tree was made, and removed.
   type(turns, "odd", ["isolation: cloud"]);
   const odd = await run(turns, ["odd", "look"]);
-  assert.match(odd.stderr, /'odd' is broken: "isolation" must be worktree, or absent/);
+  assert.match(odd.stderr, /'odd' is broken: "isolation" must be worktree or none, or absent/);
 });
 
 // --- The session of a task -----------------------------------------------------------------------

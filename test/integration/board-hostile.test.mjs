@@ -92,7 +92,7 @@ const ways = {
   "the permissions of the project": [api("PATCH", "/api/v1/projects/shop",
     { settings: { permissions: [{ permission: "allow" }] } }), "inside_run"],
   "the project is removed": [api("DELETE", "/api/v1/projects/other"), "inside_run"],
-  "a task is deleted": [api("DELETE", `/api/v1${AT}/T-1`), "method_not_allowed"],
+  "a task is deleted": [api("DELETE", `/api/v1${AT}/T-1`), "inside_run"],
   "a token": [api("POST", "/api/v1/tokens", { label: "claude", scopes: ["admin"] }),
     "inside_run"],
   "a token of a person in the environment": [

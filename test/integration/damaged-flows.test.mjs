@@ -68,7 +68,7 @@ async function damaged(t) {
     assert.match(row.note, /^a step of it could not be stored or read: .* \(\w+\)$/);
     const events = await eventsOf(turns, run);
     assert.deepEqual(events.filter((one) => one.run_status).map((one) => [one.run_status,
-      one.cause]), [["failed", "not_stored"]]);
+      one.run_cause]), [["failed", "not_stored"]]);
   }
   assert.equal((await flowOf(turns, word)).stage, "over");
   assert.equal(stepOf(await flowOf(turns, word), "gate").status, "cancelled");
