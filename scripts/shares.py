@@ -142,4 +142,4 @@ def takes(word, wanted, file, this_turn, changed=False):
         return word == "postgres"
     if at == PARTS // 2:
         return word == ("san" if "san" in wanted else usual)
-    return word == usual and (changed or at % 2 == 0 and "seldom" not in wanted)
+    return word == usual and "seldom" not in wanted and (changed or at % 2 == 0)

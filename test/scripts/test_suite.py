@@ -575,7 +575,9 @@ class Chosen(unittest.TestCase):
     def test_what_wants_each_time_or_seldom_has_it(self):
         self.assertEqual(self.taken(["release", "postgres", "each"]),
                          [["release", "postgres"]] * 8)
-        self.assertEqual(self.taken(["release", "seldom"]), [*[[]] * 7, ["release"]])
+        for changed in (False, True):  # A long one would be in the way of sixteen commits.
+            self.assertEqual(self.taken(["release", "seldom"], changed=changed),
+                             [*[[]] * 7, ["release"]])
         self.assertEqual(self.taken(["release", "postgres", "seldom"]),
                          [*[[]] * 6, ["postgres"], ["release"]])
 

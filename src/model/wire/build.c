@@ -71,8 +71,8 @@ bool build_sends(struct wire_order *order, enum provider_parameter parameter) {
 
 /* A model whose server cannot compile the schema, which `tool` has as it is sent, reads the schema
  * in the description. */
-static void build_described(struct text *body, struct wire_order *order,
-                            const struct model_tool *tool, const char *schema_key) {
+static void build_description(struct text *body, struct wire_order *order,
+                              const struct model_tool *tool, const char *schema_key) {
     const bool sends = build_sends(order, PARAMETER_TOOL_SCHEMAS);
     AUTO(text_done) struct text about = text_up_to(2 * (size_t)REQUEST_SIZE_MAX);
     text_add(&about, tool->description.data, tool->description.len);
@@ -94,7 +94,7 @@ void build_tool(struct text *body, struct wire_order *order, const struct model_
     struct model_tool sent = *tool;
     build_schema(&schema, tool->schema);
     sent.schema = text_bytes(&schema);
-    build_described(body, order, &sent, schema_key);
+    build_description(body, order, &sent, schema_key);
 }
 
 bool build_searches(struct wire_order *order) {
@@ -183,7 +183,7 @@ void build_answer_tool(struct text *body, struct wire_order *order, const char *
         .description = BYTES("Gives the final answer. Call it once, when you are done; what you "
                              "write elsewhere is not read."),
         .schema = text_bytes(&schema)};
-    build_described(body, order, &tool, schema_key);
+    build_description(body, order, &tool, schema_key);
 }
 
 /* --- Tools ------------------------------------------------------------------------------------ */

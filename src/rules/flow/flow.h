@@ -295,7 +295,7 @@ bool flow_has_begun(const struct flow_step *step); /* Whether it has ended, or n
  * that do nothing outside: code, switches and approvals. */
 bool flow_is_for_approvers(const struct flow *flow, size_t step, size_t by);
 /* Marks the approvals whose yes the step begins under, and the steps between. False: none is. */
-bool flow_mark_approved(const struct flow *flow, size_t step, bool ret_marked[FLOW_STEPS_MAX]);
+bool flow_mark_approvals(const struct flow *flow, size_t step, bool ret_marked[FLOW_STEPS_MAX]);
 /* By place. begun: it has begun before. alone: it runs again, and those after it do not. again: it
  * does, with all after it. */
 struct flow_marks {

@@ -81,7 +81,7 @@ bool flow_is_for_approvers(const struct flow *flow, size_t at, size_t by) {
     return flow_names_approvers(&flow->steps[by]) && is_reached(flow, at, by);
 }
 
-bool flow_mark_approved(const struct flow *flow, size_t at, bool ret_marked[FLOW_STEPS_MAX]) {
+bool flow_mark_approvals(const struct flow *flow, size_t at, bool ret_marked[FLOW_STEPS_MAX]) {
     bool reached[FLOW_STEPS_MAX] = {false}, approved = false;
     for (size_t i = 0; i < flow->count; i++) {
         ret_marked[i] =

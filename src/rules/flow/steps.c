@@ -570,7 +570,7 @@ void flow_rewind(struct flow *flow, size_t at) {
 /* Tries and rounds of the step stay: it has no more of them than its file says. */
 bool flow_ask_again(struct flow *flow, size_t at) {
     bool marked[FLOW_STEPS_MAX];
-    if (!flow_mark_approved(flow, at, marked)) {
+    if (!flow_mark_approvals(flow, at, marked)) {
         return false;
     }
     marked[at] = true;
