@@ -83,10 +83,29 @@ static void an_event_has_a_bound(void **state) {
     assert_int_equal(sse_pull(&sse, &rest, &event), SSE_NOTHING);
     enum sse_found found = SSE_NOTHING;
     for (int i = 0; i < 9 && found == SSE_NOTHING; i++) {
+        piece[sizeof piece - 1] =
+            i == 7 ? '\n' : 'x'; /* The line ends in the piece that is too much. */
         rest = (struct bytes){piece, sizeof piece};
         found = sse_pull(&sse, &rest, &event);
     }
     assert_int_equal(found, SSE_TOO_LARGE);
+    rest = of("\ndata: x\n\n");
+    assert_int_equal(sse_pull(&sse, &rest, &event), SSE_TOO_LARGE);
+    sse_done(&sse);
+}
+
+static void the_data_of_an_event_can_be_taken(void **state) {
+    struct sse sse;
+    sse_init(&sse);
+    struct sse_event event;
+    struct bytes rest = of("data: a\ndata: b\n\ndata:c\n\n"), data = {0};
+    assert_int_equal(sse_pull(&sse, &rest, &event), SSE_EVENT);
+    AUTO(mem_release) char *taken = sse_take(&sse, &data);
+    assert_true(bytes_is(data, "a\nb"));
+    assert_int_equal(sse_pull(&sse, &rest, &event), SSE_EVENT);
+    assert_true(bytes_is(event.data, "c"));
+    assert_true(bytes_is(data, "a\nb"));
+    assert_non_null(taken);
     sse_done(&sse);
 }
 
@@ -328,6 +347,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_come_out_however_the_bytes_are_cut),
         cmocka_unit_test(an_event_has_a_bound),
+        cmocka_unit_test(the_data_of_an_event_can_be_taken),
         cmocka_unit_test(a_key_of_a_few_letters_leaves_words_as_they_are),
         cmocka_unit_test(waits_grow_and_vary_and_end),
         cmocka_unit_test(each_cause_has_a_name_and_words),

@@ -148,8 +148,8 @@ static void request_taken(struct asking *asking) {
 
 struct parsing {
     struct pool_job job;
-    char *data; /* Owned. */
-    size_t len;
+    char *owned;       /* What the data stands in. */
+    struct bytes data; /* Of the event. */
     char name[SSE_NAME_MAX + 1];
     json_t *json; /* Owned. */
     struct err parsed;
@@ -159,10 +159,18 @@ static void answer_feed(struct asking *asking, struct bytes piece);
 
 static void parse_run(struct loop_work *work) {
     struct parsing *parsing = CONTAINER_OF(work, struct parsing, job.work);
-    parsing->parsed = stream_parse((struct bytes){parsing->data, parsing->len}, &parsing->json);
+    parsing->parsed = stream_parse(parsing->data, &parsing->json);
 }
 
-static void parse_done(struct loop_work *work) {
+/* The event may be large: it is freed in the pool. */
+static void event_run(struct loop_work *work) {
+    struct parsing *parsing = CONTAINER_OF(work, struct parsing, job.work);
+    parse_run(work);
+    mem_free(parsing->owned);
+    parsing->owned = NULL;
+}
+
+static void event_done(struct loop_work *work) {
     struct parsing *parsing = CONTAINER_OF(work, struct parsing, job.work);
     struct asking *asking = job_end(&parsing->job);
     if (asking != NULL) {
@@ -175,7 +183,7 @@ static void parse_done(struct loop_work *work) {
         }
     }
     json_release(&parsing->json);
-    mem_free(parsing->data);
+    mem_free(parsing->owned);
     mem_free(parsing);
 }
 
@@ -207,10 +215,10 @@ static void answer_feed(struct asking *asking, struct bytes piece) {
         /* The server waits until this event is read, and what followed it. */
         struct parsing *parsing = mem_new(sizeof *parsing);
         memcpy(parsing->name, event.name.data, event.name.len);
-        parsing->data = text_take(&stream->sse.data, &parsing->len);
+        parsing->owned = sse_take(&stream->sse, &parsing->data);
         text_add(&asking->rest, piece.data, piece.len);
         fetch_pause(asking->fetch);
-        job_start(asking, &parsing->job, parse_run, parse_done);
+        job_start(asking, &parsing->job, event_run, event_done);
     }
     if (!asking__leave(asking)) {
         return;
@@ -265,7 +273,7 @@ static void whole_done(struct loop_work *work) {
     struct asking *asking = job_end(&parsing->job);
     if (asking != NULL) {
         const struct success success = {
-            .status = asking->status, .body = {parsing->data, parsing->len}, .json = parsing->json};
+            .status = asking->status, .body = parsing->data, .json = parsing->json};
         asking__enter(asking);
         stream_take_whole(&asking->stream, &success);
         stream_end(&asking->stream);
@@ -278,14 +286,15 @@ static void whole_done(struct loop_work *work) {
         }
     }
     json_release(&parsing->json);
-    mem_free(parsing->data);
+    mem_free(parsing->owned);
     mem_free(parsing);
 }
 
 static void whole_start(struct asking *asking) {
     struct parsing *parsing = mem_new(sizeof *parsing);
     text_add_str(&asking->error_body, ""); /* There are bytes, if it has none. */
-    parsing->data = text_take(&asking->error_body, &parsing->len);
+    parsing->owned = text_take(&asking->error_body, &parsing->data.len);
+    parsing->data.data = parsing->owned;
     job_start(asking, &parsing->job, parse_run, whole_done);
 }
 

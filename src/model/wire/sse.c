@@ -23,7 +23,17 @@ void sse_clear(struct sse *sse) {
 static void event_begin(struct sse *sse) {
     text_clear(&sse->name);
     text_clear(&sse->data);
+    sse->before = 0;
     sse->any = sse->told = false;
+}
+
+/* What begins the data of an event is mostly all of it, and may be large: the line is kept as it is,
+ * with what stands before the data in it. */
+static void data_begin(struct sse *sse, struct bytes value) {
+    const struct text spare = sse->data;
+    sse->before = (size_t)(value.data - sse->line.data);
+    sse->data = sse->line;
+    sse->line = spare;
 }
 
 /* "name: value", "name:value" or "name"; one blank after the colon belongs to the syntax. */
@@ -34,10 +44,12 @@ static void field_take(struct sse *sse, struct bytes line) {
     skip += colon != NULL && skip < line.len && line.data[skip] == ' ';
     struct bytes value = {line.data + skip, line.len - skip};
     if (bytes_is(name, "data")) {
-        if (sse->any) {
+        if (!sse->any) {
+            data_begin(sse, value);
+        } else {
             text_add_char(&sse->data, '\n');
+            text_add(&sse->data, value.data, value.len);
         }
-        text_add(&sse->data, value.data, value.len);
         sse->any = true;
     } else if (bytes_is(name, "event")) {
         /* No provider's name is that long; one that is, is no name that we know. */
@@ -64,6 +76,11 @@ static bool line_end(struct sse *sse) {
     return over && sse->any;
 }
 
+static struct bytes data_of(const struct sse *sse) {
+    const struct bytes all = text_bytes(&sse->data);
+    return (struct bytes){all.data + sse->before, all.len - sse->before};
+}
+
 static enum sse_found event_found(struct sse *sse, bool whole, struct sse_event *ret_event) {
     if (text_failed(&sse->line) || text_failed(&sse->data)) {
         return SSE_TOO_LARGE;
@@ -72,7 +89,7 @@ static enum sse_found event_found(struct sse *sse, bool whole, struct sse_event 
         return SSE_NOTHING;
     }
     sse->told = true;
-    *ret_event = (struct sse_event){.name = text_bytes(&sse->name), .data = text_bytes(&sse->data)};
+    *ret_event = (struct sse_event){.name = text_bytes(&sse->name), .data = data_of(sse)};
     return SSE_EVENT;
 }
 
@@ -95,7 +112,8 @@ enum sse_found sse_pull(struct sse *sse, struct bytes *rest, struct sse_event *r
         sse->after_cr = ended && rest->data[len] == '\r';
         rest->data += len + ended;
         rest->len -= len + ended;
-        enum sse_found found = event_found(sse, ended && line_end(sse), ret_event);
+        const bool whole = ended && !text_failed(&sse->line) && line_end(sse);
+        enum sse_found found = event_found(sse, whole, ret_event);
         if (found != SSE_NOTHING) {
             return found;
         }
@@ -111,4 +129,9 @@ enum sse_found sse_end(struct sse *sse, struct sse_event *ret_event) {
         (void)line_end(sse); /* Not empty: it ends nothing. */
     }
     return event_found(sse, sse->any, ret_event);
+}
+
+char *sse_take(struct sse *sse, struct bytes *ret_data) {
+    *ret_data = data_of(sse);
+    return text_take(&sse->data, NULL /* its length stands in ret_data */);
 }

@@ -22,6 +22,7 @@ enum sse_found { SSE_NOTHING, SSE_EVENT, SSE_TOO_LARGE };
 
 struct sse {
     struct text line, name, data;
+    size_t before; /* Bytes of `data` that stand before it. */
     bool begun;    /* A line came: no byte order mark any more. */
     bool any;      /* The event has data. */
     bool after_cr; /* An LF now belongs to the line that has ended. */
@@ -39,5 +40,7 @@ void sse_clear(struct sse *sse); /* For another stream. */
 enum sse_found sse_pull(struct sse *sse, struct bytes *rest, struct sse_event *ret_event);
 /* The stream is over: what came of an event without its empty line. */
 enum sse_found sse_end(struct sse *sse, struct sse_event *ret_event);
+/* The bytes in which the data of the event stands that was just handed out: the caller's. */
+MUST_CHECK char *sse_take(struct sse *sse, struct bytes *ret_data);
 
 #endif
