@@ -1,9 +1,11 @@
 // demo.test.mjs: `drover demo` keeps what it promises at a terminal, in a pipe and when it is left.
 // runs-with: release, san
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import http from "node:http";
 import path from "node:path";
+import { createInterface } from "node:readline";
 import { describe, test } from "node:test";
 
 import { AtTerminal } from "../../scripts/terminal.mjs";
@@ -63,7 +65,7 @@ test("the picture of the README is small, has no script, and shows the kill", ()
   }
 });
 
-describe("drover demo", { concurrency: true }, () => {
+describe("drover demo", { concurrency: 4 }, () => {
   for (const columns of [40, 80, 200]) {
     const name = `its reader kills the daemon at ${columns} columns, and nothing is lost`;
     test(name, LIMIT, async (t) => {
@@ -143,6 +145,26 @@ describe("drover demo", { concurrency: true }, () => {
       assert.match(asked, /^asked by process \d+\n$/, name);
     }
     assert.deepEqual(processesIn(tmp), []);
+  });
+
+  test("killed before its followers have reached the daemon, it plays on", LIMIT, async (t) => {
+    const env = { ...plainEnv, TMPDIR: scratch(t) };
+    const demo = spawn(bin, ["demo", "--speed", SPEED, "--json"], { env });
+    t.after(() => demo.kill("SIGKILL"));
+    const events = [];
+    for await (const line of createInterface({ input: demo.stdout })) {
+      events.push(JSON.parse(line));
+      const { event, pid } = events.at(-1);
+      const isFirst = events.filter((one) => one.event === "invitation").length === 1;
+      if (event === "invitation" && isFirst) process.kill(pid, "SIGKILL");
+    }
+    const end = events.at(-1);
+    assert.deepEqual([end.event, end.as_promised, end.kills, end.not_asked_again],
+      ["demo_finished", true, 1, ""]);
+    for (const of of ["workflow", "chat", "board"]) {
+      const numbers = events.filter((event) => event.of === of).map(({ seq }) => seq);
+      assert.deepEqual(numbers, numbers.map((_, at) => at + 1), `the events of the ${of}`);
+    }
   });
 
   test("with --keep at a terminal it serves its page until Ctrl-C", LIMIT, async (t) => {

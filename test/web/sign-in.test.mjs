@@ -115,7 +115,9 @@ async function form(page, origin) {
       <input name='{"title": "stolen", "x": "' value='"}'></form>`;
     document.querySelector("form").submit();
   }, `${origin}/api/v1/sessions`);
-  return (await answered).status();
+  const status = (await answered).status();
+  await page.waitForURL(`${origin}/**`); // A page that is on its way elsewhere may never close.
+  return status;
 }
 
 test("the key is of no use to a page of another server, port or name", async (t) => {

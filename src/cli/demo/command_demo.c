@@ -41,7 +41,8 @@
 
 enum {
     TICK_MS = 100,
-    KILL_MS = 8000, /* Half time: the demo kills a daemon that nobody has killed. */
+    KILL_MS = 4000, /* After the first agent has ended, which is half time: the demo kills a daemon
+                     * that nobody has killed. */
     AWAY_MS = 1000, /* Pause before a restart, so that the reader sees the dead daemon. */
     STUCK_MS = 120000,
     KILLS_MAX = 100,
@@ -59,10 +60,12 @@ enum { TAIL_WORKFLOW, TAIL_CHAT, TAIL_BOARD, TAILS };
 
 /* A client that follows one of the streams. */
 struct tail {
-    const char *of;   /* As --json names it. */
-    int fd;           /* Owned; -1: none. */
-    struct text text; /* Owned: the line that has not ended. */
-    int64_t seq;      /* Number of the last event. */
+    const char *of, *stream; /* As --json and the daemon name it. */
+    const char *id;          /* Of the stream; borrowed. NULL: it has not begun. */
+    int fd;                  /* Owned; -1: none. */
+    int begun;               /* How often; KILLS_MAX at most. */
+    struct text text;        /* Owned: the line that has not ended. */
+    int64_t seq;             /* Number of the last event. */
 };
 
 struct demo {
@@ -87,8 +90,8 @@ struct demo {
     struct paint paint;
     struct terminal_size size;
     int64_t speed;
-    uint64_t begun_ms,
-        moved_ms; /* Time of the first ready line, and of the last progress. 0: not yet. */
+    uint64_t ended_ms; /* When the first agent had ended. 0: not yet. */
+    uint64_t moved_ms; /* Time of the last progress. */
     uint64_t started_ms, died_ms;
     int dead_pid, kills;
     bool ours;  /* The demo itself sent the last SIGKILL. */
@@ -220,16 +223,42 @@ static struct err workflow_begin(struct demo *demo, struct why *why) {
     return run[0] != '\0' ? ERR_OK : err_why(why, ERR_INTERNAL, "%s", talk_text(answer, "error"));
 }
 
-static struct err tail_begin(struct demo *demo, struct tail *tail, const char *stream,
-                             const char *id, struct why *why) {
-    char name[128];
-    (void)snprintf(name, sizeof name, "%s:%s", stream, id); /* Ids are short. */
+/* Follows the stream from the last event that was heard. */
+static struct err tail_begin(struct demo *demo, struct tail *tail, struct why *why) {
+    char name[128], after[32];
+    (void)snprintf(name, sizeof name, "%s:%s", tail->stream, tail->id); /* Ids are short. */
+    (void)snprintf(after, sizeof after, "%lld", (long long)tail->seq);
     const char *const words[] = {"stream", "tail",     name,     "--after",
-                                 "0",      "--follow", "--json", NULL};
+                                 after,    "--follow", "--json", NULL};
+    tail->begun++;
+    text_clear(&tail->text);
     struct err err = private_daemon_run(&demo->daemon, words, &tail->fd, why);
     return err_failed(err) || fcntl(tail->fd, F_SETFL, O_NONBLOCK) == 0
                ? err
                : err_from_errno(errno, "demo: pipe");
+}
+
+static bool tail_is_over(const struct demo *demo, const struct tail *tail) {
+    return tail == &demo->tails[TAIL_WORKFLOW] ? demo->tree.finished
+           : tail == &demo->tails[TAIL_CHAT]   ? chat_is_over(&demo->chat, COUNT_OF(questions))
+                                               : demo_board_is_over(&demo->board);
+}
+
+/* Starts the followers that are not there: at first, and where the daemon was killed before one had
+ * reached it, since such a follower gives up. */
+static struct err tails_begin(struct demo *demo, struct why *why) {
+    for (size_t i = 0; i < TAILS; i++) {
+        struct tail *tail = &demo->tails[i];
+        if (tail->id == NULL || tail->fd >= 0 || tail->begun == KILLS_MAX ||
+            tail_is_over(demo, tail) || !private_daemon_has_room(&demo->daemon)) {
+            continue;
+        }
+        struct err err = tail_begin(demo, tail, why);
+        if (err_failed(err)) {
+            return err;
+        }
+    }
+    return ERR_OK;
 }
 
 /* Submits the workflow, the tasks and all questions, and starts the followers. */
@@ -244,16 +273,13 @@ static struct err story_begin(struct demo *demo, struct why *why) {
         const struct session_say say = {.session = demo->session, .text = questions[i]};
         err = session_say(&demo->talk, &say, &turn, why);
     }
-    if (!err_failed(err)) {
-        err = tail_begin(demo, &demo->tails[TAIL_WORKFLOW], "run", demo->run, why);
+    if (err_failed(err)) {
+        return err;
     }
-    if (!err_failed(err)) {
-        err = tail_begin(demo, &demo->tails[TAIL_CHAT], "session", demo->session, why);
-    }
-    if (!err_failed(err)) {
-        err = tail_begin(demo, &demo->tails[TAIL_BOARD], "project", DEMO_BOARD_PROJECT, why);
-    }
-    return err;
+    demo->tails[TAIL_WORKFLOW].id = demo->run;
+    demo->tails[TAIL_CHAT].id = demo->session;
+    demo->tails[TAIL_BOARD].id = DEMO_BOARD_PROJECT;
+    return tails_begin(demo, why);
 }
 
 /* --- Events -------------------------------------------------------------------- */
@@ -269,6 +295,9 @@ static void workflow_hear(struct demo *demo, const struct workflow_event *event)
                                        .agent = workflow_tree_hear(&demo->tree, event),
                                        .event = event,
                                        .run = demo->run};
+    if (demo->ended_ms == 0 && told.agent != NULL && told.agent->ms >= 0) {
+        demo->ended_ms = mono_ms(demo);
+    }
     bool logged = bytes_is(event->type, "log");
     if (logged) {
         stand_ins_hear(&demo->stand_ins, talk_text(event->data, "text"));
@@ -421,7 +450,6 @@ static struct err daemon_serves(struct demo *demo, struct why *why) {
         if (err_failed(err)) {
             return err;
         }
-        demo->begun_ms = demo->moved_ms;
     } else {
         demo_say(demo, "serving", COLOUR_GREEN,
                  "The next daemon serves after %llu ms (pid %d), and goes on from its database.",
@@ -470,8 +498,8 @@ static struct err demo_look(struct demo *demo, struct why *why) {
                    : err_why(why, ERR_INTERNAL, "the daemon was killed %d times: that is enough",
                              KILLS_MAX);
     }
-    if (daemon->state == PRIVATE_SERVING && demo->kills == 0 && demo->begun_ms != 0 &&
-        now_ms - demo->begun_ms >= (uint64_t)(KILL_MS / demo->speed) && !demo->ours) {
+    if (daemon->state == PRIVATE_SERVING && demo->kills == 0 && demo->ended_ms != 0 &&
+        now_ms - demo->ended_ms >= (uint64_t)(KILL_MS / demo->speed) && !demo->ours) {
         demo->ours = true;
         (void)kill(daemon->pid, SIGKILL); /* The daemon is our child, and was not waited for. */
     }
@@ -479,7 +507,7 @@ static struct err demo_look(struct demo *demo, struct why *why) {
         return err_why(why, ERR_INTERNAL, "nothing has happened for %d s; please report this",
                        STUCK_MS / 1000);
     }
-    return ERR_OK;
+    return daemon->state == PRIVATE_SERVING ? tails_begin(demo, why) : ERR_OK;
 }
 
 /* --- End ---------------------------------------------------------------------------------- */
@@ -690,9 +718,9 @@ static struct err demo_open(struct demo *demo, struct invocation *invocation) {
         .invocation = invocation,
         .daemon = {.ready_fd = -1},
         .talk = {.interrupt_fd = -1, .world = invocation->world},
-        .tails = {{.of = "workflow", .fd = -1, .text = text_up_to(LINE_MAX)},
-                  {.of = "chat", .fd = -1, .text = text_up_to(LINE_MAX)},
-                  {.of = "board", .fd = -1, .text = text_up_to(LINE_MAX)}},
+        .tails = {{"workflow", "run", .fd = -1, .text = text_up_to(LINE_MAX)},
+                  {"chat", "session", .fd = -1, .text = text_up_to(LINE_MAX)},
+                  {"board", "project", .fd = -1, .text = text_up_to(LINE_MAX)}},
         .above = text_up_to(LIVE_SCREEN_MAX / 2),
         .finished = text_up_to(4096),
         .cut = text_up_to(4096),

@@ -184,12 +184,21 @@ struct err private_daemon_start(struct private_daemon *daemon, const char *scrip
     return err;
 }
 
-struct err private_daemon_run(struct private_daemon *daemon, const char *const *words, int *ret_out,
-                              struct why *why) {
+static size_t free_client(const struct private_daemon *daemon) {
     size_t at = 0;
     while (at < PRIVATE_CLIENTS_MAX && daemon->clients[at] != 0) {
         at++;
     }
+    return at;
+}
+
+bool private_daemon_has_room(const struct private_daemon *daemon) {
+    return free_client(daemon) < PRIVATE_CLIENTS_MAX;
+}
+
+struct err private_daemon_run(struct private_daemon *daemon, const char *const *words, int *ret_out,
+                              struct why *why) {
+    const size_t at = free_client(daemon);
     assert(at < PRIVATE_CLIENTS_MAX);
     return process_start(daemon, words, &daemon->clients[at], ret_out, why);
 }

@@ -58,6 +58,7 @@ MUST_CHECK bool private_daemon_hear(struct private_daemon *daemon);
  * standard error goes to the log of the directory. */
 MUST_CHECK struct err private_daemon_run(struct private_daemon *daemon, const char *const *words,
                                          int *ret_out, struct why *why);
+bool private_daemon_has_room(const struct private_daemon *daemon);
 
 /* The daemon or one of the clients that has ended since the last call; 0: none has. From here on a
  * daemon is PRIVATE_DEAD. */
