@@ -282,10 +282,19 @@ def mentions(name, tree, own):
                       rf"\b(?:FROM|INTO|UPDATE|JOIN) {name}s?\b")
 
 
+def feature_of_resource(tree, name):
+    """A task is of the feature board: src/rules/board/ has its descriptor."""
+    for path in tree.under("src/rules/", (".c",)):
+        if f"struct resource {name}_resource = {{" in (tree.text(path) or ""):
+            return path.split("/")[2]
+    return name
+
+
 def of_resource(tree, name):
-    """What a resource costs. Own files stand in a folder LAYER/NAME; files touched are the others
-    of src/ that mention it."""
-    own = [path for path in sources(tree) if re.match(rf"src/\w+/{name}/", path)]
+    """What a resource costs. Own files stand in a folder LAYER/FEATURE, where FEATURE has its
+    descriptor, or its name; files touched are the others of src/ that mention it."""
+    feature = feature_of_resource(tree, name)
+    own = [path for path in sources(tree) if re.match(rf"src/\w+/{feature}/", path)]
     lines = lambda path: [line for line in blank(tree.text(path) or "", keep_strings=True)
                           .split("\n") if line.strip()]
     about = mentions(name, tree, own)

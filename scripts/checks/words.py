@@ -188,6 +188,26 @@ def check_resources(tree, exceptions):
             yield Fault(path, line, f"writes {table} without its event: use engine/base/resource.h")
 
 
+def check_tables(tree, exceptions):
+    """What a user can see of a table follows from its descriptor; and the search for damage knows
+    each table. Exceptions are named by the table: `table` has no descriptor, `unsearched` only
+    numbers, or rows that are checked elsewhere."""
+    described = {table for path in tree.under("src/rules/", (".c",))
+                 for table in re.findall(r'\.table = "(\w+)"', tree.text(path) or "")}
+    where = tree.named("engine/system/damage.c")
+    damage = tree.text(where) if where else ""
+    searched = set(re.findall(r'\bBY_\w+\("(\w+)"', damage))
+    rules = (("table", described, "has no descriptor (base/resource/resource.h)"),
+             ("unsearched", searched, "is not searched for damage (engine/system/damage.c)"))
+    for path in tree.under("src/store/migrations/", (".sql",)):
+        text = tree.text(path) or ""
+        for match in re.finditer(r"^CREATE TABLE (\w+)", text, re.M):
+            for kind, known, words in rules:
+                missing = int(match.group(1) not in known)
+                if missing > exceptions.limit(kind, match.group(1), 0, missing):
+                    yield Fault(path, line_of(text, match.start()), f"{match.group(1)} {words}")
+
+
 def check_kinds(tree, exceptions):
     """A kind of run is named by its tables, and by the files of its own feature: whoever else asks
     for a kind would be wrong about the next one. The same for SQL that compares with its name."""

@@ -54,6 +54,13 @@ class Resource(CensusTest):
             "by own file": {"src/cli/pet/command_pet.c": 1, "src/rules/pet/pet.h": 4},
             "by file touched": {"src/api/all.c": 3}})
 
+    def test_the_files_of_the_feature_that_has_the_descriptor_are_its_own(self):
+        files = {"src/rules/zoo/pets.c": "const struct resource pet_resource = {\n};\n",
+                 "src/cli/zoo/command_pet.c": "int x;\n", "src/cli/pet/none.c": "int y;\n"}
+        found = self.count(lambda tree: census.of_resource(tree, "pet"), files)
+        self.assertEqual(found["by own file"],
+                         {"src/cli/zoo/command_pet.c": 1, "src/rules/zoo/pets.c": 2})
+
 
 class Functions(CensusTest):
     def functions(self, *bodies, **files):

@@ -385,6 +385,22 @@ class Words(LintTest):
         self.refused(rule, {**pets, **mapped}, f"{where}:2: writes pets")
         self.refused(rule, {**pets, PATH: f"write {where}:pets 1 Why.\n"}, "there is no write")
 
+    def test_tables_have_a_descriptor_and_are_searched_for_damage(self):
+        def rule(tree):
+            exceptions = Exceptions(tree)
+            yield from words.check_tables(tree, exceptions)
+            yield from exceptions.check(tree)
+
+        sql = {"src/store/migrations/001_pets.sql": "-- Pets.\nCREATE TABLE pets (\n    id @id@\n);\n"}
+        described = {"src/rules/pet/pet.c": 'const struct resource pet = {.table = "pets"};\n'}
+        searched = {"src/engine/system/damage.c": '    {BY_NUMBER("pets", "id")},\n'}
+        self.refused(rule, {**sql, **searched}, "001_pets.sql:2: pets has no descriptor")
+        self.refused(rule, {**sql, **described}, "001_pets.sql:2: pets is not searched")
+        self.accepted(rule, {**sql, **described, **searched})
+        self.accepted(rule, {**sql, PATH: "table pets 1 Why.\nunsearched pets 1 Why.\n"})
+        self.refused(rule, {**sql, **described, **searched, PATH: "table pets 1 Why.\n"},
+                     "needs no exception")
+
     def test_kinds_of_runs_are_named_by_their_tables_and_their_own_files(self):
         def rule(tree):
             exceptions = Exceptions(tree)

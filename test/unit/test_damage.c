@@ -161,6 +161,10 @@ static const char *const well[] = {
     "INSERT INTO checkpoints (id, session, message, step, question, void, tokens_before,"
     " tokens_after, made_ms, made_by, method, summary) VALUES (70, 70, 70, 0, 0, 0, 2, 1, 1,"
     " 'auto', 'summary', 's')",
+    "INSERT INTO host_reports (id, place, run, attempt, made_ms, report) VALUES (70, 'far',"
+    " 'run_" ID "', 1, 1, '{}')",
+    "INSERT INTO hosts (id, place, name, role, version, made_ms, seen_ms) VALUES (70, 'far', 'far',"
+    " 'standby', '1', 1, 1)",
     "INSERT INTO idempotency (id, owner, route, idem_key, digest, status, answer, made_ms) VALUES"
     " (70, 'ann', '/jobs', 'k', '" HASH "', 201, '{}', 1)",
     "INSERT INTO flow_calls (run, place, version, number, agent, task, child, session, state,"
@@ -271,6 +275,9 @@ static const struct {
     {"flows", "description"},
     {"flows", "stage"},
     {"flows", "resumed_from"},
+    {"host_reports", "run"},
+    {"host_reports", "report"},
+    {"hosts", "role"},
     {"idempotency", "digest"},
     {"inbox", "delivery"},
     {"inbox", "run"},

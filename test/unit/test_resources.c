@@ -277,6 +277,28 @@ static struct err plan_tx(struct tx *tx, void *ctx) {
     return tx_error(tx);
 }
 
+static bool is_named(const struct resource *resource, const char *column) {
+    return resource_column(resource, column) != NULL || strcmp(column, "id") == 0 ||
+           (resource->removal != NULL && strcmp(column, resource->removal) == 0);
+}
+
+/* After all migrations. Only SQLite is asked: both databases have the same tables. */
+static struct err columns_tx(struct tx *tx, void *ctx) {
+    struct check *check = ctx;
+    const struct arg args[] = {arg_text(bytes_of(check->resource->table))};
+    AUTO(rows_release) struct rows *rows =
+        tx_rows(tx, "SELECT name FROM pragma_table_info($1)", args, COUNT_OF(args));
+    while (rows_step(rows)) {
+        const struct bytes column = rows_text(rows, 0);
+        char name[128];
+        (void)snprintf(name, sizeof name, "%.*s", (int)column.len, column.data);
+        if (!is_named(check->resource, name)) {
+            complain(check, "no field has the column", name);
+        }
+    }
+    return tx_error(tx);
+}
+
 static void owners_look(struct check *check) {
     const struct bytes owner = check->key.owner;
     if (!resource_is_owned(check->resource)) {
@@ -346,6 +368,7 @@ static struct text complaints_of(struct kit *kit, const struct resource *resourc
     rows_look(check);
     if (getenv("DROVER_TEST_POSTGRES_DIR") == NULL) {
         kit_check(kit_read(kit, plan_tx, &check->call));
+        kit_check(kit_read(kit, columns_tx, &check->call));
     }
     struct text complaints = check->complaints;
     text_done(&check->event);
@@ -395,6 +418,7 @@ static void mistakes_are_found(void **state) {
         {"project", without_column, "is in events, and not kept: project"},
         {"made_ms", without_insertion, "insert:"},
         {"number", NULL, "a list without an index:"},
+        {"topic", NULL, "no field has the column topic"},
     };
     for (size_t i = 0; i < COUNT_OF(mistakes); i++) {
         const struct mistake *mistake = &mistakes[i];

@@ -20,6 +20,7 @@
 #include "journal/journal.h"
 #include "rules/agent/resource.h"
 #include "rules/board/task.h"
+#include "rules/host/host.h"
 #include "rules/inbox/inbox.h"
 #include "rules/job/terminal.h"
 #include "rules/mail/mail.h"
@@ -160,8 +161,6 @@ static const struct damage_table tables[] = {
     {BY_NUMBER("checkpoints", "id"),
      .columns = {WORD("made_by", maker_known), WORD("method", is_code), TEXT("summary")}},
     {BY_NUMBERS("events", 50, "stream", "seq"), .columns = {TEXT("type"), JSON("data")}},
-    {BY_NUMBER("idempotency", "id"), .columns = {TEXT("owner"), TEXT("route"), TEXT("idem_key"),
-                                                 HASH("digest"), JSON_OR_NONE("answer")}},
     {BY_NUMBERS("flow_calls", 200, "run", "place", "version", "number"),
      .columns = {TEXT("agent"), TEXT("task"), ID_OR_NONE("session", "ses"),
                  WORD("state", flow_call_known), TEXT("result")}},
@@ -175,6 +174,11 @@ static const struct damage_table tables[] = {
                  JSON("input"), TEXT("model"), TEXT("root"), ENUM("stage", flow_stage_names),
                  TEXT("rejected"), TEXT("failed"), TEXT("report"), TEXT("artifact"),
                  TEXT("artifact_fault"), ID_OR_NONE("resumed_from", "run")}},
+    {BY_NUMBER("host_reports", "id"), .columns = {TEXT("place"), ID("run", "run"), JSON("report")}},
+    {BY_NUMBER("hosts", "id"), .resource = &host_resource,
+     .columns = {ENUM("role", host_role_names)}},
+    {BY_NUMBER("idempotency", "id"), .columns = {TEXT("owner"), TEXT("route"), TEXT("idem_key"),
+                                                 HASH("digest"), JSON_OR_NONE("answer")}},
     {BY_NUMBER("inbox", "id"), .resource = &delivery_resource,
      .columns = {WORD("run", noticed_known), ID_OR_NONE("turn", "run"), JSON("payload")}},
     {BY_TEXT("learned_windows", "model")},
@@ -205,6 +209,7 @@ static const struct damage_table tables[] = {
                  TEXT("label"), TEXT("command"), JSON_OR_NONE("shown"), TEXT("host"), TEXT("note"),
                  WORD("step_key", step_key_known), JSON_OR_NONE("result"), JSON_OR_NONE("spec"),
                  TEXT("phase"), TEXT("agent")}},
+    {BY_TEXT("script_removals", "hash")},
     {BY_TEXT("scripts", "hash"), .columns = {TEXT("source")}},
     {BY_TEXT("session_roots", "session", "path"),
      .columns = {WORD("access", access_known), TEXT("granted_by")}},
