@@ -391,7 +391,7 @@ class Words(LintTest):
             yield from words.check_tables(tree, exceptions)
             yield from exceptions.check(tree)
 
-        sql = {"src/store/migrations/001_pets.sql": "-- Pets.\nCREATE TABLE pets (\n    id @id@\n);\n"}
+        sql = {"src/store/migrations/001_pets.sql": "-- Pets.\nCREATE TABLE pets (id @id@);\n"}
         described = {"src/rules/pet/pet.c": 'const struct resource pet = {.table = "pets"};\n'}
         searched = {"src/engine/system/damage.c": '    {BY_NUMBER("pets", "id")},\n'}
         self.refused(rule, {**sql, **searched}, "001_pets.sql:2: pets has no descriptor")

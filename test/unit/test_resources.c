@@ -286,8 +286,8 @@ static bool is_named(const struct resource *resource, const char *column) {
 static struct err columns_tx(struct tx *tx, void *ctx) {
     struct check *check = ctx;
     const struct arg args[] = {arg_text(bytes_of(check->resource->table))};
-    AUTO(rows_release) struct rows *rows =
-        tx_rows(tx, "SELECT name FROM pragma_table_info($1)", args, COUNT_OF(args));
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx, "SELECT name FROM pragma_table_info($1)", args, COUNT_OF(args));
     while (rows_step(rows)) {
         const struct bytes column = rows_text(rows, 0);
         char name[128];

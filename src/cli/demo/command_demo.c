@@ -61,9 +61,9 @@ enum { TAIL_WORKFLOW, TAIL_CHAT, TAIL_BOARD, TAILS };
 /* A client that follows one of the streams. */
 struct tail {
     const char *of, *stream; /* As --json and the daemon name it. */
-    const char *id;          /* Of the stream; borrowed. NULL: it has not begun. */
+    const char *id;          /* The stream's id; borrowed. NULL: it has not begun. */
     int fd;                  /* Owned; -1: none. */
-    int begun;               /* How often; KILLS_MAX at most. */
+    int begun;               /* Number of followers so far; KILLS_MAX at most. */
     struct text text;        /* Owned: the line that has not ended. */
     int64_t seq;             /* Number of the last event. */
 };

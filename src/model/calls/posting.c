@@ -148,8 +148,8 @@ static void request_taken(struct asking *asking) {
 
 struct parsing {
     struct pool_job job;
-    char *owned;       /* What the data stands in. */
-    struct bytes data; /* Of the event. */
+    char *owned;       /* The data stands in it. */
+    struct bytes data; /* The event's. */
     char name[SSE_NAME_MAX + 1];
     json_t *json; /* Owned. */
     struct err parsed;

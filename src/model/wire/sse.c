@@ -27,8 +27,8 @@ static void event_begin(struct sse *sse) {
     sse->any = sse->told = false;
 }
 
-/* What begins the data of an event is mostly all of it, and may be large: the line is kept as it is,
- * with what stands before the data in it. */
+/* The first line is mostly all of an event, and may be large: it is kept as it is, with the name of
+ * the field before the data. */
 static void data_begin(struct sse *sse, struct bytes value) {
     const struct text spare = sse->data;
     sse->before = (size_t)(value.data - sse->line.data);
@@ -133,5 +133,5 @@ enum sse_found sse_end(struct sse *sse, struct sse_event *ret_event) {
 
 char *sse_take(struct sse *sse, struct bytes *ret_data) {
     *ret_data = data_of(sse);
-    return text_take(&sse->data, NULL /* its length stands in ret_data */);
+    return text_take(&sse->data, NULL /* ret_data has the length */);
 }
