@@ -43,6 +43,58 @@ test("it is an OpenAPI document, and says so", async () => {
   for (const operation of operations()) assert.ok(operation.summary, operation.target);
 });
 
+const KEYWORDS = new Set(["$ref", "type", "properties", "required", "additionalProperties", "items",
+  "enum", "const", "description", "minimum", "maximum", "minLength", "maxLength", "minItems",
+  "maxItems", "pattern", "format", "anyOf", "oneOf", "allOf", "default"]);
+const TYPES = ["object", "array", "string", "integer", "number", "boolean", "null"];
+
+/** What is wrong with a schema, with the place of each. */
+function faultsOf(schema, place) {
+  if (typeof schema === "boolean") return [];
+  const faults = [];
+  const say = (words) => faults.push(`${place}: ${words}`);
+  for (const word of Object.keys(schema)) if (!KEYWORDS.has(word)) say(`unknown word ${word}`);
+  for (const type of [schema.type ?? []].flat()) if (!TYPES.includes(type)) say(`type ${type}`);
+  if (schema.$ref !== undefined) {
+    const found = schema.$ref.slice(2).split("/").reduce((at, name) => at?.[name], document);
+    if (!schema.$ref.startsWith("#/") || found === undefined) say(`leads nowhere: ${schema.$ref}`);
+  }
+  const properties = schema.properties ?? {};
+  for (const name of schema.properties ? schema.required ?? [] : []) {
+    if (!(name in properties)) say(`requires ${name}, which it does not describe`);
+  }
+  if (schema.enum && new Set(schema.enum).size !== schema.enum.length) say("a value twice");
+  if (schema.enum?.length === 0) say("an enum without values");
+  const below = [...Object.entries(properties), ...Object.entries(schema.anyOf ?? {}),
+    ...Object.entries(schema.oneOf ?? {}), ...Object.entries(schema.allOf ?? {})];
+  for (const name of ["items", "additionalProperties"]) {
+    if (schema[name] !== undefined) below.push([name, schema[name]]);
+  }
+  return [...faults, ...below.flatMap(([name, one]) => faultsOf(one, `${place}.${name}`))];
+}
+
+test("each schema in it is well made", () => {
+  const faults = [];
+  let count = 0;
+  const walk = (value, place) => {
+    if (value === null || typeof value !== "object") return;
+    for (const [name, one] of Object.entries(value)) {
+      if (name === "schema") {
+        count++;
+        faults.push(...faultsOf(one, place));
+      } else {
+        walk(one, `${place}/${name}`);
+      }
+    }
+  };
+  walk(document.paths, "");
+  for (const [name, one] of Object.entries(document.components?.schemas ?? {})) {
+    faults.push(...faultsOf(one, name));
+  }
+  assert.deepEqual(faults, []);
+  assert.ok(count > 200, `${count} schemas`);
+});
+
 /** The texts of the sources of a layer, of all its features. */
 function sourcesOf(layer) {
   const top = path.join(path.dirname(fileURLToPath(import.meta.url)), "../../src", layer);
