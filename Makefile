@@ -39,7 +39,7 @@ sim:
 sim-flows:
 	./scripts/sim --flows $(or $(SEEDS),420) $(FROM)
 
-# Breaks the code on purpose: each patch of test/sim/mutants must be caught.
+# Breaks the code on purpose: each mutant of test/sim/mutants must be caught.
 mutants:
 	./scripts/mutants -j 2
 
