@@ -3,6 +3,7 @@ import collections
 import os
 import re
 
+from checks.ratchets import Found, Ratchet
 from checks.tree import Fault
 
 # Ceilings, with no floor and no usual size: an idea decides where a file or a function ends.
@@ -60,3 +61,18 @@ def code_files(tree):
         text = tree.text(path) or ""
         if path.endswith(CODE) or ("." not in path.split("/")[-1] and text.startswith("#!")):
             yield path
+
+
+def measure_layers(tree):
+    """Code lines of a layer, and of the pages, in hundreds: what every reader has to carry. A
+    feature asks for the lines that it needs, in the commit that brings it."""
+    counts = collections.Counter()
+    for path in tree.under(("src/", "web/src/"), CODE):
+        layer = "web" if path.startswith("web/") else path.split("/")[1]
+        counts[layer] += sum(1 for line in tree.code(path).split("\n")
+                             if line.strip() and not line.lstrip().startswith("--"))
+    return {layer: Found(-(-lines // 100), f"src/{layer}", [(1, f"{lines} in all")])
+            for layer, lines in counts.items()}
+
+
+LAYERS = Ratchet("lines", "hundreds of code lines", measure_layers)

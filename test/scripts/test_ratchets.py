@@ -190,6 +190,18 @@ class Shapes(TreeTest):
                 self.assertEqual(self.measured(shapes.STATES, self.struct(*members)), {})
 
 
+class Layers(TreeTest):
+    def test_code_lines_of_a_layer_are_counted_in_hundreds(self):
+        line = "int x;\n\n/* No code. */\n"
+        self.write({"src/a/x/x.c": line * 60, "src/a/y/y.h": line * 41, "src/b/z.sql": "--\nA;\n",
+                    "web/src/p.ts": line})
+        found = {key: one.count for key, one in sizes.LAYERS.measure(Tree(self.root)).items()}
+        self.assertEqual(found, {"a": 2, "b": 1, "web": 1})
+        self.write({sizes.LAYERS.path: "a 1\nb 1\nweb 1\n"})
+        self.assertEqual(self.faults(sizes.LAYERS), [
+            "src/a:1: 2 hundreds of code lines (a), 1 are allowed: 1: 101 in all"])
+
+
 class Words(TreeTest):
     def words(self, text, path="src/a/x.c"):
         self.write({path: text})
