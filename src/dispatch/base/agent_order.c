@@ -96,7 +96,6 @@ static void on_program(void *ctx, const struct agent_seen *seen) {
     if (err_failed(order->err)) {
         return;
     }
-    text_clear(&order->model);
     text_addf(&order->model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");
     order->err = agent_definition_write(&what, &order->program);
     if (err_failed(order->err)) {
