@@ -74,7 +74,7 @@ static inline struct bytes flows__status_shown(const struct flow_step *step) {
 }
 /* Note of a step for clients; of one that is blocked, the limit that it waits for. */
 enum { FLOW_LACK_SIZE = 120 };
-struct bytes flows__note_shown(const struct flow_state *state, size_t at,
+struct bytes flows__shown_note(const struct flow_state *state, size_t at,
                                char buffer[FLOW_LACK_SIZE]);
 extern const char *const flow_stage_names[]; /* By value; NULL ends them. */
 

@@ -204,7 +204,7 @@ bool flows__load(struct tx *tx, struct bytes run, struct flow_state *ret_state) 
 
 /* --- Written ---------------------------------------------------------------------------------- */
 
-struct bytes flows__note_shown(const struct flow_state *state, size_t at,
+struct bytes flows__shown_note(const struct flow_state *state, size_t at,
                                char buffer[FLOW_LACK_SIZE]) {
     const struct flow *flow = &state->flow;
     const bool ready =
@@ -235,7 +235,7 @@ static void step_event(struct tx *tx, const struct flow_state *state, size_t at,
     text_add_member(&data, "status", flows__status_shown(step));
     text_add_member(&data, "phase", bytes_of(flow_phase_names[step->phase]));
     text_add_member_or_null(&data, "cause", bytes_of(flow_cause_names[step->cause]));
-    text_add_member_or_null(&data, "note", flows__note_shown(state, at, lack));
+    text_add_member_or_null(&data, "note", flows__shown_note(state, at, lack));
     text_add_member_or_null(&data, "approval", approval);
     text_add_char(&data, '}');
     const struct append append = runs__event_of(tx, &key, "flow_run_step_updated", &data);
@@ -358,7 +358,7 @@ static struct bytes person_ask(struct tx *tx, struct flow_state *state, size_t a
 
 /* --- A round ---------------------------------------------------------------------------------- */
 
-static void step_changed(struct tx *tx, struct flow_state *state, size_t at) {
+static void step_move(struct tx *tx, struct flow_state *state, size_t at) {
     struct flow_step *step = &state->flow.steps[at];
     struct flow_had *had = &state->had[at];
     if (step->went_back || (step->phase != FLOW_AT_CHILD && step->phase != FLOW_AT_OUTPUT &&
@@ -395,12 +395,12 @@ static size_t changed_next(const struct flow_state *state, int64_t change) {
 }
 
 /* In the order of the changes, so that no event stands before that of its cause. */
-static void steps_changed(struct tx *tx, struct flow_state *state) {
+static void steps_move(struct tx *tx, struct flow_state *state) {
     int64_t change = 0;
     for (size_t at = changed_next(state, change); at != FLOW_NONE && !err_failed(tx_error(tx));
          at = changed_next(state, change)) {
         change = state->flow.steps[at].change;
-        step_changed(tx, state, at);
+        step_move(tx, state, at);
     }
 }
 
@@ -409,7 +409,7 @@ bool flows__close(struct tx *tx, const struct run_row *run, struct flow_state *r
         return false;
     }
     flow_cancel(&ret_state->flow);
-    steps_changed(tx, ret_state);
+    steps_move(tx, ret_state);
     tx_do(tx, "UPDATE flows SET stage = 'over', due_ms = 0 WHERE run = $1", ARGS(arg_int(run->id)));
     return true;
 }
@@ -426,7 +426,7 @@ void flows__advance(struct tx *tx, struct flow_state *state) {
                                                       : flow->steps[end.step].id;
         }
     }
-    steps_changed(tx, state);
+    steps_move(tx, state);
     tx_do(tx,
           "UPDATE flows SET stage = $2, rewinds = $3, rejected = $4, failed = $5, due_ms = $6"
           " WHERE run = $1",

@@ -192,7 +192,7 @@ static void step_write(const struct flow_state *state, size_t at, struct rows *r
                     rows_int(rows, 5) != 0 ? BYTES(FLOW_BLOCKED) : flows__status_shown(step));
     text_add_member(text, "phase", bytes_of(flow_phase_names[step->phase]));
     text_add_member_or_null(text, "cause", bytes_of(flow_cause_names[step->cause]));
-    text_add_member_or_null(text, "note", flows__note_shown(state, at, lack));
+    text_add_member_or_null(text, "note", flows__shown_note(state, at, lack));
     text_add_member_or_null(text, "cached", state->had[at].cached);
     text_add_member_int(text, "tries", step->tries);
     text_add_member_int(text, "rounds", step->rounds);
