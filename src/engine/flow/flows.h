@@ -157,7 +157,7 @@ MUST_CHECK struct err tx_flow_answer(struct tx *tx, const struct flow_told *told
 /* The child of a step begins; exactly one of the last members is given. */
 struct flow_child {
     struct flow_place place;
-    const struct talk_new *talk; /* But for the parent of its turn. */
+    const struct talk_new *talk; /* Complete but for the parent of its turn. */
     const struct run_new *job;
     const struct workflow_new *workflow;
     const struct flow_new *flow;

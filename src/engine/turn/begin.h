@@ -14,16 +14,17 @@
 #include "engine/turn/submit.h"
 
 /* Stores rows of the caller that name the session and the turn, and completes the message. */
-typedef struct err (*talk_session_fn)(struct tx *tx, void *ctx, const struct session_row *session,
+typedef struct err (*talk_session_fn)(struct tx *tx, const void *ctx,
+                                      const struct session_row *session,
                                       struct turn_message *io_message);
 struct talk_new {
     struct session_new session;
     const struct session_row *goes_on; /* Taken instead of a new session; NULL: none. */
-    struct turn_message message;       /* But for its session. */
+    struct turn_message message;       /* Complete but for its session. */
     /* Called before the turn is made: a budget that is used up ends the turn at once, and whoever
      * is notified of that end finds those rows. NULL: there are none. */
     talk_session_fn on_session;
-    void *ctx;
+    const void *ctx;
 };
 struct talk_begun {
     struct session_row session;
