@@ -4,7 +4,6 @@
  * fails the step; nothing is used in its place. Agents of flows only read: native ones unless their
  * type names its tools, programs always.
  */
-#include "agent/program.h"
 #include "base/json/json.h"
 #include "base/memory.h"
 #include "base/utf8.h"
@@ -87,8 +86,6 @@ static struct err agent_tx(struct tx *tx, void *ctx) {
         .message = {.text = text_bytes(&order->text),
                     .schema = text_bytes(&schema),
                     .model_default = bytes_of(run->model_default.name),
-                    .policy = TURN_ENQUEUE,
-                    .line = program_message_line,
                     .run = run->child,
                     .message = run->message,
                     .answer = run->answer,

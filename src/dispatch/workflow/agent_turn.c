@@ -159,7 +159,6 @@ void call__fill_turn(struct call *call, struct workflow_op *op) {
         .instructions = {root_at > words_at ? data + words_at : NULL, root_at - words_at}};
     op->talk->message = (struct turn_message){
         .schema = {words_at > schema_at ? data + schema_at : NULL, words_at - schema_at},
-        .policy = TURN_ENQUEUE,
         /* The call after the last round is the one that sums up. */
         .calls_max = rounds < 0           ? 0
                      : rounds < INT32_MAX ? rounds + 1

@@ -7,6 +7,7 @@ struct err tx_talk_begin(struct tx *tx, const struct talk_new *talk, struct talk
     struct session_row session;
     struct turn_accepted accepted;
     struct err err = ERR_OK;
+    message.policy = TURN_ENQUEUE;
     if (talk->goes_on != NULL) {
         session = *talk->goes_on;
     } else {

@@ -20,7 +20,7 @@ typedef struct err (*talk_session_fn)(struct tx *tx, const void *ctx,
 struct talk_new {
     struct session_new session;
     const struct session_row *goes_on; /* Taken instead of a new session; NULL: none. */
-    struct turn_message message;       /* Complete but for its session. */
+    struct turn_message message;       /* Complete but for its session and policy. */
     /* Called before the turn is made: a budget that is used up ends the turn at once, and whoever
      * is notified of that end finds those rows. NULL: there are none. */
     talk_session_fn on_session;
