@@ -32,7 +32,7 @@ static struct err lookup_named(struct call *call, const struct agent_places *pla
     agent_order_init(&order);
     text_clear(&call->program);
     agent_order_find(&wish, &order);
-    if (order.kind == AGENT_ORDER_UNKNOWN) { /* Scripts are told of the types that there are. */
+    if (order.kind == AGENT_ORDER_UNKNOWN) { /* The error names the types that exist. */
         return agent_type_find(places, type, &call->type, why);
     }
     if (order.kind == AGENT_ORDER_REFUSED) {

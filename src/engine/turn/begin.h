@@ -2,8 +2,8 @@
  *
  *   a new session, or one that goes on ──> on_session ──> its turn
  *
- * Promise    both are stored, with all that on_session stores, or nothing is. Whoever starts an
- *            agent begins a talk: a board, a flow, a workflow, another agent.
+ * Promise    both are stored, with all that on_session stores, or nothing is. Agents of boards,
+ *            flows and workflows, and subagents, begin here.
  * Ownership  a talk and its texts are borrowed for the call.
  * Threads    inside a store function. Failure: as tx_session_create and tx_turn_submit.
  */
@@ -21,8 +21,8 @@ struct talk_new {
     struct session_new session;
     const struct session_row *goes_on; /* Taken instead of a new session; NULL: none. */
     struct turn_message message;       /* Complete but for its session and policy. */
-    /* Called before the turn is made: a budget that is used up ends the turn at once, and whoever
-     * is notified of that end finds those rows. NULL: there are none. */
+    /* Called before the turn is made: a budget that is used up ends the turn at once, and that
+     * end needs those rows. NULL: there are none. */
     talk_session_fn on_session;
     const void *ctx;
 };

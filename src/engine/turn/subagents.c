@@ -78,7 +78,7 @@ static struct bytes title_of(struct tx *tx, const struct subagent_new *what) {
     return tx_copy_text(tx, &title, "subagents: title");
 }
 
-/* Folders of the parent, and the limit, which is a budget of the session: so it holds for what wakes
+/* Folders of the parent, and the limit: a budget of the session, so that it holds for what wakes
  * the subagent later, too. */
 static struct err on_subagent_session(struct tx *tx, const void *ctx,
                                       const struct session_row *session,
