@@ -52,15 +52,13 @@ static struct mail_key key_of(const struct mail_asking *asking, const char *mail
 static struct err send_run(struct tx *tx, struct errand *errand) {
     struct mail_asking *asking = &errand->what.mail;
     const struct mail_key key = key_of(asking, "");
-    const struct mail_session session = {.looked = asking->looked,
-                                         .program = text_bytes(&errand->text),
-                                         .model = known_bytes(asking->model),
-                                         .settings = BYTES("{}"),
-                                         .instructions = BYTES(""),
-                                         .path = BYTES(""),
-                                         .session = known_id(errand->sim, "ses", asking->id.text),
-                                         .line = program_message_line,
-                                         .message = known_id(errand->sim, "msg", asking->id.text)};
+    const struct mail_session session = {
+        .looked = asking->looked,
+        .session = {.session = known_id(errand->sim, "ses", asking->id.text),
+                    .model = known_bytes(asking->model),
+                    .program = text_bytes(&errand->text)},
+        .line = program_message_line,
+        .message = known_id(errand->sim, "msg", asking->id.text)};
     struct mail mail = {.mail = bytes_of(asking->id.text),
                         .project = BYTES(""),
                         .to = known_bytes(asking->to),

@@ -58,7 +58,7 @@ static struct err send_read(void *ctx) {
 static struct err send_start(void *ctx) {
     struct mail_op *op = ctx;
     op->id = request_new_id(&op->request, "mail");
-    op->session.session = request_new_id(&op->request, "ses");
+    op->session.session.session = request_new_id(&op->request, "ses");
     op->session.message = request_new_id(&op->request, "msg");
     op->session.line = program_message_line;
     const struct sessions_api *api = op->request.api;
@@ -79,16 +79,17 @@ static struct err send_pool(void *ctx) {
                                     .model = BYTES(""),
                                     .takes_names = op->named};
     const struct agent_order *order = &op->order;
+    struct session_new *session = &op->session.session;
     if (!op->wanted) {
         return ERR_OK;
     }
     agent_order_find(&wish, &op->order);
     op->session.looked = true;
-    op->session.program = text_bytes(&order->program);
-    op->session.model = text_bytes(&order->model);
-    op->session.settings = agent_order_settings(order);
-    op->session.instructions = agent_order_instructions(order);
-    op->session.path = text_bytes(&op->path);
+    session->program = text_bytes(&order->program);
+    session->model = text_bytes(&order->model);
+    session->settings = agent_order_settings(order);
+    session->instructions = agent_order_instructions(order);
+    session->path = text_bytes(&op->path);
     op->request.op.why = order->why;
     return order->err;
 }

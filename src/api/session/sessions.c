@@ -266,7 +266,8 @@ static struct err create_read(void *ctx) {
                                         .root = given->root,
                                         .instructions = given->instructions,
                                         .settings = body->settings,
-                                        .metadata = body->metadata};
+                                        .metadata = body->metadata,
+                                        .main = given->main};
     return err;
 }
 
@@ -433,10 +434,7 @@ static struct err main_check(struct body_op *body) {
 
 /* A new session, with all that is remembered of it. */
 static struct err create_session(struct tx *tx, struct body_op *body, struct session_row *ret_row) {
-    struct err err = tx_session_create(tx, &body->create, ret_row);
-    if (!err_failed(err) && body->given.main) {
-        err = tx_session_mark_main(tx, ret_row->id);
-    }
+    const struct err err = tx_session_create(tx, &body->create, ret_row);
     return err_failed(err)
                ? err
                : tx_inside_mark_session(tx, exchange_identity(body->request.op.exchange)->inside,

@@ -1,7 +1,6 @@
 /* boards.c: see boards.h. */
 #include "dispatch/board/boards.h"
 
-#include "agent/program.h"
 #include "base/memory.h"
 #include "dispatch/base/agent_order.h"
 #include "dispatch/base/room.h"
@@ -228,25 +227,25 @@ static struct err start_tx(struct tx *tx, void *ctx) {
     const struct attempt_start start = {
         .attempt = bytes_of(begin->attempt.text),
         .task = bytes_of(begin->task.text),
-        .agent = text_bytes(&begin->agent),
-        .program = text_bytes(&order->program),
-        .model = text_bytes(order->model.len > 0 ? &order->model : &begin->model),
-        .settings = agent_order_settings(order),
-        .instructions = agent_order_instructions(order),
-        .path = text_bytes(&begin->path),
-        .model_default = bytes_of(begin->model_default.name),
-        .root = begin_folder(begin),
+        .talk = {.session = {.session = begin->session,
+                             .model =
+                                 text_bytes(order->model.len > 0 ? &order->model : &begin->model),
+                             .agent = text_bytes(&begin->agent),
+                             .root = begin_folder(begin),
+                             .path = text_bytes(&begin->path),
+                             .instructions = agent_order_instructions(order),
+                             .settings = agent_order_settings(order),
+                             .program = text_bytes(&order->program)},
+                 .message = {.model_default = bytes_of(begin->model_default.name),
+                             .run = begin->run,
+                             .message = begin->message,
+                             .answer = begin->answer,
+                             .bounds = boards_of(begin)->options.bounds}},
         .worktree = has_tree(begin) ? text_bytes(&begin->tree.worktree) : BYTES(""),
         .diff = has_tree(begin) ? text_bytes(&begin->tree.diff) : BYTES(""),
         .diff_since = has_tree(begin) ? bytes_of(begin->tree.texts[TREE_BASE]) : BYTES(""),
         .prints = text_bytes(&begin->prints),
-        .resumes = order->resumes,
-        .session = begin->session,
-        .run = begin->run,
-        .message = begin->message,
-        .answer = begin->answer,
-        .bounds = boards_of(begin)->options.bounds,
-        .line = program_message_line};
+        .resumes = order->resumes};
     begin->why.text[0] = '\0';
     return begin->work == BOARD_REVIEW ? tx_review_start(tx, &start, &begin->why)
                                        : tx_attempt_start(tx, &start, &begin->why);

@@ -4,7 +4,6 @@
  * fails the step; nothing is used in its place. Agents of flows only read: native ones unless their
  * type names its tools, programs always.
  */
-#include "agent/program.h"
 #include "base/json/json.h"
 #include "base/memory.h"
 #include "base/utf8.h"
@@ -71,29 +70,22 @@ static struct err agent_tx(struct tx *tx, void *ctx) {
         why_set(&run->why, "its schema is longer than %d bytes", TURN_SCHEMA_MAX);
         return err_make(ERR_BAD_FIELD, "flows: schema");
     }
-    const struct session_new session = {
-        .session = run->session,
-        .owner = text_bytes(&run->owner),
-        .parent = BYTES(""),
-        .project = text_bytes(&run->project),
-        .title = text_bytes(&run->title),
-        .model = text_bytes(run->agent.model.len > 0 ? &run->agent.model : &run->model),
-        .agent = agent_name(run),
-        .root = text_bytes(&run->root),
-        .path = text_bytes(&run->path),
-        .instructions = agent_order_instructions(&run->agent),
-        .settings = agent_order_settings(&run->agent),
-        .program = text_bytes(&run->agent.program),
-        .archived = true}; /* No list of a person has it. */
-    const struct flow_talk talk = {
-        .session = &session,
+    const struct talk_new talk = {
+        .session = {.session = run->session,
+                    .owner = text_bytes(&run->owner),
+                    .project = text_bytes(&run->project),
+                    .title = text_bytes(&run->title),
+                    .model = text_bytes(run->agent.model.len > 0 ? &run->agent.model : &run->model),
+                    .agent = agent_name(run),
+                    .root = text_bytes(&run->root),
+                    .path = text_bytes(&run->path),
+                    .instructions = agent_order_instructions(&run->agent),
+                    .settings = agent_order_settings(&run->agent),
+                    .program = text_bytes(&run->agent.program),
+                    .archived = true}, /* No list of a person has it. */
         .message = {.text = text_bytes(&order->text),
-                    .client = BYTES(""),
-                    .schema = wanted != NULL ? text_bytes(&schema) : BYTES(""),
-                    .model = BYTES(""),
+                    .schema = text_bytes(&schema),
                     .model_default = bytes_of(run->model_default.name),
-                    .policy = TURN_ENQUEUE,
-                    .line = program_message_line,
                     .run = run->child,
                     .message = run->message,
                     .answer = run->answer,

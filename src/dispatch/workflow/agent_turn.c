@@ -147,24 +147,25 @@ void call__fill_turn(struct call *call, struct workflow_op *op) {
     const size_t program_at = bytes->len;
     text_add(bytes, text_bytes(&call->program).data, call->program.len);
     const char *data = bytes->data;
-    op->talk = (struct step_talk){
+    op->begin.talk = op->talk = mem_new(sizeof *op->talk);
+    op->talk->session = (struct session_new){
         .session = workflows__new_id(workflow->workflows, "ses"),
-        .turn = call->turn,
-        .message = workflows__new_id(workflow->workflows, "msg"),
-        .answer = workflows__new_id(workflow->workflows, "msg"),
         .title = label.len == 0 ? BYTES("An agent of a workflow") : label,
         .project = workflow__project(workflow),
         .path = json_bytes(workflow->spec, "path"),
         .root = {program_at == root_at + root.len ? data + root_at : root.data, root.len},
         .program = {data + program_at, bytes->len - program_at},
         .settings = {data, schema_at},
+        .instructions = {root_at > words_at ? data + words_at : NULL, root_at - words_at}};
+    op->talk->message = (struct turn_message){
         .schema = {words_at > schema_at ? data + schema_at : NULL, words_at - schema_at},
-        .instructions = {root_at > words_at ? data + words_at : NULL, root_at - words_at},
         /* The call after the last round is the one that sums up. */
         .calls_max = rounds < 0           ? 0
                      : rounds < INT32_MAX ? rounds + 1
-                                          : INT32_MAX};
-    op->begin.talk = &op->talk;
+                                          : INT32_MAX,
+        .run = call->turn,
+        .message = workflows__new_id(workflow->workflows, "msg"),
+        .answer = workflows__new_id(workflow->workflows, "msg")};
 }
 
 /* --- Silence of its model --------------------------------------------------------------------- */

@@ -24,23 +24,25 @@ static struct err lookup_named(struct call *call, const struct agent_places *pla
     const struct agent_wish wish = {.name = type,
                                     .root = places->root,
                                     .home = places->home,
+                                    .config_dir = places->config_dir,
                                     .path = json_str(call->workflow->spec, "path", NULL),
                                     .rows = call->workflow->workflows->options.agents,
                                     .model = json_text(call__option(call, "model")),
-                                    .first = AGENT_PROGRAMS_ONLY};
+                                    .first = AGENT_TYPES_FIRST};
     agent_order_init(&order);
     text_clear(&call->program);
-    const struct err err = agent_type_find(places, type, &call->type, why);
-    if (err.code != ERR_NOT_FOUND) {
-        return err;
-    }
     agent_order_find(&wish, &order);
-    if (order.kind == AGENT_ORDER_UNKNOWN) {
-        return err;
+    if (order.kind == AGENT_ORDER_UNKNOWN) { /* The error names the types that exist. */
+        return agent_type_find(places, type, &call->type, why);
     }
     if (order.kind == AGENT_ORDER_REFUSED) {
         *why = order.why;
-        return err_make(ERR_BAD_FIELD, "workflow: agent type");
+        return order.err;
+    }
+    if (order.kind == AGENT_ORDER_TYPE) {
+        call->type = order.type;
+        order.type = (struct agent_type){0}; /* Handed over. */
+        return ERR_OK;
     }
     if (workflow__is_confined(call->workflow)) { /* spawn_subagent asks a person first. */
         return err_why(why, ERR_BAD_FIELD,

@@ -79,6 +79,7 @@ static void op_free_memory(struct workflow_op *op) {
     mem_free(op->lines);
     mem_free((struct step_queued *)op->queued.steps);
     mem_free(op->took);
+    mem_free(op->talk);
     workflow__page_free(op->page);
     script_search_free(op->search);
     mem_free(op);

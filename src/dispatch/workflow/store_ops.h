@@ -59,7 +59,7 @@ struct workflow_op {
     int64_t after;              /* done_no before the first of `page`. */
     unsigned turn_notes;        /* Notes of the turn when the read was sent. */
     struct workflow_page *page; /* Owned; NULL: none. */
-    struct step_talk talk;
+    struct talk_new *talk;      /* Owned; NULL: of `begin`, which has none. */
     struct step_talked talked;
     struct usage used; /* By a step that has ended. */
     enum step_begun begun;

@@ -59,40 +59,31 @@ static void review_told(struct tx *tx, const struct task *task, const char *type
     tasks__tell(tx, task, &happened);
 }
 
+static struct err on_review_session(struct tx *tx, const void *ctx,
+                                    const struct session_row *session,
+                                    struct turn_message *io_message) {
+    struct task task = *(const struct task *)ctx;
+    io_message->text = review_prompt(tx, &task, session->agent, prompts__reach(session->program));
+    task.reviewer = session->agent;
+    task.review_run = bytes_of(io_message->run.text);
+    tasks__write(tx, &task);
+    review_told(tx, &task, "review_began", session->agent, BYTES(""));
+    return tx_error(tx);
+}
+
 struct err tx_review_start(struct tx *tx, const struct attempt_start *start, struct why *why) {
     struct task task;
-    struct session_row session;
-    struct turn_accepted accepted;
+    struct talk_new talk = start->talk;
     const struct bytes owner =
         tx_text(tx, "SELECT owner FROM tasks WHERE task = $1", ARGS(arg_text(start->task)));
     if (!tasks__load(tx, owner, start->task, &task) || task.status != TASK_REVIEW ||
         task.review_run.len > 0) {
         return tx_error(tx); /* A person was faster. */
     }
-    const struct err err =
-        attempts__session(tx, start, &task, start->agent, "Review of ", &session);
-    if (err_failed(err)) {
-        return err;
-    }
-    const struct turn_message message = {
-        .session = {task.owner, session.session},
-        .text = review_prompt(tx, &task, start->agent, prompts__reach(session.program)),
-        .client = BYTES(""),
-        .schema = BYTES(verdict_schema),
-        .model = BYTES(""),
-        .model_default = start->model_default,
-        .policy = TURN_ENQUEUE,
-        .yields = true, /* The result waits, as a row. */
-        .run = start->run,
-        .message = start->message,
-        .answer = start->answer,
-        .bounds = start->bounds};
-    /* Before the turn is made: a budget that is used up ends both at once. */
-    task.reviewer = start->agent;
-    task.review_run = bytes_of(start->run.text);
-    tasks__write(tx, &task);
-    review_told(tx, &task, "review_began", start->agent, BYTES(""));
-    return err_failed(tx_error(tx)) ? tx_error(tx) : tx_turn_submit(tx, &message, &accepted, why);
+    talk.message.schema = BYTES(verdict_schema);
+    talk.on_session = on_review_session;
+    talk.ctx = &task;
+    return attempts__talk(tx, &talk, &task, "Review of ", why);
 }
 
 struct err tx_review_unstarted(struct tx *tx, struct bytes id, struct bytes reviewer,

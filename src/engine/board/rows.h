@@ -97,11 +97,11 @@ void prompts__write(struct tx *tx, const struct prompt_ask *ask, struct text *pr
 /* How an agent with that definition reaches the daemon; "": a native one. */
 enum board_reach prompts__reach(struct bytes program);
 
-/* A session for an attempt or a review. */
-struct attempt_start;
-MUST_CHECK struct err attempts__session(struct tx *tx, const struct attempt_start *start,
-                                        const struct task *task, struct bytes agent,
-                                        const char *title, struct session_row *ret_row);
+/* The turn of an attempt or a review, for that task. */
+struct talk_new;
+MUST_CHECK struct err attempts__talk(struct tx *tx, const struct talk_new *talk,
+                                     const struct task *task, const char *title_before,
+                                     struct why *why);
 
 /* Whether something forbids the move, must-haves aside. */
 MUST_CHECK struct err tasks__move_look(struct tx *tx, const struct task_move *move,

@@ -226,70 +226,65 @@ static struct bytes prompt_make(struct tx *tx, const struct attempt_start *start
 
 /* --- The turn --------------------------------------------------------------------------------- */
 
-struct err attempts__session(struct tx *tx, const struct attempt_start *start,
-                             const struct task *task, struct bytes agent, const char *title_before,
-                             struct session_row *ret_row) {
+struct err attempts__talk(struct tx *tx, const struct talk_new *talk, const struct task *task,
+                          const char *title_before, struct why *why) {
     AUTO(text_done) struct text title = text_up_to(400);
+    struct talk_new begins = *talk;
+    struct talk_begun begun;
     text_addf(&title, "%s%.*s %.*s", title_before, (int)task->name.len, task->name.data,
               (int)task->title.len, task->title.data);
-    const struct session_new what = {.session = start->session,
-                                     .owner = task->owner,
-                                     .parent = BYTES(""),
-                                     .project = task->project,
-                                     .title = text_bytes(&title),
-                                     .model = start->model,
-                                     .agent = agent,
-                                     .root = start->root,
-                                     .path = start->path,
-                                     .instructions = start->instructions,
-                                     .settings = start->settings,
-                                     .program = start->program};
-    return tx_session_create(tx, &what, ret_row);
+    begins.session.owner = task->owner;
+    begins.session.project = task->project;
+    begins.session.title = text_bytes(&title);
+    begins.message.yields = true; /* A task, or its result, waits as a row. */
+    return tx_talk_begin(tx, &begins, &begun, why);
+}
+
+struct attempt_talk {
+    const struct attempt_start *start;
+    struct task *task;
+    struct task_attempt *attempt;
+    bool goes_on;
+};
+
+static struct err on_attempt_session(struct tx *tx, const void *ctx,
+                                     const struct session_row *session,
+                                     struct turn_message *io_message) {
+    const struct attempt_talk *talk = ctx;
+    const struct attempt_start *start = talk->start;
+    struct task *task = talk->task;
+    io_message->text = prompt_make(tx, start, session->program, task, talk->attempt, talk->goes_on);
+    talk->attempt->session = task->session = session->session;
+    talk->attempt->run = task->run = bytes_of(start->talk.message.run.text);
+    task->prints = start->prints.len > 0 ? start->prints : task->prints;
+    task->worktree = start->worktree.len > 0 ? start->worktree : task->worktree;
+    talk->attempt->began = true;
+    task->question = task->answer = BYTES(""); /* The prompt has them. */
+    tx_fail(tx, tx_resource_update(tx, &task_attempt_resource, FIELD_SET, talk->attempt));
+    tasks__write(tx, task);
+    return tx_error(tx);
 }
 
 struct err tx_attempt_start(struct tx *tx, const struct attempt_start *start, struct why *why) {
     struct task task;
     struct task_attempt attempt;
     struct session_row session;
-    struct turn_accepted accepted;
+    struct attempt_talk of = {.start = start, .task = &task, .attempt = &attempt};
+    struct talk_new talk = start->talk;
     if (!attempts__find(tx, start->attempt, &attempt, &task) || !task_is_held(task.status) ||
         attempt.began) {
         return tx_error(tx); /* The task was moved meanwhile. */
     }
-    bool goes_on = false;
     if (start->resumes && attempt.session.len > 0) {
         const struct session_key key = {task.owner, attempt.session};
-        tx_fail(tx, tx_session_find(tx, &key, &goes_on, &session));
+        tx_fail(tx, tx_session_find(tx, &key, &of.goes_on, &session));
         /* A session that is older than the tree works elsewhere. */
-        goes_on = goes_on && (start->worktree.len == 0 || bytes_equal(session.root, start->root));
+        of.goes_on = of.goes_on &&
+                     (start->worktree.len == 0 || bytes_equal(session.root, talk.session.root));
     }
-    const struct err err =
-        goes_on ? tx_error(tx) : attempts__session(tx, start, &task, attempt.agent, "", &session);
-    if (err_failed(err)) {
-        return err;
-    }
-    const struct turn_message message = {
-        .session = {task.owner, session.session},
-        .text = prompt_make(tx, start, session.program, &task, &attempt, goes_on),
-        .client = BYTES(""),
-        .schema = BYTES(""),
-        .model = BYTES(""),
-        .model_default = start->model_default,
-        .policy = TURN_ENQUEUE,
-        .yields = true,
-        .line = start->line,
-        .run = start->run,
-        .message = start->message,
-        .answer = start->answer,
-        .bounds = start->bounds};
-    /* Before the turn is made: a budget that is used up ends both at once. */
-    attempt.session = task.session = session.session;
-    attempt.run = task.run = bytes_of(start->run.text);
-    task.prints = start->prints.len > 0 ? start->prints : task.prints;
-    task.worktree = start->worktree.len > 0 ? start->worktree : task.worktree;
-    attempt.began = true;
-    task.question = task.answer = BYTES(""); /* The prompt has them. */
-    tx_fail(tx, tx_resource_update(tx, &task_attempt_resource, FIELD_SET, &attempt));
-    tasks__write(tx, &task);
-    return err_failed(tx_error(tx)) ? tx_error(tx) : tx_turn_submit(tx, &message, &accepted, why);
+    talk.goes_on = of.goes_on ? &session : NULL;
+    talk.session.agent = attempt.agent;
+    talk.on_session = on_attempt_session;
+    talk.ctx = &of;
+    return err_failed(tx_error(tx)) ? tx_error(tx) : attempts__talk(tx, &talk, &task, "", why);
 }

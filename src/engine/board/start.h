@@ -6,22 +6,16 @@
 #define DROVER_ENGINE_BOARD_START_H
 
 #include "engine/board/board.h"
-#include "engine/turn/submit.h"
+#include "engine/turn/begin.h"
 
 struct attempt_start {
-    struct bytes attempt;                /* try_… */
-    struct bytes task, agent;            /* For a review: tsk_…, and its reviewer. */
-    struct bytes program, model;         /* program "": a native agent. */
-    struct bytes settings, instructions; /* For a native agent; "": none. */
-    struct bytes model_default, root;
-    struct bytes path;     /* PATH of its session; "": that of the daemon. */
+    struct bytes attempt;  /* try_… */
+    struct bytes task;     /* For a review: tsk_… */
+    struct talk_new talk;  /* Complete but for what its task says: owner, project, title, prompt. */
     struct bytes prints;   /* Fingerprints of what must not change (must.h); "": as they are. */
-    struct bytes worktree; /* JSON of the tree that `root` is in; "": none. */
+    struct bytes worktree; /* JSON of the tree that its folder is in; "": none. */
     struct bytes diff, diff_since; /* Changes in the tree since that commit; "": not known. */
     bool resumes;                  /* A session of it can go on. */
-    struct id session, run, message, answer;
-    struct run_bounds bounds;
-    turn_line line;
 };
 /* Makes its session, or takes that of the attempt before; writes the prompt, and makes the turn,
  * which is the run of the attempt. Nothing, where somebody moved the task meanwhile. */

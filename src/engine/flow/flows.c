@@ -232,22 +232,16 @@ static bool step_waits(struct flow_state *state, const struct flow_place *place,
            flow_status_is_open(state->flow.steps[place->at].status);
 }
 
-static struct err talk_begin(struct tx *tx, const struct flow_state *state,
-                             const struct flow_talk *talk, struct run_row *ret_row,
-                             struct why *why) {
-    struct session_row session;
-    struct turn_accepted accepted;
-    struct err err = tx_session_create(tx, talk->session, &session);
-    if (err_failed(err)) {
-        return err;
-    }
-    struct turn_message message = talk->message;
-    message.session = (struct session_key){session.owner, session.session};
-    message.parent = state->run.run;
-    err = tx_turn_submit(tx, &message, &accepted, why);
+static struct err agent_begin(struct tx *tx, const struct flow_state *state,
+                              const struct talk_new *agent, struct run_row *ret_row,
+                              struct why *why) {
+    struct talk_new talk = *agent;
+    struct talk_begun begun;
+    talk.message.parent = state->run.run;
+    const struct err err = tx_talk_begin(tx, &talk, &begun, why);
     if (!err_failed(err)) {
-        *ret_row = accepted.run;
-        ret_row->session = session.session; /* A turn's row has none of its own. */
+        *ret_row = begun.turn;
+        ret_row->session = begun.session.session; /* A turn's row has none of its own. */
     }
     return err;
 }
@@ -276,7 +270,7 @@ static struct err child_begin(struct tx *tx, const struct flow_state *state,
                               const struct flow_child *child, struct run_row *ret_row,
                               struct why *why) {
     if (child->talk != NULL) {
-        return talk_begin(tx, state, child->talk, ret_row, why);
+        return agent_begin(tx, state, child->talk, ret_row, why);
     }
     if (child->job != NULL) {
         struct run_new job = *child->job;
@@ -378,7 +372,7 @@ struct err tx_flow_call(struct tx *tx, const struct flow_call *call, bool *ret_l
 }
 
 struct err tx_flow_call_begin(struct tx *tx, const struct flow_call *call,
-                              const struct flow_talk *talk, bool *ret_late, struct why *why) {
+                              const struct talk_new *talk, bool *ret_late, struct why *why) {
     AUTO(flows__done) struct flow_state state;
     struct run_row row;
     *ret_late = !flows__load_place(tx, &call->place, &state) ||
@@ -395,7 +389,7 @@ struct err tx_flow_call_begin(struct tx *tx, const struct flow_call *call,
         *ret_late = true;
         return tx_error(tx);
     }
-    const struct err err = talk_begin(tx, &state, talk, &row, why);
+    const struct err err = agent_begin(tx, &state, talk, &row, why);
     if (err_failed(err)) {
         return err;
     }

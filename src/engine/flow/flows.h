@@ -20,7 +20,7 @@
 #define DROVER_ENGINE_FLOW_FLOWS_H
 
 #include "engine/run/runs.h"
-#include "engine/turn/submit.h"
+#include "engine/turn/begin.h"
 #include "engine/workflow/workflows.h"
 #include "rules/flow/flow.h"
 #include "store/store.h"
@@ -155,13 +155,9 @@ struct flow_told {
 MUST_CHECK struct err tx_flow_answer(struct tx *tx, const struct flow_told *told, bool *ret_late);
 
 /* The child of a step begins; exactly one of the last members is given. */
-struct flow_talk {
-    const struct session_new *session;
-    struct turn_message message; /* But for its session and parent. */
-};
 struct flow_child {
     struct flow_place place;
-    const struct flow_talk *talk;
+    const struct talk_new *talk; /* Complete but for the parent of its turn. */
     const struct run_new *job;
     const struct workflow_new *workflow;
     const struct flow_new *flow;
@@ -186,7 +182,7 @@ struct flow_called {
 MUST_CHECK struct err tx_flow_call(struct tx *tx, const struct flow_call *call, bool *ret_late,
                                    struct flow_called *ret_called);
 MUST_CHECK struct err tx_flow_call_begin(struct tx *tx, const struct flow_call *call,
-                                         const struct flow_talk *talk, bool *ret_late,
+                                         const struct talk_new *talk, bool *ret_late,
                                          struct why *why);
 
 /* Jobs that run below steps whose time has passed, "RUN.ATTEMPT", with the place of the step: their

@@ -75,25 +75,17 @@ static bool board_names(const struct project *project, struct bytes agent) {
     return project->model.len > 0 && (named || bytes_equal(json_bytes(board, "reviewer"), agent));
 }
 
-/* The main session that is not there yet. */
+/* The main session that is not there yet. Its first turn is the notice of its mail. */
 static struct err session_make(struct tx *tx, const struct sending *sending,
                                const struct session_main *main, struct mail *io_mail) {
-    const struct mail_session *with = sending->session;
+    struct session_new what = sending->session->session;
     struct session_row row;
-    const struct session_new what = {.session = with->session,
-                                     .owner = main->owner,
-                                     .parent = BYTES(""),
-                                     .project = io_mail->project,
-                                     .title = main->agent,
-                                     .model = with->model,
-                                     .agent = main->agent,
-                                     .root = main->root,
-                                     .path = with->path,
-                                     .settings = with->settings,
-                                     .instructions = with->instructions,
-                                     .program = with->program};
-    struct err err = tx_session_create(tx, &what, &row);
-    err = err_failed(err) ? err : tx_session_mark_main(tx, row.id);
+    what.owner = main->owner;
+    what.project = io_mail->project;
+    what.title = what.agent = main->agent;
+    what.root = main->root;
+    what.main = true;
+    const struct err err = tx_session_create(tx, &what, &row);
     io_mail->session = row.session;
     return err;
 }

@@ -37,12 +37,10 @@ struct mail_wanted {
     bool named;        /* The project names the agent, and a model. */
 };
 struct mail_session {
-    bool looked;                 /* The agent was found, with this definition; */
-    struct bytes program, model; /* model "": that of the project. */
-    struct bytes settings, instructions, path;
-    struct id session; /* Name of the session, if it is made. */
-    turn_line line;    /* For urgent mail to a program that works; */
-    struct id message; /* name of the message by which it joins a turn. */
+    bool looked;                /* The agent was found: */
+    struct session_new session; /* complete but for owner, project, title, agent and root. */
+    turn_line line;             /* For urgent mail to a program that works; */
+    struct id message;          /* name of the message by which it joins a turn. */
 };
 /* `io_mail` has what the request said, with "" for the rest, and its name; afterwards all of it.
  * Nothing is stored where ret_wanted->wanted. ERR_NOT_YOUR_TASK: `from` is another one.

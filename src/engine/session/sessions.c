@@ -109,11 +109,6 @@ struct err tx_session_main(struct tx *tx, const struct session_main *what, bool 
     return tx_error(tx);
 }
 
-struct err tx_session_mark_main(struct tx *tx, int64_t session) {
-    tx_do(tx, "UPDATE sessions SET main = 1 WHERE id = $1", ARGS(arg_int(session)));
-    return tx_error(tx);
-}
-
 /* 1: a run of that key waits at a gate. */
 #define QUEUED_SQL(owner, key)                                                                     \
     "COALESCE((SELECT 1 FROM runs WHERE runs.owner = " owner " AND runs.run_key = " key            \
@@ -452,6 +447,9 @@ struct err tx_session_create(struct tx *tx, const struct session_new *what,
         sessions__adopt(tx, what->adopted, &row);
     }
     sessions__tell_created(tx, &row);
+    if (what->main) {
+        tx_do(tx, "UPDATE sessions SET main = 1 WHERE id = $1", ARGS(arg_int(row.id)));
+    }
     *ret_row = row;
     return tx_error(tx);
 }

@@ -40,6 +40,7 @@ struct session_new {
     struct bytes folder; /* Folder of its project, where none is named; none: default. */
     const struct session_adopted *adopted; /* NULL: it begins empty. */
     bool archived; /* From the first moment, and in no list that is followed. */
+    bool main;     /* tx_session_main finds it from now on. */
 };
 /* Texts that have no data are "", or "{}", or the project of the folder. ERR_NOT_FOUND: no such
  * parent of this owner. */
@@ -47,13 +48,12 @@ MUST_CHECK struct err tx_session_create(struct tx *tx, const struct session_new 
                                         struct session_row *ret_row);
 
 /* The main session of an agent and a folder, which all runs share that ask for it; *ret_found
- * false: there is none yet. The caller makes one in the same transaction, and marks it. */
+ * false: there is none yet. The caller makes one in the same transaction. */
 struct session_main {
     struct bytes owner, agent, root;
 };
 MUST_CHECK struct err tx_session_main(struct tx *tx, const struct session_main *what,
                                       bool *ret_found, struct session_row *ret_row);
-MUST_CHECK struct err tx_session_mark_main(struct tx *tx, int64_t session);
 
 /* A session that a program had before, with which a new one goes on (adopt.c). Its messages are
  * shown, and the program is not told them; the notice after them says where they come from. */

@@ -5,6 +5,7 @@
 #include "engine/budget/budget.h"
 #include "engine/inbox/bind.h"
 #include "engine/session/roots.h"
+#include "engine/turn/begin.h"
 #include "engine/turn/cards.h"
 
 /* Whoever waits is woken by the end of another; this is for the case that nobody's end came, which
@@ -77,48 +78,31 @@ static struct bytes title_of(struct tx *tx, const struct subagent_new *what) {
     return tx_copy_text(tx, &title, "subagents: title");
 }
 
-static struct err session_make(struct tx *tx, const struct subagent_new *what,
-                               struct session_row *ret_session) {
-    const struct session_row *parent = &what->seat->session;
-    const struct session_new session = {
-        .session = what->session,
-        .owner = parent->owner,
-        .parent = parent->session,
-        .project = parent->project,
-        .title = title_of(tx, what),
-        .model = what->model.len > 0 ? what->model : parent->model,
-        .agent = what->agent.len > 0 ? what->agent : parent->agent,
-        .root = parent->root,
-        .instructions = parent->instructions,
-        .program = what->program,
-        .settings = what->settings,
-        .path = parent->path,
-        .config_dir = parent->config_dir,
-    };
-    struct err err = tx_session_create(tx, &session, ret_session);
-    if (!err_failed(err)) {
-        err = tx_roots_inherit(tx, parent->id, ret_session->id);
-    }
-    if (err_failed(err) || what->cost_micros < 0) {
-        return err;
-    }
-    /* A budget of the session, so that it holds for what wakes the subagent later, too. */
+/* Folders of the parent, and the limit: a budget of the session, so that it holds for what wakes
+ * the subagent later, too. */
+static struct err on_subagent_session(struct tx *tx, const void *ctx,
+                                      const struct session_row *session,
+                                      struct turn_message *io_message) {
+    const struct subagent_new *what = ctx;
     struct budget_set set = {
-        .key = {.owner = ret_session->owner, .scope = sessions__stream(tx, ret_session)},
+        .key = {.owner = session->owner, .scope = sessions__stream(tx, session)},
         .limits = {.limits = amounts_unlimited()},
         .bounds = what->bounds,
     };
+    struct budget_row row;
+    (void)io_message;
+    const struct err err = tx_roots_inherit(tx, what->seat->session.id, session->id);
+    if (err_failed(err) || what->cost_micros < 0) {
+        return err;
+    }
     set.limits.named[AMOUNT_COST] = true;
     set.limits.limits.of[AMOUNT_COST] = what->cost_micros;
-    struct budget_row row;
     return tx_budget_set(tx, &set, &row);
 }
 
 struct err tx_subagent_spawn(struct tx *tx, const struct subagent_new *what,
                              struct subagent *ret_subagent, struct why *why) {
     const struct session_row *parent = &what->seat->session;
-    struct session_row session;
-    struct turn_accepted accepted;
     if (parent->depth >= SESSION_DEPTH_MAX) {
         return err_why(why, ERR_CONFLICT,
                        "Subagents are at most %d deep, and this is the last: do it yourself.",
@@ -131,26 +115,36 @@ struct err tx_subagent_spawn(struct tx *tx, const struct subagent_new *what,
             "%d of your subagents have not ended; wait for some of them, or cancel them.",
             SUBAGENTS_MAX);
     }
-    struct err err = session_make(tx, what, &session);
-    if (err_failed(err)) {
-        return err;
-    }
-    const struct turn_message message = {
-        .session = {.owner = session.owner, .session = session.session},
-        .text = what->input,
-        .model_default = what->seat->model,
-        .policy = TURN_ENQUEUE,
-        .notify = parent->session,
-        .not_before_ms = busy >= SUBAGENTS_AT_ONCE ? tx_now_ms(tx) + WAIT_MS : 0,
-        .run = what->run,
-        .message = what->message,
-        .answer = what->answer,
-        .bounds = what->bounds,
+    const struct talk_new talk = {
+        .session = {.session = what->session,
+                    .owner = parent->owner,
+                    .parent = parent->session,
+                    .project = parent->project,
+                    .title = title_of(tx, what),
+                    .model = what->model.len > 0 ? what->model : parent->model,
+                    .agent = what->agent.len > 0 ? what->agent : parent->agent,
+                    .root = parent->root,
+                    .instructions = parent->instructions,
+                    .program = what->program,
+                    .settings = what->settings,
+                    .path = parent->path,
+                    .config_dir = parent->config_dir},
+        .message = {.text = what->input,
+                    .model_default = what->seat->model,
+                    .notify = parent->session,
+                    .not_before_ms = busy >= SUBAGENTS_AT_ONCE ? tx_now_ms(tx) + WAIT_MS : 0,
+                    .run = what->run,
+                    .message = what->message,
+                    .answer = what->answer,
+                    .bounds = what->bounds},
+        .on_session = on_subagent_session,
+        .ctx = what,
     };
-    err = tx_turn_submit(tx, &message, &accepted, why);
+    struct talk_begun begun;
+    const struct err err = tx_talk_begin(tx, &talk, &begun, why);
     if (!err_failed(err)) {
         *ret_subagent = (struct subagent){
-            .run = accepted.run, .session = session.session, .title = session.title};
+            .run = begun.turn, .session = begun.session.session, .title = begun.session.title};
     }
     return err;
 }

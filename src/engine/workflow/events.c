@@ -60,9 +60,10 @@ static struct step_key step_new_key(const struct step_new *step) {
 }
 
 /* Ids of the session and of the turn of an agent with tools. */
-static void talk_add(struct text *data, const struct step_talk *talk) {
-    text_add_member_or_null(data, "session", bytes_of(talk == NULL ? "" : talk->session.text));
-    text_add_member_or_null(data, "turn", bytes_of(talk == NULL ? "" : talk->turn.text));
+static void talk_add(struct text *data, const struct talk_new *talk) {
+    text_add_member_or_null(data, "session",
+                            bytes_of(talk == NULL ? "" : talk->session.session.text));
+    text_add_member_or_null(data, "turn", bytes_of(talk == NULL ? "" : talk->message.run.text));
 }
 
 void steps__add_place(struct text *text, const struct step_call_place *at) {

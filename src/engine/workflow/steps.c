@@ -33,47 +33,23 @@
 
 /* --- Agents with tools ------------------------------------------------------------------------ */
 
-static struct err talk_begin(struct tx *tx, const struct step_new *step) {
-    const struct step_talk *talk = step->talk;
-    const struct bytes run = bytes_of(talk->turn.text);
-    const struct session_new what = {.session = talk->session,
-                                     .owner = step->place.owner,
-                                     .parent = {"", 0},
-                                     .project = talk->project,
-                                     .title = talk->title,
-                                     .model = step->model,
-                                     .root = talk->root,
-                                     .instructions = talk->instructions,
-                                     .settings = talk->settings,
-                                     .program = talk->program,
-                                     .path = talk->path,
-                                     .archived = true};
-    const struct session_key key = {.owner = step->place.owner,
-                                    .session = bytes_of(talk->session.text)};
-    const struct turn_message message = {.session = key,
-                                         .text = step->prompt,
-                                         .schema = talk->schema,
-                                         .model_default = step->model,
-                                         .policy = TURN_ENQUEUE,
-                                         .parent = bytes_of(step->run.text),
-                                         .calls_max = talk->calls_max,
-                                         .run = talk->turn,
-                                         .message = talk->message,
-                                         .answer = talk->answer,
-                                         .bounds = step->bounds};
-    struct session_row session;
-    struct turn_accepted accepted;
+static struct err turn_begin(struct tx *tx, const struct step_new *step) {
+    struct talk_new talk = *step->talk;
+    struct talk_begun begun;
     struct why why = {""};
-    struct err err = tx_session_create(tx, &what, &session);
-    if (!err_failed(err)) {
-        err = tx_turn_submit(tx, &message, &accepted, &why);
-    }
+    talk.session.owner = step->place.owner;
+    talk.session.model = talk.message.model_default = step->model;
+    talk.session.archived = true;
+    talk.message.text = step->prompt;
+    talk.message.parent = bytes_of(step->run.text);
+    talk.message.bounds = step->bounds;
+    const struct err err = tx_talk_begin(tx, &talk, &begun, &why);
     if (err_failed(err)) {
         return err;
     }
     /* The turn stays as long as its step, and is found by it: see STEP_TURN_KEY. */
     tx_do(tx, "UPDATE runs SET step_key = $2 WHERE run = $1",
-          ARGS(arg_text(run), arg_str(STEP_TURN_KEY)));
+          ARGS(arg_text(begun.turn.run), arg_str(STEP_TURN_KEY)));
     return tx_error(tx);
 }
 
@@ -312,7 +288,7 @@ struct err tx_step_begin(struct tx *tx, const struct step_new *step, enum step_b
         tx_fail(tx, steps__event_started(tx, step));
     }
     if (step->talk != NULL) {
-        tx_fail(tx, talk_begin(tx, step));
+        tx_fail(tx, turn_begin(tx, step));
     }
     bool goes = true;
     if (verdict != BUDGET_ADMITTED) {
@@ -729,7 +705,7 @@ struct err tx_step_talk(struct tx *tx, const struct step_new *step, int64_t atte
     if (err_failed(tx_error(tx)) || *ret_late) {
         return tx_error(tx);
     }
-    tx_fail(tx, talk_begin(tx, step));
+    tx_fail(tx, turn_begin(tx, step));
     tx_fail(tx, steps__event_session(tx, step, attempt));
     return tx_error(tx);
 }

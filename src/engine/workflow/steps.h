@@ -22,6 +22,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "engine/run/runs.h"
+#include "engine/turn/begin.h"
 #include "engine/workflow/workflows.h"
 #include "rules/trace/usage.h"
 #include "rules/workflow/workflow.h"
@@ -33,16 +34,6 @@ enum {
     STEP_SPEC_MAX = 16 << 20, /* A prompt of 1 MB may take six, escaped. */
 };
 
-/* An agent with tools: a session of its own, and a turn of it, which belongs to the step. */
-struct step_talk {
-    struct id session, turn, message, answer;
-    struct bytes project, title, root, settings; /* settings: JSON object. */
-    struct bytes path;                           /* As sessions have it, */
-    struct bytes program;                        /* and this. */
-    struct bytes schema;                         /* JSON; no data: it answers in words. */
-    struct bytes instructions;                   /* No data: as sessions have them. */
-    int64_t calls_max;                           /* Of its model; 0: as many as a turn may make. */
-};
 /* Place of the call of agent() in the user's file. */
 struct step_call_place {
     int64_t line, column; /* 1, 2, …; 0: unknown. */
@@ -50,7 +41,10 @@ struct step_call_place {
 };
 struct step_end;
 struct step_new {
-    const struct step_talk *talk; /* NULL: it is one call of a model. */
+    /* An agent with tools: a session of its own, and a turn of it, which belongs to the step. The
+     * step gives both what it has itself: owner, model, prompt, bounds. NULL: it is one call of a
+     * model. */
+    const struct talk_new *talk;
     /* Its end comes in the same transaction, and is written with its beginning: a row that nobody
      * could see in between is not written twice. NULL: it does not. */
     const struct step_end *end;
