@@ -423,11 +423,15 @@ static const char start_answer[] =
     ",\"warning\":" TEXT_SCHEMA ",\"error\":" TEXT_SCHEMA ",\"state\":" TEXT_SCHEMA
     ",\"budget\":{\"type\":[\"object\",\"null\"]},\"budget_default\":" BOOL_SCHEMA "}}";
 static const char plan_answer[] =
-    "{\"type\":\"object\",\"required\":[\"valid\"],\"properties\":{\"valid\":" BOOL_SCHEMA
+    "{\"type\":\"object\",\"required\":[\"valid\",\"error\"],\"properties\":{\"valid\":" BOOL_SCHEMA
     ",\"error\":" TEXT_OR_NULL ",\"name\":" TEXT_SCHEMA
     ",\"unknown\":{\"type\":\"array\",\"items\":" TEXT_SCHEMA "}}}";
 static const char agents_answer[] = PAGE_SCHEMA(
-    "{\"type\":\"object\",\"required\":[\"id\",\"state\",\"cached\"],\"properties\":{"
+    "{\"type\":\"object\",\"required\":[\"id\",\"label\",\"phase\",\"model\",\"prompt\","
+    "\"state\",\"gate\",\"resume_at_ms\",\"cause\",\"note\",\"cached\",\"cached_from\","
+    "\"done_no\",\"output_tokens\",\"tokens\",\"cost_micros\",\"usage\",\"started_ms\","
+    "\"ended_ms\",\"key\",\"session\",\"turn\",\"attempts\",\"calls\",\"last_ms\",\"line\","
+    "\"column\",\"type\",\"isolation\",\"waiting\"],\"properties\":{"
     "\"id\":" TEXT_SCHEMA ",\"label\":" TEXT_OR_NULL ",\"phase\":" TEXT_OR_NULL
     ",\"model\":" TEXT_OR_NULL ",\"prompt\":" TEXT_OR_NULL ",\"state\":" TEXT_SCHEMA
     ",\"gate\":" TEXT_OR_NULL ",\"resume_at_ms\":" INT_OR_NULL ",\"cause\":" TEXT_OR_NULL
