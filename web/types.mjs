@@ -15,26 +15,25 @@ const SHAPES = {
   Run: "GET /runs items",
   WholeRun: "GET /runs/{id}",
   Work: "GET /sessions/{id}/background items",
-  Span: "GET /runs/{id}/spans items",
-  AgentRow: "GET /runs/{id}/agents items",
+  SpanRow: "GET /runs/{id}/spans items",
+  RunAgent: "GET /runs/{id}/agents items",
   Limit: "GET /runs/{id}/limits items",
   ScriptFile: "GET /runs/{id}/script",
-  Plan: "POST /scripts/plan",
   FlowRun: "GET /runs/{id}/flow",
   FlowStep: "GET /runs/{id}/flow steps",
   FlowVerdict: "POST /flows/check",
-  BulkOutcome: "POST /runs/bulk items",
+  Outcome: "POST /runs/bulk items",
   LogMatches: "GET /jobs/{id}/logs/search",
   Usage: "GET /sessions items usage",
   Session: "GET /sessions/{id}",
   SessionRow: "GET /sessions items",
   TimelineTurn: "GET /sessions/{id}/timeline items",
   Message: "GET /messages/{id}",
-  MessagePart: "GET /messages/{id} parts",
+  Part: "GET /messages/{id} parts",
   TextRange: "GET /messages/{id}/parts/{number}",
-  Approval: "GET /approvals items",
+  Ask: "GET /approvals items",
   Task: "GET /projects/{project}/tasks items",
-  WholeTask: "GET /projects/{project}/tasks/{task}",
+  TaskAlone: "GET /projects/{project}/tasks/{task}",
   Output: "GET /projects/{project}/tasks/{task}/outputs/{output}",
   Comment: "POST /projects/{project}/tasks/{task}/comments",
   Project: "GET /projects items",
@@ -59,9 +58,9 @@ const SHAPES = {
   LogEnd: "GET /system/log",
   Backup: "GET /system/backup last",
   Backups: "GET /system/backup",
-  Terminal: "GET /terminals items",
+  NamedTerminal: "GET /terminals items",
   Token: "GET /tokens items",
-  Login: "GET /login",
+  Me: "GET /login",
 };
 
 const BEFORE = `/** Shapes of what the daemon answers, made by \`make types\` (web/types.mjs): never change them
@@ -142,7 +141,9 @@ export function typesOf(document) {
     .filter((one) => one.members.length > 4 && one.members.every((text) => members.includes(text)))
     .sort((a, b) => b.members.length - a.members.length)[0];
 
-  return BEFORE + shapes.map((shape, at) => {
+  const { items, ...others } = schemaAt(document, "GET /runs").properties;
+  const page = ["items: T[];", ...membersOf({ properties: others, required: ["next"] })];
+  return `${BEFORE}export interface Page<T> {\n${bodyOf(page)}}\n` + shapes.map((shape, at) => {
     const above = aboveOf(shape, shapes.slice(0, at));
     const own = shape.members.filter((text) => !above?.members.includes(text));
     const head = `export interface ${shape.name}${above ? ` extends ${above.name}` : ""}`;

@@ -437,7 +437,7 @@ static const char agents_answer[] = PAGE_SCHEMA(
     ",\"gate\":" TEXT_OR_NULL ",\"resume_at_ms\":" INT_OR_NULL ",\"cause\":" TEXT_OR_NULL
     ",\"note\":" TEXT_OR_NULL ",\"cached\":" BOOL_SCHEMA ",\"cached_from\":" TEXT_OR_NULL
     ",\"done_no\":" INT_SCHEMA ",\"output_tokens\":" INT_SCHEMA ",\"tokens\":" INT_SCHEMA
-    ",\"cost_micros\":" INT_SCHEMA ",\"usage\":" OBJECT_SCHEMA ",\"started_ms\":" INT_OR_NULL
+    ",\"cost_micros\":" INT_OR_NULL ",\"usage\":" OBJECT_SCHEMA ",\"started_ms\":" INT_OR_NULL
     ",\"ended_ms\":" INT_OR_NULL ",\"key\":" TEXT_OR_NULL ",\"session\":" TEXT_OR_NULL
     ",\"turn\":" TEXT_OR_NULL ",\"attempts\":" INT_SCHEMA ",\"calls\":" INT_OR_NULL
     ",\"last_ms\":" INT_OR_NULL ",\"line\":" INT_OR_NULL ",\"column\":" INT_OR_NULL

@@ -1,6 +1,10 @@
 /** Shapes of what the daemon answers, made by `make types` (web/types.mjs): never change them
  *  here. */
 
+export interface Page<T> {
+  items: T[]; next: string | null; left_out?: number; partial?: boolean; total?: number;
+  more?: boolean;
+}
 export interface Overview {
   runs: Record<string, Record<string, number>>; approvals: Record<string, number>;
   waiting: { approvals: { id: string; session: string | null; run: string; step: string; kind:
@@ -56,7 +60,7 @@ export interface Work {
   cost_micros?: number | null; cost_unknown?: number; subagent: string | null; title: string | null;
   delivery: null | "pending" | "delivered" | "dropped"; notice: string | null;
 }
-export interface Span {
+export interface SpanRow {
   id: string; parent?: string | null; depth?: number; label?: string | null; phase?: string | null;
   turn?: number; run: string; message?: string; prompt: Record<string, unknown> | null;
   attempt: number; step: number | null;
@@ -73,11 +77,11 @@ export interface Span {
   cpu_us: number | null; memory_kb: number | null; disk_bytes: number; input: string | null;
   output: string | null;
 }
-export interface AgentRow {
+export interface RunAgent {
   id: string; label: string | null; phase: string | null; model: string | null;
   prompt: string | null; state: string; gate: string | null; resume_at_ms: number | null;
   cause: string | null; note: string | null; cached: boolean; cached_from: string | null;
-  done_no: number; output_tokens: number; tokens: number; cost_micros: number;
+  done_no: number; output_tokens: number; tokens: number; cost_micros: number | null;
   usage: Record<string, unknown>; started_ms: number | null; ended_ms: number | null;
   key: string | null; session: string | null; turn: string | null; attempts: number;
   calls: number | null; last_ms: number | null; line: number | null; column: number | null;
@@ -91,9 +95,6 @@ export interface Limit {
 export interface ScriptFile {
   scripts: { name: string; file: string; hash: string }[]; scripts_more?: boolean; hash: string;
   name: string | null; file: string; form: "body" | "main" | null; source: string;
-}
-export interface Plan {
-  valid: boolean; error: string | null; name?: string; unknown?: string[];
 }
 export interface FlowRun {
   id: string; state: string; flow: string; file: string; input: unknown;
@@ -115,11 +116,11 @@ export interface FlowVerdict {
     batch: string | null; branch: { switch: string; label: string | null } | null; cached: string |
     null; wave: number }[];
 }
-export interface BulkOutcome {
+export interface Outcome {
   id: string; ok: boolean; status: number; code?: string; detail?: string;
 }
 export interface LogMatches {
-  matches: { line?: number; text?: string; before?: string[]; after?: string[] }[]; total: number;
+  matches: { line: number; text: string; before: string[]; after: string[] }[]; total: number;
   truncated: boolean; dropped?: { from?: number; to?: number };
 }
 export interface Usage {
@@ -162,9 +163,9 @@ export interface Message {
   client_id: string | null; cause: string | null; error: string | null; made_ms: number;
   changed_ms: number; metadata: Record<string, unknown>; resume_at_ms?: number | null;
   model?: string | null; usage?: Record<string, unknown>; session?: string;
-  match?: { text: string }; parts: MessagePart[];
+  match?: { text: string }; parts: Part[];
 }
-export interface MessagePart {
+export interface Part {
   number: number; kind: "text" | "thinking" | "tool" | "image" | "error" | "notice" | "steer";
   state?: string; cause?: string | null; name?: string; call?: string | null; run?: string;
   step?: number; ms?: number; text: string; data: Record<string, unknown> | null; cut?: boolean;
@@ -173,13 +174,17 @@ export interface MessagePart {
 export interface TextRange {
   text: string; offset: number; next: number; bytes: number;
 }
-export interface Approval {
+export interface Ask {
   id: string; session: string | null; run: string; step: string; message: string | null;
   kind: "leave" | "answer" | "confirm" | "choice" | "form"; tool: string; title: string | null;
   project: string | null; root_run: string | null; agent: string | null; phase: string | null;
   root: string | null; depth: number; shown: string; digest: string; by: string;
   part: number | null; state: "open" | "allowed" | "denied" | "answered" | "cancelled";
-  asked_ms: number; answered_ms: number | null; arguments: unknown; about: unknown; answer: string;
+  asked_ms: number; answered_ms: number | null;
+  arguments: { question?: string; options?: unknown[]; schema?: unknown; multi?: boolean } | null;
+  about: { subjects?: string[]; exact?: boolean; old_rule?: string; diff?: string; diff_cut?:
+    boolean; review?: string; text?: string } | null;
+  answer: string;
 }
 export interface Task {
   id: string; project: string; name: string; title: string; type: string; priority: number;
@@ -191,14 +196,14 @@ export interface Task {
     "task_already_done" | null;
   detail: string | null; question: string | null; answer: string | null; agent: string | null;
   assignee: string | null; capability: string | null; lane: string | null; epic: string | null;
-  depends_on: string[]; must_haves: unknown[]; plan: "none" | "required";
+  depends_on: string[]; must_haves: (string | Record<string, string>)[]; plan: "none" | "required";
   plan_state: "missing" | "waiting" | "approved" | null; retry_count: number; attempt_count: number;
   max_attempts: number; rejections: number; depth: number; attempt: string | null;
   session: string | null; run: string | null; reviewer: string | null; review_run: string | null;
   not_before_ms: number; archived?: boolean; made_ms: number; changed_ms: number;
   completed_ms: number | null;
 }
-export interface WholeTask extends Task {
+export interface TaskAlone extends Task {
   description: string; source: string | null; links: unknown[];
   worktree: Record<string, unknown> | null;
 }
@@ -298,9 +303,10 @@ export interface Version {
 export interface Ready {
   status: string; failed_starts?: number; last_runs?: string[]; damaged?: number; missing?: number;
   unknown_folders?: number; abandoned?: number; missing_at_ms?: number; mark_errors?: number;
-  descriptors?: { used?: number | null; limit?: number | null; waiting_since_ms?: number | null };
-  disk?: { level?: "ok" | "warning" | "urgent" | "full"; bytes?: number | null; limit?: number |
-    null; free_bytes?: number | null };
+  pages?: { port: number; taken: boolean };
+  descriptors?: { used: number | null; limit: number | null; waiting_since_ms: number | null };
+  disk?: { level: "ok" | "warning" | "urgent" | "full"; bytes: number | null; limit: number |
+    null; free_bytes: number | null };
 }
 export interface Hold {
   held: boolean; restored: boolean; failed_starts: number; missing: number; missing_at_ms: number;
@@ -324,7 +330,7 @@ export interface Backup {
 export interface Backups {
   can: boolean; folder: string; last: Backup | null;
 }
-export interface Terminal {
+export interface NamedTerminal {
   id: string; name: string; command: string | null; cwd: string | null; columns: number;
   rows: number; run: string; state: string | null; cause: string | null; exit_code: number | null;
   made_ms: number; changed_ms: number;
@@ -333,6 +339,6 @@ export interface Token {
   id: string; owner: string; label: string; scopes: ("read" | "run" | "approve" | "admin")[];
   kind: string; origin: string | null; used_ms: number | null; made_ms: number;
 }
-export interface Login {
+export interface Me {
   owner: string; scopes: string[];
 }

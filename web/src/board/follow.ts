@@ -4,9 +4,9 @@ import { signal, type ReadonlySignal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { get, patch, type Answer, type Problem } from "../api/api.ts";
+import type { Page, Task } from "../api/types.ts";
 import { followOwner } from "../state/owner.ts";
-import type { Page } from "../state/types.ts";
-import { pathOf, type Task, type WholeTask } from "./rules.ts";
+import { pathOf, type WholeTask } from "./rules.ts";
 
 /** Most tasks that a board reads, the newest ones, and how many at once. */
 export const TASKS_MAX = 10_000;

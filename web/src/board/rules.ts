@@ -1,18 +1,10 @@
 /** Tasks and their board: columns and their order, the moves of a person, texts of forms. Pure. */
+import type { Task } from "../api/types.ts";
 
 export type Status = "pending" | "claimed" | "working" | "review" | "done" | "failed" | "blocked"
   | "cancelled";
 export type MustHave = string | Record<string, string>;
 
-export interface Task {
-  id: string; project: string; name: string; title: string; type: string; priority: number;
-  status: Status; reason: string | null; detail: string | null; question: string | null;
-  answer: string | null; agent: string | null; assignee: string | null; capability: string | null;
-  lane: string | null; epic: string | null; depends_on: string[]; must_haves: MustHave[];
-  retry_count: number; attempt_count: number; max_attempts: number; attempt: string | null;
-  rejections: number; session: string | null; run: string | null; not_before_ms: number;
-  archived?: boolean; made_ms: number; changed_ms: number; completed_ms: number | null;
-}
 export interface Output {
   id: string; attempt: string | null; agent: string; type: string; title: string; summary: string;
   bytes: number; made_ms: number; content?: string; cut?: true;

@@ -2,8 +2,8 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
+import type { Page, Run } from "../api/types.ts";
 import { followOwner } from "../state/owner.ts";
-import type { Page, Run } from "../state/types.ts";
 import { printOf, type AgentRow } from "./rules.ts";
 
 export interface RunRow extends Run {

@@ -4,6 +4,7 @@
  *  it waits for. An edge over several layers runs through each of them in a lane of its own, which
  *  all edges of one step share, so no line passes behind a step that it does not belong to. The
  *  same steps give the same picture. */
+import type { FlowRun } from "../api/types.ts";
 import { stateMark, type StateMark } from "../parts/mark.ts";
 
 export interface Step {
@@ -17,14 +18,6 @@ export interface Step {
   approval?: string | null; prompt?: string; result?: string;
   /** Its result was taken over from this run. */
   cached?: string | null;
-}
-/** Answer of `GET /runs/{id}/flow`. */
-export interface FlowRun {
-  id: string; state: string; flow: string; file: string; input: unknown; stage: string;
-  failed_step: string | null; rewinds: number; report: string; steps: Step[];
-  resumed_from: string | null;
-  /** The file of its report; with `error`: that was not written. */
-  artifact: { path: string; error: string | null } | null;
 }
 
 const BATCH = "batch:";

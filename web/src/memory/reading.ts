@@ -2,10 +2,9 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
-import type { Day, Memory, Topic } from "../api/types.ts";
+import type { Day, Memory, Page, Topic } from "../api/types.ts";
 import { followOwner } from "../state/owner.ts";
 import { followRows, type RowsFollow } from "../state/rows.ts";
-import type { Page } from "../state/types.ts";
 import { daysPath, fits, listPath, topicsPath, type MemoryFilter } from "./rules.ts";
 
 /** After each change of a memory, and where changes were missed. */

@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
+import type { Page } from "../api/types.ts";
 import { AskCard } from "../ask/ask.tsx";
 import { Markdown } from "../markdown/index.ts";
 import { Bounded } from "../parts/bounded.tsx";
@@ -15,7 +16,6 @@ import { Hint } from "../shell/kbd.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { useAsks } from "../state/asks.ts";
 import { may } from "../state/me.ts";
-import type { Page } from "../state/types.ts";
 import { Facts, type Fact } from "./facts.tsx";
 import { isOver, type Agent } from "./fold.ts";
 import {

@@ -3,11 +3,11 @@
 import { computed, signal, type ReadonlySignal } from "@preact/signals";
 
 import { get, type Problem } from "../api/api.ts";
+import type { Session } from "../api/types.ts";
 import { follow } from "../state/live.ts";
 import type { Message } from "../state/message.ts";
 import {
-  fold, sessionEmpty, type OlderPage, type Session, type SessionNews, type SessionState,
-  type Snapshot,
+  fold, sessionEmpty, type OlderPage, type SessionNews, type SessionState, type Snapshot,
 } from "../state/session.ts";
 import type { StreamEvent } from "../stream/index.ts";
 

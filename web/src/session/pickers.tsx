@@ -3,9 +3,8 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
 import { get, patch } from "../api/api.ts";
+import type { Page, Session } from "../api/types.ts";
 import { visible } from "../parts/visible.ts";
-import type { Session } from "../state/session.ts";
-import type { Page } from "../state/types.ts";
 import { words as shared } from "../words.ts";
 import { programOf } from "./text.ts";
 import { words } from "./words.ts";

@@ -1,7 +1,7 @@
 /** A message, and what the events of its turn do to it. Pure. */
+import type { Usage } from "../api/types.ts";
 import type { StreamEvent } from "../stream/index.ts";
 import { lastIndexOf, withAt, withInserted } from "./arrays.ts";
-import type { Usage } from "./session.ts";
 
 export interface Part {
   /** Of the stored message; 0 while the answer runs and nobody knows it. */

@@ -3,20 +3,11 @@
  *
  *  A snapshot has the newest messages. What was read before those stays when the two meet, so that
  *  the line that somebody reads does not go away. */
+import type { Session, Usage } from "../api/types.ts";
 import type { StreamEvent } from "../stream/index.ts";
 import { lastIndexOf, withAt, withInserted } from "./arrays.ts";
 import { changed, edited, ended, heard, joined, type Message } from "./message.ts";
 
-export interface Usage {
-  calls: number; fresh: number; cache_read: number; cache_write: number; output: number;
-  reasoning: number; cost_micros: number | null; cost_unknown: number;
-}
-export interface Session {
-  id: string; title: string | null; state: string; archived: boolean; model: string | null;
-  agent: string | null; root: string | null; parent: string | null; version: number;
-  forked_from: string | null; changed_ms: number; made_ms: number; usage: Usage;
-  context_used: number; context_window: number;
-}
 export interface Turn {
   run: string; number: number; state: string; gate: string | null; resume_at_ms: number | null;
 }
@@ -143,7 +134,8 @@ function turnStarted(state: SessionState, data: Data): SessionState {
       ? { ...message, status: "running", model: model ?? message.model ?? null } : message;
   });
   const compacts = messages.find(({ id }) => id === data.message)?.role === "system";
-  const session = state.session && { ...state.session, state: compacts ? "compacting" : "running" };
+  const session: Session | null = state.session &&
+    { ...state.session, state: compacts ? "compacting" : "running" };
   return { ...state, turn, messages, session };
 }
 
@@ -223,7 +215,7 @@ function eventTaken(state: SessionState, event: StreamEvent): SessionState {
   switch (event.type) {
     case "session_renamed":
       return {
-        ...state, session: state.session && { ...state.session, title: data.title ?? null },
+        ...state, session: state.session && { ...state.session, title: data.title ?? "" },
       };
     case "session_changed": return { ...state, stale: true };
     case "message_added": return messageAdded(state, data);
