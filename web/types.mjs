@@ -19,14 +19,16 @@ const SHAPES = {
   RunAgent: "GET /runs/{id}/agents items",
   Limit: "GET /runs/{id}/limits items",
   ScriptFile: "GET /runs/{id}/script",
+  Fault: "GET /workflows workflows error",
+  Note: "GET /workflows/{name} notes",
+  Workflow: "GET /workflows workflows",
   FlowRun: "GET /runs/{id}/flow",
   FlowStep: "GET /runs/{id}/flow steps",
   FlowVerdict: "POST /flows/check",
   Outcome: "POST /runs/bulk items",
   LogMatches: "GET /jobs/{id}/logs/search",
   Usage: "GET /sessions items usage",
-  Session: "GET /sessions/{id}",
-  SessionRow: "GET /sessions items",
+  Session: "GET /sessions items",
   TimelineTurn: "GET /sessions/{id}/timeline items",
   Message: "GET /messages/{id}",
   Part: "GET /messages/{id} parts",
@@ -34,13 +36,12 @@ const SHAPES = {
   Ask: "GET /approvals items",
   Task: "GET /projects/{project}/tasks items",
   TaskAlone: "GET /projects/{project}/tasks/{task}",
-  Output: "GET /projects/{project}/tasks/{task}/outputs/{output}",
+  Output: "POST /projects/{project}/tasks/{task}/outputs",
   Comment: "POST /projects/{project}/tasks/{task}/comments",
   Project: "GET /projects items",
   Agent: "GET /agents items",
   AgentStart: "GET /agents/{name}/start",
   Mail: "GET /mail items",
-  WholeMail: "GET /mail/{id}",
   Memory: "GET /memory items",
   Topic: "GET /memory/topics items",
   Day: "GET /memory/daily items",
@@ -63,8 +64,7 @@ const SHAPES = {
   Me: "GET /login",
 };
 
-const BEFORE = `/** Shapes of what the daemon answers, made by \`make types\` (web/types.mjs): never change them
- *  here. */
+const BEFORE = `/** Shapes of what the daemon answers. Written by \`make types\` (web/types.mjs). */
 
 `;
 
@@ -138,7 +138,7 @@ export function typesOf(document) {
 
   /** The largest shape before whose members it has, all of them. */
   const aboveOf = ({ members }, before) => before
-    .filter((one) => one.members.length > 4 && one.members.every((text) => members.includes(text)))
+    .filter((one) => one.members.length >= 4 && one.members.every((text) => members.includes(text)))
     .sort((a, b) => b.members.length - a.members.length)[0];
 
   const { items, ...others } = schemaAt(document, "GET /runs").properties;

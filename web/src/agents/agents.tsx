@@ -136,7 +136,6 @@ function Row({ agent, selected, open }: { agent: Agent; selected: boolean; open(
   );
 }
 
-
 /** What agents of models wait for: a provider that has refused is asked again later. */
 function Connections() {
   const [items, itemsSet] = useState<Connection[]>([]);

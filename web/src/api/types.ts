@@ -1,5 +1,4 @@
-/** Shapes of what the daemon answers, made by `make types` (web/types.mjs): never change them
- *  here. */
+/** Shapes of what the daemon answers. Written by `make types` (web/types.mjs). */
 
 export interface Page<T> {
   items: T[]; next: string | null; left_out?: number; partial?: boolean; total?: number;
@@ -82,10 +81,10 @@ export interface RunAgent {
   prompt: string | null; state: string; gate: string | null; resume_at_ms: number | null;
   cause: string | null; note: string | null; cached: boolean; cached_from: string | null;
   done_no: number; output_tokens: number; tokens: number; cost_micros: number | null;
-  usage: Record<string, unknown>; started_ms: number | null; ended_ms: number | null;
-  key: string | null; session: string | null; turn: string | null; attempts: number;
-  calls: number | null; last_ms: number | null; line: number | null; column: number | null;
-  file?: string; type: string | null; isolation: string | null;
+  cost_unknown: number; usage: Record<string, unknown>; started_ms: number | null;
+  ended_ms: number | null; key: string | null; session: string | null; turn: string | null;
+  attempts: number; calls: number | null; last_ms: number | null; line: number | null;
+  column: number | null; file?: string; type: string | null; isolation: string | null;
   waiting: Record<string, unknown> | null; result?: unknown;
 }
 export interface Limit {
@@ -95,6 +94,18 @@ export interface Limit {
 export interface ScriptFile {
   scripts: { name: string; file: string; hash: string }[]; scripts_more?: boolean; hash: string;
   name: string | null; file: string; form: "body" | "main" | null; source: string;
+}
+export interface Fault {
+  line: number; column: number; code: string; detail: string;
+}
+export interface Note extends Fault {
+  severity: "error" | "warning";
+}
+export interface Workflow {
+  name: string; description: string; when_to_use?: string;
+  phases: { title: string; detail?: string; model?: string }[]; args?: unknown; file: string;
+  place: string; origin: "project" | "home" | "built-in"; form: "body" | "main" | null;
+  shadowed: boolean; checked: boolean; shadowed_by?: string; error?: Fault;
 }
 export interface FlowRun {
   id: string; state: string; flow: string; file: string; input: unknown;
@@ -133,15 +144,6 @@ export interface Session {
   agent: string | null; root: string | null; parent: string | null; depth: number;
   forked_from: string | null; fork_of: string | null; version: number; made_ms: number;
   changed_ms: number; usage: Usage; context_used: number; context_window: number;
-  metadata: Record<string, unknown>; settings: Record<string, unknown>; instructions: string | null;
-  stream: string;
-}
-export interface SessionRow {
-  id: string; project: string; title: string; title_by: null | "user" | "auto";
-  state: "idle" | "running" | "waiting" | "compacting"; archived: boolean; model: string | null;
-  agent: string | null; root: string | null; parent: string | null; depth: number;
-  forked_from: string | null; fork_of: string | null; version: number; made_ms: number;
-  changed_ms: number; usage: Usage; context_used: number; context_window: number;
   metadata: Record<string, unknown>; stream: string; match?: { message?: string; text: string };
 }
 export interface TimelineTurn {
@@ -162,8 +164,7 @@ export interface Message {
   run: string | null; reply_to: string | null; variant: number; active: boolean;
   client_id: string | null; cause: string | null; error: string | null; made_ms: number;
   changed_ms: number; metadata: Record<string, unknown>; resume_at_ms?: number | null;
-  model?: string | null; usage?: Record<string, unknown>; session?: string;
-  match?: { text: string }; parts: Part[];
+  model?: string | null; usage?: Usage; session?: string; match?: { text: string }; parts: Part[];
 }
 export interface Part {
   number: number; kind: "text" | "thinking" | "tool" | "image" | "error" | "notice" | "steer";
@@ -210,7 +211,7 @@ export interface TaskAlone extends Task {
 export interface Output {
   id: string; project: string; task: string; attempt: string | null; agent: string;
   type: "code" | "document" | "data" | "config" | "other"; title: string; summary: string;
-  bytes: number; hash: string; plan?: boolean; made_ms: number; content: string;
+  bytes: number; hash: string; plan?: boolean; made_ms: number;
 }
 export interface Comment {
   id: string; project: string; task: string; author: string; made_ms: number; body: string;
@@ -236,9 +237,6 @@ export interface Mail {
   in_reply_to: string | null; about: string | null; urgent?: boolean; depth: number;
   session: string | null; from_session: string | null; turn: string | null; attempts: number;
   made_ms: number; changed_ms: number; title: string;
-}
-export interface WholeMail extends Mail {
-  text: string;
 }
 export interface Memory {
   id: string; scope: "global" | "project"; project?: string; topic: string; title: string;

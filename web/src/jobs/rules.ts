@@ -1,7 +1,6 @@
 /** Rules of the list of jobs: what its filters mean, to the daemon and for a row of an event. */
 import type { Run } from "../api/types.ts";
 
-
 /** Values of the filter `state` of the address. */
 export const STATES: Record<string, readonly string[]> = {
   live: ["queued", "running", "waiting"],

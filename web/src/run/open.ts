@@ -2,7 +2,7 @@
 import { computed, effect, signal, type ReadonlySignal } from "@preact/signals";
 
 import { get, post, type Problem } from "../api/api.ts";
-import type { Limit, Page, Run, ScriptFile } from "../api/types.ts";
+import type { Budget, Limit, Page, Run, ScriptFile } from "../api/types.ts";
 import { now } from "../state/clock.ts";
 import { whenIdle } from "../state/first.ts";
 import { follow, link } from "../state/live.ts";
@@ -22,11 +22,6 @@ export interface RunRow extends Run {
   spec: { args?: unknown; root?: string; model?: string; script?: string; settings?: unknown };
   result?: unknown;
 }
-export interface Budget {
-  limits: Record<string, number | null>; spent: Record<string, number | null>;
-  reserved: Record<string, number>;
-}
-
 export interface Opened {
   id: string;
   /** All that is known of the past; changes with `head`. */

@@ -104,7 +104,6 @@ export type Action = (typeof ACTIONS)[number];
 export const fitting = (rows: readonly RunRow[], action: Action): RunRow[] =>
   rows.filter(({ state }) => (STATES.live?.includes(state) ?? false) === (action === "stop"));
 
-
 export const BULK_MAX = 100;
 export const batches = (ids: readonly string[]): string[][] =>
   Array.from({ length: Math.ceil(ids.length / BULK_MAX) },

@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
 import { get, patch } from "../api/api.ts";
-import type { Page, Session } from "../api/types.ts";
+import type { Agent, Page, Session } from "../api/types.ts";
 import { visible } from "../parts/visible.ts";
 import { words as shared } from "../words.ts";
 import { programOf } from "./text.ts";
@@ -24,8 +24,7 @@ export function useModels(): string[] {
 export function useAgents(): string[] {
   const agents = useSignal<string[]>([]);
   useEffect(() => {
-    type Row = { name: string; kind: string; found: boolean };
-    void get<Page<Row>>("/agents?limit=200").then((answer) => {
+    void get<Page<Agent>>("/agents?limit=200").then((answer) => {
       if (!answer.ok) return;
       const programs = answer.value.items.filter(({ kind, found }) => kind !== "native" && found);
       agents.value = programs.map(({ name }) => name);

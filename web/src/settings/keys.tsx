@@ -16,7 +16,6 @@ import { words } from "./words.ts";
 
 interface Made { token: string; label: string }
 
-
 export function Keys() {
   const [tokens, tokensSet] = useState<Token[] | null>(null);
   const [problem, problemSet] = useState<Problem | null>(null);

@@ -12,7 +12,6 @@ import { afterFirst } from "./first.ts";
 import { link } from "./live.ts";
 import { followOwner } from "./owner.ts";
 
-
 /** What went wrong with an answer; `changed`: the question was not the one that had been shown. */
 export type Trouble = "changed" | Problem;
 

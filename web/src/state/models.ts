@@ -2,9 +2,6 @@
 import { get, type Answer } from "../api/api.ts";
 import type { Connection, Model, Page } from "../api/types.ts";
 
-
-
-
 export const modelsOf = (connection: string): Promise<Answer<Page<Model>>> =>
   get<Page<Model>>(`/models?limit=200&q=${encodeURIComponent(`${connection}/`)}`);
 

@@ -3,7 +3,7 @@
  *
  *  A snapshot has the newest messages. What was read before those stays when the two meet, so that
  *  the line that somebody reads does not go away. */
-import type { Session, Usage } from "../api/types.ts";
+import type { Page, Session, Usage } from "../api/types.ts";
 import type { StreamEvent } from "../stream/index.ts";
 import { lastIndexOf, withAt, withInserted } from "./arrays.ts";
 import { changed, edited, ended, heard, joined, type Message } from "./message.ts";
@@ -38,14 +38,13 @@ export const sessionEmpty: SessionState = {
 export interface Snapshot {
   session: Session; turn: Turn | null; messages: Message[]; next: string | null; queue: string[];
 }
-export interface OlderPage { items: Message[]; next: string | null }
 export type SessionNews =
   | { kind: "snapshot"; data: Snapshot }
   | { kind: "events"; events: readonly StreamEvent[] }
   /** The page before the first message, newest first. */
-  | { kind: "older"; page: OlderPage }
+  | { kind: "older"; page: Page<Message> }
   /** The same, of messages that are known: they may have changed while nobody listened. */
-  | { kind: "again"; before: string; page: OlderPage }
+  | { kind: "again"; before: string; page: Page<Message> }
   /** Messages around another one up to those that are known, oldest first. */
   | { kind: "joined"; messages: Message[]; older: string | null }
   | { kind: "message"; message: Message }
@@ -74,7 +73,7 @@ function snapshotTaken(state: SessionState, data: Snapshot): SessionState {
   };
 }
 
-function readAgain(state: SessionState, before: string, page: OlderPage): SessionState {
+function readAgain(state: SessionState, before: string, page: Page<Message>): SessionState {
   const end = place(state.messages, before);
   const items = [...page.items].reverse();
   if (end < 0 || items[0] === undefined) return state;
@@ -119,14 +118,14 @@ interface Data {
   resume_at_ms?: number | null; session?: Usage; context_used?: number; context_window?: number;
 }
 
-const ENDS: Record<string, string> = {
+const ENDS: Record<string, Message["status"]> = {
   succeeded: "completed", degraded: "completed", cancelled: "interrupted", failed: "failed",
 };
 
 function turnStarted(state: SessionState, data: Data): SessionState {
   const { run = "", number = 0, model, reply_to } = data;
   const turn: Turn = { run, number, state: "running", gate: null, resume_at_ms: null };
-  const messages = state.messages.map((message) => {
+  const messages = state.messages.map((message): Message => {
     if (message.id === reply_to && message.status === "queued") {
       return { ...message, status: "completed" };
     }

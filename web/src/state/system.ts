@@ -9,8 +9,6 @@ import { latest } from "./latest.ts";
 import { follow, link } from "./live.ts";
 import { may, me } from "./me.ts";
 
-
-
 /** null: not known yet. */
 export const settings = signal<Settings | null>(null);
 /** null: nothing is held, or not known. `about` is for admins. */

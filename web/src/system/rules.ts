@@ -3,7 +3,6 @@
 import type { Agent, Ready, Version } from "../api/types.ts";
 import { words } from "./words.ts";
 
-
 /** The data directory, whose folder of backups is known, as a shell reads it. */
 export function dataOf(folder: string): string {
   const data = folder.replace(/\/[^/]*$/, "");

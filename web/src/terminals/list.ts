@@ -6,7 +6,6 @@ import type { Page, NamedTerminal } from "../api/types.ts";
 import { followOwner } from "../state/owner.ts";
 import type { StreamEvent } from "../stream/index.ts";
 
-
 const READ_MS = 100;
 
 /** Pure: whether an event changes what is shown. */

@@ -2,7 +2,6 @@
  *  lines that are shown. Everything here is pure. */
 import type { SpanRow } from "../api/types.ts";
 
-
 export interface Span {
   id: string; run: string; attempt: number; step: number | null; kind: string; name: string;
   /** What tells it from others of its name: the command, the path; or why it failed. */

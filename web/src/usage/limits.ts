@@ -5,7 +5,6 @@ import { count, money, spanText, spentText, timeTo } from "../parts/text.ts";
 export const AMOUNTS = ["cost_micros", "tokens", "output_tokens", "agents", "wall_ms"] as const;
 export type Amount = (typeof AMOUNTS)[number];
 
-
 /** One limit. `left` is never below 0; `share` is 1 where nothing is left. */
 export interface Fill {
   amount: Amount; limit: number; spent: number; reserved: number; left: number; share: number;

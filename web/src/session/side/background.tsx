@@ -16,7 +16,6 @@ import { StartForm } from "./start.tsx";
 import { causeOf, duration, isBad, isLive } from "./text.ts";
 import { words } from "./words.ts";
 
-
 export const backgroundOf = (session: string): List<Work> =>
   listOf<Work>(session, `/sessions/${session}/background`, ({ id }) => id);
 

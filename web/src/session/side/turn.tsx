@@ -15,7 +15,6 @@ import { pinsChange, pinned } from "./pins.ts";
 import { causeOf, duration, isBad, isLive } from "./text.ts";
 import { words } from "./words.ts";
 
-
 function Time({ turn }: { turn: TimelineTurn }) {
   const end = turn.ended_ms ?? (isLive(turn) ? now.value : null);
   const ms = turn.began_ms === null || end === null ? null : Math.max(0, end - turn.began_ms);
