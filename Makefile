@@ -1,6 +1,6 @@
 # For daily work. Each target is one script or one command; the build itself is meson's.
 .PHONY: build demo test test-all test-agents flakes sim sim-flows mutants bench bench-web screenshots fuzz
-.PHONY: coverage compile_commands fmt lint docs install uninstall package clean
+.PHONY: coverage compile_commands fmt lint types docs install uninstall package clean
 
 build:
 	./scripts/build
@@ -76,6 +76,11 @@ fmt:
 lint:
 	./scripts/setup test
 	python3 scripts/lint
+
+# Writes the shapes of the API that the web pages read, from the daemon's own description.
+types: build
+	TYPES_WRITE=1 DROVER_BIN=build/drover node --test --test-name-pattern="shapes of the web pages" \
+		test/integration/openapi.test.mjs
 
 # Writes the pages of docs/ that are made from the sources.
 docs:

@@ -274,10 +274,14 @@ static void openapi(struct exchange *exchange, void *ctx) {
     "\"missing\":{\"type\":\"integer\"},\"unknown_folders\":{\"type\":\"integer\"},"               \
     "\"abandoned\":{\"type\":\"integer\"},"                                                        \
     "\"missing_at_ms\":{\"type\":\"integer\"},\"mark_errors\":{\"type\":\"integer\"},"             \
-    "\"descriptors\":{\"type\":\"object\",\"properties\":{"                                        \
+    "\"pages\":{\"type\":\"object\",\"required\":[\"port\",\"taken\"],\"properties\":{"            \
+    "\"port\":{\"type\":\"integer\"},\"taken\":{\"type\":\"boolean\"}}},"                          \
+    "\"descriptors\":{\"type\":\"object\",\"required\":[\"used\",\"limit\",\"waiting_since_ms\"]," \
+    "\"properties\":{"                                                                             \
     "\"used\":{\"type\":[\"integer\",\"null\"]},\"limit\":{\"type\":[\"integer\",\"null\"]},"      \
     "\"waiting_since_ms\":{\"type\":[\"integer\",\"null\"]}}},"                                    \
-    "\"disk\":{\"type\":\"object\",\"properties\":{"                                               \
+    "\"disk\":{\"type\":\"object\",\"required\":[\"level\",\"bytes\",\"limit\",\"free_bytes\"],"   \
+    "\"properties\":{"                                                                             \
     "\"level\":{\"enum\":[\"ok\",\"warning\",\"urgent\",\"full\"]},"                               \
     "\"bytes\":{\"type\":[\"integer\",\"null\"]},\"limit\":{\"type\":[\"integer\",\"null\"]},"     \
     "\"free_bytes\":{\"type\":[\"integer\",\"null\"]}}}}}"

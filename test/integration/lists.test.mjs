@@ -123,6 +123,23 @@ test("every list counts all rows of its pages where that is asked", async () => 
   }
 });
 
+/** Members that a schema requires and a value has not. */
+function missing({ required = [], properties = {}, items = {} }, value, at) {
+  if (Array.isArray(value)) return value.flatMap((one) => missing(items, one, `${at}[]`));
+  if (value === null || typeof value !== "object") return [];
+  const below = Object.keys(properties).filter((name) => name in value);
+  return [...required.filter((name) => !(name in value)).map((name) => `${at}.${name}`),
+    ...below.flatMap((name) => missing(properties[name], value[name], `${at}.${name}`))];
+}
+
+test("rows have all that their description requires", async () => {
+  for (const { target } of lists()) {
+    const { responses } = document.paths[`/api/v1${target}`].get;
+    const { schema } = responses["200"].content["application/json"];
+    assert.deepEqual(missing(schema, await get(place(target)), target), []);
+  }
+});
+
 test("a search counts what it finds, however few of it a page shows", async () => {
   for (const at of [1, 2, 3]) await ask("POST", "/sessions", { title: `Counted ${at}` });
   const page = await get("/sessions?q=counted&limit=1&total=1");

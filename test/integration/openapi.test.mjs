@@ -1,12 +1,15 @@
 // openapi.test.mjs: the description that is served, held against what is served.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
+import {
+  mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { Daemon } from "./lib.mjs";
+import { typesOf } from "../../web/types.mjs";
+import { Daemon, root } from "./lib.mjs";
 
 const methods = ["get", "post", "put", "patch", "delete"];
 let daemon;
@@ -128,6 +131,12 @@ test("each route of the sources stands in it, and nothing else of /api", async (
     .map((operation) => `${operation.method.toUpperCase()} ${operation.target}`)
     .filter((row) => row.includes("/api/") && !row.endsWith("openapi.json"));
   assert.deepEqual(told.sort(), rows.sort());
+});
+
+test("the shapes of the web pages are those of the description", () => {
+  const file = path.join(root, "web/src/api/types.ts"), made = typesOf(document);
+  if (process.env.TYPES_WRITE === "1") writeFileSync(file, made);
+  assert.equal(readFileSync(file, "utf8"), made, "make types");
 });
 
 test("each path of it is routed, and other methods answer 405 with Allow", async () => {

@@ -59,7 +59,11 @@ static const struct field rows[] = {
      .names = colours,
      .empty = FIELD_EMPTY_NULL},
     {.name = "made_ms", .kind = FIELD_TIME, AT(made_ms), .use = FIELD_LISTED},
-    {.name = "twice", .kind = FIELD_TEXT, .use = FIELD_LISTED, .get = double_size},
+    {.name = "twice",
+     .kind = FIELD_TEXT,
+     .use = FIELD_LISTED,
+     .get = double_size,
+     .empty = FIELD_EMPTY_LEFT_OUT},
     {.name = "days", .kind = FIELD_NAMES, AT(on), .use = FIELD_WHOLE, .names = days},
     {.name = "extra",
      .kind = FIELD_STORED,
@@ -185,7 +189,8 @@ static void a_schema_says_what_is_taken_and_shown(void **state) {
     assert_int_equal(json_parse(text.data, text.len, JSON_DEPTH_MAX, &json, NULL).code, ERR_NONE);
     assert_non_null(strstr(text.data,
                            "\"items\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
-                           "\"required\":[\"id\",\"label\"],"));
+                           "\"required\":[\"id\",\"owner\",\"label\",\"size\",\"colour\","
+                           "\"made_ms\"],"));
     assert_non_null(strstr(text.data, "\"colour\":{\"enum\":[\"red\",\"blue\",null]}"));
     assert_non_null(strstr(text.data, "\"made_ms\":{\"type\":[\"integer\",\"null\"]}"));
 }

@@ -1,4 +1,4 @@
-import type { Progress } from "./state/types.ts";
+import type { Progress } from "./api/types.ts";
 
 /** Every text for people, in one place. */
 export const words = {

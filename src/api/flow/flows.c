@@ -328,26 +328,38 @@ static const char list_answer[] =
     "\"places\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}";
 static const char show_answer[] =
     "{\"type\":\"object\",\"required\":[\"name\",\"description\",\"file\",\"source\"]}";
+#define STEP_REQUIRED                                                                              \
+    "\"required\":[\"step_id\",\"kind\",\"status\",\"deps\",\"trigger_rule\",\"batch\","           \
+    "\"branch\","                                                                                  \
+    "\"cached\""
 #define STEP_PROPERTIES                                                                            \
     "\"step_id\":" TEXT_SCHEMA ",\"kind\":" TEXT_SCHEMA ",\"status\":" TEXT_SCHEMA                 \
     ",\"deps\":{\"type\":\"array\",\"items\":" TEXT_SCHEMA "},\"trigger_rule\":" TEXT_SCHEMA       \
-    ",\"batch\":" TEXT_OR_NULL ",\"branch\":{\"type\":[\"object\",\"null\"]}"
+    ",\"batch\":" TEXT_OR_NULL ",\"branch\":{\"type\":[\"object\",\"null\"],"                      \
+    "\"required\":[\"switch\",\"label\"],\"properties\":{\"switch\":" TEXT_SCHEMA                  \
+    ",\"label\":" TEXT_OR_NULL "}}"
 static const char check_answer[] =
     "{\"type\":\"object\",\"required\":[\"valid\",\"error\",\"steps\"],\"properties\":{"
     "\"valid\":" BOOL_SCHEMA ",\"error\":" TEXT_OR_NULL ",\"flow\":" TEXT_SCHEMA
     ",\"file\":" TEXT_SCHEMA ",\"resumed_from\":" TEXT_OR_NULL
-    ",\"steps\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{" STEP_PROPERTIES
-    ",\"cached\":" TEXT_OR_NULL ",\"wave\":" INT_SCHEMA "}}}}}";
+    ",\"steps\":{\"type\":\"array\",\"items\":{\"type\":\"object\"," STEP_REQUIRED
+    ",\"wave\"],\"properties\":{" STEP_PROPERTIES ",\"cached\":" TEXT_OR_NULL
+    ",\"wave\":" INT_SCHEMA "}}}}}";
 static const char run_answer[] =
-    "{\"type\":\"object\",\"required\":[\"id\",\"state\",\"flow\",\"steps\"],\"properties\":{"
+    "{\"type\":\"object\",\"required\":[\"id\",\"state\",\"flow\",\"file\",\"input\","
+    "\"resumed_from\",\"stage\",\"failed_step\",\"rewinds\",\"timeout_ms\",\"report\","
+    "\"artifact\",\"steps\"],\"properties\":{"
     "\"id\":" TEXT_SCHEMA ",\"state\":" TEXT_SCHEMA ",\"flow\":" TEXT_SCHEMA
     ",\"file\":" TEXT_SCHEMA ",\"input\":{},\"resumed_from\":" TEXT_OR_NULL
     ",\"stage\":{\"enum\":[\"steps\",\"report\",\"over\"]}"
     ",\"failed_step\":" TEXT_OR_NULL ",\"rewinds\":" INT_SCHEMA ",\"timeout_ms\":" INT_OR_NULL
     ",\"report\":" TEXT_SCHEMA ",\"report_cut\":" BOOL_SCHEMA
-    ",\"artifact\":{\"type\":[\"object\",\"null\"],\"properties\":{"
+    ",\"artifact\":{\"type\":[\"object\",\"null\"],\"required\":[\"path\",\"error\"],"
+    "\"properties\":{"
     "\"path\":" TEXT_SCHEMA ",\"error\":" TEXT_OR_NULL "}}"
-    ",\"steps\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{" STEP_PROPERTIES
+    ",\"steps\":{\"type\":\"array\",\"items\":{\"type\":\"object\"," STEP_REQUIRED
+    ",\"phase\",\"cause\",\"note\",\"tries\",\"rounds\",\"began_ms\",\"changed_ms\",\"run\","
+    "\"session\",\"approval\",\"prompt\",\"result\"],\"properties\":{" STEP_PROPERTIES
     ",\"phase\":" TEXT_SCHEMA ",\"cause\":" TEXT_OR_NULL ",\"note\":" TEXT_OR_NULL
     ",\"cached\":" TEXT_OR_NULL ",\"tries\":" INT_SCHEMA ",\"rounds\":" INT_SCHEMA
     ",\"began_ms\":" INT_OR_NULL ",\"changed_ms\":" INT_SCHEMA ",\"run\":" TEXT_OR_NULL

@@ -407,9 +407,10 @@ static const char logs_answer[] =
 
 static const char search_answer[] =
     "{\"type\":\"object\",\"required\":[\"matches\",\"total\",\"truncated\"],\"properties\":{"
-    "\"matches\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
-    "\"line\":" INT_SCHEMA ",\"text\":" TEXT_SCHEMA ",\"before\":" TEXTS_SCHEMA
-    ",\"after\":" TEXTS_SCHEMA "}}},\"total\":" INT_SCHEMA ",\"truncated\":" BOOL_SCHEMA
+    "\"matches\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"line\","
+    "\"text\",\"before\",\"after\"],\"properties\":{\"line\":" INT_SCHEMA ",\"text\":" TEXT_SCHEMA
+    ",\"before\":" TEXTS_SCHEMA ",\"after\":" TEXTS_SCHEMA "}}},\"total\":" INT_SCHEMA
+    ",\"truncated\":" BOOL_SCHEMA
     ",\"dropped\":{\"type\":\"object\",\"properties\":{\"from\":" INT_SCHEMA ",\"to\":" INT_SCHEMA
     "}}}}";
 

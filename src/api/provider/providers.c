@@ -411,10 +411,11 @@ static const char forget_answer[] =
     "{\"type\":\"object\",\"properties\":{\"name\":" TEXT_SCHEMA "}}";
 
 static const char test_answer[] =
-    "{\"type\":\"object\",\"properties\":{\"name\":" TEXT_SCHEMA ",\"model\":" TEXT_OR_NULL
-    ",\"ok\":" BOOL_SCHEMA ",\"cause\":" TEXT_OR_NULL ",\"detail\":" TEXT_OR_NULL
-    ",\"status\":" INT_OR_NULL ",\"first_ms\":" INT_OR_NULL ",\"latency_ms\":" INT_OR_NULL
-    "," REFUSES "}}";
+    "{\"type\":\"object\",\"required\":[\"name\",\"model\",\"ok\",\"cause\",\"detail\","
+    "\"status\",\"first_ms\",\"latency_ms\",\"refuses\"],"
+    "\"properties\":{\"name\":" TEXT_SCHEMA ",\"model\":" TEXT_OR_NULL ",\"ok\":" BOOL_SCHEMA
+    ",\"cause\":" TEXT_OR_NULL ",\"detail\":" TEXT_OR_NULL ",\"status\":" INT_OR_NULL
+    ",\"first_ms\":" INT_OR_NULL ",\"latency_ms\":" INT_OR_NULL "," REFUSES "}}";
 
 #define ABILITY "{\"type\":[\"boolean\",\"null\"]}"
 static const char keys_answer[] =
@@ -422,8 +423,10 @@ static const char keys_answer[] =
     ",\"keys\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
     "\"name\":" TEXT_SCHEMA ",\"hash\":" TEXT_OR_NULL "}}}}}";
 static const char models_answer[] = PAGE_SCHEMA(
-    "{\"type\":\"object\",\"properties\":{\"id\":" TEXT_SCHEMA ",\"provider\":" TEXT_SCHEMA
-    ",\"window\":" INT_OR_NULL ",\"window_from\":{\"enum\":[\"connection\",\"provider\",\"prices\","
+    "{\"type\":\"object\",\"required\":[\"id\",\"provider\",\"window\",\"window_from\","
+    "\"max_output\",\"vision\",\"tools\",\"price\",\"refuses\"],"
+    "\"properties\":{\"id\":" TEXT_SCHEMA ",\"provider\":" TEXT_SCHEMA ",\"window\":" INT_OR_NULL
+    ",\"window_from\":{\"enum\":[\"connection\",\"provider\",\"prices\","
     "\"default\",\"learned\"]},\"max_output\":" INT_OR_NULL ",\"vision\":" ABILITY
     ",\"tools\":" ABILITY ",\"price\":{\"type\":\"object\",\"properties\":{\"fresh\":" INT_OR_NULL
     ",\"cache_read\":" INT_OR_NULL ",\"cache_write\":" INT_OR_NULL ",\"output\":" INT_OR_NULL
@@ -431,20 +434,18 @@ static const char models_answer[] = PAGE_SCHEMA(
 
 const struct route providers_routes[] = {
     {ROUTE("GET", "/api/v1/providers", SCOPE_READ, "List the connections to providers of models"),
-     .query = list_query,
-     .answer = {.fields = &provider_fields, .use = FIELD_LISTED, .page = true, .loose = true},
+     .query = list_query, .answer = {.fields = &provider_fields, .use = FIELD_LISTED, .page = true},
      .page = &list},
     {ROUTE("POST", "/api/v1/providers", SCOPE_ADMIN, "Add a connection; its key is never shown"),
      .has_body = true, .body = {.fields = &provider_fields, .use = FIELD_GIVEN, .loose = true},
-     .answer = {.fields = &provider_fields, .use = FIELD_LISTED, .loose = true},
-     .answer_status = 201, .request = &providers__add},
+     .answer = {.fields = &provider_fields, .use = FIELD_LISTED}, .answer_status = 201,
+     .request = &providers__add},
     {ROUTE("GET", "/api/v1/providers/{name}", SCOPE_READ, "Show a connection"),
-     .answer = {.fields = &provider_fields, .use = FIELD_LISTED, .loose = true}, .request = &show},
+     .answer = {.fields = &provider_fields, .use = FIELD_LISTED}, .request = &show},
     {ROUTE("PATCH", "/api/v1/providers/{name}", SCOPE_ADMIN,
            "Change the named fields of a connection"),
      .has_body = true, .body = {.fields = &provider_fields, .use = FIELD_CHANGED, .loose = true},
-     .answer = {.fields = &provider_fields, .use = FIELD_LISTED, .loose = true},
-     .request = &providers__patch},
+     .answer = {.fields = &provider_fields, .use = FIELD_LISTED}, .request = &providers__patch},
     {ROUTE("DELETE", "/api/v1/providers/{name}", SCOPE_ADMIN, "Remove a connection that was set"),
      .answer_schema = REMOVED_NAME_SCHEMA, .request = &providers__remove},
     {ROUTE("DELETE", "/api/v1/providers/{name}/windows", SCOPE_ADMIN,

@@ -226,12 +226,17 @@ static const struct query_param session_spans_query[] = {
 };
 
 #define SPANS_SUMS                                                                                 \
-    ",\"sums\":{\"type\":\"object\",\"properties\":{\"count\":" INT_SCHEMA ",\"ms\":" INT_SCHEMA   \
-    ",\"tokens\":" INT_SCHEMA ",\"cost_micros\":" INT_OR_NULL ",\"cost_unknown\":" INT_SCHEMA      \
-    ",\"errors\":" INT_SCHEMA ",\"cache\":{\"type\":[\"number\",\"null\"]}}}"
+    ",\"sums\":{\"type\":\"object\",\"required\":[\"count\",\"ms\",\"tokens\",\"cost_micros\","    \
+    "\"cost_unknown\",\"errors\",\"cache\"],\"properties\":{\"count\":" INT_SCHEMA                 \
+    ",\"ms\":" INT_SCHEMA ",\"tokens\":" INT_SCHEMA ",\"cost_micros\":" INT_OR_NULL                \
+    ",\"cost_unknown\":" INT_SCHEMA ",\"errors\":" INT_SCHEMA                                      \
+    ",\"cache\":{\"type\":[\"number\",\"null\"]}}}"
 static const char spans_answer[] = PAGE_SCHEMA_WITH(
     SPANS_SUMS,
-    "{\"type\":\"object\",\"required\":[\"id\",\"run\",\"attempt\",\"step\",\"kind\",\"state\"],"
+    "{\"type\":\"object\",\"required\":[\"id\",\"run\",\"prompt\",\"attempt\",\"step\","
+    "\"kind\",\"name\",\"state\",\"cause\",\"rule\",\"error\",\"started_ms\",\"ended_ms\","
+    "\"tokens\",\"cost_micros\",\"estimated\",\"tries\",\"exit_code\",\"cpu_us\",\"memory_kb\","
+    "\"disk_bytes\",\"input\",\"output\"],"
     "\"properties\":{\"id\":" TEXT_SCHEMA ",\"parent\":" TEXT_OR_NULL ",\"depth\":" INT_SCHEMA
     ",\"label\":" TEXT_OR_NULL ",\"phase\":" TEXT_OR_NULL ",\"turn\":" INT_SCHEMA
     ",\"run\":" TEXT_SCHEMA ",\"message\":" TEXT_SCHEMA
@@ -242,7 +247,8 @@ static const char spans_answer[] = PAGE_SCHEMA_WITH(
     "\"failed\",\"cancelled\",\"timed_out\",\"lost\",\"denied\",\"outcome_unknown\"]},"
     "\"cause\":" TEXT_OR_NULL ",\"rule\":" TEXT_OR_NULL ",\"error\":" TEXT_OR_NULL
     ",\"started_ms\":" INT_SCHEMA ",\"ended_ms\":" INT_OR_NULL ",\"due_ms\":" INT_SCHEMA
-    ",\"tokens\":{\"type\":[\"object\",\"null\"],\"properties\":{\"fresh\":" INT_OR_NULL
+    ",\"tokens\":{\"type\":[\"object\",\"null\"],\"required\":[\"fresh\",\"cache_read\","
+    "\"cache_write\",\"output\",\"reasoning\"],\"properties\":{\"fresh\":" INT_OR_NULL
     ",\"cache_read\":" INT_OR_NULL ",\"cache_write\":" INT_OR_NULL ",\"output\":" INT_OR_NULL
     ",\"reasoning\":" INT_OR_NULL "}},\"cost_micros\":" INT_OR_NULL ",\"estimated\":" BOOL_SCHEMA
     ",\"tries\":" INT_SCHEMA ",\"exit_code\":" INT_OR_NULL ",\"cpu_us\":" INT_OR_NULL

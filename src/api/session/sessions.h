@@ -93,17 +93,29 @@ enum { PART_LIMIT_DEFAULT = 64 << 10, PART_LIMIT_MAX = MESSAGE_TEXT_MAX };
 
 #define SESSION_QUERY OP_OWNER_QUERY("Another owner's session")
 
+#define USAGE_SCHEMA                                                                               \
+    "{\"type\":\"object\",\"required\":[\"calls\",\"fresh\",\"cache_read\",\"cache_write\","       \
+    "\"output\",\"reasoning\",\"cost_micros\",\"cost_unknown\"],\"properties\":{"                  \
+    "\"calls\":" INT_SCHEMA ",\"fresh\":" INT_SCHEMA ",\"cache_read\":" INT_SCHEMA                 \
+    ",\"cache_write\":" INT_SCHEMA ",\"output\":" INT_SCHEMA ",\"reasoning\":" INT_SCHEMA          \
+    ",\"cost_micros\":" INT_OR_NULL ",\"cost_unknown\":" INT_SCHEMA "}}"
 #define MESSAGE_SCHEMA                                                                             \
-    "{\"type\":\"object\",\"required\":[\"id\",\"role\",\"status\",\"parts\"],\"properties\":{"    \
+    "{\"type\":\"object\",\"required\":[\"id\",\"role\",\"status\",\"run\",\"reply_to\","          \
+    "\"variant\","                                                                                 \
+    "\"active\",\"client_id\",\"cause\",\"error\",\"made_ms\",\"changed_ms\",\"metadata\","        \
+    "\"parts\"],"                                                                                  \
+    "\"properties\":{"                                                                             \
     "\"id\":" TEXT_SCHEMA ",\"role\":{\"enum\":[\"user\",\"assistant\",\"system\",\"notice\"]},"   \
     "\"status\":{\"enum\":[\"queued\",\"running\",\"completed\",\"interrupted\",\"failed\","       \
     "\"rolled_back\",\"steering\",\"joined\",\"delivered\"]},\"run\":" TEXT_OR_NULL                \
     ",\"reply_to\":" TEXT_OR_NULL ",\"variant\":" INT_SCHEMA ",\"active\":" BOOL_SCHEMA            \
     ",\"client_id\":" TEXT_OR_NULL ",\"cause\":" TEXT_OR_NULL ",\"error\":" TEXT_OR_NULL           \
     ",\"made_ms\":" INT_SCHEMA ",\"changed_ms\":" INT_SCHEMA ",\"metadata\":" OBJECT_SCHEMA        \
-    ",\"model\":" TEXT_OR_NULL ",\"usage\":" OBJECT_SCHEMA ",\"session\":" TEXT_SCHEMA             \
+    ",\"resume_at_ms\":" INT_OR_NULL ",\"model\":" TEXT_OR_NULL ",\"usage\":" USAGE_SCHEMA         \
+    ",\"session\":" TEXT_SCHEMA ",\"match\":{\"type\":\"object\",\"required\":[\"text\"],"         \
+    "\"properties\":{\"text\":" TEXT_SCHEMA "}}"                                                   \
     ",\"parts\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"number\","      \
-    "\"kind\",\"text\"],\"properties\":{\"number\":" INT_SCHEMA                                    \
+    "\"kind\",\"text\",\"data\"],\"properties\":{\"number\":" INT_SCHEMA                           \
     ",\"kind\":{\"enum\":[\"text\",\"thinking\",\"tool\",\"image\",\"error\",\"notice\","          \
     "\"steer\"]},"                                                                                 \
     "\"state\":" TEXT_SCHEMA ",\"cause\":" TEXT_OR_NULL ",\"name\":" TEXT_SCHEMA                   \

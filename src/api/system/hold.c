@@ -185,11 +185,13 @@ static const struct query_param hold_query[] = {
 };
 
 static const char hold_answer[] =
-    "{\"type\":\"object\",\"required\":[\"held\",\"would_start\"],\"properties\":{"
+    "{\"type\":\"object\",\"required\":[\"held\",\"restored\",\"failed_starts\",\"missing\","
+    "\"missing_at_ms\",\"last_runs\",\"would_start\"],\"properties\":{"
     "\"held\":" BOOL_SCHEMA ",\"restored\":" BOOL_SCHEMA ",\"failed_starts\":" INT_SCHEMA
     ",\"missing\":" INT_SCHEMA ",\"missing_at_ms\":" INT_SCHEMA
     ",\"last_runs\":{\"type\":\"array\",\"items\":" TEXT_SCHEMA
-    "},\"would_start\":{\"type\":\"object\",\"properties\":{\"queued\":" INT_SCHEMA
+    "},\"would_start\":{\"type\":\"object\",\"required\":[\"queued\",\"running\",\"deliveries\","
+    "\"lost\",\"again\",\"again_runs\",\"runs\"],\"properties\":{\"queued\":" INT_SCHEMA
     ",\"running\":" INT_SCHEMA ",\"deliveries\":" INT_SCHEMA ",\"lost\":" INT_SCHEMA
     ",\"again\":" INT_SCHEMA ",\"again_runs\":{\"type\":\"array\",\"items\":" OBJECT_SCHEMA
     "},\"runs\":{\"type\":\"array\",\"items\":" OBJECT_SCHEMA "}}}}}";

@@ -61,11 +61,38 @@ static const struct request_kind seen = {.size = sizeof(struct seen_op),
 
 /* --- Routes ----------------------------------------------------------------------------------- */
 
+#define COUNTS_SCHEMA "{\"type\":\"object\",\"additionalProperties\":" INT_SCHEMA "}"
+#define ITEMS "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":["
 static const char overview_answer[] =
     "{\"type\":\"object\",\"required\":[\"runs\",\"approvals\",\"waiting\",\"unseen\",\"today\"],"
-    "\"properties\":{"
-    "\"runs\":" OBJECT_SCHEMA ",\"approvals\":" OBJECT_SCHEMA ",\"waiting\":" OBJECT_SCHEMA
-    ",\"unseen\":" OBJECT_SCHEMA ",\"today\":" OBJECT_SCHEMA "}}";
+    "\"properties\":{\"runs\":{\"type\":\"object\",\"additionalProperties\":" COUNTS_SCHEMA
+    "},\"approvals\":" COUNTS_SCHEMA
+    ",\"waiting\":{\"type\":\"object\",\"required\":[\"approvals\",\"deliveries\",\"blocked\"],"
+    "\"properties\":{\"approvals\":" ITEMS
+    "\"id\",\"session\",\"run\",\"step\",\"kind\",\"asked_ms\"],\"properties\":{"
+    "\"id\":" TEXT_SCHEMA ",\"session\":" TEXT_OR_NULL ",\"run\":" TEXT_SCHEMA
+    ",\"step\":" TEXT_SCHEMA ",\"kind\":" TEXT_SCHEMA ",\"asked_ms\":" INT_SCHEMA "}}}"
+    ",\"deliveries\":" ITEMS "\"id\",\"run\",\"receiver\",\"cause\",\"made_ms\"],\"properties\":{"
+    "\"id\":" TEXT_SCHEMA ",\"run\":" TEXT_SCHEMA ",\"receiver\":" TEXT_SCHEMA
+    ",\"cause\":" TEXT_OR_NULL ",\"made_ms\":" INT_SCHEMA "}}}"
+    ",\"blocked\":" ITEMS
+    "\"id\",\"kind\",\"label\",\"state\",\"about\",\"made_ms\"],\"properties\":{"
+    "\"id\":" TEXT_SCHEMA ",\"kind\":" TEXT_SCHEMA ",\"label\":" TEXT_OR_NULL
+    ",\"state\":" TEXT_SCHEMA ",\"about\":" TEXT_OR_NULL ",\"made_ms\":" INT_SCHEMA "}}}"
+    "}},\"unseen\":{\"type\":\"object\",\"required\":[\"runs\",\"ended\",\"sessions\"],"
+    "\"properties\":{\"runs\":" COUNTS_SCHEMA ",\"ended\":" ITEMS
+    "\"id\",\"kind\",\"label\",\"state\",\"cause\",\"ended_ms\",\"seq\"],\"properties\":{"
+    "\"id\":" TEXT_SCHEMA ",\"kind\":" TEXT_SCHEMA ",\"label\":" TEXT_OR_NULL
+    ",\"state\":" TEXT_SCHEMA ",\"cause\":" TEXT_OR_NULL ",\"ended_ms\":" INT_SCHEMA
+    ",\"seq\":" INT_SCHEMA "}}}"
+    ",\"sessions\":" ITEMS "\"id\",\"title\",\"status\",\"changed_ms\",\"seq\"],\"properties\":{"
+    "\"id\":" TEXT_SCHEMA ",\"title\":" TEXT_OR_NULL ",\"status\":" TEXT_SCHEMA
+    ",\"changed_ms\":" INT_SCHEMA ",\"seq\":" INT_SCHEMA "}}}"
+    "}},\"today\":{\"type\":\"object\",\"required\":[\"calls\",\"output\",\"tokens\","
+    "\"cost_micros\",\"cost_unknown\",\"reserved_tokens\",\"reserved_cost_micros\"],"
+    "\"properties\":{\"calls\":" INT_SCHEMA ",\"output\":" INT_SCHEMA ",\"tokens\":" INT_SCHEMA
+    ",\"cost_micros\":" INT_SCHEMA ",\"cost_unknown\":" INT_SCHEMA
+    ",\"reserved_tokens\":" INT_SCHEMA ",\"reserved_cost_micros\":" INT_SCHEMA "}}}}";
 static const char seen_answer[] =
     "{\"type\":\"object\",\"required\":[\"seq\"],\"properties\":{\"run\":" TEXT_SCHEMA
     ",\"session\":" TEXT_SCHEMA ",\"seq\":" INT_SCHEMA "}}";

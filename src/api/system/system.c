@@ -240,7 +240,10 @@ static struct err version_start(void *ctx) {
 static const struct request_kind version = {.start = version_start};
 
 static const char version_answer[] =
-    "{\"type\":\"object\",\"properties\":{\"name\":" TEXT_SCHEMA ",\"version\":" TEXT_SCHEMA
+    "{\"type\":\"object\",\"required\":[\"name\",\"version\",\"database\",\"epoch\",\"held\","
+    "\"owner\",\"pid\",\"started_ms\",\"on_demand\",\"jobs_max\",\"connections_max\","
+    "\"scopes\",\"inside\"],"
+    "\"properties\":{\"name\":" TEXT_SCHEMA ",\"version\":" TEXT_SCHEMA
     ",\"database\":{\"enum\":[\"sqlite\",\"postgres\"]},\"epoch\":" INT_SCHEMA
     ",\"held\":" BOOL_SCHEMA ",\"owner\":" TEXT_SCHEMA ",\"pid\":" INT_SCHEMA
     ",\"started_ms\":" INT_SCHEMA ",\"on_demand\":" TEXT_OR_NULL ",\"jobs_max\":" INT_SCHEMA

@@ -423,22 +423,27 @@ static const char start_answer[] =
     ",\"warning\":" TEXT_SCHEMA ",\"error\":" TEXT_SCHEMA ",\"state\":" TEXT_SCHEMA
     ",\"budget\":{\"type\":[\"object\",\"null\"]},\"budget_default\":" BOOL_SCHEMA "}}";
 static const char plan_answer[] =
-    "{\"type\":\"object\",\"required\":[\"valid\"],\"properties\":{\"valid\":" BOOL_SCHEMA
+    "{\"type\":\"object\",\"required\":[\"valid\",\"error\"],\"properties\":{\"valid\":" BOOL_SCHEMA
     ",\"error\":" TEXT_OR_NULL ",\"name\":" TEXT_SCHEMA
     ",\"unknown\":{\"type\":\"array\",\"items\":" TEXT_SCHEMA "}}}";
 static const char agents_answer[] = PAGE_SCHEMA(
-    "{\"type\":\"object\",\"required\":[\"id\",\"state\",\"cached\"],\"properties\":{"
+    "{\"type\":\"object\",\"required\":[\"id\",\"label\",\"phase\",\"model\",\"prompt\","
+    "\"state\",\"gate\",\"resume_at_ms\",\"cause\",\"note\",\"cached\",\"cached_from\","
+    "\"done_no\",\"output_tokens\",\"tokens\",\"cost_micros\",\"cost_unknown\",\"usage\",\"started_"
+    "ms\","
+    "\"ended_ms\",\"key\",\"session\",\"turn\",\"attempts\",\"calls\",\"last_ms\",\"line\","
+    "\"column\",\"type\",\"isolation\",\"waiting\"],\"properties\":{"
     "\"id\":" TEXT_SCHEMA ",\"label\":" TEXT_OR_NULL ",\"phase\":" TEXT_OR_NULL
     ",\"model\":" TEXT_OR_NULL ",\"prompt\":" TEXT_OR_NULL ",\"state\":" TEXT_SCHEMA
     ",\"gate\":" TEXT_OR_NULL ",\"resume_at_ms\":" INT_OR_NULL ",\"cause\":" TEXT_OR_NULL
     ",\"note\":" TEXT_OR_NULL ",\"cached\":" BOOL_SCHEMA ",\"cached_from\":" TEXT_OR_NULL
     ",\"done_no\":" INT_SCHEMA ",\"output_tokens\":" INT_SCHEMA ",\"tokens\":" INT_SCHEMA
-    ",\"cost_micros\":" INT_SCHEMA ",\"usage\":" OBJECT_SCHEMA ",\"started_ms\":" INT_OR_NULL
-    ",\"ended_ms\":" INT_OR_NULL ",\"key\":" TEXT_OR_NULL ",\"session\":" TEXT_OR_NULL
-    ",\"turn\":" TEXT_OR_NULL ",\"attempts\":" INT_SCHEMA ",\"calls\":" INT_OR_NULL
-    ",\"last_ms\":" INT_OR_NULL ",\"line\":" INT_OR_NULL ",\"column\":" INT_OR_NULL
-    ",\"file\":" TEXT_SCHEMA ",\"type\":" TEXT_OR_NULL ",\"isolation\":" TEXT_OR_NULL
-    ",\"waiting\":{\"type\":[\"object\",\"null\"]},\"result\":{}}}");
+    ",\"cost_micros\":" INT_OR_NULL ",\"cost_unknown\":" INT_SCHEMA ",\"usage\":" OBJECT_SCHEMA
+    ",\"started_ms\":" INT_OR_NULL ",\"ended_ms\":" INT_OR_NULL ",\"key\":" TEXT_OR_NULL
+    ",\"session\":" TEXT_OR_NULL ",\"turn\":" TEXT_OR_NULL ",\"attempts\":" INT_SCHEMA
+    ",\"calls\":" INT_OR_NULL ",\"last_ms\":" INT_OR_NULL ",\"line\":" INT_OR_NULL
+    ",\"column\":" INT_OR_NULL ",\"file\":" TEXT_SCHEMA ",\"type\":" TEXT_OR_NULL
+    ",\"isolation\":" TEXT_OR_NULL ",\"waiting\":{\"type\":[\"object\",\"null\"]},\"result\":{}}}");
 
 static const char timers_answer[] = PAGE_SCHEMA(
     "{\"type\":\"object\",\"required\":[\"timer\",\"kind\",\"name\",\"state\",\"due_ms\"],"

@@ -218,21 +218,24 @@ static const struct query_param root_query[] = {
     {.name = NULL},
 };
 
+#define FAULT_REQUIRED "\"required\":[\"line\",\"column\",\"code\",\"detail\""
 #define FAULT_PROPERTIES                                                                           \
     "\"line\":{\"type\":\"integer\"},\"column\":{\"type\":\"integer\"},\"code\":" TEXT_SCHEMA      \
     ",\"detail\":" TEXT_SCHEMA
 #define PROBLEMS                                                                                   \
-    "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{" FAULT_PROPERTIES         \
+    "{\"type\":\"array\",\"items\":{\"type\":\"object\"," FAULT_REQUIRED                           \
+    ",\"severity\"],\"properties\":{" FAULT_PROPERTIES                                             \
     ",\"severity\":{\"enum\":[\"error\",\"warning\"]}}}}"
 #define WORKFLOW_PROPERTIES                                                                        \
     "\"name\":" TEXT_SCHEMA ",\"description\":" TEXT_SCHEMA ",\"when_to_use\":" TEXT_SCHEMA        \
     ",\"phases\":{\"type\":"                                                                       \
-    "\"array\",\"items\":{\"type\":\"object\"}},\"args\":{},\"file\":" TEXT_SCHEMA                 \
-    ",\"place\":" TEXT_SCHEMA                                                                      \
+    "\"array\",\"items\":{\"type\":\"object\",\"required\":[\"title\"],\"properties\":{"           \
+    "\"title\":" TEXT_SCHEMA ",\"detail\":" TEXT_SCHEMA ",\"model\":" TEXT_SCHEMA                  \
+    "}}},\"args\":{},\"file\":" TEXT_SCHEMA ",\"place\":" TEXT_SCHEMA                              \
     ",\"origin\":{\"enum\":[\"project\",\"home\",\"built-in\"]},\"form\":{\"enum\":[\"body\","     \
     "\"main\",null]},\"shadowed\":{\"type\":\"boolean\"},\"checked\":{\"type\":\"boolean\"},"      \
     "\"shadowed_by\":" TEXT_SCHEMA ",\"error\":{"                                                  \
-    "\"type\":\"object\",\"properties\":{" FAULT_PROPERTIES "}}"
+    "\"type\":\"object\"," FAULT_REQUIRED "],\"properties\":{" FAULT_PROPERTIES "}}"
 #define WORKFLOW_REQUIRED                                                                          \
     "\"required\":[\"name\",\"description\",\"phases\",\"file\",\"place\",\"origin\",\"form\","    \
     "\"shadowed\",\"checked\"]"

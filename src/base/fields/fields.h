@@ -76,7 +76,8 @@ enum field_fit {
 /* Widths of columns. FIELD_REST: the rest of the line; such a column is the last one. */
 enum { FIELD_REST = 1000, FIELD_ID_WIDTH = 30, FIELD_TIME_WIDTH = 11 };
 
-/* How an empty value is shown: 0, false, "", no bytes. */
+/* How an empty value is shown: 0, false, "", no bytes. The description of an answer requires what
+ * is not left out. */
 enum field_empty { FIELD_EMPTY_SHOWN, FIELD_EMPTY_NULL, FIELD_EMPTY_LEFT_OUT };
 
 /* Value of a field that is computed from the row. */

@@ -110,26 +110,45 @@ static void properties_add(const struct field_set *set, const struct field_shape
     }
 }
 
+/* Must be given, or is never left out of an answer. */
+static bool field_is_required(const struct field *field, const struct field_shape *shape) {
+    if (shape_is_body(shape)) {
+        return field->required && shape->use != FIELD_CHANGED;
+    }
+    return field->required ||
+           (field->empty != FIELD_EMPTY_LEFT_OUT && field->kind != FIELD_MEMBERS);
+}
+
+/* Adds the names of a table's required fields. */
+static void required_add(const struct field_set *set, const struct field_shape *shape, bool *io_any,
+                         struct text *text) {
+    for (size_t i = 0; i < set->count; i++) {
+        const struct field *field = &set->rows[i];
+        const bool said = shape_is_body(shape) || !shape->loose;
+        if (said && field_is_required(field, shape) && field_has(set, field, shape->use)) {
+            text_addf(text, "%s\"%s\"", *io_any ? "," : ",\"required\":[", field->name);
+            *io_any = true;
+        }
+    }
+}
+
 static void object_add(const struct field_set *set, const struct field_shape *shape,
                        struct text *text) {
-    const char *comma = "";
+    const struct field_set *more = set == shape->fields ? shape->more : NULL;
+    bool any = false;
     text_add_str(text, "{\"type\":\"object\"");
     if (shape_is_body(shape)) {
         text_add_str(text, ",\"additionalProperties\":false");
     }
-    for (size_t i = 0; i < set->count; i++) {
-        const struct field *field = &set->rows[i];
-        bool said = shape_is_body(shape) ? shape->use != FIELD_CHANGED : !shape->loose;
-        if (field->required && said && field_has(set, field, shape->use)) {
-            text_addf(text, "%s\"%s\"", comma[0] == '\0' ? ",\"required\":[" : comma, field->name);
-            comma = ",";
-        }
+    required_add(set, shape, &any, text);
+    if (more != NULL) {
+        required_add(more, shape, &any, text);
     }
-    text_addf(text, "%s%s,\"properties\":{", comma[0] == '\0' ? "" : "]",
+    text_addf(text, "%s%s,\"properties\":{", any ? "]" : "",
               set->schema == NULL ? "" : set->schema);
     properties_add(set, shape, text);
-    if (set == shape->fields && shape->more != NULL) {
-        properties_add(shape->more, shape, text);
+    if (more != NULL) {
+        properties_add(more, shape, text);
     }
     text_add_str(text, "}}");
 }

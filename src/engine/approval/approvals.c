@@ -229,7 +229,6 @@ struct err tx_approval_each(struct tx *tx, const struct approval_page *page,
 
 #define TEXT(field_name, member) .name = field_name, .kind = FIELD_TEXT, AT(member)
 #define AT(member) .at = offsetof(struct approval_row, member)
-#define ANY_JSON .schema = "{}"
 
 /* The step of a turn is the tool that it calls. */
 static struct field_value tool_value(const void *row) {
@@ -282,8 +281,19 @@ static const struct field rows_shown[] = {
      .names = approval_state_names},
     {.name = "asked_ms", .kind = FIELD_INT, AT(asked_ms)},
     {.name = "answered_ms", .kind = FIELD_TIME, AT(answered_ms)},
-    {.name = "arguments", .kind = FIELD_STORED, AT(arguments), ANY_JSON},
-    {.name = "about", .kind = FIELD_STORED, AT(about), ANY_JSON},
+    {.name = "arguments",
+     .kind = FIELD_STORED,
+     AT(arguments),
+     .schema = "{\"type\":[\"object\",\"null\"],\"properties\":{\"question\":{\"type\":\"string\"},"
+               "\"options\":{\"type\":\"array\"},\"schema\":{},\"multi\":{\"type\":\"boolean\"}}}"},
+    {.name = "about",
+     .kind = FIELD_STORED,
+     AT(about),
+     .schema = "{\"type\":[\"object\",\"null\"],\"properties\":{\"subjects\":{\"type\":\"array\","
+               "\"items\":"
+               "{\"type\":\"string\"}},\"exact\":{\"type\":\"boolean\"},\"old_rule\":{\"type\":"
+               "\"string\"},\"diff\":{\"type\":\"string\"},\"diff_cut\":{\"type\":\"boolean\"},"
+               "\"review\":{\"type\":\"string\"},\"text\":{\"type\":\"string\"}}}"},
     {TEXT("answer", answer)},
 };
 const struct field_set approval_fields = {FIELD_ROWS(rows_shown), .use = FIELD_SHOWN};

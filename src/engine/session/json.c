@@ -14,7 +14,8 @@ static const struct field hit_rows[] = {
     {FIELD("text", FIELD_TEXT, HIT(text))},
 };
 static const struct field_set hit_fields = {FIELD_ROWS(hit_rows), .use = FIELD_LISTED};
-static const struct field found_rows[] = {{FIELD("match", FIELD_OBJECT, 0), .fields = &hit_fields}};
+static const struct field found_rows[] = {
+    {FIELD("match", FIELD_OBJECT, 0), .fields = &hit_fields, .empty = FIELD_EMPTY_LEFT_OUT}};
 const struct field_set session_found_fields = {FIELD_ROWS(found_rows), .use = FIELD_LISTED};
 
 void session_write_found(const struct session_row *row, const struct session_hit *hit,

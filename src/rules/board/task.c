@@ -98,7 +98,9 @@ static const struct field rows[] = {
      .schema = "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}", .head = "AFTER"},
     {FIELD("must_haves", FIELD_JSON, AT(must_haves_given)), .use = TAKEN,
      .schema = "{\"type\":\"array\",\"maxItems\":50}"},
-    {ROW_EACH("must_haves", FIELD_STORED, AT(must_haves)), .schema = "{\"type\":\"array\"}",
+    {ROW_EACH("must_haves", FIELD_STORED, AT(must_haves)),
+     .schema = "{\"type\":\"array\",\"items\":{\"type\":[\"string\",\"object\"],"
+               "\"additionalProperties\":{\"type\":\"string\"}}}",
      .head = "MUST"},
     {FIELD("links", FIELD_JSON, AT(links_given)), .use = TAKEN,
      .schema = "{\"type\":\"array\",\"maxItems\":100}"},

@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { get, remove, type Problem } from "../api/api.ts";
+import type { Agent, AgentStart, Connection, Page } from "../api/types.ts";
 import { Bounded } from "../parts/bounded.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { Section } from "../parts/section.tsx";
@@ -17,9 +18,8 @@ import { Hint } from "../shell/kbd.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { now } from "../state/clock.ts";
 import { may } from "../state/me.ts";
-import type { Page } from "../state/types.ts";
 import { AgentForm, type Wish } from "./form.tsx";
-import { nowOf, quoted, type Agent, type Definition, type Start } from "./rules.ts";
+import { nowOf, quoted, type Definition } from "./rules.ts";
 import { words } from "./words.ts";
 
 /** Slots, cool-downs and connections are read again. */
@@ -40,11 +40,11 @@ function Found({ agent }: { agent: Agent }) {
 }
 
 function StartLine({ agent }: { agent: Agent }) {
-  const [start, startSet] = useState<Start | null>(null);
+  const [start, startSet] = useState<AgentStart | null>(null);
   const [problem, problemSet] = useState<Problem | null>(null);
   useEffect(() => {
     let here = true;
-    void get<Start>(`/agents/${encodeURIComponent(agent.name)}/start`).then((answer) => {
+    void get<AgentStart>(`/agents/${encodeURIComponent(agent.name)}/start`).then((answer) => {
       if (!here) return;
       if (answer.ok) startSet(answer.value);
       else problemSet(answer.problem);
@@ -134,11 +134,6 @@ function Row({ agent, selected, open }: { agent: Agent; selected: boolean; open(
       </span>
     </div>
   );
-}
-
-interface Connection {
-  name: string; kind: string; max_concurrent: number | null; cause: string | null;
-  detail: string | null; resume_at_ms: number | null;
 }
 
 /** What agents of models wait for: a provider that has refused is asked again later. */

@@ -1,21 +1,12 @@
 /** Definitions of agents: what a form says as a body of the API, and the field that a fault is
  *  about; and what an agent has to do now. Pure. */
 import type { Problem } from "../api/api.ts";
+import type { Agent } from "../api/types.ts";
 import { timeTo } from "../parts/text.ts";
 import { words } from "./words.ts";
 
-export interface Agent {
-  name: string; kind: "cli" | "native"; found: boolean; version: string | null; state: string;
-  program: string | null; command: string | null; model: string | null;
-  description: string | null; isolation: string | null; from: string; may: string;
-  why: string | null;
-  /** Now: processes of a program, or steps of workflows; and what waits for one. */
-  running: number; waiting: number; at_once: number | null;
-  cooling_until_ms: number | null; cooling_cause: string | null;
-}
 /** As it is stored; only for those who may change it. */
 export type Definition = Record<string, unknown>;
-export interface Start { argv: string[]; env: string[]; input: string | null }
 
 export const PROGRAMS = ["claude", "codex", "opencode", "kilo", "pi", "json_lines", "plain"];
 /** Fields of the form; the others stand in its JSON. */

@@ -1,10 +1,11 @@
 /** A question, wherever it is shown: a row with its buttons (`compact`), or all of it. */
+import type { Ask } from "../api/types.ts";
 import { Brand } from "../parts/brand.tsx";
 import { Reading } from "../parts/reading.tsx";
 import { visible } from "../parts/visible.ts";
 import { Hint } from "../shell/kbd.tsx";
 import type { Name } from "../shell/shortcuts.ts";
-import { isOpen, type Ask } from "../state/asks.ts";
+import { isOpen } from "../state/asks.ts";
 import { may } from "../state/me.ts";
 import { Headline, Origin } from "./head.tsx";
 import { Outcome } from "./outcome.tsx";

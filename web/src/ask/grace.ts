@@ -2,8 +2,8 @@
  *  when it has stood there with these words for 400 ms. */
 import { useLayoutEffect, useRef } from "preact/hooks";
 
+import type { Ask } from "../api/types.ts";
 import { GRACE_MS } from "../parts/grace.ts";
-import type { Ask } from "../state/asks.ts";
 
 export { GRACE_MS } from "../parts/grace.ts";
 

@@ -1,8 +1,9 @@
 /** The two lines that begin a question: what is asked, and where it comes from. */
+import type { Ask } from "../api/types.ts";
 import { ago } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
 import { now } from "../state/clock.ts";
-import { isOpen, type Ask } from "../state/asks.ts";
+import { isOpen } from "../state/asks.ts";
 import { bodyOf, headline, origin } from "./text.ts";
 import { words } from "./words.ts";
 

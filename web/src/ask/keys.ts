@@ -1,7 +1,8 @@
 /** a and d answer the question that is selected; 1 to 9 choose. */
+import type { Ask } from "../api/types.ts";
 import { useSeat } from "../router/router.ts";
 import { useKeys } from "../shell/keys.ts";
-import { isOpen, type Ask, type Reply } from "../state/asks.ts";
+import { isOpen, type Reply } from "../state/asks.ts";
 import { may } from "../state/me.ts";
 import { useReply } from "./reply.ts";
 import { choicesOf, isYesNo } from "./text.ts";

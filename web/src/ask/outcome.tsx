@@ -1,9 +1,10 @@
 /** How a question stands, beside its buttons: answered, by whom; or why an answer did not count. */
 import { useComputed } from "@preact/signals";
 
+import type { Ask } from "../api/types.ts";
 import { clockTime } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
-import { asks, isOpen, type Ask } from "../state/asks.ts";
+import { asks, isOpen } from "../state/asks.ts";
 import { words as all } from "../words.ts";
 import { tooSoon } from "./reply.ts";
 import { replyOf } from "./text.ts";

@@ -2,9 +2,10 @@
  *  its text was not in view yet (`parts/reading.ts`). */
 import { signal, useComputed } from "@preact/signals";
 
+import type { Ask } from "../api/types.ts";
 import { isShown } from "../parts/reading.tsx";
 import { yesTo } from "../parts/reading.ts";
-import { answerAsk, asks, connected, isOpen, type Ask, type Reply } from "../state/asks.ts";
+import { answerAsk, asks, connected, isOpen, type Reply } from "../state/asks.ts";
 import { useGrace } from "./grace.ts";
 import { textOf } from "./text.ts";
 

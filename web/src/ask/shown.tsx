@@ -1,7 +1,7 @@
 /** All of a question's text, as it is read before a yes: the change of a file as a diff. */
+import type { Ask } from "../api/types.ts";
 import { Diff } from "../diff/index.ts";
 import { Reading, Unread } from "../parts/reading.tsx";
-import type { Ask } from "../state/asks.ts";
 import { bodyOf, diffOf, headline, isCut, textOf } from "./text.ts";
 
 export function Shown({ ask, head = true }: { ask: Ask; head?: boolean }) {

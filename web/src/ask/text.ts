@@ -1,6 +1,7 @@
 /** What a question says, as text. Pure. */
+import type { Ask } from "../api/types.ts";
 import { visible } from "../parts/visible.ts";
-import type { Ask, Reply } from "../state/asks.ts";
+import type { Reply } from "../state/asks.ts";
 import { words } from "./words.ts";
 
 /** All of the text: of a call as the daemon shows it, with what is invisible written out; of a

@@ -1,9 +1,10 @@
 /** All of a question: its whole text, where it comes from, and every way to answer it. */
 import { useEffect, useId, useState } from "preact/hooks";
 
+import type { Ask } from "../api/types.ts";
 import { Brand } from "../parts/brand.tsx";
 import { visible } from "../parts/visible.ts";
-import { askRead, isOpen, type Ask, type Reply } from "../state/asks.ts";
+import { askRead, isOpen, type Reply } from "../state/asks.ts";
 import { may } from "../state/me.ts";
 import type { Form } from "./form.tsx";
 import { Origin, Subject } from "./head.tsx";

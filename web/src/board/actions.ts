@@ -1,10 +1,9 @@
 /** What is done with tasks: each is moved by a request of its own, and the daemon decides. */
 import { get, post, type Answer, type Problem } from "../api/api.ts";
+import type { Task } from "../api/types.ts";
 import { yesTo } from "../parts/reading.ts";
 import { me } from "../state/me.ts";
-import {
-  isJudged, judgedText, moveOf, pathOf, type Status, type Task, type WholeTask,
-} from "./rules.ts";
+import { isJudged, judgedText, moveOf, pathOf, type Status, type WholeTask } from "./rules.ts";
 import { words } from "./words.ts";
 
 export const ownerName = (): string => me.value?.owner ?? "";

@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import type { Problem } from "../api/api.ts";
+import type { Task } from "../api/types.ts";
 import { Loading } from "../parts/loading.tsx";
 import type { RowsHandle } from "../parts/rows.tsx";
 import { Search } from "../parts/search.tsx";
@@ -21,7 +22,7 @@ import { TaskForm } from "./form.tsx";
 import { MoveForm } from "./move.tsx";
 import {
   asksFirst, columnOf, COLUMNS, columnsOf, filterOf, FOLDED, isColumn, isHeld, mayDrop, neighbour,
-  statusIn, type BoardFilter, type Column, type Task,
+  statusIn, type BoardFilter, type Column,
 } from "./rules.ts";
 import { TaskAside } from "./task.tsx";
 import { words } from "./words.ts";

@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
+import type { Page } from "../api/types.ts";
 import { Loading } from "../parts/loading.tsx";
 import { useSelection } from "../parts/select.ts";
 import { ago } from "../parts/text.ts";
@@ -11,7 +12,6 @@ import { useSeat } from "../router/router.ts";
 import { useKeys } from "../shell/keys.ts";
 import { now } from "../state/clock.ts";
 import { followOwner } from "../state/owner.ts";
-import type { Page } from "../state/types.ts";
 import type { Project } from "./follow.ts";
 import { words } from "./words.ts";
 

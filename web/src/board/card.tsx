@@ -2,7 +2,8 @@
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 
-import { ageText, barsOf, sentenceOf, unmetOf, type Task } from "./rules.ts";
+import type { Task } from "../api/types.ts";
+import { ageText, barsOf, sentenceOf, unmetOf } from "./rules.ts";
 import { clockTime, elapsed, timeTo } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
 import { now } from "../state/clock.ts";

@@ -3,12 +3,13 @@
 import type { RefObject } from "preact";
 import { useId, useRef, useState } from "preact/hooks";
 
+import type { Task } from "../api/types.ts";
 import { Rows, type RowsHandle } from "../parts/rows.tsx";
 import { useStill } from "../parts/still.ts";
 import { useNamed } from "../router/router.ts";
 import { Card, CARD_LOW_PX, CARD_PX } from "./card.tsx";
 import type { BoardFollow } from "./follow.ts";
-import type { Column, Task } from "./rules.ts";
+import type { Column } from "./rules.ts";
 import { words } from "./words.ts";
 
 export interface ColumnProps {

@@ -4,9 +4,9 @@ import { signal, type ReadonlySignal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { get, patch, type Answer, type Problem } from "../api/api.ts";
+import type { Page, Project as Row, Task } from "../api/types.ts";
 import { followOwner } from "../state/owner.ts";
-import type { Page } from "../state/types.ts";
-import { pathOf, type Task, type WholeTask } from "./rules.ts";
+import { pathOf, type WholeTask } from "./rules.ts";
 
 /** Most tasks that a board reads, the newest ones, and how many at once. */
 export const TASKS_MAX = 10_000;
@@ -155,10 +155,8 @@ export function useBoard(project: string, archived: boolean): BoardFollow {
 
 /** --- Settings of a board --- */
 
-export interface BoardSettings { hold?: boolean; agents?: { name: string }[] }
-export interface Project {
-  name: string; root: string | null; board: BoardSettings | null; changed_ms: number;
-}
+export type BoardSettings = { hold?: boolean; agents?: { name: string }[] };
+export interface Project extends Row { board: BoardSettings | null }
 
 /** null: not read yet, or there is none. */
 export function useProject(name: string) {

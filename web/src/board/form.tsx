@@ -2,10 +2,11 @@
 import { useState } from "preact/hooks";
 
 import { patch, post, type Problem } from "../api/api.ts";
+import type { Task } from "../api/types.ts";
 import { Field, Form } from "../parts/form.tsx";
 import { visible } from "../parts/visible.ts";
 import {
-  bodyOf, changeOf, fieldOf, localTime, mustHaveText, pathOf, type Task, type WholeTask,
+  bodyOf, changeOf, fieldOf, localTime, mustHaveText, pathOf, type WholeTask,
 } from "./rules.ts";
 import { words } from "./words.ts";
 

@@ -2,9 +2,10 @@
 import { useState } from "preact/hooks";
 
 import { post } from "../api/api.ts";
+import type { Task } from "../api/types.ts";
 import { Field, Form } from "../parts/form.tsx";
 import { moveAll, ownerName, type Outcome } from "./actions.ts";
-import { choicesOf, edgeOf, isHeld, pathOf, type Status, type Task } from "./rules.ts";
+import { choicesOf, edgeOf, isHeld, pathOf, type Status } from "./rules.ts";
 import { words } from "./words.ts";
 
 const LINES = 4;

@@ -1,23 +1,14 @@
 /** Tasks and their board: columns and their order, the moves of a person, texts of forms. Pure. */
+import type {
+  Comment as CommentRow, Output as OutputRow, Task, TaskAlone,
+} from "../api/types.ts";
 
-export type Status = "pending" | "claimed" | "working" | "review" | "done" | "failed" | "blocked"
-  | "cancelled";
-export type MustHave = string | Record<string, string>;
+export type Status = Task["status"];
+export type MustHave = Task["must_haves"][number];
 
-export interface Task {
-  id: string; project: string; name: string; title: string; type: string; priority: number;
-  status: Status; reason: string | null; detail: string | null; question: string | null;
-  answer: string | null; agent: string | null; assignee: string | null; capability: string | null;
-  lane: string | null; epic: string | null; depends_on: string[]; must_haves: MustHave[];
-  retry_count: number; attempt_count: number; max_attempts: number; attempt: string | null;
-  rejections: number; session: string | null; run: string | null; not_before_ms: number;
-  archived?: boolean; made_ms: number; changed_ms: number; completed_ms: number | null;
-}
-export interface Output {
-  id: string; attempt: string | null; agent: string; type: string; title: string; summary: string;
-  bytes: number; made_ms: number; content?: string; cut?: true;
-}
-export interface Comment { id: string; author: string; body: string; made_ms: number; cut?: true }
+/** Where a task is shown with all, texts are cut. */
+export interface Output extends OutputRow { content?: string; cut?: true }
+export interface Comment extends CommentRow { cut?: true }
 export interface Attempt {
   id: string; attempt_number: number; agent: string; session: string | null; run: string | null;
   outcome: string | null; exit_code: number | null; note: string | null; made_ms: number;
@@ -30,8 +21,8 @@ export interface Happened {
   agent: string | null; type: string; made_ms: number; detail: Record<string, unknown>;
 }
 /** As `?expand=all` has it: the newest of each, newest first. */
-export interface WholeTask extends Task {
-  description: string; waits: string | null; outputs: Output[]; comments: Comment[];
+export interface WholeTask extends TaskAlone {
+  waits: string | null; outputs: Output[]; comments: Comment[];
   attempts: Attempt[]; reviews: Review[]; events: Happened[];
 }
 

@@ -2,13 +2,13 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
+import type { Page, Run } from "../api/types.ts";
 import { Loading } from "../parts/loading.tsx";
 import { when } from "../parts/text.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { useSeat } from "../router/router.ts";
 import { now } from "../state/clock.ts";
-import type { Page, Run } from "../state/types.ts";
 import { words as all } from "../words.ts";
 import { words } from "./words.ts";
 

@@ -29,7 +29,7 @@ function useWhole({ a, b }: Pair): { whole: [Whole, Whole] | null; problem: Prob
         `/runs/${agent.id}`);
       if (!answer.ok) throw answer.problem;
       const { spec, result } = answer.value;
-      return { prompt: spec.prompt ?? agent.prompt, result: textOf(result) };
+      return { prompt: spec.prompt ?? agent.prompt ?? "", result: textOf(result) };
     };
     Promise.all([read(a), read(b)]).then(
       (found) => here && wholeSet(found), (reason: Problem) => here && problemSet(reason));

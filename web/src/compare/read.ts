@@ -2,25 +2,23 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
+import type { Page, Run, RunAgent } from "../api/types.ts";
 import { followOwner } from "../state/owner.ts";
-import type { Page, Run } from "../state/types.ts";
 import { printOf, type AgentRow } from "./rules.ts";
 
 export interface RunRow extends Run {
-  cause: string | null;
   spec: { name?: string; script?: string; args?: unknown; model?: string };
   result?: { result?: unknown } | null;
 }
 export interface Side { run: RunRow; agents: AgentRow[]; print: string | null }
 
 const PAGE = 200, AGAIN_MS = 3_000;
-type Given = AgentRow & { result?: unknown };
 
 async function agentsOf(id: string): Promise<AgentRow[] | Problem> {
   const rows: AgentRow[] = [];
   for (let after: string | null = ""; after !== null;) {
     const from: string = after === "" ? "" : `&after=${encodeURIComponent(after)}`;
-    const page = await get<Page<Given>>(`/runs/${id}/agents?whole=1&limit=${PAGE}${from}`);
+    const page = await get<Page<RunAgent>>(`/runs/${id}/agents?whole=1&limit=${PAGE}${from}`);
     if (!page.ok) return page.problem;
     for (const { result, ...row } of page.value.items) {
       rows.push({ ...row, print: printOf(result) });

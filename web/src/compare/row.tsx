@@ -6,7 +6,7 @@ import { words } from "./words.ts";
 
 const NAME_MAX = 80;
 export function nameOf({ label, prompt }: AgentRow): string {
-  const name = label ?? prompt.trim().split("\n", 1)[0] ?? "";
+  const name = label ?? prompt?.trim().split("\n", 1)[0] ?? "";
   return visible(beginning(name === "" ? words.noLabel : name, NAME_MAX));
 }
 
@@ -23,7 +23,7 @@ export function differences({ pair: { a, b } }: Row): [time: string, tokens: str
   return [
     before === null || after === null ? "" : words.signedTime(after - before),
     words.signedCount(b.tokens - a.tokens),
-    `${words.signedMoney(b.cost_micros - a.cost_micros)}${unknown ? " + ?" : ""}`,
+    `${words.signedMoney((b.cost_micros ?? 0) - (a.cost_micros ?? 0))}${unknown ? " + ?" : ""}`,
   ];
 }
 

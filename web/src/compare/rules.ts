@@ -1,14 +1,9 @@
 /** Two runs of a script, side by side: which agents belong together, and what changed from the
  *  first to the second. Pure. */
+import type { RunAgent } from "../api/types.ts";
 
-export interface AgentRow {
-  id: string; key: string | null; label: string | null; phase: string | null; prompt: string;
-  model: string | null; state: string; cause: string | null; cached: boolean;
-  tokens: number; cost_micros: number; cost_unknown: number;
-  started_ms: number | null; ended_ms: number | null;
-  /** Stands for its result (`printOf`); null: it has none. */
-  print: string | null;
-}
+/** `print` stands for its result (`printOf`); null: it has none. */
+export type AgentRow = Omit<RunAgent, "result"> & { print: string | null };
 
 /** `label`: the prompts differ, but phase and label are the same. null: one side alone. */
 export type Match = "key" | "label" | null;
@@ -134,7 +129,7 @@ export function sumsOf(rows: readonly AgentRow[]): Sums {
     if (BAD.includes(row.state)) sums.failed++;
     if (row.cached) sums.cached++;
     sums.tokens += row.tokens;
-    sums.cost_micros += row.cost_micros;
+    sums.cost_micros += row.cost_micros ?? 0;
     sums.cost_unknown += row.cost_unknown;
   }
   return sums;

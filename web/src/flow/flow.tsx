@@ -3,6 +3,7 @@
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 
 import { post, type Problem } from "../api/api.ts";
+import type { FlowVerdict } from "../api/types.ts";
 import { Bounded } from "../parts/bounded.tsx";
 import { Field } from "../parts/form.tsx";
 import { Loading } from "../parts/loading.tsx";
@@ -19,14 +20,13 @@ import { Folder } from "../workflows/folder.tsx";
 import { queryOf, useRead } from "../workflows/open.ts";
 import type { Workflow } from "../workflows/rules.ts";
 import { Graph } from "./graph.tsx";
-import { inputOf, isOut, layersOf, sourcesOf, type Step } from "./rules.ts";
+import { inputOf, isOut, layersOf, sourcesOf } from "./rules.ts";
 import { useStart } from "./start.ts";
 import { words } from "./words.ts";
 
 const TEXT_MAX = 500, TYPED_MS = 300;
 const short = (text: unknown): string => visible(beginning(String(text ?? ""), TEXT_MAX));
 
-interface Verdict { valid: boolean; error: string | null; steps: Step[] }
 type Texts = Record<"question" | "input" | "model", string>;
 const NONE: Texts = { question: "", input: "", model: "" };
 
@@ -61,14 +61,14 @@ function bodyOf(name: string, root: string, { question, input, model }: Texts): 
 
 /** What the daemon says of that request, once nobody has typed for a moment. */
 function useVerdict(body: string | null) {
-  const [said, saidSet] = useState<{ of: string; verdict: Verdict } | null>(null);
+  const [said, saidSet] = useState<{ of: string; verdict: FlowVerdict } | null>(null);
   const [problem, problemSet] = useState<Problem | null>(null);
   const first = useRef(true), mine = may("run"); // Known only once the daemon has said it.
   useEffect(() => {
     if (body === null || !mine) return undefined;
     let here = true;
     const timer = setTimeout(() => {
-      void post<Verdict>("/flows/check", JSON.parse(body) as object).then((answer) => {
+      void post<FlowVerdict>("/flows/check", JSON.parse(body) as object).then((answer) => {
         if (!here) return;
         problemSet(answer.ok ? null : answer.problem);
         if (answer.ok) saidSet({ of: body, verdict: answer.value });
@@ -83,7 +83,7 @@ function useVerdict(body: string | null) {
   return { verdict: said?.verdict ?? null, problem, isNow: said !== null && said.of === body };
 }
 
-function Plan({ verdict }: { verdict: Verdict }) {
+function Plan({ verdict }: { verdict: FlowVerdict }) {
   const [chosen, chosenSet] = useState<string | null>(null);
   if (!verdict.valid) {
     return <p class="tone-fail" role="alert">{words.invalid} <bdi>{short(verdict.error)}</bdi></p>;

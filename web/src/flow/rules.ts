@@ -4,28 +4,11 @@
  *  it waits for. An edge over several layers runs through each of them in a lane of its own, which
  *  all edges of one step share, so no line passes behind a step that it does not belong to. The
  *  same steps give the same picture. */
+import type { FlowRun, FlowStep, FlowVerdict } from "../api/types.ts";
 import { stateMark, type StateMark } from "../parts/mark.ts";
 
-export interface Step {
-  step_id: string; kind: string; deps: string[]; trigger_rule: string; batch: string | null;
-  /** The switch in whose branch it is; `label` null: the branch for no case. */
-  branch: { switch: string; label: string | null } | null;
-  status: string;
-  /** Of a run; a flow that only was checked has none of these. */
-  phase?: string; cause?: string | null; note?: string | null; tries?: number; rounds?: number;
-  began_ms?: number | null; changed_ms?: number; run?: string | null; session?: string | null;
-  approval?: string | null; prompt?: string; result?: string;
-  /** Its result was taken over from this run. */
-  cached?: string | null;
-}
-/** Answer of `GET /runs/{id}/flow`. */
-export interface FlowRun {
-  id: string; state: string; flow: string; file: string; input: unknown; stage: string;
-  failed_step: string | null; rewinds: number; report: string; steps: Step[];
-  resumed_from: string | null;
-  /** The file of its report; with `error`: that was not written. */
-  artifact: { path: string; error: string | null } | null;
-}
+/** Of a flow that only was checked, or of a run. */
+export type Step = Omit<FlowVerdict["steps"][number], "wave"> & Partial<FlowStep>;
 
 const BATCH = "batch:";
 const SETTLED = ["completed", "failed", "skipped", "cancelled", "timed_out", "excluded"];

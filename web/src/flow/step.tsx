@@ -1,4 +1,5 @@
 /** One step of a run: its question, why it stands as it does, what it got and what it gave. */
+import type { Ask } from "../api/types.ts";
 import { AskCard } from "../ask/ask.tsx";
 import { useAskKeys } from "../ask/keys.ts";
 import { isYesNo } from "../ask/text.ts";
@@ -11,7 +12,7 @@ import { visible } from "../parts/visible.ts";
 import { useNamed, useSeat } from "../router/router.ts";
 import { Facts, type Fact } from "../run/facts.tsx";
 import { useKeys } from "../shell/keys.ts";
-import { isOpen, type Ask } from "../state/asks.ts";
+import { isOpen } from "../state/asks.ts";
 import { causeText, nameOf, stateText } from "./graph.tsx";
 import {
   byIdOf, chosenOf, isChosen, markOf, rerunsOf, sourcesOf, tookOf, type Step,

@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 import { useEffect, useMemo, useState } from "preact/hooks";
 
 import { get, passes, post, type Problem } from "../api/api.ts";
+import type { Ask, FlowRun, Run } from "../api/types.ts";
 import { Markdown } from "../markdown/index.ts";
 import { Boundary } from "../parts/boundary.tsx";
 import { Bounded } from "../parts/bounded.tsx";
@@ -17,13 +18,10 @@ import { useSeat } from "../router/router.ts";
 import { daemonNow, type Opened } from "../run/open.ts";
 import { Hint } from "../shell/kbd.tsx";
 import { useKeys } from "../shell/keys.ts";
-import { isOpen, useAsks, type Ask } from "../state/asks.ts";
+import { isOpen, useAsks } from "../state/asks.ts";
 import { may } from "../state/me.ts";
-import type { Run } from "../state/types.ts";
 import { Graph, nameOf } from "./graph.tsx";
-import {
-  byIdOf, isBelow, isFailed, isWaiting, resumeOf, sumsOf, type FlowRun, type Step,
-} from "./rules.ts";
+import { byIdOf, isBelow, isFailed, isWaiting, resumeOf, sumsOf, type Step } from "./rules.ts";
 import { useStart } from "./start.ts";
 import { StepDetails } from "./step.tsx";
 import { words } from "./words.ts";

@@ -1,4 +1,5 @@
 /** Home: what waits for a person, what failed, what finished and was not seen, and what runs. */
+import type { Ask, Overview, Run } from "../api/types.ts";
 import { AskCard } from "../ask/ask.tsx";
 import { useAskKeys } from "../ask/keys.ts";
 import { HeldRow } from "../parts/held.tsx";
@@ -11,13 +12,12 @@ import { useSeat } from "../router/router.ts";
 import { Hint } from "../shell/kbd.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { firstOf } from "../state/arrays.ts";
-import { asksRead, isOpen, useAsks, type Ask } from "../state/asks.ts";
+import { asksRead, isOpen, useAsks } from "../state/asks.ts";
 import {
   asksDue, due, home, homeRead, markSeen, running, runningMore, runningProblem,
 } from "../state/home.ts";
 import { mailDue } from "../state/mail.ts";
 import { may } from "../state/me.ts";
-import type { Overview, Run } from "../state/types.ts";
 import { Offer } from "../welcome/offer.tsx";
 import { words as all } from "../words.ts";
 import { BlockedRow, EndedRow, placeOf, RunningRow, SessionRow } from "./rows.tsx";

@@ -1,4 +1,5 @@
 /** The rows of Home. Those that have a place of their own link to it. */
+import type { Blocked, Ended, Run, UnseenSession } from "../api/types.ts";
 import { Brand } from "../parts/brand.tsx";
 import { State } from "../parts/state.tsx";
 import { ago, elapsed, money, when } from "../parts/text.ts";
@@ -6,7 +7,6 @@ import { visible } from "../parts/visible.ts";
 import { now } from "../state/clock.ts";
 import { markSeen, order, progress as told, type SeenRow } from "../state/home.ts";
 import { may } from "../state/me.ts";
-import type { Blocked, Ended, Run, UnseenSession } from "../state/types.ts";
 import { words as all } from "../words.ts";
 import { words } from "./words.ts";
 

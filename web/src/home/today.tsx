@@ -2,12 +2,12 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { get } from "../api/api.ts";
+import type { Today as Spent } from "../api/types.ts";
 import { count, money } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
 import { useNamed } from "../router/router.ts";
 import { useBudgets } from "../state/budgets.ts";
 import { now } from "../state/clock.ts";
-import type { Today as Spent } from "../state/types.ts";
 import { LimitBar } from "../usage/limit.tsx";
 import { fillsOf, outlookOf, sentenceOf } from "../usage/limits.ts";
 import { words as all } from "../words.ts";

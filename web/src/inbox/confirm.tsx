@@ -2,12 +2,13 @@
  *  among them. */
 import { useEffect, useId, useRef } from "preact/hooks";
 
+import type { Ask } from "../api/types.ts";
 import { GRACE_MS } from "../ask/grace.ts";
 import { bodyOf, origin, textOf } from "../ask/text.ts";
 import { Reading } from "../parts/reading.tsx";
 import { yesTo } from "../parts/reading.ts";
 import { visible } from "../parts/visible.ts";
-import { connected, type Ask } from "../state/asks.ts";
+import { connected } from "../state/asks.ts";
 import { words } from "./words.ts";
 
 export interface Confirming { decision: "allow" | "deny"; asks: Ask[] }

@@ -3,19 +3,19 @@ import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
+import type { Delivery, Page } from "../api/types.ts";
 import { HeldRow } from "../parts/held.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { home } from "../state/home.ts";
 import { latest } from "../state/latest.ts";
-import type { Held, Page } from "../state/types.ts";
 
-export const deliveries = signal<readonly Held[]>([]);
+export const deliveries = signal<readonly Delivery[]>([]);
 const problem = signal<Problem | null>(null);
 
 const begun = latest();
 
 async function read(): Promise<void> {
-  const counts = begun(), answer = await get<Page<Held>>("/inbox?state=held&limit=200");
+  const counts = begun(), answer = await get<Page<Delivery>>("/inbox?state=held&limit=200");
   if (!counts()) return;
   if (answer.ok) deliveries.value = answer.value.items.reverse();
   problem.value = answer.ok ? null : answer.problem;

@@ -2,11 +2,12 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
+import type { Ask } from "../api/types.ts";
 import { AskCard } from "../ask/ask.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { useSeat } from "../router/router.ts";
-import { asks, type Ask } from "../state/asks.ts";
+import { asks } from "../state/asks.ts";
 import { Result } from "./result.tsx";
 import { words } from "./words.ts";
 

@@ -1,4 +1,5 @@
 /** Questions of one shape as one row: how many, the first of them, and one answer for all. */
+import type { Ask } from "../api/types.ts";
 import { Outcome } from "../ask/outcome.tsx";
 import { Headline } from "../ask/head.tsx";
 import { headline, origin } from "../ask/text.ts";
@@ -6,7 +7,7 @@ import { Brand } from "../parts/brand.tsx";
 import { visible } from "../parts/visible.ts";
 import { Hint } from "../shell/kbd.tsx";
 import type { Name } from "../shell/shortcuts.ts";
-import { connected, isOpen, type Ask } from "../state/asks.ts";
+import { connected, isOpen } from "../state/asks.ts";
 import { may } from "../state/me.ts";
 import { words as askWords } from "../ask/words.ts";
 import { words } from "./words.ts";

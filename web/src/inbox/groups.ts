@@ -1,6 +1,7 @@
 /** Questions of one shape stand together, in the place of the first of them. Pure. */
+import type { Ask } from "../api/types.ts";
 import { isYesNo, shapeOf } from "../ask/text.ts";
-import { isOpen, type Ask } from "../state/asks.ts";
+import { isOpen } from "../state/asks.ts";
 
 /** Of one member it is a row of its own; of more, no single key answers it. */
 export interface Group { id: string; members: Ask[] }

@@ -2,6 +2,7 @@
  *  is open, and what is shown. */
 import { useEffect, useMemo, useState } from "preact/hooks";
 
+import type { Ask } from "../api/types.ts";
 import { AskCard } from "../ask/ask.tsx";
 import { useAskKeys } from "../ask/keys.ts";
 import { headline } from "../ask/text.ts";
@@ -14,7 +15,7 @@ import type { Params } from "../router/routes.ts";
 import { useSeat } from "../router/router.ts";
 import { useKeys } from "../shell/keys.ts";
 import { firstOf } from "../state/arrays.ts";
-import { answerAll, asksRead, isOpen, useAsks, type Ask } from "../state/asks.ts";
+import { answerAll, asksRead, isOpen, useAsks } from "../state/asks.ts";
 import { home } from "../state/home.ts";
 import { mailDue } from "../state/mail.ts";
 import { may } from "../state/me.ts";

@@ -2,9 +2,9 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { get } from "../api/api.ts";
+import type { Ask } from "../api/types.ts";
 import { State } from "../parts/state.tsx";
 import { beginning, visible } from "../parts/visible.ts";
-import type { Ask } from "../state/asks.ts";
 import { follow } from "../state/live.ts";
 import { words } from "./words.ts";
 

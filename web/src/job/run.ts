@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
-import type { JobRow } from "../jobs/rules.ts";
+import type { Run } from "../api/types.ts";
 import { followOwner } from "../state/owner.ts";
 
 export interface Spec {
@@ -10,12 +10,7 @@ export interface Spec {
   pty?: boolean | { rows: number; columns: number };
   notify?: { webhook?: string; session?: string }[];
 }
-export interface Job extends JobRow {
-  attempt: number;
-  attempts: number;
-  about: string | null;
-  note: string | null;
-  retry_of?: string | null;
+export interface Job extends Run {
   spec: Spec;
   result: { memory_kb?: number | null; duration_ms?: number | null } | null;
 }

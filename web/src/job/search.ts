@@ -2,9 +2,9 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
+import type { LogMatches } from "../api/types.ts";
 import type { Place } from "./reading.ts";
 
-interface Found { matches: { line: number }[]; total: number; truncated: boolean }
 export interface Hits {
   text: string;
   lines: number[];
@@ -46,7 +46,7 @@ export function useSearch({ run, attempt, stream }: Place, show: (line: number) 
       const words = new URLSearchParams({
         pattern: patternOf(text), limit: "500", attempt: String(attempt), stream,
       });
-      void get<Found>(`/jobs/${run}/logs/search?${words}`).then((answer) => {
+      void get<LogMatches>(`/jobs/${run}/logs/search?${words}`).then((answer) => {
         if (mine !== asked.current) return;
         if (!answer.ok) return problemSet(answer.problem);
         const { matches, total } = answer.value;

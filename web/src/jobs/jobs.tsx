@@ -2,6 +2,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import type { Problem as Given } from "../api/api.ts";
+import type { Run } from "../api/types.ts";
 import { Loading } from "../parts/loading.tsx";
 import { Search } from "../parts/search.tsx";
 import { useSelection } from "../parts/select.ts";
@@ -12,12 +13,12 @@ import { may } from "../state/me.ts";
 import { followRows, type RowsFollow } from "../state/rows.ts";
 import { RunForm } from "./form.tsx";
 import { Row } from "./row.tsx";
-import { fits, pathOf, STATES, type JobRow, type JobsFilter } from "./rules.ts";
+import { fits, pathOf, STATES, type JobsFilter } from "./rules.ts";
 import { words } from "./words.ts";
 
-function useJobs(filter: JobsFilter): RowsFollow<JobRow> {
+function useJobs(filter: JobsFilter): RowsFollow<Run> {
   const { state, q, top } = filter;
-  const list = useMemo(() => followRows<JobRow>({
+  const list = useMemo(() => followRows<Run>({
     path: pathOf(filter), type: "run_changed", fits: (row) => fits(row, filter),
     newest: ({ made_ms }) => made_ms,
   }), [state, q, top]);

@@ -1,5 +1,6 @@
 /** One job in the list. */
 import type { Answer, Problem } from "../api/api.ts";
+import type { Run } from "../api/types.ts";
 import { Brand } from "../parts/brand.tsx";
 import { State } from "../parts/state.tsx";
 import { ago, elapsed } from "../parts/text.ts";
@@ -8,16 +9,16 @@ import { useSeat } from "../router/router.ts";
 import { now } from "../state/clock.ts";
 import { may } from "../state/me.ts";
 import { again, stop } from "./actions.ts";
-import { isLive, lasted, nameOf, type JobRow } from "./rules.ts";
+import { isLive, lasted, nameOf } from "./rules.ts";
 import { words } from "./words.ts";
 
-function aboutOf(job: JobRow): string | undefined {
+function aboutOf(job: Run): string | undefined {
   if (job.gate !== null) return words.gates[job.gate] ?? job.gate;
   if (job.cause === "exit_code" && job.exit_code != null) return words.exit(job.exit_code);
   return job.cause === "completed" ? undefined : job.cause ?? undefined;
 }
 
-export function Row({ job, failed }: { job: JobRow; failed: (problem: Problem | null) => void }) {
+export function Row({ job, failed }: { job: Run; failed: (problem: Problem | null) => void }) {
   const { go } = useSeat();
   const name = visible(nameOf(job));
   const ran = lasted(job, now.value);

@@ -1,13 +1,5 @@
 /** Rules of the list of jobs: what its filters mean, to the daemon and for a row of an event. */
-import type { Run } from "../state/types.ts";
-
-/** A run as lists and events show it; of an event some fields are absent. */
-export interface JobRow extends Run {
-  cause?: string | null;
-  exit_code?: number | null;
-  ended_ms?: number | null;
-  not_before_ms?: number | null;
-}
+import type { Run } from "../api/types.ts";
 
 /** Values of the filter `state` of the address. */
 export const STATES: Record<string, readonly string[]> = {
@@ -38,7 +30,7 @@ export function pathOf({ state, q, top }: JobsFilter): string {
 const lower = (text: string): string => text.replace(/[A-Z]/g, (one) => one.toLowerCase());
 
 /** Pure: whether a row of an event belongs to that list. Events tell of runs at the top alone. */
-export function fits(row: JobRow, { state, q }: JobsFilter): boolean {
+export function fits(row: Run, { state, q }: JobsFilter): boolean {
   if (row.kind !== "job" || !(STATES[state]?.includes(row.state) ?? true)) return false;
   return [row.label, row.command, row.id].some((text) => lower(text ?? "").includes(lower(q)));
 }
@@ -49,7 +41,7 @@ export const nameOf = (row: { id: string; label: string | null; command?: string
 export const isLive = (state: string): boolean => STATES.live?.includes(state) ?? false;
 
 /** How long it has run, or ran; null: it has not started. */
-export function lasted(row: JobRow, now_ms: number): number | null {
+export function lasted(row: Run, now_ms: number): number | null {
   if (row.started_ms === null) return null;
   return (row.ended_ms ?? now_ms) - row.started_ms;
 }

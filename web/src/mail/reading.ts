@@ -7,7 +7,7 @@ import { get, type Problem } from "../api/api.ts";
 import type { StreamEvent } from "../stream/index.ts";
 import { followOwner } from "../state/owner.ts";
 import { followRows, type RowsFollow } from "../state/rows.ts";
-import type { Page } from "../state/types.ts";
+import type { Page } from "../api/types.ts";
 import { addressesOf, fits, listPath, taskOf, type Mail } from "./rules.ts";
 
 /** Most mail of a thread, and most requests at once. */

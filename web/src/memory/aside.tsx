@@ -1,8 +1,9 @@
 /** Beside the list: its topics, and how much was stored on which day. */
+import type { Day } from "../api/types.ts";
 import { useSeat } from "../router/router.ts";
 import { visible } from "../parts/visible.ts";
 import type { Sums } from "./reading.ts";
-import { TOPICS, type Day } from "./rules.ts";
+import { TOPICS } from "./rules.ts";
 import { words } from "./words.ts";
 
 function Topics({ sums, topic }: { sums: Sums; topic: string }) {

@@ -2,9 +2,10 @@
 import { useState } from "preact/hooks";
 
 import { post, type Problem } from "../api/api.ts";
+import type { Memory } from "../api/types.ts";
 import { Field, Form } from "../parts/form.tsx";
 import { visible } from "../parts/visible.ts";
-import { bodyOf, fieldOf, type Memory, type MemoryFilter } from "./rules.ts";
+import { bodyOf, fieldOf, type MemoryFilter } from "./rules.ts";
 import { words } from "./words.ts";
 
 const CONTENT_LINES = 6;

@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { remove, type Problem } from "../api/api.ts";
+import type { Memory } from "../api/types.ts";
 import { Loading } from "../parts/loading.tsx";
 import { Search } from "../parts/search.tsx";
 import { useSelection } from "../parts/select.ts";
@@ -17,7 +18,7 @@ import { Aside } from "./aside.tsx";
 import { MemoryForm } from "./form.tsx";
 import { useMemories, useOne, useSums, type Sums } from "./reading.ts";
 import { Row } from "./row.tsx";
-import { filterOf, isFiltered, isWhole, namesOf, type Memory, type MemoryFilter } from "./rules.ts";
+import { filterOf, isFiltered, isWhole, namesOf, type MemoryFilter } from "./rules.ts";
 import { words } from "./words.ts";
 
 /** A value of the choice that is no name of a project. */

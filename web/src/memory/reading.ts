@@ -2,12 +2,10 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
+import type { Day, Memory, Page, Topic } from "../api/types.ts";
 import { followOwner } from "../state/owner.ts";
 import { followRows, type RowsFollow } from "../state/rows.ts";
-import type { Page } from "../state/types.ts";
-import {
-  daysPath, fits, listPath, topicsPath, type Day, type Memory, type MemoryFilter, type Topic,
-} from "./rules.ts";
+import { daysPath, fits, listPath, topicsPath, type MemoryFilter } from "./rules.ts";
 
 /** After each change of a memory, and where changes were missed. */
 function useChanges(call: () => void, when: readonly unknown[]): void {

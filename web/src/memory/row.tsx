@@ -1,4 +1,5 @@
 /** A memory: a line of the list, and whole where it is opened. */
+import type { Memory } from "../api/types.ts";
 import { Bounded } from "../parts/bounded.tsx";
 import { Copy } from "../parts/copy.tsx";
 import { Sure } from "../parts/sure.tsx";
@@ -6,7 +7,6 @@ import { ago } from "../parts/text.ts";
 import { beginning, visible } from "../parts/visible.ts";
 import { now } from "../state/clock.ts";
 import { may } from "../state/me.ts";
-import type { Memory } from "./rules.ts";
 import { words } from "./words.ts";
 
 const LINE_MAX = 300;

@@ -1,10 +1,5 @@
 /** Rules of the list of memories: what the address says of it, and what a form says. Pure. */
-export interface Memory {
-  id: string; scope: "project" | "global"; project?: string; topic: string; day: string;
-  title: string; content: string; tags: string[]; made_ms: number; changed_ms: number;
-}
-export interface Day { day: string; count: number }
-export interface Topic { topic: string; count: number }
+import type { Memory } from "../api/types.ts";
 
 /** `project` null: every one; "": only what is about everything. */
 export interface MemoryFilter { q: string; topic: string; project: string | null }

@@ -1,8 +1,8 @@
 /** A result that could not be delivered, and that no retry of the daemon cures. */
+import type { Delivery, Held } from "../api/types.ts";
 import { now } from "../state/clock.ts";
 import { order } from "../state/home.ts";
 import { may } from "../state/me.ts";
-import type { Held } from "../state/types.ts";
 import { words } from "../words.ts";
 import { Brand } from "./brand.tsx";
 import { ago } from "./text.ts";
@@ -10,9 +10,10 @@ import { visible } from "./visible.ts";
 
 /** `whole`: with all that can be done about it. */
 export function HeldRow({ held, selected, whole }: {
-  held: Held; selected: boolean; whole?: boolean;
+  held: Held | Delivery; selected: boolean; whole?: boolean;
 }) {
-  const to = visible(held.address || held.receiver), failures = held.failures ?? 0;
+  const { address, failures } = "address" in held ? held : { address: "", failures: 0 };
+  const to = visible(address || held.receiver);
   return (
     <article class={`row ask${selected ? " sel" : ""}`} data-row={held.id} tabIndex={-1}
       aria-label={`${words.held}: ${to}`} aria-current={selected}>

@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useMemo, useState } from "preact/hooks";
 
 import type { Problem } from "../api/api.ts";
+import type { Budget } from "../api/types.ts";
 import { Brand } from "../parts/brand.tsx";
 import { State } from "../parts/state.tsx";
 import { count, elapsed, money, tookText } from "../parts/text.ts";
@@ -13,10 +14,10 @@ import { Hint } from "../shell/kbd.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { isPlace } from "../shell/places.ts";
 import { may } from "../state/me.ts";
+import type { Amount } from "../usage/limits.ts";
 import { Again } from "./again.tsx";
 import { Export } from "./export.tsx";
 import { sumsOf } from "./layout.ts";
-import type { Budget } from "./open.ts";
 import { filled, isRehearsable } from "./plan.ts";
 import {
   causeText, inspect, isNarrow, nameOf, useOpened, useOrder, viewOf, VIEWS,
@@ -26,8 +27,8 @@ import { words } from "./words.ts";
 
 /** Spent, reserved and left of the run's own budget, by the amount that is nearest its limit. */
 function Fuse({ of }: { of: Budget }) {
-  const rates = Object.entries(of.limits).flatMap(([name, limit]) => {
-    const spent = of.spent[name] ?? 0, reserved = of.reserved[name] ?? 0;
+  const rates = (Object.keys(of.limits) as Amount[]).flatMap((name) => {
+    const limit = of.limits[name], spent = of.spent[name] ?? 0, reserved = of.reserved[name];
     return limit === null ? [] : [{ name, limit, spent, reserved,
       rate: limit === 0 ? 1 : (spent + reserved) / limit }];
   }).sort((a, b) => b.rate - a.rate);
@@ -40,7 +41,7 @@ function Fuse({ of }: { of: Budget }) {
   const share = (value: number): string =>
     `${Math.min(100, limit === 0 ? 100 : (100 * value) / limit)}%`;
   const left = Math.max(0, limit - spent - reserved);
-  const unknown = first.name === "cost_micros" ? of.spent.cost_unknown ?? 0 : 0;
+  const unknown = first.name === "cost_micros" ? of.spent.cost_unknown : 0;
   const about = words.fuse(text(spent), text(reserved), text(left)) +
     (unknown === 0 ? "" : ` · ${words.unpriced(unknown)}`);
   return (

@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
+import type { Page, SpanRow } from "../api/types.ts";
 import { AskCard } from "../ask/ask.tsx";
 import { Markdown } from "../markdown/index.ts";
 import { Bounded } from "../parts/bounded.tsx";
@@ -15,7 +16,6 @@ import { Hint } from "../shell/kbd.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { useAsks } from "../state/asks.ts";
 import { may } from "../state/me.ts";
-import type { Page } from "../state/types.ts";
 import { Facts, type Fact } from "./facts.tsx";
 import { isOver, type Agent } from "./fold.ts";
 import {
@@ -27,10 +27,6 @@ import { words } from "./words.ts";
 const GOOD = "succeeded";
 
 interface Details { spec: { prompt?: string }; result?: unknown }
-interface Span {
-  id: string; kind: string; name: string; state: string; started_ms: number;
-  ended_ms: number | null;
-}
 
 /** Calls of tools that are read, the first ones. */
 const TOOLS_MAX = 200;
@@ -38,14 +34,14 @@ const TOOLS_MAX = 200;
 /** Its whole prompt, its result and its tools, read anew when an event tells of it. */
 function useDetails({ run, at_ms }: Agent, tick: unknown) {
   const [details, detailsSet] = useState<Details | null>(null);
-  const [spans, spansSet] = useState<Span[]>([]), [more, moreSet] = useState(false);
+  const [spans, spansSet] = useState<SpanRow[]>([]), [more, moreSet] = useState(false);
   const [problem, problemSet] = useState<Problem | null>(null);
   useEffect(() => {
     if (run === null) return undefined;
     let here = true;
     void Promise.all([
       get<Details>(`/runs/${run}`),
-      get<Page<Span>>(`/runs/${run}/spans?below=1&limit=${TOOLS_MAX}&kind=tool`),
+      get<Page<SpanRow>>(`/runs/${run}/spans?below=1&limit=${TOOLS_MAX}&kind=tool`),
     ]).then(([one, page]) => {
       if (!here) return;
       if (one.ok) detailsSet(one.value);
@@ -104,8 +100,8 @@ function Now({ agent }: { agent: Agent }) {
   );
 }
 
-function Tools({ spans, more }: { spans: Span[]; more: boolean }) {
-  const names = new Map<string, Span[]>();
+function Tools({ spans, more }: { spans: SpanRow[]; more: boolean }) {
+  const names = new Map<string, SpanRow[]>();
   for (const span of spans) names.set(span.name, [...(names.get(span.name) ?? []), span]);
   return (
     <section>
@@ -160,7 +156,7 @@ function Whole({ agent }: { agent: Agent }) {
     useDetails(agent, live ? facts(agent).progress?.tool : null);
   const prompt = details?.spec.prompt ?? agent.prompt, { result } = details ?? {};
   const before = spans.filter(({ started_ms }) => at.value === null || started_ms <= now_ms.value)
-    .map((span) => (at.value !== null && (span.ended_ms ?? Infinity) > state.value.at_ms
+    .map((span): SpanRow => (at.value !== null && (span.ended_ms ?? Infinity) > state.value.at_ms
       ? { ...span, state: "running" } : span));
   return (
     <>

@@ -2,12 +2,12 @@
 import { computed, effect, signal, type ReadonlySignal } from "@preact/signals";
 
 import { get, post, type Problem } from "../api/api.ts";
+import type { Budget, Limit, Page, Run, ScriptFile } from "../api/types.ts";
 import { now } from "../state/clock.ts";
 import { whenIdle } from "../state/first.ts";
 import { follow, link } from "../state/live.ts";
 import { may } from "../state/me.ts";
 import { followOwner } from "../state/owner.ts";
-import type { Page, Run } from "../state/types.ts";
 import type { Notice, StreamEvent } from "../stream/index.ts";
 import {
   headOf, historyAdd, historyBegin, historyNew, isOver, stateAt, type Agent, type History,
@@ -15,20 +15,13 @@ import {
 } from "./fold.ts";
 import { historyRead, type EventsPage, type HistoryWish } from "./history.ts";
 import { isRehearsable, type Rehearsal } from "./plan.ts";
-import type { Facts, Known, Limit, Progress } from "./why.ts";
+import type { Facts, Known, Progress } from "./why.ts";
 
 export interface RunRow extends Run {
-  cause: string | null; note: string | null; about: string | null; project?: string | null;
+  project?: string | null;
   spec: { args?: unknown; root?: string; model?: string; script?: string; settings?: unknown };
   result?: unknown;
 }
-export interface Budget {
-  limits: Record<string, number | null>; spent: Record<string, number | null>;
-  reserved: Record<string, number>;
-}
-export interface ScriptFile { file: string | null; source: string;
-  scripts?: { name: string; file: string }[] }
-
 export interface Opened {
   id: string;
   /** All that is known of the past; changes with `head`. */

@@ -3,13 +3,13 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
+import type { ScriptFile } from "../api/types.ts";
 import { Loading } from "../parts/loading.tsx";
 import { Rows } from "../parts/rows.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible, beginning } from "../parts/visible.ts";
 import { useSeat } from "../router/router.ts";
 import type { Agent } from "./fold.ts";
-import type { ScriptFile } from "./open.ts";
 import { inspect, markOf, nameOf, useOpened } from "./view.ts";
 import { words } from "./words.ts";
 

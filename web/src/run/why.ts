@@ -1,4 +1,5 @@
 /** Why an agent, or a run, does not move: one sentence, from what the engine itself says. Pure. */
+import type { Limit } from "../api/types.ts";
 import { isOver, type Agent, type RunState } from "./fold.ts";
 import { words } from "./words.ts";
 
@@ -19,9 +20,6 @@ export interface Known {
     resume_at_ms?: number | null; cause?: string; limit?: string; name?: string } | null;
   last_ms?: number | null; tokens?: number; cost_micros?: number | null;
   usage?: { fresh: number; cache_read: number; cache_write: number; output: number };
-}
-export interface Limit {
-  limit: string; name: string | null; at_once: number | null; running: number; waiting: number;
 }
 export interface Facts {
   agent: Agent;

@@ -3,12 +3,13 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { post, type Problem } from "../api/api.ts";
+import type { Outcome } from "../api/types.ts";
 import { Brand } from "../parts/brand.tsx";
 import { Dialog, dialogEnd } from "../parts/dialog.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { titleOf } from "./row.tsx";
-import { batches, fitting, type Action, type Outcome, type RunRow } from "./rules.ts";
+import { batches, fitting, type Action, type RunRow } from "./rules.ts";
 import { words } from "./words.ts";
 
 export interface Wish { action: Action; rows: RunRow[] }

@@ -2,10 +2,10 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { get } from "../api/api.ts";
+import type { Page } from "../api/types.ts";
 import { Search } from "../parts/search.tsx";
 import { visible } from "../parts/visible.ts";
 import { useNamed, useSeat } from "../router/router.ts";
-import type { Page } from "../state/types.ts";
 import { KINDS, SINCE, STATES, type RunsFilter } from "./rules.ts";
 import { words } from "./words.ts";
 

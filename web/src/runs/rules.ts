@@ -1,12 +1,9 @@
 /** Rules of the list of runs: what the address says of it, to the daemon and for a row of an event;
  *  and what can be done with the rows that are selected. Pure. */
-import type { JobRow } from "../jobs/rules.ts";
+import type { Run } from "../api/types.ts";
 
-export interface RunRow extends JobRow {
-  project?: string | null;
-  about?: string | null;
-  cost_unknown?: number;
-}
+/** Events of changes name the project and the session, too, and have a part of the rest. */
+export interface RunRow extends Run { project?: string | null; session?: string | null }
 
 export const KINDS = ["workflow", "flow", "turn", "job", "agent"] as const;
 
@@ -106,9 +103,6 @@ export type Action = (typeof ACTIONS)[number];
 /** Those that it can be done with: what has ended is not stopped, what runs is not removed. */
 export const fitting = (rows: readonly RunRow[], action: Action): RunRow[] =>
   rows.filter(({ state }) => (STATES.live?.includes(state) ?? false) === (action === "stop"));
-
-/** What became of one row; `detail` is in the daemon's words. */
-export interface Outcome { id: string; ok: boolean; code?: string; detail?: string }
 
 export const BULK_MAX = 100;
 export const batches = (ids: readonly string[]): string[][] =>

@@ -3,6 +3,7 @@
 import { useComputed } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
+import type { Ask } from "../api/types.ts";
 import { AskCard } from "../ask/ask.tsx";
 import { useAskKeys } from "../ask/keys.ts";
 import { Shown } from "../ask/shown.tsx";
@@ -10,7 +11,7 @@ import { diffOf, fitsRow, isYesNo } from "../ask/text.ts";
 import { useSeat } from "../router/router.ts";
 import { capsText } from "../shell/kbd.tsx";
 import { keyOf, lives } from "../shell/keys.ts";
-import { isOpen, useAsks, type Ask } from "../state/asks.ts";
+import { isOpen, useAsks } from "../state/asks.ts";
 import { may } from "../state/me.ts";
 import type { Opened } from "./open.ts";
 import { words } from "./words.ts";

@@ -2,8 +2,8 @@
 import { signal, type Signal } from "@preact/signals";
 
 import { get, post, type Problem } from "../api/api.ts";
+import type { Session } from "../api/types.ts";
 import { storageRead, storageSet } from "../state/draft.ts";
-import type { Session } from "../state/session.ts";
 import { programOf } from "./text.ts";
 
 /* --- What can be started ---------------------------------------------------------------------- */

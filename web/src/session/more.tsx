@@ -2,11 +2,11 @@
 import { useState } from "preact/hooks";
 
 import { getBlob, patch, remove, type Answer, type Problem } from "../api/api.ts";
+import type { Session } from "../api/types.ts";
 import { Field, Form } from "../parts/form.tsx";
 import { saveFile } from "../parts/save.ts";
 import { Sure } from "../parts/sure.tsx";
 import { Trouble } from "../parts/trouble.tsx";
-import type { Session } from "../state/session.ts";
 import { titleOf } from "./text.ts";
 import { words } from "./words.ts";
 

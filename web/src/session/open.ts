@@ -3,11 +3,11 @@
 import { computed, signal, type ReadonlySignal } from "@preact/signals";
 
 import { get, type Problem } from "../api/api.ts";
+import type { Page, Session } from "../api/types.ts";
 import { follow } from "../state/live.ts";
 import type { Message } from "../state/message.ts";
 import {
-  fold, sessionEmpty, type OlderPage, type Session, type SessionNews, type SessionState,
-  type Snapshot,
+  fold, sessionEmpty, type SessionNews, type SessionState, type Snapshot,
 } from "../state/session.ts";
 import type { StreamEvent } from "../stream/index.ts";
 
@@ -15,7 +15,7 @@ const PAGE = 100;
 
 /** Messages around one, oldest first; `newer` is the `after` of what stands behind them. */
 interface Far { messages: Message[]; older: string | null; newer: string | null }
-interface AroundPage extends OlderPage { previous: string | null }
+interface AroundPage extends Page<Message> { previous: string | null }
 
 export interface Opened {
   id: string;
@@ -79,8 +79,8 @@ export function openSession(id: string): Opened {
     if (answer?.ok) take({ kind: "message", message: answer.value });
   }
 
-  const pageRead = (after: string, order = ""): ReturnType<typeof get<OlderPage>> =>
-    get<OlderPage>(`${path}/messages?limit=${PAGE}${order}&after=${encodeURIComponent(after)}`);
+  const pageRead = (after: string, order = ""): ReturnType<typeof get<Page<Message>>> =>
+    get<Page<Message>>(`${path}/messages?limit=${PAGE}${order}&after=${encodeURIComponent(after)}`);
 
   async function readAgain(snapshot: Snapshot): Promise<void> {
     const mine = ++pass;

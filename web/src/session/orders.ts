@@ -1,8 +1,8 @@
 /** Commands that may be typed into the composer: those of `drover chat` that change a session. */
 import { patch, post } from "../api/api.ts";
+import type { Session } from "../api/types.ts";
 import { lastIndexOf } from "../state/arrays.ts";
 import type { Message } from "../state/message.ts";
-import type { Session } from "../state/session.ts";
 import { words as shared } from "../words.ts";
 import type { Offer } from "./flows.ts";
 import { programOf } from "./text.ts";

@@ -3,9 +3,8 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
 import { get, patch } from "../api/api.ts";
+import type { Agent, Page, Session } from "../api/types.ts";
 import { visible } from "../parts/visible.ts";
-import type { Session } from "../state/session.ts";
-import type { Page } from "../state/types.ts";
 import { words as shared } from "../words.ts";
 import { programOf } from "./text.ts";
 import { words } from "./words.ts";
@@ -25,8 +24,7 @@ export function useModels(): string[] {
 export function useAgents(): string[] {
   const agents = useSignal<string[]>([]);
   useEffect(() => {
-    type Row = { name: string; kind: string; found: boolean };
-    void get<Page<Row>>("/agents?limit=200").then((answer) => {
+    void get<Page<Agent>>("/agents?limit=200").then((answer) => {
       if (!answer.ok) return;
       const programs = answer.value.items.filter(({ kind, found }) => kind !== "native" && found);
       agents.value = programs.map(({ name }) => name);

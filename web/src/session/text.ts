@@ -1,6 +1,6 @@
 /** Times and names of a session for people. */
+import type { Session, Usage } from "../api/types.ts";
 import type { Message } from "../state/message.ts";
-import type { Session, Usage } from "../state/session.ts";
 import { money } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
 import { words } from "./words.ts";

@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 
+import type { Session } from "../api/types.ts";
 import { Brand } from "../parts/brand.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { Search } from "../parts/search.tsx";
@@ -15,7 +16,6 @@ import { useKeys } from "../shell/keys.ts";
 import { now } from "../state/clock.ts";
 import { may } from "../state/me.ts";
 import { followRows, type RowsFollow } from "../state/rows.ts";
-import type { Session } from "../state/session.ts";
 import { words as shared } from "../words.ts";
 import { NewSession } from "./new.tsx";
 import { words } from "./words.ts";

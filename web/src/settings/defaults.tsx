@@ -2,14 +2,13 @@
 import { useEffect, useId, useState } from "preact/hooks";
 
 import { get, patch, type Problem } from "../api/api.ts";
+import type { Model, Page, Settings } from "../api/types.ts";
 import { Loading } from "../parts/loading.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { useNamed } from "../router/router.ts";
 import { may } from "../state/me.ts";
-import type { Model } from "../state/models.ts";
-import { settings, settingsRead, type Settings } from "../state/system.ts";
-import type { Page } from "../state/types.ts";
+import { settings, settingsRead } from "../state/system.ts";
 import { Control } from "./control.tsx";
 import { FIELDS, given, shown, type Field } from "./fields.ts";
 import { InForce } from "./models.tsx";

@@ -1,8 +1,7 @@
 /** Members of the API as texts of a form, and back: one table for settings, connections and tokens.
  *  Pure. */
 import type { Problem } from "../api/api.ts";
-import type { Connection } from "../state/models.ts";
-import type { Settings } from "../state/system.ts";
+import type { Connection, Settings } from "../api/types.ts";
 
 export interface Field<Name extends string = string> {
   name: Name;

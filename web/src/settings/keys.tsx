@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { get, post, remove, type Problem } from "../api/api.ts";
+import type { Page, Token } from "../api/types.ts";
 import { Copy } from "../parts/copy.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { Section } from "../parts/section.tsx";
@@ -9,17 +10,11 @@ import { Sure } from "../parts/sure.tsx";
 import { ago } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
 import { now } from "../state/clock.ts";
-import type { Page } from "../state/types.ts";
 import { TOKEN } from "./fields.ts";
 import { RecordForm } from "./record.tsx";
 import { words } from "./words.ts";
 
 interface Made { token: string; label: string }
-
-interface Token {
-  id: string; owner: string; label: string; scopes: string[]; kind: "page" | "token";
-  origin: string | null; used_ms: number | null; made_ms: number;
-}
 
 export function Keys() {
   const [tokens, tokensSet] = useState<Token[] | null>(null);

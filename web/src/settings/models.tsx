@@ -2,13 +2,14 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 
 import { patch, post, remove, type Answer, type Problem } from "../api/api.ts";
+import type { Connection, Tested } from "../api/types.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { Section } from "../parts/section.tsx";
 import { Sure } from "../parts/sure.tsx";
 import { visible } from "../parts/visible.ts";
 import { latest } from "../state/latest.ts";
 import { may } from "../state/me.ts";
-import { connectionsRead, type Connection, type Tested } from "../state/models.ts";
+import { connectionsRead } from "../state/models.ts";
 import { settings } from "../state/system.ts";
 import { CONNECTION } from "./fields.ts";
 import { RecordForm } from "./record.tsx";

@@ -2,12 +2,12 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { get, post, type Problem } from "../api/api.ts";
+import type { Page } from "../api/types.ts";
 import { Section } from "../parts/section.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { may } from "../state/me.ts";
 import { followOwner } from "../state/owner.ts";
-import type { Page } from "../state/types.ts";
 import { Editor } from "./editor.tsx";
 import { draftOf, type Project } from "./rules.ts";
 import { words } from "./words.ts";

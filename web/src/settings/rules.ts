@@ -1,12 +1,14 @@
 /** The rules of a project as a draft that is edited, and back. Pure. */
+import type { Project as Row } from "../api/types.ts";
+
 export const PERMISSIONS = ["allow", "review", "ask", "deny"] as const;
 
 export interface Rule { tool?: string; subject?: string; permission: string }
 export interface Folder { path: string; access: string }
-export interface ProjectSettings {
+export type ProjectSettings = {
   permissions?: Rule[]; edits?: string | string[]; folders?: Folder[];
-}
-export interface Project { name: string; root: string | null; settings: ProjectSettings | null }
+};
+export interface Project extends Row { settings: ProjectSettings | null }
 
 /** `id` holds while the draft is edited: rows move. */
 export interface Draft {

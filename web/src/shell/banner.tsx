@@ -2,7 +2,8 @@
 import { useState } from "preact/hooks";
 
 import type { Problem } from "../api/api.ts";
-import { held, holdRelease, type Hold } from "../state/system.ts";
+import type { Hold } from "../api/types.ts";
+import { held, holdRelease } from "../state/system.ts";
 import { may } from "../state/me.ts";
 import { loadAgain, otherBuild } from "./build.ts";
 import { words } from "./words.ts";

@@ -6,28 +6,11 @@ import { useEffect } from "preact/hooks";
 
 import { get, post, type Problem } from "../api/api.ts";
 import { key } from "../api/key.ts";
+import type { Ask, Page } from "../api/types.ts";
 import type { StreamEvent } from "../stream/index.ts";
 import { afterFirst } from "./first.ts";
 import { link } from "./live.ts";
 import { followOwner } from "./owner.ts";
-import type { Page } from "./types.ts";
-
-export interface Ask {
-  id: string; session: string | null; run: string; step: string;
-  /** The card of the call. */
-  message: string | null; part: number | null;
-  kind: "leave" | "answer" | "confirm" | "choice" | "form"; tool: string;
-  title: string | null; project: string | null; root_run: string | null; agent: string | null;
-  phase: string | null; root: string | null; depth: number | null;
-  shown?: string; digest: string | null; state: string; answer: string | null; by: string | null;
-  asked_ms: number; answered_ms: number | null;
-  /** Absent where an event had no room for them: the object has them. */
-  arguments?: { question?: string; options?: unknown[]; schema?: unknown; multi?: boolean } | null;
-  about?: {
-    subjects?: string[]; exact?: boolean; old_rule?: string; diff?: string; diff_cut?: boolean;
-    review?: string; text?: string;
-  } | null;
-}
 
 /** What went wrong with an answer; `changed`: the question was not the one that had been shown. */
 export type Trouble = "changed" | Problem;

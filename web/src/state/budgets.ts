@@ -5,9 +5,9 @@ import { useEffect } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
 import { key } from "../api/key.ts";
-import { byNearness, type Budget } from "../usage/limits.ts";
+import type { Budget, Page } from "../api/types.ts";
+import { byNearness } from "../usage/limits.ts";
 import { followOwner } from "./owner.ts";
-import type { Page } from "./types.ts";
 
 export interface BudgetsState {
   items: Budget[]; more: boolean; ready: boolean; problem: Problem | null;

@@ -5,12 +5,12 @@ import { computed, effect, signal } from "@preact/signals";
 
 import { get, post, type Problem } from "../api/api.ts";
 import { key } from "../api/key.ts";
+import type { Overview, Progress, Run } from "../api/types.ts";
 import { asks, openAsks } from "./asks.ts";
 import { afterFirst } from "./first.ts";
 import { mailDue } from "./mail.ts";
 import { followOwner } from "./owner.ts";
 import { followRows, type RowsFollow } from "./rows.ts";
-import type { Overview, Progress, Run } from "./types.ts";
 
 export interface HomeState {
   overview: Overview | null;

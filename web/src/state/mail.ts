@@ -2,7 +2,8 @@
  *  nothing never waits: the daemon takes it as read when it comes. */
 import { computed, effect, signal } from "@preact/signals";
 
-import { waitsForPerson, type Mail } from "../mail/row.ts";
+import type { Mail } from "../mail/row.ts";
+import { waitsForPerson } from "../mail/row.ts";
 import { afterFirst } from "./first.ts";
 import { followRows, type RowsFollow } from "./rows.ts";
 

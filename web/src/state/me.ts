@@ -3,9 +3,9 @@ import { signal } from "@preact/signals";
 
 import { get } from "../api/api.ts";
 import { key } from "../api/key.ts";
+import type { Me } from "../api/types.ts";
 
 export type Scope = "read" | "run" | "approve" | "admin";
-export interface Me { owner: string; scopes: Scope[] }
 
 /** null: nobody, or not known yet. */
 export const me = signal<Me | null>(null);

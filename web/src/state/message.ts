@@ -1,31 +1,12 @@
 /** A message, and what the events of its turn do to it. Pure. */
+import type { Message as Row, Part as PartRow } from "../api/types.ts";
 import type { StreamEvent } from "../stream/index.ts";
 import { lastIndexOf, withAt, withInserted } from "./arrays.ts";
-import type { Usage } from "./session.ts";
 
-export interface Part {
-  /** Of the stored message; 0 while the answer runs and nobody knows it. */
-  number: number;
-  kind: string; // text, thinking, tool, image, error, notice, steer
-  text: string;
-  step?: number;
-  data: Record<string, unknown> | null;
-  state?: string;
-  cause?: string | null;
-  call?: string;
-  name?: string;
-  run?: string;
-  /** The text is a beginning, of `bytes` bytes in all. */
-  cut?: boolean;
-  bytes?: number;
-  /** Duration of a call, which only its event tells. */
-  ms?: number | null;
-}
-export interface Message {
-  id: string; role: string; status: string; run: string | null; reply_to: string | null;
-  variant: number; active: boolean; client_id: string | null; cause: string | null;
-  error: string | null; made_ms: number; changed_ms: number; metadata: Record<string, unknown>;
-  parts: Part[]; model?: string | null; usage?: Usage;
+/** `number` 0: the answer runs and nobody knows it. `ms`: only the event of a call tells it. */
+export type Part = Omit<PartRow, "ms"> & { ms?: number | null };
+export interface Message extends Omit<Row, "parts"> {
+  parts: Part[];
   /** Of the call that runs. */
   step?: number;
   /** Why the model is asked once more; until something comes. */
@@ -63,14 +44,15 @@ export function joined(answer: Message, { parts }: Message): Message {
 
 /** `note`: why an answer failed, or what a summary says of itself. */
 export function ended(
-  message: Message, { status, cause, note }: { status: string; cause: string | null; note: string },
+  message: Message, { status, cause, note }: {
+    status: Message["status"]; cause: string | null; note: string;
+  },
 ): Message {
   const failed = status === "failed";
   const kind = failed ? "error" : message.role === "system" ? "text" : null;
-  const part: Part = {
-    number: 0, kind: kind ?? "", text: note, step: message.step ?? 0, data: failed ? { cause } : {},
-  };
-  const parts = kind === null || note === "" ? message.parts : [...message.parts, part];
+  const parts: Part[] = kind === null || note === "" ? message.parts : [...message.parts, {
+    number: 0, kind, text: note, step: message.step ?? 0, data: failed ? { cause } : {},
+  }];
   return { ...message, status, cause, parts, error: failed ? note : message.error, asked: null };
 }
 
@@ -88,7 +70,7 @@ function inserted(parts: Part[], part: Part): Part[] {
   return withInserted(parts, lastIndexOf(parts, isBefore) + 1, part);
 }
 
-function grown(message: Message, kind: string, { step = 0, text = "" }: Data): Message {
+function grown(message: Message, kind: Part["kind"], { step = 0, text = "" }: Data): Message {
   const at = lastIndexOf(message.parts, (one) => one.kind === kind && one.step === step);
   const part = message.parts[at];
   // Of a text that was cut the rest is missing: what comes stands beside it.

@@ -1,11 +1,12 @@
 /** Notifications of the browser, of questions that come while nobody looks at the page. */
 import { computed, signal } from "@preact/signals";
 
+import type { Ask } from "../api/types.ts";
 import { headline, origin } from "../ask/text.ts";
 import { visible } from "../parts/visible.ts";
 import { go } from "../router/router.ts";
 import type { StreamEvent } from "../stream/index.ts";
-import { isOpen, type Ask } from "./asks.ts";
+import { isOpen } from "./asks.ts";
 import { followOwner } from "./owner.ts";
 
 const NAME = "drover.notify";

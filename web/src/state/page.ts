@@ -1,5 +1,5 @@
 /** Pages of a list that lives, and the rows of events. Pure. */
-import type { Page } from "./types.ts";
+import type { Page } from "../api/types.ts";
 
 export type Removed = { removed?: true; left_out?: true };
 

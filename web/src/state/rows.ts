@@ -3,10 +3,10 @@
 import { signal, type ReadonlySignal } from "@preact/signals";
 
 import { get, type Problem } from "../api/api.ts";
+import type { Page } from "../api/types.ts";
 import type { StreamEvent } from "../stream/index.ts";
 import { followOwner } from "./owner.ts";
 import { applied, refreshed, type Removed } from "./page.ts";
-import type { Page } from "./types.ts";
 
 /** Most rows that events add before the first page is read anew: a list that stays open for days
  *  would draw all that came. Whoever has asked for more pages keeps them. */

@@ -3,20 +3,11 @@
  *
  *  A snapshot has the newest messages. What was read before those stays when the two meet, so that
  *  the line that somebody reads does not go away. */
+import type { Page, Session, Usage } from "../api/types.ts";
 import type { StreamEvent } from "../stream/index.ts";
 import { lastIndexOf, withAt, withInserted } from "./arrays.ts";
 import { changed, edited, ended, heard, joined, type Message } from "./message.ts";
 
-export interface Usage {
-  calls: number; fresh: number; cache_read: number; cache_write: number; output: number;
-  reasoning: number; cost_micros: number | null; cost_unknown: number;
-}
-export interface Session {
-  id: string; title: string | null; state: string; archived: boolean; model: string | null;
-  agent: string | null; root: string | null; parent: string | null; version: number;
-  forked_from: string | null; changed_ms: number; made_ms: number; usage: Usage;
-  context_used: number; context_window: number;
-}
 export interface Turn {
   run: string; number: number; state: string; gate: string | null; resume_at_ms: number | null;
 }
@@ -47,14 +38,13 @@ export const sessionEmpty: SessionState = {
 export interface Snapshot {
   session: Session; turn: Turn | null; messages: Message[]; next: string | null; queue: string[];
 }
-export interface OlderPage { items: Message[]; next: string | null }
 export type SessionNews =
   | { kind: "snapshot"; data: Snapshot }
   | { kind: "events"; events: readonly StreamEvent[] }
   /** The page before the first message, newest first. */
-  | { kind: "older"; page: OlderPage }
+  | { kind: "older"; page: Page<Message> }
   /** The same, of messages that are known: they may have changed while nobody listened. */
-  | { kind: "again"; before: string; page: OlderPage }
+  | { kind: "again"; before: string; page: Page<Message> }
   /** Messages around another one up to those that are known, oldest first. */
   | { kind: "joined"; messages: Message[]; older: string | null }
   | { kind: "message"; message: Message }
@@ -83,7 +73,7 @@ function snapshotTaken(state: SessionState, data: Snapshot): SessionState {
   };
 }
 
-function readAgain(state: SessionState, before: string, page: OlderPage): SessionState {
+function readAgain(state: SessionState, before: string, page: Page<Message>): SessionState {
   const end = place(state.messages, before);
   const items = [...page.items].reverse();
   if (end < 0 || items[0] === undefined) return state;
@@ -128,14 +118,14 @@ interface Data {
   resume_at_ms?: number | null; session?: Usage; context_used?: number; context_window?: number;
 }
 
-const ENDS: Record<string, string> = {
+const ENDS: Record<string, Message["status"]> = {
   succeeded: "completed", degraded: "completed", cancelled: "interrupted", failed: "failed",
 };
 
 function turnStarted(state: SessionState, data: Data): SessionState {
   const { run = "", number = 0, model, reply_to } = data;
   const turn: Turn = { run, number, state: "running", gate: null, resume_at_ms: null };
-  const messages = state.messages.map((message) => {
+  const messages = state.messages.map((message): Message => {
     if (message.id === reply_to && message.status === "queued") {
       return { ...message, status: "completed" };
     }
@@ -143,7 +133,8 @@ function turnStarted(state: SessionState, data: Data): SessionState {
       ? { ...message, status: "running", model: model ?? message.model ?? null } : message;
   });
   const compacts = messages.find(({ id }) => id === data.message)?.role === "system";
-  const session = state.session && { ...state.session, state: compacts ? "compacting" : "running" };
+  const session: Session | null = state.session &&
+    { ...state.session, state: compacts ? "compacting" : "running" };
   return { ...state, turn, messages, session };
 }
 
@@ -223,7 +214,7 @@ function eventTaken(state: SessionState, event: StreamEvent): SessionState {
   switch (event.type) {
     case "session_renamed":
       return {
-        ...state, session: state.session && { ...state.session, title: data.title ?? null },
+        ...state, session: state.session && { ...state.session, title: data.title ?? "" },
       };
     case "session_changed": return { ...state, stale: true };
     case "message_added": return messageAdded(state, data);

@@ -2,36 +2,12 @@
 import { effect, signal } from "@preact/signals";
 
 import { get, post, type Answer } from "../api/api.ts";
+import type { Hold, Settings } from "../api/types.ts";
 import type { StreamEvent } from "../stream/index.ts";
 import { afterFirst } from "./first.ts";
 import { latest } from "./latest.ts";
 import { follow, link } from "./live.ts";
 import { may, me } from "./me.ts";
-
-export interface Settings {
-  default_model: string | null;
-  instructions: string | null;
-  effort: string | null;
-  review_model: string | null;
-  title_model: string | null;
-  public_url: string | null;
-  notify_webhook: string | null;
-  notify_command: string[] | null;
-  notify_on: string[] | null;
-  model_aliases: Record<string, string> | null;
-  window: number | null;
-  changed_ms: number | null;
-  /** Of sessions that name none, and why. */
-  model: string | null;
-  model_from: "setting" | "option" | "connection" | "none";
-}
-
-export interface Hold {
-  held: boolean;
-  restored: boolean;
-  failed_starts: number;
-  would_start: Record<"queued" | "running" | "deliveries" | "lost" | "again", number>;
-}
 
 /** null: not known yet. */
 export const settings = signal<Settings | null>(null);

@@ -2,13 +2,14 @@
 import { useState } from "preact/hooks";
 
 import { post, type Problem } from "../api/api.ts";
+import type { Backup, Backups } from "../api/types.ts";
 import { ago } from "../parts/text.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { now } from "../state/clock.ts";
 import { Command } from "./findings.tsx";
 import { useGet } from "./reading.ts";
-import { dataOf, sizeText, type Backup, type Backups } from "./rules.ts";
+import { dataOf, sizeText } from "./rules.ts";
 import { words } from "./words.ts";
 
 export function BackupPart({ turn }: { turn: number }) {

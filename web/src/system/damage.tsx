@@ -2,13 +2,12 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
+import type { Damage, Page } from "../api/types.ts";
 import { Copy } from "../parts/copy.tsx";
 import { Bounded } from "../parts/bounded.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
-import type { Page } from "../state/types.ts";
 import { Command, VerdictMark } from "./findings.tsx";
-import type { Damage } from "./rules.ts";
 import { words } from "./words.ts";
 
 const SHOWN = 100;

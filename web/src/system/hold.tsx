@@ -2,17 +2,18 @@
 import { useState } from "preact/hooks";
 
 import type { Problem } from "../api/api.ts";
+import type { Hold as Held, Run } from "../api/types.ts";
 import { Sure } from "../parts/sure.tsx";
 import { State } from "../parts/state.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { held, holdRelease } from "../state/system.ts";
-import type { Run } from "../state/types.ts";
 import { useGet } from "./reading.ts";
-import type { HoldShown } from "./rules.ts";
 import { words } from "./words.ts";
 
 const COUNTS = ["queued", "running", "deliveries", "lost", "again"] as const;
+
+type Shown = Held & { would_start: { runs: Run[]; again_runs: Run[] } };
 
 function Runs({ title, runs }: { title: string; runs: readonly Run[] }) {
   if (runs.length === 0) return null;
@@ -36,7 +37,7 @@ function Runs({ title, runs }: { title: string; runs: readonly Run[] }) {
 export function Hold({ turn }: { turn: number }) {
   const isHeld = held.value !== null;
   const [refused, refusedSet] = useState<Problem | null>(null);
-  const { value, problem } = useGet<HoldShown>("/system/hold", [turn, isHeld]);
+  const { value, problem } = useGet<Shown>("/system/hold", [turn, isHeld]);
   const release = async (): Promise<void> => {
     const answer = await holdRelease();
     refusedSet(answer.ok ? null : answer.problem);

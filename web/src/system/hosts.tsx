@@ -2,15 +2,14 @@
 import { useState } from "preact/hooks";
 
 import { remove, type Problem } from "../api/api.ts";
+import type { Host, Page } from "../api/types.ts";
 import { Sure } from "../parts/sure.tsx";
 import { ago } from "../parts/text.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { now } from "../state/clock.ts";
 import { may } from "../state/me.ts";
-import type { Page } from "../state/types.ts";
 import { useGet } from "./reading.ts";
-import type { Host } from "./rules.ts";
 import { words } from "./words.ts";
 
 interface RowProps { host: Host; forced: boolean; gone(force: boolean): void }

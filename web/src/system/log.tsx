@@ -1,11 +1,12 @@
 /** The end of the daemon's log. */
 import { useState } from "preact/hooks";
 
+import type { LogEnd } from "../api/types.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { Command } from "./findings.tsx";
 import { useGet } from "./reading.ts";
-import { isProblem, lineOf, type LogEnd } from "./rules.ts";
+import { isProblem, lineOf } from "./rules.ts";
 import { words } from "./words.ts";
 
 const LINES = 200;

@@ -2,10 +2,9 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { get, type Answer, type Problem } from "../api/api.ts";
+import type { Agent, Page, Ready, Version } from "../api/types.ts";
 import { link } from "../state/live.ts";
 import { held } from "../state/system.ts";
-import type { Page } from "../state/types.ts";
-import type { Agent, Ready, Version } from "./rules.ts";
 
 /** The daemon says it to everybody, outside of the API: 503 has why it takes no work. */
 export async function readyRead(): Promise<{ ready: Ready | null; stuck: string | null }> {

@@ -1,36 +1,7 @@
 /** What is wrong, of what the daemon says: each finding with what to do. These are the checks of
  *  `drover doctor` that ask the daemon. Pure. */
-import type { Run } from "../state/types.ts";
+import type { Agent, Ready, Version } from "../api/types.ts";
 import { words } from "./words.ts";
-
-export interface Version {
-  version: string; database: string; epoch: number; owner: string; held: boolean; pid: number;
-  started_ms: number; on_demand: string | null; jobs_max: number; connections_max: number;
-  scopes: string[];
-}
-/** GET /readyz: what an older daemon does not say is absent. */
-export interface Ready {
-  failed_starts?: number; last_runs?: string[]; damaged?: number; missing?: number;
-  mark_errors?: number; unknown_folders?: number;
-  descriptors?: { used: number | null; limit: number | null; waiting_since_ms: number | null };
-  disk?: { level: string; bytes: number | null; limit: number | null; free_bytes: number | null };
-  pages?: { port: number; taken: boolean };
-}
-export interface Agent { name: string; state: string; why?: string | null }
-export interface HoldShown {
-  held: boolean; restored: boolean; failed_starts: number; last_runs: string[]; missing: number;
-  would_start: Record<"queued" | "running" | "deliveries" | "lost" | "again", number>
-    & { runs: Run[]; again_runs: Run[] };
-}
-export interface Damage { table: string; row: string; column: string; what: string; remove: string }
-export interface Host {
-  place: string; name: string; role: string; version: string; here: boolean; runs: number;
-  seen_ms: number;
-}
-export interface LogEnd { file: string | null; lines: string[] }
-export interface Backup { file: string; bytes: number; made_ms: number }
-/** `last`: of those in the data directory. */
-export interface Backups { can: boolean; folder: string; last: Backup | null }
 
 /** The data directory, whose folder of backups is known, as a shell reads it. */
 export function dataOf(folder: string): string {

@@ -2,6 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 
+import type { Version } from "../api/types.ts";
 import { Loading } from "../parts/loading.tsx";
 import { ago } from "../parts/text.ts";
 import { Trouble } from "../parts/trouble.tsx";
@@ -19,7 +20,7 @@ import { Hold } from "./hold.tsx";
 import { Hosts } from "./hosts.tsx";
 import { Log } from "./log.tsx";
 import { useDaemon } from "./reading.ts";
-import { findingsOf, type Version } from "./rules.ts";
+import { findingsOf } from "./rules.ts";
 import { words } from "./words.ts";
 
 function Part({ title, children }: { title: string; children: ComponentChildren }) {

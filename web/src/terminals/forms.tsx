@@ -1,14 +1,14 @@
 /** The forms of terminals: a new one, another name, and the question before one is closed. */
 import { patch, post, remove } from "../api/api.ts";
+import type { NamedTerminal } from "../api/types.ts";
 import { Field, Form } from "../parts/form.tsx";
 import { visible } from "../parts/visible.ts";
 import { useSeat } from "../router/router.ts";
-import type { Named } from "./list.ts";
 import { words } from "./words.ts";
 
 export type Asked = "add" | "rename" | "close" | null;
 
-interface FormsProps { asked: Asked; chosen: Named | null; close: () => void }
+interface FormsProps { asked: Asked; chosen: NamedTerminal | null; close: () => void }
 
 export function Forms({ asked, chosen, close }: FormsProps) {
   const { go } = useSeat();
@@ -16,7 +16,7 @@ export function Forms({ asked, chosen, close }: FormsProps) {
   if (asked === "add") {
     return (
       <Form {...shared} title={words.add} send={words.open}
-        submit={({ name, command, folder }) => post<Named>("/terminals", {
+        submit={({ name, command, folder }) => post<NamedTerminal>("/terminals", {
           ...(name && { name }), ...(command && { command }), ...(folder && { cwd: folder }),
         })}
         done={({ id }) => go(`/terminals/${id}`)}>

@@ -2,43 +2,31 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
+import type { Page, NamedTerminal } from "../api/types.ts";
 import { followOwner } from "../state/owner.ts";
-import type { Page } from "../state/types.ts";
 import type { StreamEvent } from "../stream/index.ts";
-
-export interface Named {
-  id: string;
-  name: string;
-  command: string | null;
-  cwd: string | null;
-  run: string;
-  /** Those of its job; null: that was removed. */
-  state: string | null;
-  cause: string | null;
-  exit_code: number | null;
-}
 
 const READ_MS = 100;
 
 /** Pure: whether an event changes what is shown. */
-export function concerns({ type, data }: StreamEvent, items: readonly Named[]): boolean {
+export function concerns({ type, data }: StreamEvent, items: readonly NamedTerminal[]): boolean {
   if (type === "terminal_changed") return true;
   return type === "run_changed" && items.some(({ run }) => run === (data as { id?: string }).id);
 }
 
-export interface List { items: Named[] | null; problem: Problem | null; again(): void }
+export interface List { items: NamedTerminal[] | null; problem: Problem | null; again(): void }
 
 export function useTerminals(): List {
-  const [items, itemsSet] = useState<Named[] | null>(null);
+  const [items, itemsSet] = useState<NamedTerminal[] | null>(null);
   const [problem, problemSet] = useState<Problem | null>(null);
   const [count, countSet] = useState(0);
   useEffect(() => {
-    let known: Named[] = [];
+    let known: NamedTerminal[] = [];
     let reads = 0;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const read = async (): Promise<void> => {
       const mine = ++reads;
-      const answer = await get<Page<Named>>("/terminals?limit=100");
+      const answer = await get<Page<NamedTerminal>>("/terminals?limit=100");
       if (mine !== reads) return;
       problemSet(answer.ok ? null : answer.problem);
       if (!answer.ok) return;

@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 
 import { post, type Problem as Given } from "../api/api.ts";
+import type { NamedTerminal } from "../api/types.ts";
 import { isLive } from "../jobs/rules.ts";
 import { Loading } from "../parts/loading.tsx";
 import { State } from "../parts/state.tsx";
@@ -13,10 +14,10 @@ import { useKeys } from "../shell/keys.ts";
 import { may } from "../state/me.ts";
 import { Terminal } from "../terminal/terminal.tsx";
 import { Forms, type Asked } from "./forms.tsx";
-import { useTerminals, type Named } from "./list.ts";
+import { useTerminals } from "./list.ts";
 import { words } from "./words.ts";
 
-function Tabs({ items, chosen }: { items: Named[]; chosen: Named | null }) {
+function Tabs({ items, chosen }: { items: NamedTerminal[]; chosen: NamedTerminal | null }) {
   const named = useNamed();
   return (
     <nav class="term-tabs" aria-label={named(words.list)}>
@@ -28,7 +29,7 @@ function Tabs({ items, chosen }: { items: Named[]; chosen: Named | null }) {
   );
 }
 
-function Chosen({ terminal, ask }: { terminal: Named; ask: (asked: Asked) => void }) {
+function Chosen({ terminal, ask }: { terminal: NamedTerminal; ask: (asked: Asked) => void }) {
   const [refused, refusedSet] = useState<Given | null>(null);
   const { id, run, state, command } = terminal;
   const live = state !== null && isLive(state);

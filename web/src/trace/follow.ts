@@ -3,10 +3,9 @@
 import { signal, type ReadonlySignal } from "@preact/signals";
 
 import { get, type Answer, type Problem } from "../api/api.ts";
-import type { Ask } from "../state/asks.ts";
+import type { Ask, Page, SpanRow } from "../api/types.ts";
 import { follow } from "../state/live.ts";
-import type { Page } from "../state/types.ts";
-import { spanOf, type Given, type Span } from "./tree.ts";
+import { spanOf, type Span } from "./tree.ts";
 
 export const SPANS_MAX = 10_000;
 /** Rows of the first page, which fill a view and are drawn at once; and of the others. */
@@ -68,7 +67,7 @@ export function openTrace({ kind, id, turn }: Source): Opened {
   const set = (more: Partial<Traced>): void => void (state.value = { ...state.value, ...more });
   const failed = (problem: Problem): void => set({ problem });
 
-  function take(items: readonly Given[]): void {
+  function take(items: readonly SpanRow[]): void {
     for (const given of items) {
       if (!spans.has(given.id) && spans.size >= SPANS_MAX) continue;
       newest_ms = Math.max(newest_ms, given.started_ms, given.ended_ms ?? 0);
@@ -78,13 +77,13 @@ export function openTrace({ kind, id, turn }: Source): Opened {
 
   /** Every page of a list, until there are as many as are shown. */
   async function pages(
-    target: string, isDue: () => boolean, each: (items: Given[]) => void,
+    target: string, isDue: () => boolean, each: (items: SpanRow[]) => void,
   ): Promise<{ cut: boolean } | null> {
     let after: string | null = null, count = 0;
     do {
       const mark: string = after === null ? `limit=${FIRST}`
         : `limit=${PAGE}&after=${encodeURIComponent(after)}`;
-      const answer: Answer<Page<Given>> = await get<Page<Given>>(target + mark);
+      const answer: Answer<Page<SpanRow>> = await get<Page<SpanRow>>(target + mark);
       if (!isDue()) return null;
       if (!answer.ok) {
         failed(answer.problem);
@@ -146,7 +145,7 @@ export function openTrace({ kind, id, turn }: Source): Opened {
     if (ended || !state.value.whole || state.value.cut) return;
     const mine = reads;
     const since = Math.max(0, newest_ms - MARGIN_MS);
-    const found: Given[] = [];
+    const found: SpanRow[] = [];
     const done = await pages(`${path}changed_since=${since}&`, () => !ended && mine === reads,
       (items) => void found.push(...items));
     if (done === null) return;

@@ -3,14 +3,15 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
+import type { TextRange } from "../api/types.ts";
 import { Bounded } from "../parts/bounded.tsx";
 import { copyText } from "../parts/copy.tsx";
 import { timeTo } from "../parts/text.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { useNamed, useSeat } from "../router/router.ts";
+import type { RunRow } from "../runs/rules.ts";
 import { now } from "../state/clock.ts";
-import type { Run } from "../state/types.ts";
 import { words as shared } from "../words.ts";
 import type { Asking, Source } from "./follow.ts";
 import { nameOf } from "./row.tsx";
@@ -20,14 +21,13 @@ import { words } from "./words.ts";
 
 const SHOWN = 2000, RANGE_MAX = 1 << 20, WHOLE_MAX = 64 << 20;
 type Side = "input" | "output";
-interface Range { text: string; offset: number; next: number; bytes: number }
 
 const whole = new Intl.NumberFormat("en");
 const clock = new Intl.DateTimeFormat("en",
   { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 
 const rangeOf = (span: Span, side: Side, offset: number, limit: number) =>
-  get<Range>(`/runs/${span.run}/spans/${span.attempt}.${span.step}?side=${side}` +
+  get<TextRange>(`/runs/${span.run}/spans/${span.attempt}.${span.step}?side=${side}` +
     `&offset=${offset}&limit=${limit}`);
 
 /** All of it, in as many ranges as that takes. */
@@ -59,7 +59,7 @@ function readable(text: string, isJson: boolean): string {
 
 /** Of the input the beginning, of the output the end, where a failure says what it is. */
 function Text({ span, side }: { span: Span; side: Side }) {
-  const [range, rangeSet] = useState<Range | null>(null);
+  const [range, rangeSet] = useState<TextRange | null>(null);
   const [problem, problemSet] = useState<Problem | null>(null);
   const [isJson, isJsonSet] = useState(false);
   const [said, saidSet] = useState("");
@@ -121,12 +121,12 @@ function Text({ span, side }: { span: Span; side: Side }) {
 }
 
 /** In a tree of runs, the session of the agent that a step belongs to. */
-function useRun(source: Source, run: string): Run | null {
-  const [read, readSet] = useState<Run | null>(null);
+function useRun(source: Source, run: string): RunRow | null {
+  const [read, readSet] = useState<RunRow | null>(null);
   useEffect(() => {
     let left = false;
     if (source.kind === "run") {
-      void get<Run>(`/runs/${encodeURIComponent(run)}`).then((answer) => {
+      void get<RunRow>(`/runs/${encodeURIComponent(run)}`).then((answer) => {
         if (!left && answer.ok) readSet(answer.value);
       });
     }

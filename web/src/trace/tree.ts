@@ -1,20 +1,6 @@
 /** Spans of a session or of a run and all below it, as a tree: groups, sums, failed ones, and the
  *  lines that are shown. Everything here is pure. */
-
-/** What the pages need of a row of `/spans` (docs/api.md#steps). */
-export interface Given {
-  id: string; run: string; attempt: number; step: number | null; kind: string; name: string;
-  state: string; cause: string | null; error: string | null; started_ms: number;
-  ended_ms: number | null; cost_micros: number | null; input: string | null; tries: number;
-  tokens: { fresh: number | null; cache_read: number | null; cache_write: number | null;
-    output: number | null } | null;
-  /** Of a session: */
-  turn?: number; message?: string | null;
-  /** Of a tree of runs: */
-  parent?: string | null; label?: string | null; phase?: string | null;
-  /** Of a timer of a script. */
-  due_ms?: number | null;
-}
+import type { SpanRow } from "../api/types.ts";
 
 export interface Span {
   id: string; run: string; attempt: number; step: number | null; kind: string; name: string;
@@ -84,7 +70,7 @@ function argumentsText(input: string): string {
   }
 }
 
-function aboutOf({ kind, input, label, name, step, error }: Given): string {
+function aboutOf({ kind, input, label, name, step, error }: SpanRow): string {
   const text = kind === "tool" ? argumentsText(input ?? "")
     : step !== null && error !== null ? error
     : step === null && label !== name ? label ?? "" : "";
@@ -92,7 +78,7 @@ function aboutOf({ kind, input, label, name, step, error }: Given): string {
 }
 
 /** Input and output are left out: ten thousand of them would fill the page's memory. */
-export function spanOf(given: Given): Span {
+export function spanOf(given: SpanRow): Span {
   const { tokens, cost_micros: cost, parent = null, turn = null, message = null } = given;
   const cached = tokens?.cache_read ?? 0;
   const read = (tokens?.fresh ?? 0) + cached + (tokens?.cache_write ?? 0);

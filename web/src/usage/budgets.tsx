@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 
 import { remove, type Problem } from "../api/api.ts";
+import type { Budget } from "../api/types.ts";
 import { Loading } from "../parts/loading.tsx";
 import { Section } from "../parts/section.tsx";
 import { useSelection } from "../parts/select.ts";
@@ -15,9 +16,7 @@ import { now } from "../state/clock.ts";
 import { may } from "../state/me.ts";
 import { BudgetForm } from "./form.tsx";
 import { LimitBar } from "./limit.tsx";
-import {
-  countedOf, fillsOf, NAMES, outlookOf, sentenceOf, type Budget,
-} from "./limits.ts";
+import { countedOf, fillsOf, NAMES, outlookOf, sentenceOf } from "./limits.ts";
 import { words } from "./words.ts";
 
 /** The budget of everything is the daemon's. */

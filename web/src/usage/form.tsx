@@ -2,11 +2,12 @@
 import { useState } from "preact/hooks";
 
 import { patch, type Answer, type Problem } from "../api/api.ts";
+import type { Budget } from "../api/types.ts";
 import { Field, Form } from "../parts/form.tsx";
 import { visible } from "../parts/visible.ts";
 import { may } from "../state/me.ts";
 import { pathOf } from "./budgets.tsx";
-import { AMOUNTS, amountOf, NAMES, writtenOf, type Amount, type Budget } from "./limits.ts";
+import { AMOUNTS, amountOf, NAMES, writtenOf, type Amount } from "./limits.ts";
 import { words } from "./words.ts";
 
 /** The field that a sentence of the daemon, or one of ours, is about. */

@@ -1,22 +1,9 @@
 /** What budgets say: which is nearest its limit, in sentences and bars. Pure. */
+import type { Budget } from "../api/types.ts";
 import { count, money, spanText, spentText, timeTo } from "../parts/text.ts";
 
 export const AMOUNTS = ["cost_micros", "tokens", "output_tokens", "agents", "wall_ms"] as const;
 export type Amount = (typeof AMOUNTS)[number];
-
-export interface Budget {
-  scope: string;
-  owner: string | null;
-  limits: Record<Amount, number | null>;
-  /** Of cost null: every call that was charged has an unknown one. */
-  spent: Record<Amount, number | null> & { cost_unknown: number };
-  reserved: Record<Amount, number | null>;
-  waiting: number;
-  per: "day" | null;
-  resets_ms: number | null;
-  /** The limit that is reached first if spending goes on as it does. */
-  forecast?: { limit: Amount; at_ms: number } | null;
-}
 
 /** One limit. `left` is never below 0; `share` is 1 where nothing is left. */
 export interface Fill {
@@ -84,7 +71,7 @@ export function outlookOf(budget: Budget, now_ms: number): string[] {
   const fills = fillsOf(budget), isUsedUp = fills[0]?.left === 0;
   if (isUsedUp) said.push("used up");
   else if (forecast != null && forecast.at_ms > now_ms) {
-    const which = fills.length > 1 ? ` (${NAMES[forecast.limit].toLowerCase()})` : "";
+    const which = fills.length > 1 ? ` (${NAMES[forecast.limit as Amount].toLowerCase()})` : "";
     said.push(`at this rate used up at ${timeTo(forecast.at_ms, now_ms)}${which}`);
   }
   if (per === "day" && resets_ms !== null) {

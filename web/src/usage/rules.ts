@@ -1,16 +1,13 @@
 /** What models took: the range and the breakdown of the address, and sums as bars. Pure. */
+import type { Usage } from "../api/types.ts";
 import { count, money, spentText } from "../parts/text.ts";
 
-export interface Sums {
-  calls: number; fresh: number; cache_read: number; cache_write: number; output: number;
-  reasoning: number; cost_micros: number | null; cost_unknown: number;
-}
 /** A row of the API: its dimensions by their names. Of tools also `ms` and `errors`; of segments
  *  `tokens` in the place of `usage`. */
 export interface UsageRow {
-  usage: Sums; ms?: number; errors?: number; tokens?: number; [dimension: string]: unknown;
+  usage: Usage; ms?: number; errors?: number; tokens?: number; [dimension: string]: unknown;
 }
-export interface UsageAnswer { items: UsageRow[]; total: { usage: Sums } }
+export interface UsageAnswer { items: UsageRow[]; total: { usage: Usage } }
 
 export const BY = ["model", "project", "agent", "workflow", "tool", "session", "segment"] as const;
 export type By = (typeof BY)[number];
@@ -52,23 +49,23 @@ export function pathOf(by: string, filter: UsageFilter, now_ms: number): string 
   return `/usage?by=${by}&from=${days[0]}&to=${days.at(-1)}`;
 }
 
-export const tokensOf = ({ fresh, cache_read, cache_write, output }: Sums): number =>
+export const tokensOf = ({ fresh, cache_read, cache_write, output }: Usage): number =>
   fresh + cache_read + cache_write + output;
-export const promptOf = ({ fresh, cache_read, cache_write }: Sums): number =>
+export const promptOf = ({ fresh, cache_read, cache_write }: Usage): number =>
   fresh + cache_read + cache_write;
 
 /** null: no prompt. */
-export function hitRate(sums: Sums): string | null {
+export function hitRate(sums: Usage): string | null {
   const prompt = promptOf(sums);
   return prompt === 0 ? null : `${Math.round((100 * sums.cache_read) / prompt)} %`;
 }
 
-export const NOTHING: Sums = {
+export const NOTHING: Usage = {
   calls: 0, fresh: 0, cache_read: 0, cache_write: 0, output: 0, reasoning: 0, cost_micros: null,
   cost_unknown: 0,
 };
 
-export function added(a: Sums, b: Sums): Sums {
+export function added(a: Usage, b: Usage): Usage {
   const cost = a.cost_micros === null && b.cost_micros === null ? null
     : (a.cost_micros ?? 0) + (b.cost_micros ?? 0);
   return {
@@ -79,26 +76,26 @@ export function added(a: Sums, b: Sums): Sums {
   };
 }
 
-export function valueOf(sums: Sums, show: Show): number {
+export function valueOf(sums: Usage, show: Show): number {
   if (show === "cost") return sums.cost_micros ?? 0;
   return show === "tokens" ? tokensOf(sums) : sums.calls;
 }
 
-export function valueText(sums: Sums, show: Show): string {
+export function valueText(sums: Usage, show: Show): string {
   if (show === "cost") return spentText(sums.cost_micros, sums.cost_unknown);
   if (show === "tokens") return `${count(tokensOf(sums))} tokens`;
   return `${count(sums.calls)} ${sums.calls === 1 ? "call" : "calls"}`;
 }
 
 /** What is shown if the address does not say: of models that cost nothing, tokens. */
-export const showOf = (show: Show | null, total: Sums): Show =>
+export const showOf = (show: Show | null, total: Usage): Show =>
   show ?? ((total.cost_micros ?? 0) > 0 || total.cost_unknown > 0 ? "cost" : "tokens");
 
 /** --- Bars --- */
 
 export const SERIES_MAX = 6;
-export interface Part { series: number; sums: Sums; from: number; to: number }
-export interface Column { day: string; sums: Sums; value: number; parts: Part[] }
+export interface Part { series: number; sums: Usage; from: number; to: number }
+export interface Column { day: string; sums: Usage; value: number; parts: Part[] }
 export interface Bars {
   /** The largest first; null: all the others together. */
   series: (string | null)[];

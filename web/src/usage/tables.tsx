@@ -1,10 +1,9 @@
 /** The sums as tables. */
 import type { ComponentChildren } from "preact";
 
+import type { Usage } from "../api/types.ts";
 import { count, spanText, spentText } from "../parts/text.ts";
-import {
-  dayText, hitRate, promptOf, type By, type Column, type Sums, type UsageRow,
-} from "./rules.ts";
+import { dayText, hitRate, promptOf, type By, type Column, type UsageRow } from "./rules.ts";
 import { words } from "./words.ts";
 
 const ROWS_MAX = 200;
@@ -34,7 +33,7 @@ function Table({ caption, heads, rows }: {
 }
 
 const HEADS = [words.cost, words.prompt, words.ofCache, words.output, words.calls];
-const cellsOf = (sums: Sums): string[] => [
+const cellsOf = (sums: Usage): string[] => [
   spentText(sums.cost_micros, sums.cost_unknown), count(promptOf(sums)),
   hitRate(sums) ?? words.unknown, count(sums.output), count(sums.calls),
 ];

@@ -3,18 +3,18 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
+import type { Page, Usage } from "../api/types.ts";
 import { Loading } from "../parts/loading.tsx";
 import { count, spentText } from "../parts/text.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { useSeat } from "../router/router.ts";
 import { home } from "../state/home.ts";
-import type { Page } from "../state/types.ts";
 import { Budgets } from "./budgets.tsx";
 import { Chart } from "./chart.tsx";
 import {
   barsOf, BY, DAYS, dayOf, daysOf, filterOf, hitRate, pathOf, promptOf, showOf, SHOWS, tokensOf,
-  type By, type Show, type Sums, type UsageAnswer, type UsageFilter, type UsageRow,
+  type By, type Show, type UsageAnswer, type UsageFilter, type UsageRow,
 } from "./rules.ts";
 import { Breakdown, DaysTable } from "./tables.tsx";
 import { words } from "./words.ts";
@@ -78,7 +78,7 @@ function Range({ filter }: { filter: UsageFilter }) {
   );
 }
 
-function Figures({ total }: { total: Sums }) {
+function Figures({ total }: { total: Usage }) {
   const prompt = promptOf(total), rate = hitRate(total);
   const rows: [string, string, string][] = [
     [words.cost, spentText(total.cost_micros, total.cost_unknown), ""],

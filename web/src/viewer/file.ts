@@ -1,5 +1,5 @@
 /** The document that the file carries (docs/api.md: export of a run). */
-import type { Run } from "../state/types.ts";
+import type { Run } from "../api/types.ts";
 import type { StreamEvent } from "../stream/index.ts";
 import { sessionless } from "./sessions.ts";
 

@@ -2,10 +2,11 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { patch, post, type Problem } from "../api/api.ts";
+import type { Connection, Tested } from "../api/types.ts";
 import { Loading } from "../parts/loading.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
-import { connectionsRead, type Connection, type Tested } from "../state/models.ts";
+import { connectionsRead } from "../state/models.ts";
 import { ConnectionForm, type Filled } from "./form.tsx";
 import { words } from "./words.ts";
 

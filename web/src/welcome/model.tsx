@@ -2,8 +2,9 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { patch, type Problem } from "../api/api.ts";
+import type { Model } from "../api/types.ts";
 import { Trouble } from "../parts/trouble.tsx";
-import { modelsOf, type Model } from "../state/models.ts";
+import { modelsOf } from "../state/models.ts";
 import { settings, settingsRead } from "../state/system.ts";
 import type { Chosen } from "./connection.tsx";
 import { words } from "./words.ts";

@@ -2,8 +2,8 @@
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { get } from "../api/api.ts";
+import type { Page } from "../api/types.ts";
 import { useSeat } from "../router/router.ts";
-import type { Page } from "../state/types.ts";
 import { words } from "./words.ts";
 
 function useFolders(): string[] {

@@ -3,9 +3,10 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { get, post, type Problem } from "../api/api.ts";
+import type { Note } from "../api/types.ts";
 import { visible } from "../parts/visible.ts";
 import { draftKeep, draftOf } from "../state/draft.ts";
-import type { Note, Workflow } from "./rules.ts";
+import type { Workflow } from "./rules.ts";
 import { words } from "./words.ts";
 
 const TYPED_MS = 300;

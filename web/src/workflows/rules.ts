@@ -1,19 +1,14 @@
 /** Rules of workflows: the catalog, a form made from `meta.args`, marks at lines of a script, and
  *  when a plan allows a start. Pure. */
+import type { Note, Workflow as Row } from "../api/types.ts";
 import { refusalOf, type Plan } from "../run/plan.ts";
 import type { RunRow } from "../runs/rules.ts";
 
-export interface Fault { line: number; column: number; code: string; detail: string }
-export interface Note extends Fault { severity: "error" | "warning" }
-export interface Phase { title: string; detail?: string; model?: string }
 export const ORIGINS = ["project", "home", "built-in"] as const;
 
 /** A workflow of the catalog; `GET /workflows/{name}` adds notes and source. */
-export interface Workflow {
-  name: string; description: string; when_to_use?: string; phases: Phase[]; args?: unknown;
-  file: string; place: string; origin: (typeof ORIGINS)[number]; shadowed: boolean;
-  shadowed_by?: string; checked: boolean; error?: Fault; hash?: string | null;
-  notes?: Note[]; source?: string | null;
+export interface Workflow extends Row {
+  notes?: Note[]; source?: string | null; hash?: string | null;
 }
 
 const lower = (text: string): string => text.toLowerCase();

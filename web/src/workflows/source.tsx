@@ -3,13 +3,14 @@
 import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import type { Problem } from "../api/api.ts";
+import type { Note } from "../api/types.ts";
 import { rowsNear } from "../parts/rows.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { beginning, visible } from "../parts/visible.ts";
 import { useNamed } from "../router/router.ts";
 import { may } from "../state/me.ts";
 import type { Check, Draft } from "./open.ts";
-import { linesIn, marksOf, offsetOf, type Mark, type Note } from "./rules.ts";
+import { linesIn, marksOf, offsetOf, type Mark } from "./rules.ts";
 import { words } from "./words.ts";
 
 const LINE_PX = 18, PAD_PX = 6, DETAIL_MAX = 500;

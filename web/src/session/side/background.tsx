@@ -2,6 +2,7 @@
 import { useRef, useState } from "preact/hooks";
 
 import { get, post, type Problem } from "../../api/api.ts";
+import type { Work } from "../../api/types.ts";
 import { Loading } from "../../parts/loading.tsx";
 import { State } from "../../parts/state.tsx";
 import { visible } from "../../parts/visible.ts";
@@ -14,14 +15,6 @@ import { useStay } from "./stay.ts";
 import { StartForm } from "./start.tsx";
 import { causeOf, duration, isBad, isLive } from "./text.ts";
 import { words } from "./words.ts";
-
-export interface Work {
-  id: string; kind: string; state: string; gate: string | null; cause: string | null;
-  label: string | null; title: string | null; command?: string; retry_of?: string;
-  made_ms: number; started_ms: number | null; ended_ms: number | null;
-  subagent: string | null; delivery: string | null; notice: string | null;
-  progress?: { done: number; total: number; waiting: number; failed: number };
-}
 
 export const backgroundOf = (session: string): List<Work> =>
   listOf<Work>(session, `/sessions/${session}/background`, ({ id }) => id);

@@ -1,6 +1,6 @@
 /** What a list beside a conversation knows, as a fold of the pages that were read. All are pure. */
 import type { Problem } from "../../api/api.ts";
-import type { Page } from "../../state/types.ts";
+import type { Page } from "../../api/types.ts";
 import type { StreamEvent } from "../../stream/index.ts";
 
 export interface Known<T> {

@@ -2,16 +2,13 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { get } from "../../api/api.ts";
+import type { Page, Session } from "../../api/types.ts";
 import { when } from "../../parts/text.ts";
 import { visible } from "../../parts/visible.ts";
 import { now } from "../../state/clock.ts";
 import { followOwner } from "../../state/owner.ts";
-import type { Page } from "../../state/types.ts";
 import { words } from "./words.ts";
 
-interface Session {
-  id: string; title: string | null; fork_of: string | null; made_ms: number;
-}
 interface Family { of: Session | null; forks: Session[]; more: boolean }
 
 const SHOWN = 50;

@@ -4,8 +4,8 @@ import { signal, type ReadonlySignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 
 import { get } from "../../api/api.ts";
+import type { Page } from "../../api/types.ts";
 import { followOwner } from "../../state/owner.ts";
-import type { Page } from "../../state/types.ts";
 import { concerns, longer, renewed, type Known } from "./fold.ts";
 import { isLive } from "./text.ts";
 

@@ -3,14 +3,13 @@
 import { signal } from "@preact/signals";
 
 import { get, patch, type Problem } from "../../api/api.ts";
+import type { Session } from "../../api/types.ts";
 import type { Seat } from "../../router/router.ts";
 import { may } from "../../state/me.ts";
 import { words } from "./words.ts";
 
 export const PINS_MAX = 20;
 const TRIES = 3; // Others change the session at the same time.
-
-interface Session { version: number; metadata: Record<string, unknown> }
 
 const FULL: Problem =
   { status: 0, code: "pins_full", title: words.notPinned, detail: words.pinsFull(PINS_MAX) };

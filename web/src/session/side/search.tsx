@@ -2,17 +2,17 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { get, type Problem } from "../../api/api.ts";
+import type { Message, Page } from "../../api/types.ts";
 import { when } from "../../parts/text.ts";
 import { visible } from "../../parts/visible.ts";
 import { focused, useNamed, useSeat } from "../../router/router.ts";
 import { useKeys } from "../../shell/keys.ts";
 import { now } from "../../state/clock.ts";
-import type { Page } from "../../state/types.ts";
 import { Trouble } from "../../parts/trouble.tsx";
 import { pieces } from "./text.ts";
 import { words } from "./words.ts";
 
-interface Hit { id: string; role: string; made_ms: number; match: { text: string } }
+type Hit = Message & Required<Pick<Message, "match">>;
 interface Found { wanted: string; hits: Hit[]; next: string | null; problem: Problem | null }
 
 const TYPING_MS = 250;

@@ -1,6 +1,7 @@
 /** The turns of a session, the newest first. `?turn=` is the one that was gone to. */
 import { useRef, useState } from "preact/hooks";
 
+import type { TimelineTurn } from "../../api/types.ts";
 import { Loading } from "../../parts/loading.tsx";
 import { useSeat } from "../../router/router.ts";
 import { useKeys } from "../../shell/keys.ts";
@@ -8,7 +9,7 @@ import { Trouble } from "../../parts/trouble.tsx";
 import { Forks } from "./forks.tsx";
 import { listOf, useList } from "./list.ts";
 import { useStay } from "./stay.ts";
-import { TurnRow, type Turn } from "./turn.tsx";
+import { TurnRow } from "./turn.tsx";
 import { words } from "./words.ts";
 
 const AWAY_PX = 60;
@@ -16,13 +17,13 @@ const AWAY_PX = 60;
 export function Timeline({ session, onGo }: { session: string; onGo(message: string): void }) {
   const { query, setQuery } = useSeat();
   const list = useList(session, () =>
-    listOf<Turn>(session, `/sessions/${session}/timeline`, ({ run }) => run));
+    listOf<TimelineTurn>(session, `/sessions/${session}/timeline`, ({ run }) => run));
   const { items, next, ready, problem } = list.rows.value;
   const box = useRef<HTMLDivElement>(null);
   const [away, awaySet] = useState(false);
   const selected = Number(query.value.get("turn") ?? "0");
   useStay(box);
-  const toTurn = (turn: Turn | undefined) => {
+  const toTurn = (turn: TimelineTurn | undefined) => {
     const message = turn?.answer ?? turn?.question;
     if (turn === undefined || message == null) return;
     setQuery("turn", String(turn.number));

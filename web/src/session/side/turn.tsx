@@ -1,6 +1,7 @@
 /** A turn: what it took, changed and cost, and what can be done from there. */
 import { useState } from "preact/hooks";
 
+import type { TimelineTurn } from "../../api/types.ts";
 import { State } from "../../parts/state.tsx";
 import { count, money, when } from "../../parts/text.ts";
 import { visible } from "../../parts/visible.ts";
@@ -14,26 +15,13 @@ import { pinsChange, pinned } from "./pins.ts";
 import { causeOf, duration, isBad, isLive } from "./text.ts";
 import { words } from "./words.ts";
 
-export interface Turn {
-  number: number; run: string; began_by: string; question: string | null; answer: string | null;
-  state: string; cause: string | null; note: string | null; model: string | null;
-  agent: string | null; queued_ms: number; began_ms: number | null; ended_ms: number | null;
-  tools: number; errors: number; cache_hit_rate: number | null; cache_broke: string | null;
-  usage: {
-    fresh: number; cache_read: number; cache_write: number; output: number; reasoning: number;
-    cost_micros: number | null; cost_unknown: number;
-  };
-  files: { path: string; added: number; removed: number }[];
-  files_more?: boolean;
-}
-
-function Time({ turn }: { turn: Turn }) {
+function Time({ turn }: { turn: TimelineTurn }) {
   const end = turn.ended_ms ?? (isLive(turn) ? now.value : null);
   const ms = turn.began_ms === null || end === null ? null : Math.max(0, end - turn.began_ms);
   return <span class="num">{duration(ms)}</span>;
 }
 
-function Spent({ turn }: { turn: Turn }) {
+function Spent({ turn }: { turn: TimelineTurn }) {
   const { usage, cache_hit_rate: rate } = turn;
   const tokens = usage.fresh + usage.cache_read + usage.cache_write + usage.output;
   const percent = Math.round((rate ?? 0) * 100);
@@ -54,7 +42,7 @@ function Spent({ turn }: { turn: Turn }) {
   );
 }
 
-function Files({ turn: { files, files_more: more = false } }: { turn: Turn }) {
+function Files({ turn: { files, files_more: more = false } }: { turn: TimelineTurn }) {
   if (files.length === 0) return null;
   const sum = (of: "added" | "removed") => files.reduce((all, file) => all + file[of], 0);
   const Lines = ({ added, removed }: { added: number; removed: number }) => (
@@ -79,7 +67,7 @@ function Files({ turn: { files, files_more: more = false } }: { turn: Turn }) {
 }
 
 interface RowProps {
-  turn: Turn; session: string; latest: boolean; selected: boolean; onSelect(): void;
+  turn: TimelineTurn; session: string; latest: boolean; selected: boolean; onSelect(): void;
 }
 
 function choicesOf(

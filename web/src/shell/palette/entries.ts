@@ -1,11 +1,11 @@
 /** What the palette offers: places, actions, what the daemon finds, and an id that was pasted. */
 import { get, post, type Answer, type Problem } from "../../api/api.ts";
 import { signOut } from "../../api/signin.ts";
+import type { Page, Run } from "../../api/types.ts";
 import { match } from "../../router/routes.ts";
 import { home, markSeen } from "../../state/home.ts";
 import { may } from "../../state/me.ts";
 import { settings } from "../../state/system.ts";
-import type { Page, Run } from "../../state/types.ts";
 import { arranged, PLACES, ROUTES } from "../places.ts";
 import { sheet } from "../sheets.tsx";
 import type { Name } from "../shortcuts.ts";

@@ -1,5 +1,5 @@
 /** What waits for a person in a place. Pure. */
-import type { Ask } from "../../state/asks.ts";
+import type { Ask } from "../../api/types.ts";
 
 /** Of a session its own calls; of a run the run and all that it began. */
 export function waitsAt(path: string, open: readonly Ask[]): number {
