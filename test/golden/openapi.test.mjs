@@ -1,5 +1,5 @@
-// openapi.test.mjs: the description that is served: a line for each route, with a digest of all that
-// is said of it, and one for each of its components. That it is well made, and true:
+// openapi.test.mjs: the description that is served: a line for each route, with a digest of all
+// that is said of it, and one for each of its components. That it is well made, and true:
 // integration/openapi.test.mjs.
 //
 // runs-with: release
@@ -17,7 +17,8 @@ golden("openapi", async (record) => {
   assert.equal(answer.status, 200, answer.text);
   const { paths, components, ...head } = answer.json;
   head.info.version = "<version>";
-  record.add(`${digest(head)} ${Object.keys(head).join(", ")}`);
+  record.add("### GET /api/v1/openapi.json", `< ${answer.status} application/json`,
+    `${digest(head)} ${Object.keys(head).join(", ")}`);
   record.add(...Object.entries(paths).flatMap(([target, item]) =>
     Object.entries(item).map(([method, operation]) =>
       `${digest(operation)} ${method.toUpperCase()} ${target}: ${operation.summary}`)));

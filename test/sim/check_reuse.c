@@ -20,7 +20,8 @@ struct taking {
 };
 
 /* Columns: step, run of the other step, key and occurrence are the same, the other one succeeded,
- * it asked itself, the results are the same, age of the result in ms. */
+ * it asked itself, the results are the same, age of the result in ms, and both are of one model: a
+ * script may name one, whatever its run has. */
 static void taken_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     const struct taking *taking = ctx;
     const struct workflow *workflow = taking->workflow;
@@ -33,10 +34,9 @@ static void taken_take(struct sim *sim, const struct ask_row *row, void *ctx) {
         fault = row->number[3] == 0   ? "that did not succeed"
                 : row->number[4] == 0 ? "that was taken over itself"
                 : taking->steady && row->number[6] > workflow->reuse_ms ? "that is too old"
-                : other != NULL && (strcmp(other->model, workflow->model) != 0 ||
-                                    other->rooted != workflow->rooted)
-                    ? "that has another model or folder"
-                    : NULL;
+                : row->number[7] == 0                                   ? "that asked another model"
+                : other != NULL && other->rooted != workflow->rooted    ? "that has another folder"
+                                                                        : NULL;
     }
     if (fault != NULL) {
         sim_fail(sim, "the step %s of %s took over a result of %s: %s", row->text[0].data,
@@ -62,7 +62,8 @@ void workflows_check_reuse(struct sim *sim, struct workflow *workflow) {
     const struct ask_number reuse = ask_number(workflow->reuse_ms);
     ask_each(sim,
              "SELECT a.run, p.run, o.step_key = a.step_key AND o.occurrence = a.occurrence,"
-             " o.state = 'succeeded', o.cached = 0, o.result = a.result, a.ended_ms - o.ended_ms"
+             " o.state = 'succeeded', o.cached = 0, o.result = a.result, a.ended_ms - o.ended_ms,"
+             " json_extract(a.spec, '$.model') = json_extract(o.spec, '$.model')"
              " FROM runs w JOIN runs a ON a.parent = w.id JOIN runs o ON o.run = a.cached_from"
              " JOIN runs p ON p.id = o.parent WHERE w.run = $1 AND a.cached = 1",
              TEXTS(workflow->run), taken_take, (void *)&taking);
