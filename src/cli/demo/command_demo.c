@@ -41,8 +41,8 @@
 
 enum {
     TICK_MS = 100,
-    KILL_MS = 4000, /* After the first agent has ended, which is half time: the demo kills a daemon
-                     * that nobody has killed. */
+    KILL_MS = 4000, /* After the end of the first agent: the demo kills a daemon that nobody has
+                     * killed, while the others are in the middle of their work. */
     AWAY_MS = 1000, /* Pause before a restart, so that the reader sees the dead daemon. */
     STUCK_MS = 120000,
     KILLS_MAX = 100,
@@ -856,8 +856,8 @@ const struct command command_demo = {
     .about = "The demo uses a data directory of its own, which it removes at the end, a script\n"
              "in place of a model, and small programs in place of Claude Code and the like.\n"
              "Keys, models, programs and servers of your environment are not used. If you do\n"
-             "not kill the daemon, the demo kills it halfway. In a pipe, or with --json, it\n"
-             "prints a line for each event.\n"
+             "not kill the daemon, the demo kills it, soon after the first agent has ended.\n"
+             "In a pipe, or with --json, it prints a line for each event.\n"
              "\n"
              "With --keep it serves on at the end, until Ctrl-C, with a link that signs a\n"
              "browser in. In a pipe, or with --json, it ends by itself all the same.\n"

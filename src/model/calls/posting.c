@@ -163,14 +163,14 @@ static void parse_run(struct loop_work *work) {
 }
 
 /* The event may be large: it is freed in the pool. */
-static void event_run(struct loop_work *work) {
+static void on_event_parse(struct loop_work *work) {
     struct parsing *parsing = CONTAINER_OF(work, struct parsing, job.work);
     parse_run(work);
     mem_free(parsing->owned);
     parsing->owned = NULL;
 }
 
-static void event_done(struct loop_work *work) {
+static void on_event_parsed(struct loop_work *work) {
     struct parsing *parsing = CONTAINER_OF(work, struct parsing, job.work);
     struct asking *asking = job_end(&parsing->job);
     if (asking != NULL) {
@@ -218,7 +218,7 @@ static void answer_feed(struct asking *asking, struct bytes piece) {
         parsing->owned = sse_take(&stream->sse, &parsing->data);
         text_add(&asking->rest, piece.data, piece.len);
         fetch_pause(asking->fetch);
-        job_start(asking, &parsing->job, event_run, event_done);
+        job_start(asking, &parsing->job, on_event_parse, on_event_parsed);
     }
     if (!asking__leave(asking)) {
         return;

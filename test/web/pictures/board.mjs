@@ -73,7 +73,10 @@ async function tasksOf({ ask, keys }) {
         summary: summary ?? "It is done." }, keys[by]);
       await ask("POST", `${at}/status`, { status: "review" }, keys[by]);
     }
-    if (to === "done") await ask("POST", `${at}/status`, { status: "done" });
+    if (to === "done") {
+      const { attempt } = await ask("GET", at);
+      await ask("POST", `${at}/review`, { attempt, accept: true });
+    }
     if (to === "blocked") await ask("POST", `${at}/status`, { status: to, question }, keys[by]);
   }
   await ask("PATCH", "/projects/engine", { board: { agents: AGENTS } });
