@@ -87,9 +87,15 @@ MUST_CHECK struct script_worker *script_start(struct scripts *scripts,
 /* Kills it. Immediate; no callback any more. NULL is allowed. */
 void script_close(struct script_worker *worker);
 
-/* Takes `frame` (mem_free), without header, at most SCRIPT_ORDER_MAX bytes. What the socket does
- * not take at once waits here; more than SCRIPT_ORDER_MAX waiting in all ends it (REFUSED). */
-void script_send(struct script_worker *worker, char *frame, size_t len);
+/* A part of a frame, so that nobody copies a long one into it. */
+struct script_piece {
+    char *data; /* Owned (mem_free). */
+    size_t len; /* Not 0. */
+};
+/* Takes the pieces of one frame, without header, at most SCRIPT_ORDER_MAX bytes together. What the
+ * socket does not take at once waits here; more than SCRIPT_ORDER_MAX waiting in all ends it
+ * (REFUSED). */
+void script_send(struct script_worker *worker, const struct script_piece *pieces, size_t count);
 
 /* Inside `heard`: nothing more is heard, `ended` included, until script_resume, and the frame lives
  * as long. It may have moved: the answer is where it is now. */

@@ -38,13 +38,16 @@ enum {
     CPU_GRACE_MS = 1000,
     NS_OF_MS = 1000000,
     NS_OF_S = 1000000000,
+    SEND_MAX = 128 << 10,   /* Bytes that one turn of the loop sends. */
+    FREE_INLINE = 64 << 10, /* Longer pieces are freed in the pool. */
 };
 
 /* A frame on its way out, or what is left of it. */
 struct outgoing {
     struct outgoing *next;
-    char *frame; /* Owned. */
-    size_t len, done;
+    struct loop_work work;     /* Frees it. */
+    struct script_piece piece; /* Owned. */
+    size_t head, done;         /* head: SCRIPT_HEADER_SIZE for the first of a frame, else 0. */
     uint8_t header[SCRIPT_HEADER_SIZE]; /* Counts in `done`. */
 };
 
@@ -231,41 +234,56 @@ void script_resume(struct script_worker *worker) {
 
 /* --- Out -------------------------------------------------------------------------------------- */
 
-static void outlet_drop_first(struct outlet *outlet) {
+/* To unmap some megabytes takes milliseconds. */
+static void outgoing_free_run(struct loop_work *work) {
+    mem_free(CONTAINER_OF(work, struct outgoing, work)->piece.data);
+}
+
+static void outgoing_freed(struct loop_work *work) {
+    mem_free(CONTAINER_OF(work, struct outgoing, work));
+}
+
+static void outlet_drop_first(struct script_worker *worker) {
+    struct outlet *outlet = &worker->outlet;
     struct outgoing *out = outlet->first;
     outlet->first = out->next;
     outlet->last = outlet->first == NULL ? NULL : outlet->last;
-    outlet->waiting -= SCRIPT_HEADER_SIZE + out->len - out->done;
-    mem_free(out->frame);
-    mem_free(out);
+    outlet->waiting -= out->head + out->piece.len - out->done;
+    out->work = (struct loop_work){.run = outgoing_free_run, .done = outgoing_freed};
+    if (out->piece.len > FREE_INLINE) {
+        loop_work(worker->scripts->loop, &out->work);
+    } else {
+        outgoing_free_run(&out->work);
+        outgoing_freed(&out->work);
+    }
 }
 
-/* Sends one frame, or what the socket takes of it, header and rest in one call: others want
- * their turn, too. */
+/* Sends a part of one piece, its header in the same call: others want their turn, too, and a worker
+ * that reads meanwhile would make room in the socket without end. */
 static void outlet_turn(struct script_worker *worker) {
     struct outlet *outlet = &worker->outlet;
     struct outgoing *out = outlet->first;
     if (out == NULL) {
         return;
     }
-    size_t left = SCRIPT_HEADER_SIZE + out->len - out->done;
-    size_t of_header = out->done < SCRIPT_HEADER_SIZE ? SCRIPT_HEADER_SIZE - out->done : 0;
-    size_t of_frame = left - of_header;
-    struct iovec pieces[] = {
-        {.iov_base = out->header + SCRIPT_HEADER_SIZE - of_header, .iov_len = of_header},
-        {.iov_base = out->frame + out->len - of_frame, .iov_len = of_frame}};
-    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = COUNT_OF(pieces)};
+    size_t left = out->head + out->piece.len - out->done;
+    size_t of_header = out->done < out->head ? out->head - out->done : 0;
+    size_t of_piece = left - of_header, now = of_piece < SEND_MAX ? of_piece : SEND_MAX;
+    struct iovec parts[] = {
+        {.iov_base = out->header + out->head - of_header, .iov_len = of_header},
+        {.iov_base = out->piece.data + out->piece.len - of_piece, .iov_len = now}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = COUNT_OF(parts)};
     ssize_t sent = sendmsg(worker->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent >= 0) {
         out->done += (size_t)sent;
         outlet->waiting -= (size_t)sent;
         if ((size_t)sent == left) {
-            outlet_drop_first(outlet);
+            outlet_drop_first(worker);
         }
     } else if (errno != EAGAIN && errno != EINTR) {
         outlet->broken = true;
         while (outlet->first != NULL) {
-            outlet_drop_first(outlet);
+            outlet_drop_first(worker);
         }
     }
 }
@@ -331,7 +349,7 @@ void script_rest(struct script_worker *worker) {
 static void worker_free(struct script_worker *worker) {
     inlet_done(&worker->inlet);
     while (worker->outlet.first != NULL) {
-        outlet_drop_first(&worker->outlet);
+        outlet_drop_first(worker);
     }
     mem_free(worker);
 }
@@ -460,28 +478,43 @@ static void worker_on_task(struct loop_task *task) {
     worker_settle(worker);
 }
 
-void script_send(struct script_worker *worker, char *frame, size_t len) {
-    assert(len > 0 && len <= SCRIPT_ORDER_MAX);
+static struct outgoing *outlet_add(struct outlet *outlet, const struct script_piece *piece) {
+    struct outgoing *out = mem_new(sizeof *out);
+    out->piece = *piece;
+    *(outlet->first == NULL ? &outlet->first : &outlet->last->next) = out;
+    outlet->last = out;
+    outlet->waiting += piece->len;
+    return out;
+}
+
+void script_send(struct script_worker *worker, const struct script_piece *pieces, size_t count) {
     struct outlet *outlet = &worker->outlet;
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++) {
+        len += pieces[i].len;
+    }
+    assert(len > 0 && len <= SCRIPT_ORDER_MAX);
     bool too_much = outlet->first != NULL && len > SCRIPT_ORDER_MAX - outlet->waiting;
     if (too_much) {
         worker_condemn(worker, SCRIPT_REFUSED, "it did not take what it was told");
         loop_soon(worker->scripts->loop, &worker->task);
     }
     if (too_much || outlet->broken || worker->judged || worker->state == WORKER_ENDED) {
-        mem_free(frame);
+        for (size_t i = 0; i < count; i++) {
+            mem_free(pieces[i].data);
+        }
         return;
     }
-    struct outgoing *out = mem_new(sizeof *out);
-    out->frame = frame;
-    out->len = len;
-    for (unsigned i = 0; i < SCRIPT_HEADER_SIZE; i++) {
-        out->header[i] = (uint8_t)(len >> (8 * i));
-    }
     bool alone = outlet->first == NULL;
-    *(alone ? &outlet->first : &outlet->last->next) = out;
-    outlet->last = out;
-    outlet->waiting += SCRIPT_HEADER_SIZE + len;
+    struct outgoing *first = outlet_add(outlet, &pieces[0]);
+    first->head = SCRIPT_HEADER_SIZE;
+    outlet->waiting += first->head;
+    for (unsigned i = 0; i < SCRIPT_HEADER_SIZE; i++) {
+        first->header[i] = (uint8_t)(len >> (8 * i));
+    }
+    for (size_t i = 1; i < count; i++) {
+        (void)outlet_add(outlet, &pieces[i]);
+    }
     if (alone) {
         outlet_turn(worker);
     }

@@ -11,6 +11,9 @@ const promptOf = ({ messages }) => {
   return text.replace(/\n\n<context>[^]*$/, ""); // What the daemon tells besides: the day.
 };
 
+/** A long answer comes in pieces, as from any model. */
+const PIECES = /[^]{1,16000}/gu;
+
 export class Counting extends Provider {
   /** What it was asked, in that order; but not what was asked again since an answer did not fit a
    *  schema. */
@@ -84,8 +87,9 @@ export class Counting extends Provider {
     }
     const usage = { prompt_tokens: 1, completion_tokens: tokens, total_tokens: 1 + tokens };
     const choice = (delta, finish_reason) => ({ index: 0, delta, finish_reason });
+    const pieces = text.match(PIECES) ?? [""];
     const chunks = [
-      { choices: [choice({ content: text }, null)] },
+      ...pieces.map((content) => ({ choices: [choice({ content }, null)] })),
       { choices: [choice({}, "stop")] },
       { choices: [], usage },
     ];

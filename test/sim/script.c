@@ -325,9 +325,15 @@ void script_close(struct script_worker *worker) {
     }
 }
 
-void script_send(struct script_worker *worker, char *frame, size_t len) {
-    assert(len <= SCRIPT_ORDER_MAX);
-    parcel_add(&worker->in_end, frame, len);
+void script_send(struct script_worker *worker, const struct script_piece *pieces, size_t count) {
+    AUTO(text_done) struct text frame = text_up_to(SCRIPT_ORDER_MAX);
+    for (size_t i = 0; i < count; i++) {
+        text_add(&frame, pieces[i].data, pieces[i].len);
+        mem_free(pieces[i].data);
+    }
+    size_t len = 0;
+    char *whole = text_take(&frame, &len);
+    parcel_add(&worker->in_end, whole, len);
     worker_wake(worker);
 }
 

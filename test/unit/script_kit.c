@@ -125,7 +125,8 @@ void ear_start(struct ear *ear, struct pen *pen) {
 
 void ear_tell_bytes(struct ear *ear, struct bytes bytes) {
     size_t before = ear->frames;
-    script_send(ear->worker, mem_copy(bytes.data, bytes.len), bytes.len);
+    const struct script_piece frame = {mem_copy(bytes.data, bytes.len), bytes.len};
+    script_send(ear->worker, &frame, 1);
     assert_int_equal(ear->frames, before); /* Never inside the call. */
 }
 

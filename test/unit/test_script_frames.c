@@ -151,7 +151,8 @@ static void one_that_takes_nothing_is_ended_and_not_filled(void **state) {
     ear_start(&ear, *state);
     ear_tell(&ear, "s");
     for (unsigned i = 0; i < 2; i++) {
-        script_send(ear.worker, mem_new(SIZE), SIZE);
+        const struct script_piece frame = {mem_new(SIZE), SIZE};
+        script_send(ear.worker, &frame, 1);
     }
     assert_false(ear.ended);
     ear_wait_end(&ear, SCRIPT_REFUSED);

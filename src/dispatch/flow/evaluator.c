@@ -198,12 +198,12 @@ static void message_send(struct evaluator *evaluator, json_t *message) {
         return;
     }
     text_add_char(&text, ']');
-    size_t len = 0;
-    char *frame = text_take(&text, &len);
+    struct script_piece frame;
+    frame.data = text_take(&text, &frame.len);
     evaluator->sent++;
     evaluator->quiet = false;
     script_busy(evaluator->worker);
-    script_send(evaluator->worker, frame, len);
+    script_send(evaluator->worker, &frame, 1);
 }
 
 static json_t *json_of(struct bytes text) {

@@ -242,17 +242,30 @@ void call__new_turn(struct call *call) {
     call_watch_silence(call, call->workflow->workflows->options.limits.stuck_ms);
 }
 
+/* What the agent said, as its step will have it. One that is too long, or is none of what it owes,
+ * fails its builder. */
+static void turn_write_result(struct bytes said, bool owes_object, struct text *result) {
+    AUTO(json_release) json_t *json = NULL;
+    if (!owes_object) {
+        text_add_json(result, said.data, said.len);
+    } else if (err_failed(json_parse(said.data, said.len, JSON_DEPTH_MAX, &json, NULL)) ||
+               err_failed(json_write(json, result))) {
+        result->failed = true; /* Though its turn has checked it. */
+    }
+}
+
 static struct err turn_read_tx(struct tx *tx, void *ctx) {
     struct workflow_op *op = ctx;
     const struct step_talked *talked = &op->talked;
     text_clear(&op->bytes);
+    text_clear(&op->note);
     struct err err = tx_step_talked(tx, bytes_of(op->turn.text), &op->talked);
     if (err_failed(err)) {
         return err;
     }
-    text_add(&op->bytes, talked->said.data, talked->said.len);
-    text_add(&op->bytes, talked->note.data, talked->note.len);
-    return text_failed(&op->bytes) ? text_error(&op->bytes, "workflow: talk") : ERR_OK;
+    text_add(&op->note, talked->note.data, talked->note.len);
+    turn_write_result(talked->said, op->owes_object, &op->bytes);
+    return text_failed(&op->note) ? text_error(&op->note, "workflow: talk") : ERR_OK;
 }
 
 static void call_read_turn(struct call *call);
@@ -260,11 +273,7 @@ static void call_read_turn(struct call *call);
 static void turn_read_done(struct workflow_op *op) {
     struct call *call = op->call;
     const struct step_talked *talked = &op->talked;
-    const char *bytes = text_bytes(&op->bytes).data;
-    const struct bytes said = {bytes, talked->said.len};
-    const struct bytes note = {bytes + said.len, talked->note.len};
-    const bool owes_object = call__option(call, "schema") != NULL;
-    AUTO(json_release) json_t *json = NULL;
+    const struct bytes note = text_bytes(&op->note);
     if (op->workflow->state == WORKFLOW_ENDING || call->state != CALL_TURN ||
         strcmp(op->turn.text, call->turn.text) != 0 /* Restarted since. */) {
         return;
@@ -293,13 +302,11 @@ static void turn_read_done(struct workflow_op *op) {
             call__set_note(call, note);
         }
         if (talked->state == RUN_SUCCEEDED || talked->state == RUN_DEGRADED) {
-            text_clear(&call->result);
-            if (!owes_object) {
-                text_add_json(&call->result, said.data, said.len);
-                call->cause = text_failed(&call->result) ? CAUSE_TOO_LARGE : call->cause;
-            } else if (err_failed(json_parse(said.data, said.len, JSON_DEPTH_MAX, &json, NULL)) ||
-                       err_failed(json_write(json, &call->result))) {
-                call->cause = CAUSE_SCHEMA_MISMATCH; /* Though its turn has checked it. */
+            text_done(&call->result);
+            call->result = op->bytes;
+            text_init(&op->bytes, 0);
+            if (text_failed(&call->result)) {
+                call->cause = op->owes_object ? CAUSE_SCHEMA_MISMATCH : CAUSE_TOO_LARGE;
             }
         }
         call__ended(call);
@@ -310,7 +317,9 @@ static void call_read_turn(struct call *call) {
     struct workflow_op *op = call__op(call, turn_read_tx, turn_read_done);
     op->turn_notes = call->turn_notes;
     op->reads = true;
-    text_init(&op->bytes, 4 * (size_t)WORKFLOW_RESULT_MAX);
+    op->owes_object = call__option(call, "schema") != NULL;
+    text_init(&op->bytes, 2 * (size_t)WORKFLOW_RESULT_MAX);
+    text_init(&op->note, WORKFLOW_RESULT_MAX);
     workflow__op_send(op);
 }
 

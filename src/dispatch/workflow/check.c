@@ -21,9 +21,8 @@ struct workflow_check {
     struct loop_task task;
     struct pool_job job;
     bool in_pool;
-    struct sha256_hex hash;
-    char *source; /* Owned: to find a place in. */
-    size_t len;
+    const struct catalog_script *script; /* Borrowed. */
+    struct text order;                   /* Owned. */
     struct check_verdict verdict;
     void (*done)(void *ctx, const struct check_verdict *verdict);
     void *ctx;
@@ -35,7 +34,7 @@ static void check_report(struct loop_task *task) {
     link_remove(&check->link);
     script_close(check->worker);
     check->done(check->ctx, &check->verdict);
-    mem_free(check->source);
+    text_done(&check->order);
     mem_free(check);
     workflows__maybe_stopped(workflows);
 }
@@ -78,13 +77,13 @@ void workflows__forget_checked(struct workflows *workflows) {
 
 static void check_finish_judged(struct workflow_check *check) {
     struct workflows *workflows = check->workflows;
-    if (table_find(&workflows->checked, bytes_of(check->hash.text)) ==
-        NULL) { /* Two may have asked. */
+    const struct sha256_hex *hash = &check->script->entry.hash;
+    if (table_find(&workflows->checked, bytes_of(hash->text)) == NULL) { /* Two may have asked. */
         struct workflow_checked **slot = &workflows->checked_ring[workflows->checked_next];
         struct workflow_checked *checked = mem_new(sizeof *checked);
         workflows->checked_next = (workflows->checked_next + 1) % WORKFLOW_CHECKED_MAX;
         checked_evict(workflows, slot);
-        checked->hash = check->hash;
+        checked->hash = *hash;
         checked->node.name = bytes_of(checked->hash.text);
         if (check->verdict.judgement == WORKFLOW_BAD) {
             checked->fault = mem_new(sizeof *checked->fault);
@@ -101,7 +100,8 @@ static void check_finish_judged(struct workflow_check *check) {
 /* In the pool: a script may have a megabyte of tokens to look through. */
 static void check_place_run(struct pool_job *job) {
     struct workflow_check *check = CONTAINER_OF(job, struct workflow_check, job);
-    script_fault_place((struct bytes){check->source, check->len}, &check->verdict.fault);
+    const struct catalog_script *script = check->script;
+    script_fault_place((struct bytes){script->source, script->len}, &check->verdict.fault);
 }
 
 static void check_place_done(struct pool_job *job) {
@@ -148,33 +148,47 @@ static void check_on_worker_end(void *ctx, const struct script_end *end) {
     }
 }
 
-void workflows_check(struct workflows *workflows, const struct catalog_script *script,
-                     void (*done)(void *ctx, const struct check_verdict *verdict), void *ctx) {
+/* In the pool, too. */
+static void check_write_run(struct pool_job *job) {
+    struct workflow_check *check = CONTAINER_OF(job, struct workflow_check, job);
+    const struct catalog_script *script = check->script;
+    text_add_str(&check->order, "[{\"t\":\"check\",");
+    workflow__add_script(&script->prepared, bytes_of(script->entry.file), &check->order);
+    text_add_str(&check->order, "}]");
+}
+
+static void check_write_done(struct pool_job *job) {
     static const struct script_watch watch = {.heard = check_on_frame,
                                               .ended = check_on_worker_end};
+    struct workflow_check *check = CONTAINER_OF(job, struct workflow_check, job);
+    struct workflows *workflows = check->workflows;
+    check->in_pool = false;
+    if (workflows->asker.stopping || check->order.len == 0 || text_failed(&check->order)) {
+        loop_soon(workflows->options.loop, &check->task);
+        return;
+    }
+    check->worker = workflows__start_script(workflows, workflows->options.scripts, &watch, check,
+                                            &check->order);
+}
+
+void workflows_check(struct workflows *workflows, const struct catalog_script *script,
+                     void (*done)(void *ctx, const struct check_verdict *verdict), void *ctx) {
     struct workflow_check *check = mem_new(sizeof *check);
-    AUTO(text_done) struct text order;
     *check =
         (struct workflow_check){.workflows = workflows,
                                 .task = {.run = check_report},
-                                .hash = script->entry.hash,
+                                .script = script,
+                                .order = text_up_to(WORKFLOW_ORDER_MAX),
                                 .verdict = workflows_cached_verdict(workflows, &script->entry.hash),
                                 .done = done,
                                 .ctx = ctx};
     link_add_last(&workflows->checks, &check->link);
-    text_init(&order, WORKFLOW_ORDER_MAX);
-    text_add_str(&order, "[{\"t\":\"check\",");
-    workflow__add_script(&script->prepared, bytes_of(script->entry.file), &order);
-    text_add_str(&order, "}]");
-    if (workflows->asker.stopping || check->verdict.judgement != WORKFLOW_UNJUDGED ||
-        text_failed(&order)) {
-        loop_soon(check->workflows->options.loop, &check->task);
-        return;
+    check->in_pool = !workflows->asker.stopping && check->verdict.judgement == WORKFLOW_UNJUDGED;
+    if (check->in_pool) {
+        pool_begin(&workflows->pool, &check->job, POOL_QUICK, check_write_run, check_write_done);
+    } else {
+        loop_soon(workflows->options.loop, &check->task);
     }
-    check->source = mem_copy(script->source, script->len);
-    check->len = script->len;
-    check->worker =
-        workflows__start_script(workflows, workflows->options.scripts, &watch, check, &order);
 }
 
 void workflows__stop_checks(struct workflows *workflows) {

@@ -33,7 +33,7 @@ struct check_verdict {
 };
 
 struct workflows;
-/* The script is valid; the verdict is borrowed for the call. */
+/* The script is valid, and borrowed until `done`; the verdict is borrowed for that call. */
 void workflows_check(struct workflows *workflows, const struct catalog_script *script,
                      void (*done)(void *ctx, const struct check_verdict *verdict), void *ctx);
 /* "LINE:COLUMN: what"; not every fault has a place. */

@@ -45,10 +45,10 @@ void workflow__add_json(struct text *text, const char *name, const json_t *json)
 }
 
 void workflows__send(struct script_worker *worker, struct text *message) {
-    size_t len = 0;
-    char *frame = text_take(message, &len);
+    struct script_piece frame;
+    frame.data = text_take(message, &frame.len);
     script_busy(worker);
-    script_send(worker, frame, len);
+    script_send(worker, &frame, 1);
 }
 
 struct script_worker *workflows__start_script(struct workflows *workflows, struct scripts *scripts,
@@ -105,22 +105,22 @@ static void add_facts(const struct step_row *row, struct text *text) {
     text_add_str(text, row->cached ? ",\"cached\":true" : "");
 }
 
-void workflow__add_result(const struct step_row *row, struct text *text) {
+bool workflow__add_result_head(const struct step_row *row, struct text *text) {
     add_facts(row, text);
     switch (workflow_step_outcome(row->state, row->cause)) {
     case STEP_VALUE:
-        text_add_str(text, ",\"o\":\"value\",\"v\":");
-        json_add_stored(text, row->result);
         text_add_str(text, row->cause == CAUSE_TRUNCATED ? ",\"cut\":true" : "");
-        return;
+        text_add_str(text, ",\"o\":\"value\",\"v\":");
+        return true;
     case STEP_NULL:
         text_add_str(text, ",\"o\":\"null\"");
         text_add_member(text, "why", workflow_step_words(row->cause, row->note));
-        return;
+        break;
     case STEP_THROW:
         workflow__add_throw(text, workflow_step_words(row->cause, row->note));
-        return;
+        break;
     }
+    return false;
 }
 
 /* In a store function. `fault` is set where a script of workflow() is broken: the run ends,
@@ -130,7 +130,9 @@ static struct err add_outcome(struct tx *tx, const struct step_row *row, struct 
     struct bytes source;
     bool found = false;
     if (row->kind != STEP_SCRIPT) {
-        workflow__add_result(row, text);
+        if (workflow__add_result_head(row, text)) {
+            json_add_stored(text, row->result);
+        }
     } else if (row->script.len == 0) {
         workflow__add_throw(text, row->note);
     } else {

@@ -39,8 +39,8 @@ void workflows__send(struct script_worker *worker, struct text *message); /* The
 /* ,"total":…,"limits":{…},"history":[ of a worker's first message. */
 void workflow__add_limits(const struct workflows_limits *limits, int64_t total, struct text *text);
 
-/* ,"o":… of an outcome. */
-void workflow__add_result(const struct step_row *row, struct text *text);
+/* ,"o":… of an outcome. true: its value is to follow. */
+MUST_CHECK bool workflow__add_result_head(const struct step_row *row, struct text *text);
 void workflow__add_throw(struct text *text, struct bytes message);
 MUST_CHECK bool workflow__message_is(const json_t *message, const char *type);
 

@@ -26,13 +26,58 @@
 
 enum {
     DELIVER_BYTES = 256 << 10, /* Bytes of outcomes in one turn of the loop, and one more. */
+    DELIVER_COPY = 16 << 10,   /* A longer value is a piece of its frame, and is not copied. */
+    DELIVER_PIECES = 2 * (DELIVER_BYTES / DELIVER_COPY + 1) + 1,
     MEMBERS_MAX = 7 * WORKFLOW_SCRIPT_MAX, /* A script as JSON text, whatever it holds. */
 };
 
 /* --- Delivered -------------------------------------------------------------------------------- */
 
-static void call_add_settle(struct call *call, struct text *text) {
+struct delivery {
+    struct script_piece pieces[DELIVER_PIECES];
+    size_t count, bytes; /* Of these. */
+    struct text text;    /* Owned: the piece that is being written. */
+    bool failed;         /* No memory for one of them. */
+};
+
+static void delivery_close_piece(struct delivery *delivery, struct text *text) {
+    if (text_failed(text)) {
+        delivery->failed = true;
+        return;
+    }
+    assert(delivery->count < DELIVER_PIECES);
+    struct script_piece *piece = &delivery->pieces[delivery->count++];
+    piece->data = text_take(text, &piece->len);
+    delivery->bytes += piece->len;
+}
+
+static void delivery_add(struct delivery *delivery, struct text *value) {
+    if (value->len <= DELIVER_COPY) {
+        text_add(&delivery->text, value->data, value->len);
+    } else {
+        delivery_close_piece(delivery, &delivery->text);
+        delivery_close_piece(delivery, value);
+    }
+}
+
+static void delivery_add_json(struct delivery *delivery, struct text *json) {
+    if (json_is_valid(text_bytes(json))) {
+        delivery_add(delivery, json);
+    } else {
+        text_add_str(&delivery->text, "null");
+    }
+}
+
+static void delivery_done(struct delivery *delivery) {
+    for (size_t i = 0; i < delivery->count; i++) {
+        mem_free(delivery->pieces[i].data);
+    }
+    text_done(&delivery->text);
+}
+
+static void call_add_settle(struct call *call, struct delivery *delivery) {
     struct workflow *workflow = call->workflow;
+    struct text *text = &delivery->text;
     const struct step_row row = {.state = workflow_step_state(call->cause),
                                  .cause = call->cause,
                                  .result = text_bytes(&call->result),
@@ -42,12 +87,14 @@ static void call_add_settle(struct call *call, struct text *text) {
                                  .cached = call->taken == TAKEN_ONE};
     text_addf(text, "{\"t\":\"settle\",\"id\":%lld", (long long)call->number);
     if (call->form == RESULT_PLAIN && call->kind != CALL_OF_WORKFLOW) {
-        workflow__add_result(&row, text);
+        if (workflow__add_result_head(&row, text)) {
+            delivery_add_json(delivery, &call->result);
+        }
     } else if (call->form == RESULT_PLAIN && call->cause != CAUSE_COMPLETED) {
         workflow__add_throw(text, row.note);
     } else { /* The result of workflow() are the members of its script. */
         text_add_str(text, call->form == RESULT_PLAIN ? ",\"o\":\"script\"," : "");
-        text_add(text, row.result.data, row.result.len);
+        delivery_add(delivery, &call->result);
     }
     workflow->spent += call->usage.output;
     workflow->sent++;
@@ -72,18 +119,19 @@ void workflow__deliver(struct workflow *workflow) {
                       "an agent that it had asked was not asked again");
         return;
     }
-    AUTO(text_done) struct text text = text_up_to(WORKFLOW_ORDER_MAX);
+    AUTO(delivery_done) struct delivery delivery = {.text = text_up_to(WORKFLOW_ORDER_MAX)};
     size_t count = 0;
-    text_add_char(&text, '[');
+    text_add_char(&delivery.text, '[');
     while ((first = workflow__first(workflow, CALL_DONE)) != NULL && first->number != 0 &&
-           first->form != RESULT_UNLOADED && text.len < DELIVER_BYTES) {
-        text_add_str(&text, count++ > 0 ? "," : "");
-        call_add_settle(first, &text);
+           first->form != RESULT_UNLOADED && delivery.bytes + delivery.text.len < DELIVER_BYTES) {
+        text_add_str(&delivery.text, count++ > 0 ? "," : "");
+        call_add_settle(first, &delivery);
         call__free(first);
     }
-    text_add_char(&text, ']');
-    if (count > 0 && !text_failed(&text)) {
-        workflow__send(workflow, &text);
+    text_add_char(&delivery.text, ']');
+    delivery_close_piece(&delivery, &delivery.text);
+    if (count > 0 && !delivery.failed) {
+        delivery.count -= workflow__send(workflow, delivery.pieces, delivery.count);
     } else if (workflow->script == WORKFLOW_QUIET && workflow__first(workflow, CALL_DONE) != NULL) {
         workflow__load_page(workflow);
     }

@@ -73,6 +73,7 @@ static void op_leave_workflow(struct workflow_op *op) {
 static void op_free_memory(struct workflow_op *op) {
     text_done(&op->spec);
     text_done(&op->bytes);
+    text_done(&op->note);
     for (size_t i = 0; i < op->line_count; i++) {
         mem_free((char *)op->lines[i].text.data);
     }

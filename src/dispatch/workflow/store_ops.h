@@ -84,6 +84,8 @@ struct workflow_op {
     struct text spec;           /* Owned: of the row that it writes. */
     struct sha256_hex reuse;    /* Room for step_new.reuse_key of that row. */
     struct text bytes;          /* Owned: what the others borrow from, or what was read. */
+    struct text note;           /* Owned: of the turn that it read. */
+    bool owes_object;           /* Of that turn's agent. */
 };
 
 struct workflow_op *workflow__op(struct workflow *workflow, store_fn fn,

@@ -431,14 +431,16 @@ static void workflow_on_worker_end(void *ctx, const struct script_end *end) {
     workflow__crashed(workflow, end);
 }
 
-void workflow__send(struct workflow *workflow, struct text *message) {
-    if (workflow->worker != NULL) {
-        workflow->script =
-            workflow->script == WORKFLOW_REPLAYING ? WORKFLOW_REPLAYING : WORKFLOW_BUSY;
-        link_remove(&workflow->idle);
-        workflow__computing_begin(workflow);
-        workflows__send(workflow->worker, message);
+size_t workflow__send(struct workflow *workflow, const struct script_piece *pieces, size_t count) {
+    if (workflow->worker == NULL) {
+        return 0;
     }
+    workflow->script = workflow->script == WORKFLOW_REPLAYING ? WORKFLOW_REPLAYING : WORKFLOW_BUSY;
+    link_remove(&workflow->idle);
+    workflow__computing_begin(workflow);
+    script_busy(workflow->worker);
+    script_send(workflow->worker, pieces, count);
+    return count;
 }
 
 void workflow__start_worker(struct workflow *workflow, struct text *order) {
