@@ -53,6 +53,8 @@ int pen_close(void **state) {
     scripts_close(pen->scripts);
     shortage_free(pen->shortage);
     reap_close(pen->reap);
+    loop_stop(pen->loop);
+    loop_run(pen->loop); /* What the pool frees is freed. */
     loop_close(pen->loop);
     while (waitpid(-1, NULL, 0) > 0) { /* All end with their zygote: this would hang else. */
     }
