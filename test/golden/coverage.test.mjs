@@ -63,40 +63,6 @@ test("each route of the description has an answer that is a success", async (t) 
   assert.deepEqual(missing.sort(), Object.keys(WITHOUT_SUCCESS).sort());
 });
 
-/** What is made where it is not there, or is gone where it should be. */
-const MADE = {
-  "POST /api/v1/streams/{id}/events": "the first append makes a stream",
-  "PUT /api/v1/agents/{name}": "the first one stores an agent",
-  "POST /api/v1/projects/{project}/tasks": "the first task makes the project",
-  "DELETE /api/v1/projects/{project}/texts": "the project may be gone before its texts",
-};
-
-test("each parameter, member and id of a request has a value that is refused", async (t) => {
-  const text = records.get("refusals.txt");
-  const sections = new Map(text.split(/^### /m).map((one) => [one.split("\n")[0], one]));
-  for (const { method, target, parameters, schema } of operations(await documentOf(t))) {
-    const section = sections.get(`${method} ${target}`);
-    assert.ok(section, `refusals of ${method} ${target}`);
-    const has = (words) => assert.ok(section.includes(words), `${method} ${target}: ${words}`);
-    const refused = (start, statuses) =>
-      assert.ok(
-        section.split("\n").some((line) => line.startsWith(start) && statuses.test(line)),
-        `${method} ${target}: no refusal of ${start}`,
-      );
-    refused("?no_such=1", / -> 400 bad_query: /);
-    if (target.includes("{") && !(`${method} ${target}` in MADE)) has(" -> 404 ");
-    for (const { name, schema: value } of parameters) {
-      if (value.type !== "string") refused(`?${name}=`, / -> 400 bad_query: /);
-    }
-    if (!schema) continue;
-    refused('{"no_such":1}', / -> 400 unknown_field: /);
-    for (const name of schema.required ?? []) refused(`(no ${name})`, / -> 400 missing_field: /);
-    for (const [name, value] of Object.entries(schema.properties)) {
-      if (Object.keys(value).length > 0) refused(`{"${name}":`, / -> 400 \w+: /);
-    }
-  }
-});
-
 const EVENTS = {
   sessions: `session_created session_renamed session_changed message_added message_edited
     message_removed queue_changed cleared deleted`,

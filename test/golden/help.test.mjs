@@ -17,16 +17,21 @@ async function commands() {
   return found;
 }
 
-/** Runs each command line, a few at once, and records them in their order. */
-async function each(record, lines, options) {
-  const results = [];
+/** Runs each command line, a few at once. */
+async function results(lines, options) {
+  const found = [];
   let next = 0;
   const lane = async () => {
-    for (let at; (at = next++) < lines.length; ) results[at] = await run(lines[at], options);
+    for (let at; (at = next++) < lines.length; ) found[at] = await run(lines[at], options);
   };
   await Promise.all(Array.from({ length: AT_ONCE }, lane));
-  for (const [i, line] of lines.entries()) record.command(line, results[i]);
-  return results;
+  return found;
+}
+
+async function each(record, lines) {
+  const found = await results(lines);
+  for (const [i, line] of lines.entries()) record.command(line, found[i]);
+  return found;
 }
 
 golden("help", async (record) => {
@@ -39,8 +44,8 @@ golden("help", async (record) => {
   const groups = [...new Set(all.filter((name) => name.includes(" ")).map((n) => n.split(" ")[0]))];
   await each(record, groups.map((name) => [name]));
   await each(record, groups.map((name) => ["help", name]));
-  const results = await each(record, all.map((name) => [...name.split(" "), "--help"]));
-  for (const [i, { code }] of results.entries()) assert.equal(code, 0, all[i]);
+  const said = await each(record, all.map((name) => [...name.split(" "), "--help"]));
+  for (const [i, { code }] of said.entries()) assert.equal(code, 0, all[i]);
 });
 
 golden("completion", async (record) => {
@@ -75,5 +80,9 @@ golden("wrong-use", async (record) => {
       met.add(line); // Another command may have the same one.
     }
   }
-  await each(record, lines, { env, cwd: record.root });
+  const found = await results(lines, { env, cwd: record.root });
+  record.add(...found.map(({ code, stdout, stderr }, i) => {
+    assert.equal(stdout, "", lines[i].join(" "));
+    return record.names.text(`${lines[i].join(" ")} -> ${code}: ${stderr.trimEnd()}`);
+  }));
 });

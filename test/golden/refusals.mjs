@@ -1,6 +1,21 @@
 // refusals.mjs: requests that must be refused, made from the description that the daemon serves:
 // each query parameter and each member of a body with values that it does not take.
+//
+// What the description says, the answer must say, too: a value of another type, or outside of its
+// bounds, gets the sentence that follows from the schema (expected.mjs), and one within them is
+// taken. Only what says something else is recorded: rules that no schema has.
 
+import assert from "node:assert/strict";
+
+import { expectedOfBody, expectedOfQuery } from "./expected.mjs";
+
+/** What is made where it is not there, or is gone where it should be. */
+const MADE = {
+  "POST /api/v1/streams/{id}/events": "the first append makes a stream",
+  "PUT /api/v1/agents/{name}": "the first one stores an agent",
+  "POST /api/v1/projects/{project}/tasks": "the first task makes the project",
+  "DELETE /api/v1/projects/{project}/texts": "the project may be gone before its texts",
+};
 const METHODS = ["get", "post", "put", "patch", "delete"];
 const LONG = 70_000;
 const HUGE = Number.MAX_SAFE_INTEGER;
@@ -105,25 +120,43 @@ function bodyWords(body, good) {
   return JSON.stringify(Object.fromEntries(added.map((name) => [name, body[name]])));
 }
 
+/** Neighbours with one answer are one line. */
+function together(lines) {
+  const groups = [];
+  for (const [shown, said] of lines) {
+    if (groups.at(-1)?.said === said) groups.at(-1).shown.push(shown);
+    else groups.push({ shown: [shown], said });
+  }
+  return groups.map(({ shown, said }) => `${shown.join(" | ")} -> ${said}`);
+}
+
 /** Every answer but a success: its status and code, and the sentence. */
 export class Refusals {
   constructor(record, daemon) {
     this.record = record;
     this.daemon = daemon;
     this.codes = new Map();
+    this.foreseen = 0;
   }
 
-  line(what, answer) {
+  /** What was sent, and its answer; nothing where that is the one that was expected. */
+  line(what, answer, expected) {
     const shown = this.record.names.text(what);
-    if (answer.status < 300) return `${shown} -> ${answer.status}`;
     const { json } = answer;
+    this.met.push(`${shown} -> ${answer.status} ${json?.code}: `);
+    const said = answer.status < 300 ? "taken" : `${answer.status} ${json?.code}: ${json?.detail}`;
+    if (said === expected) {
+      this.foreseen++;
+      return [];
+    }
+    if (answer.status < 300) return [[shown, `${answer.status}`]];
     const whole = Object.keys(json ?? {}).join();
     if (whole !== "type,title,status,detail,code" || json.status !== answer.status) {
-      return `${shown} -> ${answer.status} ${this.record.names.text(answer.text)}`;
+      return [[shown, `${answer.status} ${this.record.names.text(answer.text)}`]];
     }
     this.codes.set(json.code, `${json.status} ${json.type} ${json.title}`);
     const detail = this.record.names.text(json.detail);
-    return `${shown} -> ${answer.status} ${json.code}: ${detail}`;
+    return [[shown, `${answer.status} ${json.code}: ${detail}`]];
   }
 
   send(method, target, body, headers) {
@@ -134,27 +167,53 @@ export class Refusals {
   async operation(one, { place, strange, good }) {
     const { method } = one;
     const lines = [];
+    this.met = [];
     const needed = one.parameters.filter(({ required }) => required).map((p) => `${p.name}=1`);
     const query = needed.length > 0 ? `?${needed.join("&")}` : "";
     for (const target of strange) {
       const image = one.body && !one.schema ? { "content-type": "image/png" } : undefined;
       const answer = await this.send(method, target + query, image ? "x" : good, image);
-      lines.push(this.line(decodeURIComponent(target), answer));
+      lines.push(...this.line(decodeURIComponent(target), answer));
     }
     for (const wrong of wrongQueries(one)) {
       const answer = await this.send(method, `${place}?${wrong}`, good);
-      lines.push(this.line(`?${decodeURIComponent(wrong)}`, answer));
+      const expected = expectedOfQuery(one, new URLSearchParams(wrong));
+      lines.push(...this.line(`?${decodeURIComponent(wrong)}`, answer, expected));
     }
     for (const wrong of wrongBodies(one, good)) {
       const answer = await this.send(method, place + query, wrong);
-      lines.push(this.line(bodyWords(wrong, good), answer));
+      lines.push(...this.line(bodyWords(wrong, good), answer, expectedOfBody(one, wrong)));
     }
     if (one.body) {
       const other = { "content-type": "text/plain" };
-      lines.push(this.line("(text/plain)", await this.send(method, place + query, "x", other)));
+      const answer = await this.send(method, place + query, "x", other);
+      lines.push(...this.line("(text/plain)", answer, expectedOfBody(one, undefined)));
     }
-    const taken = good ? [`beside ${this.record.names.short(good)}:`] : [];
-    this.record.add(`### ${method} ${one.target}`, ...taken, ...lines);
+    this.judge(one);
+    const taken = good && lines.length > 0 ? [`beside ${this.record.names.short(good)}:`] : [];
+    if (lines.length > 0) {
+      this.record.add(`### ${method} ${one.target}`, ...taken, ...together(lines));
+    }
+  }
+
+  /** Each parameter, member and id has a value that was refused. */
+  judge({ method, target, parameters, schema }) {
+    const refused = (start, statuses) =>
+      assert.ok(
+        this.met.some((line) => line.startsWith(start) && statuses.test(line)),
+        `${method} ${target}: no refusal of ${start}`,
+      );
+    refused("?no_such=1", / -> 400 bad_query: /);
+    if (target.includes("{") && !(`${method} ${target}` in MADE)) refused("", / -> 404 /);
+    for (const { name, schema: value } of parameters) {
+      if (value.type !== "string") refused(`?${name}=`, / -> 400 bad_query: /);
+    }
+    if (!schema) return;
+    refused('{"no_such":1}', / -> 400 unknown_field: /);
+    for (const name of schema.required ?? []) refused(`(no ${name})`, / -> 400 missing_field: /);
+    for (const [name, value] of Object.entries(schema.properties)) {
+      if (Object.keys(value).length > 0) refused(`{"${name}":`, / -> 400 \w+: /);
+    }
   }
 
   /** What each code that was met says besides. */

@@ -131,4 +131,5 @@ golden("refusals", async (record) => {
     if (one.target === "/api/v1/jobs/{id}/input") await untilEnded(daemon, there.jobs);
   }
   refusals.finish();
+  assert.ok(refusals.foreseen > 2000, `${refusals.foreseen} answers were as described`);
 });

@@ -54,7 +54,7 @@ int pen_close(void **state) {
     shortage_free(pen->shortage);
     reap_close(pen->reap);
     loop_stop(pen->loop);
-    loop_run(pen->loop); /* What the pool frees is freed. */
+    loop_run(pen->loop); /* The pool frees what is left. */
     loop_close(pen->loop);
     while (waitpid(-1, NULL, 0) > 0) { /* All end with their zygote: this would hang else. */
     }

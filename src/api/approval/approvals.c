@@ -278,7 +278,7 @@ const struct route approvals_routes[] = {
      .request = &show},
     {ROUTE("POST", "/api/v1/approvals/{id}", SCOPE_APPROVE, "Answer it; the first answer counts"),
      .has_body = true, .query = APPROVAL_QUERY,
-     .body = {.fields = &answer_fields, .use = FIELD_GIVEN, .loose = true},
+     .body = {.fields = &answer_fields, .use = FIELD_GIVEN},
      .answer = {.fields = &approval_fields, .use = FIELD_LISTED}, .request = &answer},
     {.method = NULL},
 };

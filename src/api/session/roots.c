@@ -133,8 +133,8 @@ const struct route session_roots_routes[] = {
     {ROUTE("POST", "/api/v1/sessions/{id}/roots", SCOPE_APPROVE,
            "Grant a folder to a session, from its next step on"),
      .has_body = true, .query = SESSION_QUERY,
-     .body = {.fields = &grant_fields, .use = FIELD_GIVEN, .loose = true},
-     .answer_schema = ROOT_SCHEMA, .answer_status = 201, .request = &grant},
+     .body = {.fields = &grant_fields, .use = FIELD_GIVEN}, .answer_schema = ROOT_SCHEMA,
+     .answer_status = 201, .request = &grant},
     {ROUTE("DELETE", "/api/v1/sessions/{id}/roots", SCOPE_APPROVE, "Revoke a folder"),
      .query = path_query,
      .answer_schema = "{\"type\":\"object\",\"properties\":{\"path\":{\"type\":\"string\"},"

@@ -268,7 +268,7 @@ const struct route workflows_routes[] = {
      .answer_schema = show_answer, .body_max = (size_t)3 << 20, .request = &save},
     {ROUTE("POST", "/api/v1/scripts/check", SCOPE_READ,
            "Check a workflow script without running it"),
-     .has_body = true, .body = {.fields = &check_fields, .use = FIELD_GIVEN, .loose = true},
+     .has_body = true, .body = {.fields = &check_fields, .use = FIELD_GIVEN},
      .answer_schema = check_answer, .body_max = (size_t)3 << 20, .request = &check},
     {.method = NULL},
 };

@@ -219,7 +219,7 @@ struct field_shape {
     unsigned use;
     const struct field_set *more; /* A further table, whose fields follow; NULL: none. */
     bool page;                    /* A page of them (api/base/page.h). */
-    bool loose; /* Bodies are described without bounds, answers without required members. */
+    bool loose;                   /* An answer is described without required members. */
 };
 void fields_schema(const struct field_shape *shape, struct text *text);
 

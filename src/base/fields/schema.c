@@ -87,7 +87,7 @@ static void field_schema(const struct field *field, const struct field_shape *sh
     if (type != NULL) {
         text_addf(text, null ? "\"type\":[\"%s\",\"null\"]" : "\"type\":\"%s\"", type);
     }
-    if (body && !shape->loose) {
+    if (body) {
         bounds_add(field, text);
     }
     if (list && field->names != NULL) {

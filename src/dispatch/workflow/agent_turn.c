@@ -242,7 +242,7 @@ void call__new_turn(struct call *call) {
     call_watch_silence(call, call->workflow->workflows->options.limits.stuck_ms);
 }
 
-/* What the agent said, as its step will have it. One that is too long, or is none of what it owes,
+/* Writes what the agent said, as its step will have it. What is too long, or not what it owes,
  * fails its builder. */
 static void turn_write_result(struct bytes said, bool owes_object, struct text *result) {
     AUTO(json_release) json_t *json = NULL;

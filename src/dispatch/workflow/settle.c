@@ -35,7 +35,7 @@ enum {
 
 struct delivery {
     struct script_piece pieces[DELIVER_PIECES];
-    size_t count, bytes; /* Of these. */
+    size_t count, bytes; /* Sum of these. */
     struct text text;    /* Owned: the piece that is being written. */
     bool failed;         /* No memory for one of them. */
 };

@@ -85,7 +85,7 @@ struct workflow_op {
     struct sha256_hex reuse;    /* Room for step_new.reuse_key of that row. */
     struct text bytes;          /* Owned: what the others borrow from, or what was read. */
     struct text note;           /* Owned: of the turn that it read. */
-    bool owes_object;           /* Of that turn's agent. */
+    bool owes_object;           /* The agent of that turn does. */
 };
 
 struct workflow_op *workflow__op(struct workflow *workflow, store_fn fn,

@@ -143,7 +143,7 @@ void workflow__release_build(struct workflow *workflow);
 /* worker.c */
 void workflow__start_worker(struct workflow *workflow, struct text *order);
 void workflow__close_worker(struct workflow *workflow);
-/* How many of the pieces were taken: all, or, without a worker, none. */
+/* Answers with the number of pieces taken: all, or, without a worker, none. */
 MUST_CHECK size_t workflow__send(struct workflow *workflow, const struct script_piece *pieces,
                                  size_t count);
 /* A line of the log that is not the script's; once for each text, and again after a restart. */
