@@ -1,11 +1,13 @@
 /** What the views read: the tasks of a board, which live; why pending ones wait; the board's
  *  settings; one task whole. */
 import { signal, type ReadonlySignal } from "@preact/signals";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 
 import { get, patch, type Answer, type Problem } from "../api/api.ts";
 import type { Page, Project as Row, Task } from "../api/types.ts";
 import { followOwner } from "../state/owner.ts";
+import { useRead, type Read } from "../state/read.ts";
+import type { StreamEvent } from "../stream/index.ts";
 import { pathOf, type WholeTask } from "./rules.ts";
 
 /** Most tasks that a board reads, the newest ones, and how many at once. */
@@ -160,30 +162,13 @@ export interface Project extends Row { board: BoardSettings | null }
 
 /** null: not read yet, or there is none. */
 export function useProject(name: string) {
-  const [project, projectSet] = useState<Project | null>(null);
-  useEffect(() => {
-    let isOver = false;
-    const read = async (): Promise<void> => {
-      const answer = await get<Project>(`/projects/${encodeURIComponent(name)}`);
-      if (!isOver) projectSet(answer.ok ? answer.value : null);
-    };
-    const end = followOwner({
-      onReset: () => void read(),
-      onEvents: (events) => {
-        if (events.some(({ type, data }) => type === "project_changed" &&
-          (data as Partial<Project>).name === name)) void read();
-      },
-    });
-    return () => {
-      isOver = true;
-      end();
-    };
-  }, [name]);
+  const path = `/projects/${encodeURIComponent(name)}`;
+  const { value: project, put } = useRead<Project>(path, { after: ({ type, data }) =>
+    type === "project_changed" && (data as Partial<Project>).name === name });
   const hold = async (on: boolean): Promise<Problem | null> => {
     const { hold: _, ...board } = project?.board ?? {};
-    const answer = await patch<Project>(`/projects/${encodeURIComponent(name)}`,
-      { board: on ? { ...board, hold: true } : board });
-    if (answer.ok) projectSet(answer.value);
+    const answer = await patch<Project>(path, { board: on ? { ...board, hold: true } : board });
+    if (answer.ok) put(answer.value);
     return answer.ok ? null : answer.problem;
   };
   return { project, hold };
@@ -191,52 +176,17 @@ export function useProject(name: string) {
 
 /** --- One task --- */
 
-const AGAIN_MS = 200;
 const ABOUT = ["output_changed", "comment_changed", "attempt_changed", "review_changed",
   "task_event"];
 
-interface TaskRead { task: WholeTask | null; problem: Problem | null }
-
-/** `at`: a path below /projects: `engine/tasks/T-31`, `_/tasks/tsk_…`. Read again after each event
- *  that may be about it. */
-export function useTask(at: string): TaskRead & { again(): void } {
-  const [state, stateSet] = useState<TaskRead & { at: string }>({ at, task: null, problem: null });
-  const again = useRef(() => {});
-  useEffect(() => {
-    let isOver = false, isBusy = false, isDue = false, task: WholeTask | null = null;
-    let timer: ReturnType<typeof setTimeout> | null = null;
-    const read = async (): Promise<void> => {
-      timer = null;
-      isBusy = true;
-      const answer = await get<WholeTask>(`/projects/${at}?expand=all`);
-      isBusy = false;
-      if (isOver) return;
-      if (answer.ok) task = answer.value;
-      stateSet({ at, task, problem: answer.ok ? null : answer.problem });
-      if (isDue) soon();
-    };
-    const soon = (): void => {
-      isDue = isBusy;
-      if (!isBusy) timer ??= setTimeout(() => void read(), AGAIN_MS);
-    };
-    again.current = () => void (isBusy ? soon() : read());
-    const isAbout = (type: string, data: Record<string, unknown>): boolean =>
-      (type === "task_changed" && (data.id === task?.id ||
-        (task?.status === "pending" && data.project === task.project))) ||
-      (ABOUT.includes(type) && data.task === task?.id) ||
-      (type === "project_changed" && task?.status === "pending");
-    const end = followOwner({
-      onReset: () => void (isBusy ? soon() : read()),
-      onEvents: (events) => {
-        if (events.some(({ type, data }) => isAbout(type, data as Record<string, unknown>))) soon();
-      },
-    });
-    return () => {
-      isOver = true;
-      clearTimeout(timer ?? undefined);
-      end();
-    };
-  }, [at]);
-  const { task, problem } = state.at === at ? state : { task: null, problem: null };
-  return { task, problem, again: () => again.current() };
+/** Whether an event may be about a task. */
+function isAbout({ type, data }: StreamEvent, task: WholeTask | null): boolean {
+  const { id, task: of, project } = data as Record<string, unknown>;
+  const isPending = task?.status === "pending";
+  if (type === "task_changed") return id === task?.id || (isPending && project === task.project);
+  return type === "project_changed" ? isPending : ABOUT.includes(type) && of === task?.id;
 }
+
+/** `at`: a path below /projects: `engine/tasks/T-31`, `_/tasks/tsk_…`. */
+export const useTask = (at: string): Read<WholeTask> =>
+  useRead<WholeTask>(`/projects/${at}?expand=all`, { after: isAbout });

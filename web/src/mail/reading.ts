@@ -6,6 +6,7 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { get, type Problem } from "../api/api.ts";
 import type { StreamEvent } from "../stream/index.ts";
 import { followOwner } from "../state/owner.ts";
+import { useItems, useRead, type Read } from "../state/read.ts";
 import { followRows, type RowsFollow } from "../state/rows.ts";
 import type { Page } from "../api/types.ts";
 import { addressesOf, fits, listPath, taskOf, type Mail } from "./rules.ts";
@@ -112,22 +113,10 @@ export function useThread(id: string, known: readonly Mail[]): ThreadFollow {
 }
 
 /** Texts never change: what was read stays. null: not read yet. */
-export function useText(mail: Mail): { text: string | null; problem: Problem | null;
-  again(): void } {
-  const [text, textSet] = useState<string | null>(mail.text ?? null);
-  const [tries, triesSet] = useState(0);
-  const [problem, problemSet] = useState<Problem | null>(null);
-  useEffect(() => {
-    if (text !== null) return undefined;
-    let isOver = false;
-    void get<Mail>(at(mail.id)).then((answer) => {
-      if (isOver) return;
-      if (answer.ok) textSet(answer.value.text ?? "");
-      problemSet(answer.ok ? null : answer.problem);
-    });
-    return () => void (isOver = true);
-  }, [mail.id, tries]);
-  return { text, problem, again: () => triesSet(tries + 1) };
+type Text = { text: string | null } & Pick<Read<Mail>, "problem" | "again">;
+export function useText(mail: Mail): Text {
+  const { value, problem, again } = useRead<Mail>(mail.text == null ? at(mail.id) : null);
+  return { text: mail.text ?? (value === null ? null : value.text ?? ""), problem, again };
 }
 
 /** --- Tasks --- */
@@ -161,15 +150,5 @@ export function useTasks(mails: readonly Mail[]): ReadonlyMap<string, string> {
 }
 
 /** What a form offers; what cannot be read is not offered. */
-export function useAddresses(): readonly string[] {
-  const [addresses, addressesSet] = useState<readonly string[]>([]);
-  useEffect(() => {
-    let isOver = false;
-    void get<Page<Parameters<typeof addressesOf>[0][number]>>("/projects?limit=200")
-      .then((answer) => {
-        if (answer.ok && !isOver) addressesSet(addressesOf(answer.value.items));
-      });
-    return () => void (isOver = true);
-  }, []);
-  return addresses;
-}
+export const useAddresses = (): readonly string[] =>
+  addressesOf(useItems<Parameters<typeof addressesOf>[0][number]>("/projects?limit=200"));
