@@ -1,12 +1,14 @@
 /** What the views read: the tasks of a board, which live; why pending ones wait; the board's
  *  settings; one task whole. */
-import { signal, type ReadonlySignal } from "@preact/signals";
+import { computed, signal, type ReadonlySignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 
-import { get, patch, type Answer, type Problem } from "../api/api.ts";
-import type { Page, Project as Row, Task } from "../api/types.ts";
+import { get, patch, type Problem } from "../api/api.ts";
+import type { Project as Row, Task } from "../api/types.ts";
 import { followOwner } from "../state/owner.ts";
+import type { Told } from "../state/keyed.ts";
 import { useRead, type Read } from "../state/read.ts";
+import { followRows } from "../state/rows.ts";
 import type { StreamEvent } from "../stream/index.ts";
 import { pathOf, type WholeTask } from "./rules.ts";
 
@@ -15,8 +17,6 @@ export const TASKS_MAX = 10_000;
 const PAGE = 200;
 /** Sentences of waiting tasks: how many are asked for at once, and how soon again. */
 const WAITS_AT_ONCE = 20, WAITS_MS = 150, WAITS_AGAIN_MS = 2_000;
-
-type Told = Partial<Task> & { id: string; removed?: true; left_out?: true };
 
 export interface Board {
   tasks: ReadonlyMap<string, Task>;
@@ -84,65 +84,37 @@ function waitsOf(taskOf: (id: string) => Task | undefined) {
 }
 
 export function followBoard(project: string, archived: boolean): BoardFollow {
-  const board = signal<Board>({ tasks: new Map(), whole: false, more: false, problem: null });
-  const waiting = waitsOf((id) => board.value.tasks.get(id));
-  let reads = 0;
-  let told = new Set<string>(); // Ids of events since the read began: they know better than pages.
-  const path = `/projects/${encodeURIComponent(project)}/tasks?limit=${PAGE}` +
-    (archived ? "&archived=1" : "");
-  const isHere = (task: Told): boolean =>
-    task.removed === undefined && (task.archived ?? false) === archived;
-  const set = (change: Partial<Board>): void => void (board.value = { ...board.value, ...change });
-
-  const read = async (): Promise<void> => {
-    const mine = ++reads;
-    told = new Set();
-    const found = new Map<string, Task>();
-    for (let after: string | null = ""; after !== null;) {
-      const answer: Answer<Page<Task>> = await get<Page<Task>>(
-        path + (after === "" ? "" : `&after=${encodeURIComponent(after)}`));
-      if (mine !== reads) return;
-      if (!answer.ok) return set({ problem: answer.problem });
-      const { items, next }: Page<Task> = answer.value;
-      const isLast: boolean = next === null || found.size >= TASKS_MAX;
-      for (const task of items) found.set(task.id, task);
-      // What stood there stays until all is read; what events told stays as they told it.
-      const { tasks: before } = board.value;
-      const tasks = new Map(isLast ? found : [...before, ...found]);
-      for (const id of told) {
-        const task = before.get(id);
-        if (task === undefined) tasks.delete(id);
-        else tasks.set(id, task);
-      }
-      set({ tasks, whole: isLast, more: next !== null, problem: null });
-      after = isLast ? null : next;
-    }
-  };
-  const apply = (rows: readonly Told[]): void => {
-    const tasks = new Map(board.value.tasks);
-    for (const row of rows) {
-      if (row.left_out) continue; // Too long for an event: it stands as it was read.
-      told.add(row.id);
-      if (isHere(row)) tasks.set(row.id, { ...tasks.get(row.id), ...row } as Task);
-      else tasks.delete(row.id);
-    }
-    set({ tasks });
-    waiting.changed();
+  const list = followRows<Task>({
+    path: `/projects/${encodeURIComponent(project)}/tasks?limit=${PAGE}` +
+      (archived ? "&archived=1" : ""),
+    type: "task_changed", most: TASKS_MAX,
+    fits: (task) => task.project === project && (task.archived ?? false) === archived,
+  });
+  const board = computed<Board>(() => {
+    const { items, next, whole, problem } = list.rows.value;
+    return { tasks: new Map(items.map((task) => [task.id, task])), whole, more: next !== null,
+      problem };
+  });
+  const waiting = waitsOf((id) => board.peek().tasks.get(id));
+  const isOurs = ({ type, data }: StreamEvent): boolean => {
+    const { project: of, removed, left_out } = data as Told<Task>;
+    return type === "project_changed" ||
+      (type === "task_changed" && (of === project || removed === true || left_out === true));
   };
   const end = followOwner({
-    onReset: () => void read(),
+    onReset: () => {},
     onEvents: (events) => {
-      const rows = events.filter(({ type }) => type === "task_changed").map(({ data }) =>
-        data as Told).filter((row) => row.removed || row.left_out || row.project === project);
-      if (rows.length > 0) apply(rows);
-      if (events.some(({ type }) => type === "project_changed")) waiting.changed();
+      if (events.some(isOurs)) waiting.changed();
     },
   });
   return {
-    board, waits: waiting.waits, want: waiting.want, put: (task) => apply([task]),
-    again: () => void read(),
+    board, waits: waiting.waits, want: waiting.want, again: list.again,
+    put: (task) => {
+      list.put(task);
+      waiting.changed();
+    },
     end: () => {
-      reads++;
+      list.end();
       end();
       waiting.end();
     },
