@@ -94,6 +94,28 @@ static void a_refusal_names_states_actor_and_what_is_allowed(void **state) {
                         "claimed, cancelled");
 }
 
+/* "claimed; cancelled; ": as an answer has them, in short. */
+static void assert_may(const struct task *task, const char *wanted) {
+    AUTO(text_done) struct text text = text_up_to(1000);
+    fields_add_one(&task_resource.fields, "may", task, &text);
+    assert_string_equal(text_bytes(&text).data, wanted);
+}
+
+static void a_person_may_what_the_edges_say_and_more_with_a_task_of_its_own(void **state) {
+    struct task task = {.owner = BYTES("ann"), .agent = BYTES("ann"), .status = TASK_WORKING};
+    (void)state;
+    assert_may(&task, ",\"may\":{\"blocked\":\"question\",\"cancelled\":null}");
+    task.open_attempt = true;
+    assert_may(&task, ",\"may\":{\"review\":null,\"failed\":\"detail\",\"blocked\":\"question\","
+                      "\"cancelled\":null}");
+    task.session = BYTES("ses_1"); /* Its agent has the name of a person, and is none. */
+    assert_may(&task, ",\"may\":{\"blocked\":\"question\",\"cancelled\":null}");
+    task.status = TASK_BLOCKED;
+    assert_may(&task, ",\"may\":{\"pending\":\"answer\",\"cancelled\":null}");
+    task.status = TASK_REVIEW;
+    assert_may(&task, ",\"may\":{\"pending\":\"reasons\",\"done\":null,\"cancelled\":null}");
+}
+
 static void a_late_verdict_opens_no_task_again(void **state) {
     (void)state;
     static const enum task_status over[] = {TASK_DONE, TASK_FAILED, TASK_CANCELLED, TASK_BLOCKED};
@@ -417,6 +439,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_edges_by_random_actors_pass_as_the_contract_says),
         cmocka_unit_test(a_refusal_names_states_actor_and_what_is_allowed),
+        cmocka_unit_test(a_person_may_what_the_edges_say_and_more_with_a_task_of_its_own),
         cmocka_unit_test(a_late_verdict_opens_no_task_again),
         cmocka_unit_test(reasons_without_a_word_are_none),
         cmocka_unit_test(an_attempt_that_says_nothing_is_no_success),

@@ -202,7 +202,8 @@ export interface Task {
   max_attempts: number; rejections: number; depth: number; attempt: string | null;
   session: string | null; run: string | null; reviewer: string | null; review_run: string | null;
   not_before_ms: number; archived?: boolean; made_ms: number; changed_ms: number;
-  completed_ms: number | null;
+  completed_ms: number | null; waits: string | null;
+  may: Record<string, "detail" | "question" | "reasons" | "answer" | null>;
 }
 export interface TaskAlone extends Task {
   description: string; source: string | null; links: unknown[];
