@@ -24,8 +24,8 @@ let places = 0;
 const task = (status, more = {}) => {
   const name = `T-${++places}`;
   return { id: `tsk_${name}`, project: "p q", name, title: "Fix it", type: "bug", priority: 5,
-    status, may: MAY[status], agent: null, assignee: null, capability: null, lane: null, epic: null, session: null,
-    run: null, depends_on: [], must_haves: [], completed_ms: null, ...more };
+    status, may: MAY[status], agent: null, assignee: null, capability: null, lane: null, epic: null,
+    session: null, run: null, depends_on: [], must_haves: [], completed_ms: null, ...more };
 };
 const names = (tasks) => tasks.map(({ title }) => title).join("");
 

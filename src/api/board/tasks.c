@@ -54,7 +54,7 @@ static struct err people_only(const struct board_op *op, struct why *why) {
                          "run");
 }
 
-/* What a task has beside its row: why it waits, and the moves that this client may make. */
+/* Members beside those of the row: why it waits, and the moves that this client may make. */
 static const struct field more_rows[] = {
     {FIELD("waits", FIELD_TEXT, 0), .empty = FIELD_EMPTY_NULL},
     {TASK_MAY_FIELD},

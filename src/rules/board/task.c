@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/number.h"
+#include "rules/board/must.h"
 #include "rules/session/session.h"
 
 #define AT(member) offsetof(struct task, member)
@@ -130,7 +131,9 @@ static const struct field rows[] = {
     {ROW_EACH("depends_on", FIELD_STORED, AT(depends_on)),
      .schema = "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}", .head = "AFTER"},
     {FIELD("must_haves", FIELD_JSON, AT(must_haves_given)), .use = TAKEN,
-     .schema = "{\"type\":\"array\",\"maxItems\":50}"},
+     .schema = "{\"type\":\"array\",\"maxItems\":50,\"items\":{\"type\":[\"string\",\"object\"],"
+               "\"propertyNames\":{\"enum\":[" MUST_NAMES_SCHEMA "]},"
+               "\"additionalProperties\":{\"type\":\"string\"}}}"},
     {ROW_EACH("must_haves", FIELD_STORED, AT(must_haves)),
      .schema = "{\"type\":\"array\",\"items\":{\"type\":[\"string\",\"object\"],"
                "\"additionalProperties\":{\"type\":\"string\"}}}",

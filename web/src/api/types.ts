@@ -1,4 +1,16 @@
-/** Shapes of what the daemon answers. Written by `make types` (web/types.mjs). */
+/** Shapes of what the daemon answers, and words and limits of what it takes.
+ *  Written by `make types` (web/types.mjs). */
+
+export const PROGRAMS =
+  ["claude", "codex", "opencode", "kilo", "pi", "json_lines", "plain"] as const;
+export const MUST_KINDS = ["file", "command", "output", "text", "unchanged"] as const;
+export const PRIORITY = 5;
+export const ATTEMPTS_MAX = 5;
+export const PROJECT_NAME_MAX = 64;
+export const IMAGES_MAX = 16;
+export const SUBAGENT_LABEL_MAX = 100;
+export const SEARCH_MAX = 200;
+export const BULK_MAX = 100;
 
 export interface Page<T> {
   items: T[]; next: string | null; left_out?: number; partial?: boolean; total?: number;

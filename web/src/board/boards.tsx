@@ -1,4 +1,5 @@
 /** Which boards there are: one of each project. */
+import { PROJECT_NAME_MAX } from "../api/types.ts";
 import { Loading } from "../parts/loading.tsx";
 import { useSelection } from "../parts/select.ts";
 import { ago } from "../parts/text.ts";
@@ -55,7 +56,7 @@ export function Boards() {
       <form class="inline boards-open" onSubmit={openNamed}>
         <label>{words.projectName}{" "}
           <input name="name" required autocomplete="off" spellcheck={false} dir="auto"
-            pattern="[a-z0-9][a-z0-9_.\-]*" maxLength={64} />
+            pattern="[a-z0-9][a-z0-9_.\-]*" maxLength={PROJECT_NAME_MAX} />
         </label>{" "}
         <button>{words.openBoard}</button>
       </form>

@@ -1,6 +1,7 @@
 /** Tasks and their board: columns and their order, the moves of a person, texts of forms. Pure. */
-import type {
-  Comment as CommentRow, Output as OutputRow, Task, TaskAlone,
+import {
+  ATTEMPTS_MAX, MUST_KINDS, PRIORITY,
+  type Comment as CommentRow, type Output as OutputRow, type Task, type TaskAlone,
 } from "../api/types.ts";
 
 export type Status = Task["status"];
@@ -187,12 +188,10 @@ export function ageText(ms: number): string {
 
 /** --- Forms --- */
 
-const MUST_KINDS = ["file", "command", "output", "text", "unchanged"];
-
 /** `command: make test` is checked; whatever else is a sentence. */
 export const mustHavesOf = (text: string): MustHave[] => linesOf(text).map((line) => {
   const [, kind = "", rest = ""] = /^(\w+):\s*(.+)$/.exec(line) ?? [];
-  return MUST_KINDS.includes(kind) ? { [kind]: rest } : line;
+  return MUST_KINDS.some((one) => one === kind) ? { [kind]: rest } : line;
 });
 
 export function mustHaveText(one: MustHave): string {
@@ -217,8 +216,8 @@ const DEFAULTS: Record<string, string> = { type: "general", plan: "none" };
 export function bodyOf(given: Readonly<Record<string, string>>): Record<string, unknown> {
   const body: Record<string, unknown> = {};
   for (const name of NAMES) body[name] = given[name] ?? DEFAULTS[name] ?? "";
-  body.priority = Number(given.priority ?? 5);
-  body.max_attempts = Number(given.max_attempts ?? 5);
+  body.priority = Number(given.priority ?? PRIORITY);
+  body.max_attempts = Number(given.max_attempts ?? ATTEMPTS_MAX);
   body.must_haves = mustHavesOf(given.must_haves ?? "");
   body.depends_on = (given.depends_on ?? "").split(/[\s,]+/).filter((name) => name !== "");
   const at = Date.parse(given.not_before ?? "");
