@@ -64,7 +64,22 @@ const SHAPES = {
   Me: "GET /login",
 };
 
-const BEFORE = `/** Shapes of what the daemon answers. Written by \`make types\` (web/types.mjs). */
+/** Each value: its name, and where it stands: a route, a member of its body or a parameter of its
+ *  query (?q), then what the schema has there. */
+const VALUES = {
+  PROGRAMS: "POST /agents program enum",
+  MUST_KINDS: "POST /projects/{project}/tasks must_haves items propertyNames enum",
+  PRIORITY: "POST /projects/{project}/tasks priority default",
+  ATTEMPTS_MAX: "POST /projects/{project}/tasks max_attempts default",
+  PROJECT_NAME_MAX: "POST /projects name maxLength",
+  IMAGES_MAX: "POST /sessions/{id}/messages attachments maxItems",
+  SUBAGENT_LABEL_MAX: "POST /sessions/{id}/subagents label maxLength",
+  SEARCH_MAX: "GET /sessions/{id}/messages ?q maxLength",
+  BULK_MAX: "POST /runs/bulk ids maxItems",
+};
+
+const BEFORE = `/** Shapes of what the daemon answers, and words and limits of what it takes.
+ *  Written by \`make types\` (web/types.mjs). */
 
 `;
 
@@ -80,6 +95,24 @@ function schemaAt({ paths }, place) {
   if (found?.properties === undefined) throw new Error(`web/types.mjs: no shape at ${place}`);
   return found;
 }
+
+function valueAt({ paths }, place) {
+  const [method, route, name, ...members] = place.split(" ");
+  const of = paths[`/api/v1${route}`]?.[method.toLowerCase()];
+  const schema = name.startsWith("?")
+    ? of?.parameters?.find((one) => `?${one.name}` === name)?.schema
+    : of?.requestBody?.content["application/json"].schema.properties[name];
+  const found = members.reduce((above, member) => above?.[member], schema);
+  if (found === undefined) throw new Error(`web/types.mjs: no value at ${place}`);
+  return found;
+}
+
+const valuesOf = (document) => Object.entries(VALUES).map(([name, place]) => {
+  const value = valueAt(document, place);
+  const text = Array.isArray(value)
+    ? `[${value.map((one) => JSON.stringify(one)).join(", ")}] as const` : JSON.stringify(value);
+  return `export const ${name} =${text.length > 60 ? "\n " : ""} ${text};\n`;
+}).join("");
 
 const isName = /^[A-Za-z_]\w*$/;
 
@@ -143,7 +176,8 @@ export function typesOf(document) {
 
   const { items, ...others } = schemaAt(document, "GET /runs").properties;
   const page = ["items: T[];", ...membersOf({ properties: others, required: ["next"] })];
-  return `${BEFORE}export interface Page<T> {\n${bodyOf(page)}}\n` + shapes.map((shape, at) => {
+  return `${BEFORE}${valuesOf(document)}
+export interface Page<T> {\n${bodyOf(page)}}\n` + shapes.map((shape, at) => {
     const above = aboveOf(shape, shapes.slice(0, at));
     const own = shape.members.filter((text) => !above?.members.includes(text));
     const head = `export interface ${shape.name}${above ? ` extends ${above.name}` : ""}`;

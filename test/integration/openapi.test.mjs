@@ -48,7 +48,7 @@ test("it is an OpenAPI document, and says so", async () => {
 
 const KEYWORDS = new Set(["$ref", "type", "properties", "required", "additionalProperties", "items",
   "enum", "const", "description", "minimum", "maximum", "minLength", "maxLength", "minItems",
-  "maxItems", "pattern", "format", "anyOf", "oneOf", "allOf", "default"]);
+  "maxItems", "pattern", "format", "anyOf", "oneOf", "allOf", "default", "propertyNames"]);
 const TYPES = ["object", "array", "string", "integer", "number", "boolean", "null"];
 
 /** What is wrong with a schema, with the place of each. */
@@ -70,7 +70,7 @@ function faultsOf(schema, place) {
   if (schema.enum?.length === 0) say("an enum without values");
   const below = [...Object.entries(properties), ...Object.entries(schema.anyOf ?? {}),
     ...Object.entries(schema.oneOf ?? {}), ...Object.entries(schema.allOf ?? {})];
-  for (const name of ["items", "additionalProperties"]) {
+  for (const name of ["items", "additionalProperties", "propertyNames"]) {
     if (schema[name] !== undefined) below.push([name, schema[name]]);
   }
   return [...faults, ...below.flatMap(([name, one]) => faultsOf(one, `${place}.${name}`))];

@@ -94,6 +94,36 @@ static void a_refusal_names_states_actor_and_what_is_allowed(void **state) {
                         "claimed, cancelled");
 }
 
+static void assert_may(const struct task *task, const char *wanted) {
+    AUTO(text_done) struct text text = text_up_to(1000);
+    fields_add_one(&task_resource.fields, "may", task, &text);
+    assert_string_equal(text_bytes(&text).data, wanted);
+}
+
+static void a_person_may_what_the_edges_say_and_more_with_a_task_of_its_own(void **state) {
+    struct task task = {.owner = BYTES("ann"), .agent = BYTES("ann"), .status = TASK_WORKING};
+    (void)state;
+    assert_may(&task, ",\"may\":{\"blocked\":\"question\",\"cancelled\":null}");
+    task.open_attempt = true;
+    assert_may(&task, ",\"may\":{\"review\":null,\"failed\":\"detail\",\"blocked\":\"question\","
+                      "\"cancelled\":null}");
+    task.session = BYTES("ses_1"); /* An agent with the name of a person is none. */
+    assert_may(&task, ",\"may\":{\"blocked\":\"question\",\"cancelled\":null}");
+    task.status = TASK_BLOCKED;
+    assert_may(&task, ",\"may\":{\"pending\":\"answer\",\"cancelled\":null}");
+    task.status = TASK_REVIEW;
+    assert_may(&task, ",\"may\":{\"pending\":\"reasons\",\"done\":null,\"cancelled\":null}");
+}
+
+static void the_description_has_all_kinds_of_must_haves(void **state) {
+    AUTO(text_done) struct text text = text_up_to(200);
+    (void)state;
+    for (size_t kind = 0; kind < MUST_SENTENCE; kind++) {
+        text_addf(&text, "%s\"%s\"", kind > 0 ? "," : "", must_names[kind]);
+    }
+    assert_string_equal(text_bytes(&text).data, MUST_NAMES_SCHEMA);
+}
+
 static void a_late_verdict_opens_no_task_again(void **state) {
     (void)state;
     static const enum task_status over[] = {TASK_DONE, TASK_FAILED, TASK_CANCELLED, TASK_BLOCKED};
@@ -417,6 +447,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_edges_by_random_actors_pass_as_the_contract_says),
         cmocka_unit_test(a_refusal_names_states_actor_and_what_is_allowed),
+        cmocka_unit_test(a_person_may_what_the_edges_say_and_more_with_a_task_of_its_own),
+        cmocka_unit_test(the_description_has_all_kinds_of_must_haves),
         cmocka_unit_test(a_late_verdict_opens_no_task_again),
         cmocka_unit_test(reasons_without_a_word_are_none),
         cmocka_unit_test(an_attempt_that_says_nothing_is_no_success),

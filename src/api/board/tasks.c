@@ -54,8 +54,35 @@ static struct err people_only(const struct board_op *op, struct why *why) {
                          "run");
 }
 
+/* Members beside those of the row: why it waits, and the moves that this client may make. */
+static const struct field more_rows[] = {
+    {FIELD("waits", FIELD_TEXT, 0), .empty = FIELD_EMPTY_NULL},
+    {TASK_MAY_FIELD},
+};
+static const struct field_set more_fields = {FIELD_ROWS(more_rows), .use = FIELD_LISTED};
+
+/* To an answer that ends with the task. */
+static void may_add(const struct exchange *exchange, const struct task *task, struct text *answer) {
+    text_cut(answer, answer->len - 1);
+    if (board_client_read(exchange).person) {
+        fields_add_one(&task_resource.fields, "may", task, answer);
+    } else {
+        text_add_str(answer, ",\"may\":{}");
+    }
+    text_add_char(answer, '}');
+}
+
+static struct err whole_answer(struct tx *tx, struct request *request, const struct task *task,
+                               bool all) {
+    const struct err err = tx_task_expand(tx, task, all, &request->op.answer);
+    if (!err_failed(err) && !text_failed(&request->op.answer)) {
+        may_add(request->op.exchange, task, &request->op.answer);
+    }
+    return err;
+}
+
 static struct err task_answer(struct tx *tx, struct request *request, const struct task *task) {
-    return tx_task_expand(tx, task, false, &request->op.answer);
+    return whole_answer(tx, request, task, false /* all */);
 }
 
 /* --- List ------------------------------------------------------------------------------------- */
@@ -87,6 +114,7 @@ static struct err list_row(void *ctx, const void *row) {
         text_cut(answer, answer->len - 1);
         text_add_member_or_null(answer, "waits", text_bytes(&waits));
         text_add_char(answer, '}');
+        may_add(page->request.op.exchange, task, answer);
     }
     return ERR_OK;
 }
@@ -316,7 +344,7 @@ static struct err show_work(struct tx *tx, void *ctx) {
     struct task task;
     const struct err err = shown_find(tx, op, &task);
     const bool all = bytes_is(param_text(op->request.op.exchange, "expand"), "all");
-    return err_failed(err) ? err : tx_task_expand(tx, &task, all, &op->request.op.answer);
+    return err_failed(err) ? err : whole_answer(tx, &op->request, &task, all);
 }
 
 static const struct request_kind show = {
@@ -791,7 +819,9 @@ static const struct request_kind comment_add = {.size = sizeof(struct comment_op
 
 /* Routes below /api/projects are for agents: fixed by their prompts. */
 #define OWNER_QUERY .query = OP_OWNER_QUERY("Another owner's task")
-#define TASK_ANSWER .answer = {.fields = &task_resource.fields, .use = FIELD_LISTED | FIELD_WHOLE}
+#define TASK_ANSWER                                                                                \
+    .answer = {                                                                                    \
+        .fields = &task_resource.fields, .use = FIELD_LISTED | FIELD_WHOLE, .more = &more_fields}
 #define STATUS_ROUTE                                                                               \
     OWNER_QUERY, .inside = INSIDE_ALWAYS, .run_token = true, .has_body = true,                     \
                  .body = {.fields = &status_fields, .use = FIELD_GIVEN}, TASK_ANSWER,              \
@@ -819,7 +849,9 @@ const struct route task_routes[] = {
     {ROUTE("GET", "/api/v1/projects/{project}/tasks", SCOPE_READ,
            "List the tasks of a project, newest first"),
      .query = list_query,
-     .answer = {.fields = &task_resource.fields, .use = FIELD_LISTED, .page = true}, .page = &list},
+     .answer =
+         {.fields = &task_resource.fields, .use = FIELD_LISTED, .more = &more_fields, .page = true},
+     .page = &list},
     {ROUTE("POST", "/api/v1/projects/{project}/tasks", SCOPE_RUN, "Add a task to a project"),
      OWNER_QUERY, .inside = INSIDE_ALWAYS, .has_body = true, .idempotent_key = true,
      .body = {.fields = &task_resource.fields, .use = FIELD_GIVEN}, TASK_ANSWER,

@@ -69,6 +69,19 @@ bool board_move_fits(const struct board_move *move) {
     return edge_find(move) != NULL;
 }
 
+bool board_person_may(enum task_status from, enum task_status to, bool holds,
+                      enum board_words *ret_words) {
+    const unsigned actors = BOARD_PERSON | (holds ? BOARD_HOLDER : 0U);
+    for (size_t i = 0; i < COUNT_OF(edges); i++) {
+        if ((edges[i].from & 1U << from) != 0 && edges[i].to == to &&
+            (edges[i].actors & actors) != 0) {
+            *ret_words = edges[i].words;
+            return true;
+        }
+    }
+    return false;
+}
+
 static const char *actor_name(enum board_actor actor) {
     switch (actor) {
     case BOARD_DAEMON:

@@ -96,6 +96,10 @@ MUST_CHECK struct err board_move_check(const struct board_move *move, enum board
                                        struct why *why);
 /* Whether it is in the table. */
 MUST_CHECK bool board_move_fits(const struct board_move *move);
+/* Whether a person may make such a move, by a verdict or without. `holds`: the person has the task.
+ * ret_words: what must be said. */
+MUST_CHECK bool board_person_may(enum task_status from, enum task_status to, bool holds,
+                                 enum board_words *ret_words);
 
 /* --- The end of an attempt -------------------------------------------------------------------- */
 

@@ -28,6 +28,8 @@ enum must_kind {
     MUST_KINDS
 };
 extern const char *const must_names[]; /* Members by kind; NULL ends them: a sentence has none. */
+/* The same in the description of the API; a test holds the two together. */
+#define MUST_NAMES_SCHEMA "\"file\",\"command\",\"output\",\"text\",\"unchanged\""
 
 /* Kinds as bits. */
 enum {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/number.h"
+#include "rules/board/must.h"
 #include "rules/session/session.h"
 
 #define AT(member) offsetof(struct task, member)
@@ -31,6 +32,38 @@ enum task_plan task_plan_after_change(const struct task *was, const struct task 
            : was->plan_state == TASK_PLAN_APPROVED && !same ? TASK_PLAN_MISSING
                                                             : was->plan_state;
 }
+
+/* --- Moves of a person ------------------------------------------------------------------------ */
+
+/* The owner may have taken the task, without a run or a session: then it is the holder, too. */
+static struct field_value may_value(const struct task *task, enum task_status to) {
+    static const char *const names[] = {[BOARD_NO_WORDS] = "",
+                                        [BOARD_DETAIL] = "detail",
+                                        [BOARD_QUESTION] = "question",
+                                        [BOARD_REASONS] = "reasons"};
+    const bool holds = task->open_attempt && task->run.len == 0 && task->session.len == 0 &&
+                       bytes_equal(task->agent, task->owner);
+    enum board_words words = BOARD_NO_WORDS;
+    const bool may = board_person_may(task->status, to, holds, &words);
+    const bool answers = task->status == TASK_BLOCKED && to == TASK_PENDING;
+    const struct bytes said = bytes_of(answers ? "answer" : names[words]);
+    return (struct field_value){.left_out = !may, .null = said.len == 0, .text = said};
+}
+
+#define X(status, name)                                                                            \
+    static struct field_value may_##status(const void *row) {                                      \
+        return may_value(row, TASK_##status);                                                      \
+    }
+TASK_STATUSES(X)
+#undef X
+
+static const struct field may_rows[] = {
+#define X(status, name_)                                                                           \
+    {.name = name_, .kind = FIELD_TEXT, .get = may_##status, .empty = FIELD_EMPTY_LEFT_OUT},
+    TASK_STATUSES(X)
+#undef X
+};
+const struct field_set task_may_fields = {FIELD_ROWS(may_rows), .use = FIELD_SHOWN};
 
 static const char *const plan_names[] = {"none", "required", NULL};
 
@@ -68,6 +101,7 @@ static const struct field rows[] = {
                      .choices = TASK_STATUS_WORDS,
                      .about = "List only those with this status, or one of several: a,b."},
      FIELD_HEAD("STATUS", -9)},
+    {TASK_MAY_FIELD, .use = FIELD_TOLD},
     {ROW_EACH("reason", FIELD_NAME, AT(reason)), .names = board_reason_names,
      .empty = FIELD_EMPTY_NULL, .head = "BECAUSE"},
     {ROW_EACH("detail", FIELD_TEXT, AT(detail)), .empty = FIELD_EMPTY_NULL, .head = "DETAIL"},
@@ -97,7 +131,9 @@ static const struct field rows[] = {
     {ROW_EACH("depends_on", FIELD_STORED, AT(depends_on)),
      .schema = "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}", .head = "AFTER"},
     {FIELD("must_haves", FIELD_JSON, AT(must_haves_given)), .use = TAKEN,
-     .schema = "{\"type\":\"array\",\"maxItems\":50}"},
+     .schema = "{\"type\":\"array\",\"maxItems\":50,\"items\":{\"type\":[\"string\",\"object\"],"
+               "\"propertyNames\":{\"enum\":[" MUST_NAMES_SCHEMA "]},"
+               "\"additionalProperties\":{\"type\":\"string\"}}}"},
     {ROW_EACH("must_haves", FIELD_STORED, AT(must_haves)),
      .schema = "{\"type\":\"array\",\"items\":{\"type\":[\"string\",\"object\"],"
                "\"additionalProperties\":{\"type\":\"string\"}}}",

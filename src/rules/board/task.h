@@ -60,6 +60,14 @@ struct task {
     int64_t not_before_ms, made_ms, changed_ms, completed_ms;
     bool archived;
 };
+/* Members of `may`: the statuses that a person may give a task, each with the member of the request
+ * that says why, or null. Answers have it for their client, events for a person. */
+extern const struct field_set task_may_fields;
+#define TASK_MAY_FIELD                                                                             \
+    FIELD("may", FIELD_OBJECT, 0),                                                                 \
+        .fields = &task_may_fields,                                                                \
+        .schema = "{\"type\":\"object\",\"additionalProperties\":{\"enum\":[\"detail\","           \
+                  "\"question\",\"reasons\",\"answer\",null]}}"
 extern const struct resource task_resource;
 /* Texts and lists of a new task that were not given get their empty values. */
 void task_complete(struct task *io_task);

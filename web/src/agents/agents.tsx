@@ -1,6 +1,6 @@
 /** Programs and agents of models: whether each can be started, and what it may do. The address has
  *  the one that is open. */
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 
 import { get, remove, type Problem } from "../api/api.ts";
 import type { Agent, AgentStart, Connection, Page } from "../api/types.ts";
@@ -18,6 +18,7 @@ import { Hint } from "../shell/kbd.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { now } from "../state/clock.ts";
 import { may } from "../state/me.ts";
+import { useRead } from "../state/read.ts";
 import { AgentForm, type Wish } from "./form.tsx";
 import { nowOf, quoted, type Definition } from "./rules.ts";
 import { words } from "./words.ts";
@@ -40,17 +41,8 @@ function Found({ agent }: { agent: Agent }) {
 }
 
 function StartLine({ agent }: { agent: Agent }) {
-  const [start, startSet] = useState<AgentStart | null>(null);
-  const [problem, problemSet] = useState<Problem | null>(null);
-  useEffect(() => {
-    let here = true;
-    void get<AgentStart>(`/agents/${encodeURIComponent(agent.name)}/start`).then((answer) => {
-      if (!here) return;
-      if (answer.ok) startSet(answer.value);
-      else problemSet(answer.problem);
-    });
-    return () => void (here = false);
-  }, [agent.name]);
+  const { value: start, problem } =
+    useRead<AgentStart>(`/agents/${encodeURIComponent(agent.name)}/start`);
   if (start === null) return <Trouble problem={problem} />;
   return (
     <section>
@@ -138,22 +130,13 @@ function Row({ agent, selected, open }: { agent: Agent; selected: boolean; open(
 
 /** What agents of models wait for: a provider that has refused is asked again later. */
 function Connections() {
-  const [items, itemsSet] = useState<Connection[]>([]);
-  const [problem, problemSet] = useState<Problem | null>(null);
-  const read = async (): Promise<void> => {
-    const answer = await get<Page<Connection>>("/providers?limit=200");
-    problemSet(answer.ok ? null : answer.problem);
-    if (answer.ok) itemsSet(answer.value.items);
-  };
-  useEffect(() => {
-    void read();
-    const timer = setInterval(() => void read(), READ_MS);
-    return () => clearInterval(timer);
-  }, []);
-  if (items.length === 0) return <Trouble problem={problem} retry={() => void read()} />;
+  const { value, problem, again } =
+    useRead<Page<Connection>>("/providers?limit=200", { every_ms: READ_MS });
+  const items = value?.items ?? [];
+  if (items.length === 0) return <Trouble problem={problem} retry={() => void again()} />;
   return (
     <Section title={words.connections} count={items.length}>
-      <Trouble problem={problem} retry={() => void read()} />
+      <Trouble problem={problem} retry={() => void again()} />
       {items.map(({ name, kind, max_concurrent: slots, cause, detail, resume_at_ms: until }) => (
         <div key={name} class="row agent">
           <a class="mono clip" href="/settings/models" dir="auto">{visible(name)}</a>
@@ -175,20 +158,10 @@ function Connections() {
 
 export function Agents() {
   const { query, setQuery } = useSeat(), name = query.value.get("agent");
-  const [items, itemsSet] = useState<Agent[] | null>(null);
-  const [problem, problemSet] = useState<Problem | null>(null);
   const [wish, wishSet] = useState<Wish | null>(null);
-  const read = async (): Promise<void> => {
-    const answer = await get<Page<Agent>>("/agents?limit=200");
-    problemSet(answer.ok ? null : answer.problem);
-    if (answer.ok) itemsSet(answer.value.items);
-  };
-  useEffect(() => {
-    void read();
-    const timer = setInterval(() => void read(), READ_MS);
-    return () => clearInterval(timer);
-  }, []);
-  const all = items ?? [], programs = all.filter(({ kind }) => kind === "cli");
+  const { value, problem, again } =
+    useRead<Page<Agent>>("/agents?limit=200", { every_ms: READ_MS });
+  const all = value?.items ?? [], programs = all.filter(({ kind }) => kind === "cli");
   const models = all.filter(({ kind }) => kind === "native");
   const select = useSelection([...programs, ...models].map((one) => one.name));
   const opened = all.find((one) => one.name === name);
@@ -213,8 +186,8 @@ export function Agents() {
           {may("admin") ? <span class="end"><button onClick={add}>
             {words.add}<Hint of="newAgent" /></button></span> : null}
         </div>
-        <Trouble problem={problem} retry={() => void read()} />
-        {items === null ? problem === null ? <Loading /> : null : (
+        <Trouble problem={problem} retry={() => void again()} />
+        {value === null ? problem === null ? <Loading /> : null : (
           <div onFocusIn={select.onFocusIn}>
             <Section title={words.programs} count={programs.length} about={words.programsAbout}>
               {rows(programs, words.noPrograms)}
@@ -230,13 +203,13 @@ export function Agents() {
         <Detail key={opened.name} agent={opened} close={() => open(null)}
           back={() => select.to(opened.name)} ask={wishSet} gone={() => {
             open(null);
-            void read();
+            void again();
           }} />
       )}
       {wish === null ? null : (
-        <AgentForm wish={wish} close={() => wishSet(null)} late={() => void read()}
+        <AgentForm wish={wish} close={() => wishSet(null)} late={() => void again()}
           done={(made) => {
-            void read();
+            void again();
             open(made);
           }} />
       )}

@@ -2,10 +2,10 @@
 import { useState } from "preact/hooks";
 
 import { post, put, type Answer, type Problem } from "../api/api.ts";
-import type { Agent } from "../api/types.ts";
+import { PROGRAMS, type Agent } from "../api/types.ts";
 import { Field, Form } from "../parts/form.tsx";
 import { visible } from "../parts/visible.ts";
-import { bodyOf, fieldOf, FIELDS, givenOf, PROGRAMS, type Definition } from "./rules.ts";
+import { bodyOf, fieldOf, FIELDS, givenOf, type Definition } from "./rules.ts";
 import { words } from "./words.ts";
 
 export type Wish = { how: "add" } | {

@@ -8,7 +8,6 @@ import { words } from "./words.ts";
 /** As it is stored; only for those who may change it. */
 export type Definition = Record<string, unknown>;
 
-export const PROGRAMS = ["claude", "codex", "opencode", "kilo", "pi", "json_lines", "plain"];
 /** Fields of the form; the others stand in its JSON. */
 export const FIELDS = ["name", "program", "command", "model", "description", "access", "at_once",
   "instructions"];

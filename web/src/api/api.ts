@@ -6,6 +6,8 @@ export interface Problem {
   title: string;
   detail: string;
   code: string;
+  /** When the daemon wants to be asked again. */
+  retry_ms?: number;
   /** Must-haves of a task that are not met, each with its reason. */
   unmet?: string[];
 }
@@ -18,10 +20,11 @@ export const passes = ({ status }: Problem): boolean =>
 
 const unreachable: Problem = { status: 0, title: "", detail: "", code: "unreachable" };
 
-function problemOf(status: number, body: unknown): Problem {
+function problemOf({ status, headers }: Response, body: unknown): Problem {
   const given = (typeof body === "object" && body !== null ? body : {}) as Partial<Problem>;
+  const retry_ms = 1_000 * Number(headers.get("retry-after"));
   return { status, title: given.title ?? "", detail: given.detail ?? "", code: given.code ?? "",
-    ...(given.unmet && { unmet: given.unmet }) };
+    ...(retry_ms > 0 && { retry_ms }), ...(given.unmet && { unmet: given.unmet }) };
 }
 
 const asJson = <T>(answer: Response): Promise<T> => answer.json() as Promise<T>;
@@ -43,7 +46,7 @@ async function send<T>(
     const value: unknown = await answer.json();
     // A key that ended is forgotten, unless another one came meanwhile.
     if (answer.status === 401 && used !== null && key.value === used) keySet(null);
-    return { ok: false, problem: problemOf(answer.status, value) };
+    return { ok: false, problem: problemOf(answer, value) };
   } catch {
     return { ok: false, problem: unreachable };
   }
@@ -53,6 +56,9 @@ async function send<T>(
  *  failed, so a failure of a moment would stay for as long as the page is open. */
 const PAUSES_MS = [500, 1_500];
 
+/** A longer wait that the daemon asks for is left to who reads. */
+const RETRY_MAX_MS = 5_000;
+
 /** A request without effect. */
 async function read<T>(
   path: string, from?: (answer: Response) => Promise<T>): Promise<Answer<T>> {
@@ -60,7 +66,9 @@ async function read<T>(
   let answer = await send("GET", path, undefined, from);
   for (const ms of PAUSES_MS) {
     if (answer.ok || !passes(answer.problem)) break;
-    await new Promise((resolve) => void setTimeout(resolve, ms));
+    const { retry_ms = 0 } = answer.problem;
+    if (retry_ms > RETRY_MAX_MS) break;
+    await new Promise((resolve) => void setTimeout(resolve, Math.max(ms, retry_ms)));
     if (key.value !== used) break; // Somebody else, or nobody, is signed in.
     answer = await send("GET", path, undefined, from);
   }

@@ -1,4 +1,16 @@
-/** Shapes of what the daemon answers. Written by `make types` (web/types.mjs). */
+/** Shapes of what the daemon answers, and words and limits of what it takes.
+ *  Written by `make types` (web/types.mjs). */
+
+export const PROGRAMS =
+  ["claude", "codex", "opencode", "kilo", "pi", "json_lines", "plain"] as const;
+export const MUST_KINDS = ["file", "command", "output", "text", "unchanged"] as const;
+export const PRIORITY = 5;
+export const ATTEMPTS_MAX = 5;
+export const PROJECT_NAME_MAX = 64;
+export const IMAGES_MAX = 16;
+export const SUBAGENT_LABEL_MAX = 100;
+export const SEARCH_MAX = 200;
+export const BULK_MAX = 100;
 
 export interface Page<T> {
   items: T[]; next: string | null; left_out?: number; partial?: boolean; total?: number;
@@ -202,7 +214,8 @@ export interface Task {
   max_attempts: number; rejections: number; depth: number; attempt: string | null;
   session: string | null; run: string | null; reviewer: string | null; review_run: string | null;
   not_before_ms: number; archived?: boolean; made_ms: number; changed_ms: number;
-  completed_ms: number | null;
+  completed_ms: number | null; waits: string | null;
+  may: Record<string, "detail" | "question" | "reasons" | "answer" | null>;
 }
 export interface TaskAlone extends Task {
   description: string; source: string | null; links: unknown[];

@@ -2,11 +2,8 @@
 import { get, post, type Answer, type Problem } from "../api/api.ts";
 import type { Task } from "../api/types.ts";
 import { yesTo } from "../parts/reading.ts";
-import { me } from "../state/me.ts";
 import { isJudged, judgedText, moveOf, pathOf, type Status, type WholeTask } from "./rules.ts";
 import { words } from "./words.ts";
-
-export const ownerName = (): string => me.value?.owner ?? "";
 
 export interface Outcome {
   moved: Task[];

@@ -15,7 +15,7 @@ import type { Params } from "../router/routes.ts";
 import { Hint } from "../shell/kbd.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { may } from "../state/me.ts";
-import { isUnread, moveAll, ownerName, type Outcome } from "./actions.ts";
+import { isUnread, moveAll, type Outcome } from "./actions.ts";
 import { ColumnView, Folded, type ColumnProps } from "./column.tsx";
 import { useBoard, useProject } from "./follow.ts";
 import { TaskForm } from "./form.tsx";
@@ -133,7 +133,7 @@ function Tasks({ project, open, filter }: {
     if (!handles.has(name)) handles.set(name, { current: null });
     return handles.get(name) as { current: RowsHandle | null };
   };
-  const narrow = seat.width.value <= NARROW_PX, owner = ownerName(), person = may("approve");
+  const narrow = seat.width.value <= NARROW_PX, person = may("approve");
   const asked = query.value.get("col"), shown: Column = isColumn(asked) ? asked
     : COLUMNS.find((name) => columns[name].length > 0) ?? "pending";
   const drawn = narrow ? [shown] : COLUMNS.filter((name) => name !== FOLDED || unfolded);
@@ -193,7 +193,7 @@ function Tasks({ project, open, filter }: {
     const moving = (dragged.value ?? []).filter((task) => columnOf(task) !== column);
     dragged.value = null;
     if (moving.length === 0) return;
-    if (moving.some((task) => asksFirst(task, statusIn(column, task), owner))) {
+    if (moving.some((task) => asksFirst(task, statusIn(column, task)))) {
       wishSet({ kind: "move", tasks: moving, to: column });
     } else void moveAll(moving, (task) => statusIn(column, task)).then(done);
   };
@@ -228,7 +228,7 @@ function Tasks({ project, open, filter }: {
   const wished = wish?.kind === "move" && wish.to !== undefined && wish.tasks[0] !== undefined
     ? statusIn(wish.to, wish.tasks[0]) : undefined;
   const stateOf = (name: Column): ColumnProps["dragged"] => (dragged.value === null ? null
-    : mayDrop(dragged.value, name, owner) ? "may" : "refused");
+    : mayDrop(dragged.value, name) ? "may" : "refused");
   const isEmpty = whole && COLUMNS.every((name) => columns[name].length === 0);
   return (
     <div class={`board${open === undefined ? "" : " open"}`}>

@@ -1,8 +1,5 @@
 /** Which boards there are: one of each project. */
-import { useEffect, useState } from "preact/hooks";
-
-import { get, type Problem } from "../api/api.ts";
-import type { Page } from "../api/types.ts";
+import { PROJECT_NAME_MAX } from "../api/types.ts";
 import { Loading } from "../parts/loading.tsx";
 import { useSelection } from "../parts/select.ts";
 import { ago } from "../parts/text.ts";
@@ -11,7 +8,7 @@ import { visible } from "../parts/visible.ts";
 import { useSeat } from "../router/router.ts";
 import { useKeys } from "../shell/keys.ts";
 import { now } from "../state/clock.ts";
-import { followOwner } from "../state/owner.ts";
+import { useProjects } from "../state/projects.ts";
 import type { Project } from "./follow.ts";
 import { words } from "./words.ts";
 
@@ -19,23 +16,8 @@ const placeOf = (name: string): string => `/board/${encodeURIComponent(name)}`;
 
 export function Boards() {
   const { go } = useSeat();
-  const [projects, projectsSet] = useState<Project[] | null>(null);
-  const [next, nextSet] = useState<string | null>(null);
-  const [problem, problemSet] = useState<Problem | null>(null);
-  const read = async (after: string | null): Promise<void> => {
-    const answer = await get<Page<Project>>(
-      `/projects?limit=200${after === null ? "" : `&after=${encodeURIComponent(after)}`}`);
-    problemSet(answer.ok ? null : answer.problem);
-    if (!answer.ok) return;
-    projectsSet((before) => [...(after === null ? [] : before ?? []), ...answer.value.items]);
-    nextSet(answer.value.next);
-  };
-  useEffect(() => followOwner({
-    onReset: () => void read(null),
-    onEvents: (events) => {
-      if (events.some(({ type }) => type === "project_changed")) void read(null);
-    },
-  }), []);
+  const { value, problem, again, more } = useProjects<Project>();
+  const projects = value?.items ?? null, next = value?.next ?? null;
   const select = useSelection((projects ?? []).map(({ name }) => name));
   useKeys([
     { name: "next", run: () => select.step(1) },
@@ -51,7 +33,7 @@ export function Boards() {
     <div class="page boards">
       <div class="head"><h1>{words.boards}</h1></div>
       <p class="muted boards-about">{words.boardsAbout}</p>
-      <Trouble problem={problem} retry={() => void read(null)} />
+      <Trouble problem={problem} retry={() => void again()} />
       {projects === null && problem === null ? <Loading /> : null}
       {projects?.length === 0 ? <p class="none">{words.noBoards}</p> : null}
       <div onFocusIn={select.onFocusIn}>
@@ -69,12 +51,12 @@ export function Boards() {
         ))}
       </div>
       {next === null ? null : (
-        <p><button class="quiet" onClick={() => void read(next)}>{words.more}</button></p>
+        <p><button class="quiet" onClick={more}>{words.more}</button></p>
       )}
       <form class="inline boards-open" onSubmit={openNamed}>
         <label>{words.projectName}{" "}
           <input name="name" required autocomplete="off" spellcheck={false} dir="auto"
-            pattern="[a-z0-9][a-z0-9_.\-]*" maxLength={64} />
+            pattern="[a-z0-9][a-z0-9_.\-]*" maxLength={PROJECT_NAME_MAX} />
         </label>{" "}
         <button>{words.openBoard}</button>
       </form>

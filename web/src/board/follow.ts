@@ -1,11 +1,15 @@
 /** What the views read: the tasks of a board, which live; why pending ones wait; the board's
  *  settings; one task whole. */
-import { signal, type ReadonlySignal } from "@preact/signals";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { computed, signal, type ReadonlySignal } from "@preact/signals";
+import { useEffect, useMemo } from "preact/hooks";
 
-import { get, patch, type Answer, type Problem } from "../api/api.ts";
-import type { Page, Project as Row, Task } from "../api/types.ts";
+import { get, patch, type Problem } from "../api/api.ts";
+import type { Project as Row, Task } from "../api/types.ts";
 import { followOwner } from "../state/owner.ts";
+import type { Told } from "../state/keyed.ts";
+import { useRead, type Read } from "../state/read.ts";
+import { followRows } from "../state/rows.ts";
+import type { StreamEvent } from "../stream/index.ts";
 import { pathOf, type WholeTask } from "./rules.ts";
 
 /** Most tasks that a board reads, the newest ones, and how many at once. */
@@ -13,8 +17,6 @@ export const TASKS_MAX = 10_000;
 const PAGE = 200;
 /** Sentences of waiting tasks: how many are asked for at once, and how soon again. */
 const WAITS_AT_ONCE = 20, WAITS_MS = 150, WAITS_AGAIN_MS = 2_000;
-
-type Told = Partial<Task> & { id: string; removed?: true; left_out?: true };
 
 export interface Board {
   tasks: ReadonlyMap<string, Task>;
@@ -82,65 +84,37 @@ function waitsOf(taskOf: (id: string) => Task | undefined) {
 }
 
 export function followBoard(project: string, archived: boolean): BoardFollow {
-  const board = signal<Board>({ tasks: new Map(), whole: false, more: false, problem: null });
-  const waiting = waitsOf((id) => board.value.tasks.get(id));
-  let reads = 0;
-  let told = new Set<string>(); // Ids of events since the read began: they know better than pages.
-  const path = `/projects/${encodeURIComponent(project)}/tasks?limit=${PAGE}` +
-    (archived ? "&archived=1" : "");
-  const isHere = (task: Told): boolean =>
-    task.removed === undefined && (task.archived ?? false) === archived;
-  const set = (change: Partial<Board>): void => void (board.value = { ...board.value, ...change });
-
-  const read = async (): Promise<void> => {
-    const mine = ++reads;
-    told = new Set();
-    const found = new Map<string, Task>();
-    for (let after: string | null = ""; after !== null;) {
-      const answer: Answer<Page<Task>> = await get<Page<Task>>(
-        path + (after === "" ? "" : `&after=${encodeURIComponent(after)}`));
-      if (mine !== reads) return;
-      if (!answer.ok) return set({ problem: answer.problem });
-      const { items, next }: Page<Task> = answer.value;
-      const isLast: boolean = next === null || found.size >= TASKS_MAX;
-      for (const task of items) found.set(task.id, task);
-      // What stood there stays until all is read; what events told stays as they told it.
-      const { tasks: before } = board.value;
-      const tasks = new Map(isLast ? found : [...before, ...found]);
-      for (const id of told) {
-        const task = before.get(id);
-        if (task === undefined) tasks.delete(id);
-        else tasks.set(id, task);
-      }
-      set({ tasks, whole: isLast, more: next !== null, problem: null });
-      after = isLast ? null : next;
-    }
-  };
-  const apply = (rows: readonly Told[]): void => {
-    const tasks = new Map(board.value.tasks);
-    for (const row of rows) {
-      if (row.left_out) continue; // Too long for an event: it stands as it was read.
-      told.add(row.id);
-      if (isHere(row)) tasks.set(row.id, { ...tasks.get(row.id), ...row } as Task);
-      else tasks.delete(row.id);
-    }
-    set({ tasks });
-    waiting.changed();
+  const list = followRows<Task>({
+    path: `/projects/${encodeURIComponent(project)}/tasks?limit=${PAGE}` +
+      (archived ? "&archived=1" : ""),
+    type: "task_changed", most: TASKS_MAX,
+    fits: (task) => task.project === project && (task.archived ?? false) === archived,
+  });
+  const board = computed<Board>(() => {
+    const { items, next, whole, problem } = list.rows.value;
+    return { tasks: new Map(items.map((task) => [task.id, task])), whole, more: next !== null,
+      problem };
+  });
+  const waiting = waitsOf((id) => board.peek().tasks.get(id));
+  const isOurs = ({ type, data }: StreamEvent): boolean => {
+    const { project: of, removed, left_out } = data as Told<Task>;
+    return type === "project_changed" ||
+      (type === "task_changed" && (of === project || removed === true || left_out === true));
   };
   const end = followOwner({
-    onReset: () => void read(),
+    onReset: () => {},
     onEvents: (events) => {
-      const rows = events.filter(({ type }) => type === "task_changed").map(({ data }) =>
-        data as Told).filter((row) => row.removed || row.left_out || row.project === project);
-      if (rows.length > 0) apply(rows);
-      if (events.some(({ type }) => type === "project_changed")) waiting.changed();
+      if (events.some(isOurs)) waiting.changed();
     },
   });
   return {
-    board, waits: waiting.waits, want: waiting.want, put: (task) => apply([task]),
-    again: () => void read(),
+    board, waits: waiting.waits, want: waiting.want, again: list.again,
+    put: (task) => {
+      list.put(task);
+      waiting.changed();
+    },
     end: () => {
-      reads++;
+      list.end();
       end();
       waiting.end();
     },
@@ -160,30 +134,13 @@ export interface Project extends Row { board: BoardSettings | null }
 
 /** null: not read yet, or there is none. */
 export function useProject(name: string) {
-  const [project, projectSet] = useState<Project | null>(null);
-  useEffect(() => {
-    let isOver = false;
-    const read = async (): Promise<void> => {
-      const answer = await get<Project>(`/projects/${encodeURIComponent(name)}`);
-      if (!isOver) projectSet(answer.ok ? answer.value : null);
-    };
-    const end = followOwner({
-      onReset: () => void read(),
-      onEvents: (events) => {
-        if (events.some(({ type, data }) => type === "project_changed" &&
-          (data as Partial<Project>).name === name)) void read();
-      },
-    });
-    return () => {
-      isOver = true;
-      end();
-    };
-  }, [name]);
+  const path = `/projects/${encodeURIComponent(name)}`;
+  const { value: project, put } = useRead<Project>(path, { after: ({ type, data }) =>
+    type === "project_changed" && (data as Partial<Project>).name === name });
   const hold = async (on: boolean): Promise<Problem | null> => {
     const { hold: _, ...board } = project?.board ?? {};
-    const answer = await patch<Project>(`/projects/${encodeURIComponent(name)}`,
-      { board: on ? { ...board, hold: true } : board });
-    if (answer.ok) projectSet(answer.value);
+    const answer = await patch<Project>(path, { board: on ? { ...board, hold: true } : board });
+    if (answer.ok) put(answer.value);
     return answer.ok ? null : answer.problem;
   };
   return { project, hold };
@@ -191,52 +148,17 @@ export function useProject(name: string) {
 
 /** --- One task --- */
 
-const AGAIN_MS = 200;
 const ABOUT = ["output_changed", "comment_changed", "attempt_changed", "review_changed",
   "task_event"];
 
-interface TaskRead { task: WholeTask | null; problem: Problem | null }
-
-/** `at`: a path below /projects: `engine/tasks/T-31`, `_/tasks/tsk_…`. Read again after each event
- *  that may be about it. */
-export function useTask(at: string): TaskRead & { again(): void } {
-  const [state, stateSet] = useState<TaskRead & { at: string }>({ at, task: null, problem: null });
-  const again = useRef(() => {});
-  useEffect(() => {
-    let isOver = false, isBusy = false, isDue = false, task: WholeTask | null = null;
-    let timer: ReturnType<typeof setTimeout> | null = null;
-    const read = async (): Promise<void> => {
-      timer = null;
-      isBusy = true;
-      const answer = await get<WholeTask>(`/projects/${at}?expand=all`);
-      isBusy = false;
-      if (isOver) return;
-      if (answer.ok) task = answer.value;
-      stateSet({ at, task, problem: answer.ok ? null : answer.problem });
-      if (isDue) soon();
-    };
-    const soon = (): void => {
-      isDue = isBusy;
-      if (!isBusy) timer ??= setTimeout(() => void read(), AGAIN_MS);
-    };
-    again.current = () => void (isBusy ? soon() : read());
-    const isAbout = (type: string, data: Record<string, unknown>): boolean =>
-      (type === "task_changed" && (data.id === task?.id ||
-        (task?.status === "pending" && data.project === task.project))) ||
-      (ABOUT.includes(type) && data.task === task?.id) ||
-      (type === "project_changed" && task?.status === "pending");
-    const end = followOwner({
-      onReset: () => void (isBusy ? soon() : read()),
-      onEvents: (events) => {
-        if (events.some(({ type, data }) => isAbout(type, data as Record<string, unknown>))) soon();
-      },
-    });
-    return () => {
-      isOver = true;
-      clearTimeout(timer ?? undefined);
-      end();
-    };
-  }, [at]);
-  const { task, problem } = state.at === at ? state : { task: null, problem: null };
-  return { task, problem, again: () => again.current() };
+/** Whether an event may be about a task. */
+function isAbout({ type, data }: StreamEvent, task: WholeTask | null): boolean {
+  const { id, task: of, project } = data as Record<string, unknown>;
+  const isPending = task?.status === "pending";
+  if (type === "task_changed") return id === task?.id || (isPending && project === task.project);
+  return type === "project_changed" ? isPending : ABOUT.includes(type) && of === task?.id;
 }
+
+/** `at`: a path below /projects: `engine/tasks/T-31`, `_/tasks/tsk_…`. */
+export const useTask = (at: string): Read<WholeTask> =>
+  useRead<WholeTask>(`/projects/${at}?expand=all`, { after: isAbout });

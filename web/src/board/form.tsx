@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 
 import { patch, post, type Problem } from "../api/api.ts";
-import type { Task } from "../api/types.ts";
+import { ATTEMPTS_MAX, PRIORITY, type Task } from "../api/types.ts";
 import { Field, Form } from "../parts/form.tsx";
 import { visible } from "../parts/visible.ts";
 import {
@@ -15,8 +15,10 @@ const FIRST = ["title", "description", "must_haves", "depends_on", "priority"];
 const REST = ["type", "assignee", "capability", "lane", "epic", "max_attempts"];
 const MONO = ["must_haves", "depends_on", "priority", "type", "max_attempts"];
 
+const DEFAULTS: Record<string, number> = { priority: PRIORITY, max_attempts: ATTEMPTS_MAX };
+
 function valueOf(task: WholeTask | null, name: string): string {
-  if (task === null) return name === "priority" || name === "max_attempts" ? "5" : "";
+  if (task === null) return String(DEFAULTS[name] ?? "");
   if (name === "must_haves") return task.must_haves.map(mustHaveText).join("\n");
   if (name === "depends_on") return task.depends_on.join(" ");
   return String((task as unknown as Record<string, unknown>)[name] ?? "");

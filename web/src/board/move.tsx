@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { post } from "../api/api.ts";
 import type { Task } from "../api/types.ts";
 import { Field, Form } from "../parts/form.tsx";
-import { moveAll, ownerName, type Outcome } from "./actions.ts";
+import { moveAll, type Outcome } from "./actions.ts";
 import { choicesOf, edgeOf, isHeld, pathOf, type Status } from "./rules.ts";
 import { words } from "./words.ts";
 
@@ -17,12 +17,11 @@ export function MoveForm({ tasks: shown, to, close, done }: {
   tasks: readonly Task[]; to?: Status | undefined; close(): void; done(outcome: Outcome): void;
 }) {
   const [tasks] = useState(shown);
-  const owner = ownerName(), choices = choicesOf(tasks, owner);
+  const choices = choicesOf(tasks);
   const [chosen, chosenSet] = useState(to ?? choices[0]?.to);
   const said = choices.find((edge) => edge.to === chosen)?.words ?? null;
   // Of several, those that cannot go there stay where they are.
-  const fitting = tasks.filter((task) =>
-    chosen !== undefined && edgeOf(task, chosen, owner) !== null);
+  const fitting = tasks.filter((task) => chosen !== undefined && edgeOf(task, chosen) !== null);
   const ends = chosen === "cancelled" && tasks.some(isHeld);
   const submit = async (given: Record<string, string>) => {
     const outcome = await moveAll(tasks.length === 1 ? tasks : fitting, chosen as Status,

@@ -1,6 +1,7 @@
 /** Tasks and their board: columns and their order, the moves of a person, texts of forms. Pure. */
-import type {
-  Comment as CommentRow, Output as OutputRow, Task, TaskAlone,
+import {
+  ATTEMPTS_MAX, MUST_KINDS, PRIORITY,
+  type Comment as CommentRow, type Output as OutputRow, type Task, type TaskAlone,
 } from "../api/types.ts";
 
 export type Status = Task["status"];
@@ -22,7 +23,7 @@ export interface Happened {
 }
 /** As `?expand=all` has it: the newest of each, newest first. */
 export interface WholeTask extends TaskAlone {
-  waits: string | null; outputs: Output[]; comments: Comment[];
+  outputs: Output[]; comments: Comment[];
   attempts: Attempt[]; reviews: Review[]; events: Happened[];
 }
 
@@ -92,52 +93,36 @@ export function neighbour(
 /** --- Moves of a person --- */
 
 /** What is said along with a move. An answer may be left out. */
-export type Words = "reasons" | "question" | "answer" | "detail";
+export type Words = NonNullable<Task["may"][string]>;
 export interface Edge { to: Status; words: Words | null }
 
-interface Row extends Edge { from: readonly Status[]; holder?: true }
-/** As the daemon's table has them (src/rules/board/board.c): it decides; this only says what is
- *  offered. `holder`: of those who took the task themselves. */
-const EDGES: readonly Row[] = [
-  { from: ["pending"], to: "claimed", words: null },
-  { from: ["claimed"], to: "working", words: null, holder: true },
-  { from: ["working"], to: "review", words: null, holder: true },
-  { from: ["working"], to: "failed", words: "detail", holder: true },
-  { from: ["working"], to: "blocked", words: "question" },
-  { from: ["review"], to: "done", words: null },
-  { from: ["review"], to: "pending", words: "reasons" },
-  { from: ["blocked"], to: "pending", words: "answer" },
-  { from: ["failed", "cancelled", "done"], to: "pending", words: null },
-  { from: ["pending", "claimed", "working", "review", "blocked"], to: "cancelled", words: null },
-];
+/** Offered after all others. */
+const LAST: readonly Status[] = ["pending", "cancelled"];
 
-/** Whether a person of that name works on it, by hand. */
-const isOf = (task: Task, owner: string): boolean =>
-  isHeld(task) && task.agent === owner && task.session === null && task.run === null;
+/** As the daemon says: what a person may do with it now. */
+export const edgesOf = ({ may }: Task): Edge[] => (Object.keys(may) as Status[])
+  .map((to) => ({ to, words: may[to] ?? null }))
+  .sort((a, b) => LAST.indexOf(a.to) - LAST.indexOf(b.to));
 
-export const edgesOf = (task: Task, owner: string): Edge[] => EDGES
-  .filter(({ from, holder }) => from.includes(task.status) && (!holder || isOf(task, owner)))
-  .map(({ to, words }) => ({ to, words }));
-
-export const edgeOf = (task: Task, to: Status, owner: string): Edge | null =>
-  edgesOf(task, owner).find((edge) => edge.to === to) ?? null;
+export const edgeOf = (task: Task, to: Status): Edge | null =>
+  edgesOf(task).find((edge) => edge.to === to) ?? null;
 
 /** The status that a task gets in a column. */
 export const statusIn = (column: Column, { status }: Task): Status => (column === "ended"
   ? "cancelled" : column === "working" && status !== "claimed" ? "claimed" : column);
 
-export const mayDrop = (tasks: readonly Task[], column: Column, owner: string): boolean =>
+export const mayDrop = (tasks: readonly Task[], column: Column): boolean =>
   tasks.every((task) => columnOf(task) === column ||
-    edgeOf(task, statusIn(column, task), owner) !== null);
+    edgeOf(task, statusIn(column, task)) !== null);
 
 /** Whether a form comes first: something is to be said, or somebody's work ends. */
-export const asksFirst = (task: Task, to: Status, owner: string): boolean =>
-  (edgeOf(task, to, owner)?.words ?? null) !== null || (to === "cancelled" && isHeld(task));
+export const asksFirst = (task: Task, to: Status): boolean =>
+  (edgeOf(task, to)?.words ?? null) !== null || (to === "cancelled" && isHeld(task));
 
 /** The statuses that one of the tasks can get, and what must be said then. */
-export function choicesOf(tasks: readonly Task[], owner: string): Edge[] {
+export function choicesOf(tasks: readonly Task[]): Edge[] {
   const found = new Map<Status, Edge>();
-  for (const edge of tasks.flatMap((task) => edgesOf(task, owner))) {
+  for (const edge of tasks.flatMap(edgesOf)) {
     const known = found.get(edge.to);
     if (known === undefined || known.words === null || edge.words === "reasons") {
       found.set(edge.to, edge);
@@ -171,8 +156,7 @@ export const judgedText = (task: WholeTask): string =>
 
 /** The request that moves a task. */
 export function moveOf(task: Task, to: Status, said: string): { path: string; body: unknown } {
-  const path = pathOf(task), words = EDGES.find((edge) =>
-    edge.to === to && edge.from.includes(task.status))?.words ?? null;
+  const path = pathOf(task), words = edgeOf(task, to)?.words ?? null;
   if (to === "claimed") return { path: `${path}/claim`, body: {} };
   if (isJudged(task) && (to === "done" || to === "pending")) {
     const { attempt, status } = task;
@@ -204,12 +188,10 @@ export function ageText(ms: number): string {
 
 /** --- Forms --- */
 
-const MUST_KINDS = ["file", "command", "output", "text", "unchanged"];
-
 /** `command: make test` is checked; whatever else is a sentence. */
 export const mustHavesOf = (text: string): MustHave[] => linesOf(text).map((line) => {
   const [, kind = "", rest = ""] = /^(\w+):\s*(.+)$/.exec(line) ?? [];
-  return MUST_KINDS.includes(kind) ? { [kind]: rest } : line;
+  return MUST_KINDS.some((one) => one === kind) ? { [kind]: rest } : line;
 });
 
 export function mustHaveText(one: MustHave): string {
@@ -234,8 +216,8 @@ const DEFAULTS: Record<string, string> = { type: "general", plan: "none" };
 export function bodyOf(given: Readonly<Record<string, string>>): Record<string, unknown> {
   const body: Record<string, unknown> = {};
   for (const name of NAMES) body[name] = given[name] ?? DEFAULTS[name] ?? "";
-  body.priority = Number(given.priority ?? 5);
-  body.max_attempts = Number(given.max_attempts ?? 5);
+  body.priority = Number(given.priority ?? PRIORITY);
+  body.max_attempts = Number(given.max_attempts ?? ATTEMPTS_MAX);
   body.must_haves = mustHavesOf(given.must_haves ?? "");
   body.depends_on = (given.depends_on ?? "").split(/[\s,]+/).filter((name) => name !== "");
   const at = Date.parse(given.not_before ?? "");

@@ -215,7 +215,7 @@ function Whole({ task, page, talk }: WholeProps) {
 export function TaskAside({ project, name, talk, onClose, onBack }: {
   project: string; name: string; talk: boolean; onClose(): void; onBack(): void;
 }) {
-  const { task, problem, again } = useTask(`${encodeURIComponent(project)}/tasks/${
+  const { value: task, problem, again } = useTask(`${encodeURIComponent(project)}/tasks/${
     encodeURIComponent(name)}`);
   const close = useSheet(onBack), named = useNamed();
   return (
@@ -232,7 +232,7 @@ export function TaskAside({ project, name, talk, onClose, onBack }: {
 }
 
 export function TaskView({ id = "" }: Params) {
-  const { task, problem, again } = useTask(`_/tasks/${encodeURIComponent(id)}`);
+  const { value: task, problem, again } = useTask(`_/tasks/${encodeURIComponent(id)}`);
   return (
     <div class="page task task-page">
       {task === null && problem !== null ? <h1>{words.noTask}</h1> : null}

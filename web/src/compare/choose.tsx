@@ -1,7 +1,6 @@
 /** Without two runs in the address: which ones. */
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 
-import { get, type Problem } from "../api/api.ts";
 import type { Page, Run } from "../api/types.ts";
 import { Loading } from "../parts/loading.tsx";
 import { when } from "../parts/text.ts";
@@ -9,20 +8,15 @@ import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { useSeat } from "../router/router.ts";
 import { now } from "../state/clock.ts";
+import { useRead } from "../state/read.ts";
 import { words as all } from "../words.ts";
 import { words } from "./words.ts";
 
 export function Choose({ a, b }: { a: string; b: string }) {
   const { replace } = useSeat();
-  const [rows, rowsSet] = useState<Run[] | null>(null);
-  const [problem, problemSet] = useState<Problem | null>(null);
+  const { value, problem, again } =
+    useRead<Page<Run>>("/runs?kind=workflow&top=1&limit=100"), rows = value?.items ?? null;
   const [chosen, chosenSet] = useState({ a, b });
-  const read = async (): Promise<void> => {
-    const answer = await get<Page<Run>>("/runs?kind=workflow&top=1&limit=100");
-    problemSet(answer.ok ? null : answer.problem);
-    if (answer.ok) rowsSet(answer.value.items);
-  };
-  useEffect(() => void read(), []);
   const textOf = ({ id, label, state, made_ms }: Run): string =>
     `${visible(label ?? id)} · ${all.states[state] ?? state} · ${when(made_ms, now.value)}`;
   const field = (side: "a" | "b", name: string) => (
@@ -39,7 +33,7 @@ export function Choose({ a, b }: { a: string; b: string }) {
     <div class="page compare-choose">
       <div class="head"><h1>{words.title}</h1></div>
       <p class="muted">{words.choose}</p>
-      <Trouble problem={problem} retry={() => void read()} />
+      <Trouble problem={problem} retry={() => void again()} />
       {rows === null ? problem === null ? <Loading /> : null : rows.length < 2 ? (
         <div class="empty"><p>{words.few}</p>
           <p><a class="button" href="/runs">{words.runs}</a></p></div>

@@ -218,7 +218,7 @@ function Both({ sides }: { sides: [Side, Side] }) {
 }
 
 function Read({ a, b }: { a: string; b: string }) {
-  const { sides, problem, again } = useSides(a, b);
+  const { value: sides, problem, again } = useSides(a, b);
   if (sides !== null && sides.every(({ run }) => run.kind === "workflow")) {
     return <Both sides={sides} />;
   }

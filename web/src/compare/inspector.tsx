@@ -1,7 +1,7 @@
 /** Two agents that belong together, or one alone: figures of both, and their results by lines. */
 import { useEffect, useState } from "preact/hooks";
 
-import { get, type Problem } from "../api/api.ts";
+import { get, type Answer } from "../api/api.ts";
 import { Diff } from "../diff/index.ts";
 import { Bounded } from "../parts/bounded.tsx";
 import { Loading } from "../parts/loading.tsx";
@@ -11,32 +11,28 @@ import { count, money, spentText, tookText } from "../parts/text.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { useNamed } from "../router/router.ts";
+import { useRead, type Read } from "../state/read.ts";
 import { lasted, textOf, type AgentRow, type Pair } from "./rules.ts";
 import { nameOf } from "./row.tsx";
 import { words } from "./words.ts";
 
 interface Whole { prompt: string; result: string }
 
-/** null: still reading. Read anew when one of the two has changed. */
-function useWhole({ a, b }: Pair): { whole: [Whole, Whole] | null; problem: Problem | null } {
-  const [whole, wholeSet] = useState<[Whole, Whole] | null>(null);
-  const [problem, problemSet] = useState<Problem | null>(null);
-  useEffect(() => {
-    let here = true;
-    const read = async (agent: AgentRow | null): Promise<Whole> => {
-      if (agent === null) return { prompt: "", result: "" };
-      const answer = await get<{ spec: { prompt?: string }; result?: unknown }>(
-        `/runs/${agent.id}`);
-      if (!answer.ok) throw answer.problem;
-      const { spec, result } = answer.value;
-      return { prompt: spec.prompt ?? agent.prompt ?? "", result: textOf(result) };
-    };
-    Promise.all([read(a), read(b)]).then(
-      (found) => here && wholeSet(found), (reason: Problem) => here && problemSet(reason));
-    return () => void (here = false);
-  }, [a?.id, b?.id, a?.print, b?.print]);
-  return { whole, problem };
+async function wholeOf(agent: AgentRow | null): Promise<Answer<Whole>> {
+  if (agent === null) return { ok: true, value: { prompt: "", result: "" } };
+  const answer = await get<{ spec: { prompt?: string }; result?: unknown }>(`/runs/${agent.id}`);
+  if (!answer.ok) return answer;
+  const { spec, result } = answer.value;
+  return { ok: true,
+    value: { prompt: spec.prompt ?? agent.prompt ?? "", result: textOf(result) } };
 }
+
+/** Read anew when one of the two has changed. */
+const useWhole = ({ a, b }: Pair): Read<[Whole, Whole]> =>
+  useRead<[Whole, Whole]>(`${a?.id} ${b?.id}`, { from: async () => {
+    const [one, other] = await Promise.all([wholeOf(a), wholeOf(b)]);
+    return !one.ok ? one : !other.ok ? other : { ok: true, value: [one.value, other.value] };
+  } }, [a?.print, b?.print]);
 
 function Changed({ before, after }: { before: string; after: string }) {
   const [patch, patchSet] = useState<string | null | undefined>(undefined);
@@ -114,7 +110,7 @@ export function Inspector({ pair, runs, close, back }: {
 }) {
   const button = useSheet(back);
   const named = useNamed(), { a, b, by } = pair, name = nameOf((b ?? a) as AgentRow);
-  const { whole, problem } = useWhole(pair);
+  const { value: whole, problem } = useWhole(pair);
   const about = b === null ? words.aloneBefore : a === null ? words.aloneAfter
     : by === "label" ? words.byLabel : null;
   return (

@@ -1,6 +1,5 @@
 /** A run of a flow: the graph of its steps, the one that is chosen beside it, its report. */
-import { signal } from "@preact/signals";
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import { get, passes, post, type Problem } from "../api/api.ts";
 import type { Ask, FlowRun, Run } from "../api/types.ts";
@@ -20,6 +19,7 @@ import { Hint } from "../shell/kbd.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { isOpen, useAsks } from "../state/asks.ts";
 import { may } from "../state/me.ts";
+import { useRead, type Read } from "../state/read.ts";
 import { Graph, nameOf } from "./graph.tsx";
 import { byIdOf, isBelow, isFailed, isWaiting, resumeOf, sumsOf, type Step } from "./rules.ts";
 import { useStart } from "./start.ts";
@@ -33,45 +33,28 @@ const REPORT_MAX = 32 << 10;
 const ASKS_MAX = 50;
 
 /** Reading takes at most a part of the time: pauses grow with what an answer costs. */
-const PAUSE_MS = 120, SHARE = 3, PAUSE_MAX_MS = 5_000, RETRY_MS = 3_000;
+const PAUSE_MS = 120, SHARE = 3, PAUSE_MAX_MS = 5_000;
 
-/** The steps as they are now, read again after each event of the run: `news` changes with those,
- *  also after a cut. What comes while it is read is read once more. */
-function flowOf(id: string) {
-  const flow = signal<FlowRun | null>(null), problem = signal<Problem | null>(null);
-  let busy = false, isDue = false, ended = false;
-  const pause = (ms: number) => new Promise((resolve) => void setTimeout(resolve, ms));
-  const read = async (): Promise<void> => {
-    isDue = true;
-    if (busy) return;
-    busy = true;
-    while (isDue && !ended) {
-      isDue = false;
+/** The steps as they are now, read again after each event of the run: `history` changes with those,
+ *  also after a cut. */
+function useFlow({ id, history, row }: Opened): Read<FlowRun> {
+  const cost_ms = useRef(0);
+  return useRead<FlowRun>(`/runs/${id}/flow`, {
+    from: async () => {
       const began = performance.now(), answer = await get<FlowRun>(`/runs/${id}/flow`);
-      if (ended) return;
-      if (answer.ok) flow.value = answer.value;
-      problem.value = answer.ok ? null : answer.problem;
-      const cost = performance.now() - began;
-      await pause(answer.ok ? Math.min(PAUSE_MAX_MS, PAUSE_MS + SHARE * cost) : RETRY_MS);
-      isDue ||= !answer.ok && passes(answer.problem);
-    }
-    busy = false;
-  };
-  return { flow, problem, read: () => void read(), end: () => void (ended = true) };
-}
-
-function useFlow({ id, history, row }: Opened) {
-  const one = useMemo(() => flowOf(id), [id]);
-  useEffect(() => one.end, [one]);
-  useEffect(() => one.read(), [one, history.value, row.value?.state]);
-  return one;
+      cost_ms.current = performance.now() - began;
+      return answer;
+    },
+    get pause_ms() {
+      return Math.min(PAUSE_MAX_MS, PAUSE_MS + (SHARE + 1) * cost_ms.current);
+    },
+  }, [history.value, row.value?.state]);
 }
 
 /** The run above each run that asks and may be below this one, and above that, up to this one. One
  *  after the other is read: each answer draws anew, and says which is next. */
 function useAbove(asks: readonly Ask[], { id, row }: Opened): ReadonlyMap<string, string> {
   const [above, aboveSet] = useState<ReadonlyMap<string, string>>(new Map());
-  const [tries, triesSet] = useState(0);
   const isTop = row.value?.parent == null;
   const next = asks.filter((ask) => isOpen(ask) && (!isTop || ask.root_run === id))
     .slice(0, ASKS_MAX).map(({ run }) => {
@@ -79,21 +62,12 @@ function useAbove(asks: readonly Ask[], { id, row }: Opened): ReadonlyMap<string
       while (above.has(at)) at = above.get(at) ?? "";
       return at;
     }).find((run) => run !== "" && run !== id);
+  const { value, problem } = useRead<Run>(next === undefined ? null : `/runs/${next}`);
   useEffect(() => {
-    let isHere = true, timer: ReturnType<typeof setTimeout> | undefined;
-    if (next === undefined) return undefined;
-    void get<Run>(`/runs/${next}`).then((answer) => {
-      if (!isHere) return;
-      const isDue = !answer.ok && passes(answer.problem);
-      const parent = (answer.ok && answer.value.parent) || "";
-      if (isDue) timer = setTimeout(() => triesSet(tries + 1), RETRY_MS);
-      else aboveSet((before) => new Map(before).set(next, parent));
-    });
-    return () => {
-      isHere = false;
-      clearTimeout(timer);
-    };
-  }, [next, tries]);
+    const isGone = problem !== null && !passes(problem);
+    if (next === undefined || (value === null && !isGone)) return;
+    aboveSet((before) => new Map(before).set(next, value?.parent ?? ""));
+  }, [next, value, problem]);
   return above;
 }
 
@@ -263,8 +237,8 @@ function Input({ flow }: { flow: FlowRun }) {
 }
 
 export function FlowView({ opened }: { opened: Opened }) {
-  const seat = useSeat(), { flow: read, problem, read: again } = useFlow(opened);
-  const { items } = useAsks(), flow = read.value, above = useAbove(items, opened);
+  const seat = useSeat(), { value: flow, problem, again } = useFlow(opened);
+  const { items } = useAsks(), above = useAbove(items, opened);
   const chosen = seat.query.value.get("step"), view = viewOf(seat.query.value);
   const select = (id: string | null): void => {
     const before = seat.query.peek().get("step");
@@ -281,8 +255,8 @@ export function FlowView({ opened }: { opened: Opened }) {
     return () => void (seat.waits.value = null);
   }, [asking.size]);
   if (flow === null) {
-    return problem.value === null ? <Loading />
-      : <div class="page"><Trouble problem={problem.value} retry={again} /></div>;
+    return problem === null ? <Loading />
+      : <div class="page"><Trouble problem={problem} retry={() => void again()} /></div>;
   }
   const step = chosen === null ? undefined : byIdOf(flow.steps).get(chosen);
   return (

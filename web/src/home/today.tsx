@@ -1,13 +1,11 @@
 /** What today cost so far, and how much of the prompts came from caches. */
-import { useEffect, useState } from "preact/hooks";
-
-import { get } from "../api/api.ts";
 import type { Today as Spent } from "../api/types.ts";
 import { count, money } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
 import { useNamed } from "../router/router.ts";
 import { useBudgets } from "../state/budgets.ts";
 import { now } from "../state/clock.ts";
+import { useRead } from "../state/read.ts";
 import { LimitBar } from "../usage/limit.tsx";
 import { fillsOf, outlookOf, sentenceOf } from "../usage/limits.ts";
 import { words as all } from "../words.ts";
@@ -17,14 +15,8 @@ interface Usage { fresh: number; cache_read: number; cache_write: number }
 
 /** Of the prompts of a day; read again when there were further calls. */
 function Cache({ calls }: { calls: number }) {
-  const [usage, usageSet] = useState<Usage | null>(null);
-  useEffect(() => {
-    let left = false;
-    void get<{ total: { usage: Usage } }>("/usage?by=day&days=1").then((answer) => {
-      if (!left && answer.ok) usageSet(answer.value.total.usage);
-    });
-    return () => void (left = true);
-  }, [calls]);
+  const { value } = useRead<{ total: { usage: Usage } }>("/usage?by=day&days=1", {}, [calls]);
+  const usage = value?.total.usage ?? null;
   if (usage === null) return null;
   const whole = usage.fresh + usage.cache_read + usage.cache_write;
   if (whole === 0) return null;

@@ -1,13 +1,11 @@
 /** The question of the address, whole; also one that was answered. */
-import { useEffect, useState } from "preact/hooks";
-
-import { get, type Problem } from "../api/api.ts";
 import type { Ask } from "../api/types.ts";
 import { AskCard } from "../ask/ask.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { useSeat } from "../router/router.ts";
 import { asks } from "../state/asks.ts";
+import { useRead } from "../state/read.ts";
 import { Result } from "./result.tsx";
 import { words } from "./words.ts";
 
@@ -23,22 +21,10 @@ function Places({ ask }: { ask: Ask }) {
 export function Detail({ id }: { id: string }) {
   const { search } = useSeat();
   const listed = asks.value.items.find((ask) => ask.id === id);
-  const [read, readSet] = useState<Ask | null>(null);
-  const [problem, problemSet] = useState<Problem | null>(null);
-  const [tries, triesSet] = useState(0);
-  const missing = listed === undefined && asks.value.ready;
-  useEffect(() => {
-    let left = false;
-    if (missing) {
-      void get<Ask>(`/approvals/${encodeURIComponent(id)}`).then((answer) => {
-        if (left) return;
-        if (answer.ok) readSet(answer.value);
-        problemSet(answer.ok ? null : answer.problem);
-      });
-    }
-    return () => void (left = true);
-  }, [id, missing, tries]);
-  const ask = listed ?? (read?.id === id ? read : undefined);
+  const isMissing = listed === undefined && asks.value.ready;
+  const { value, problem, again } =
+    useRead<Ask>(isMissing ? `/approvals/${encodeURIComponent(id)}` : null);
+  const ask = listed ?? value ?? undefined;
   return (
     <div class="detail">
       <div class="detail-head">
@@ -47,7 +33,7 @@ export function Detail({ id }: { id: string }) {
       </div>
       {ask !== undefined ? <AskCard key={id} ask={ask} />
         : problem === null ? <Loading />
-        : <Trouble problem={problem} retry={() => triesSet(tries + 1)} />}
+        : <Trouble problem={problem} retry={() => void again()} />}
       {ask?.state === "allowed" ? <Result key={id} ask={ask} /> : null}
     </div>
   );

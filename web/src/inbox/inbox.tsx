@@ -20,7 +20,7 @@ import { home } from "../state/home.ts";
 import { mailDue } from "../state/mail.ts";
 import { may } from "../state/me.ts";
 import { Confirm, type Confirming } from "./confirm.tsx";
-import { Deliveries, deliveries, useDeliveries } from "./deliveries.tsx";
+import { Deliveries, heldOf, useDeliveries } from "./deliveries.tsx";
 import { Detail } from "./detail.tsx";
 import { GroupRow } from "./group.tsx";
 import {
@@ -103,7 +103,8 @@ function List({ open }: { open: string | undefined }) {
   const [most, mostSet] = useState(ROWS);
   const all = rowsOf(grouped(ofKind(items, kind)), expanded);
   const rows = firstOf(all, ({ members }) => members.some(isOpen), most);
-  const held = kind === "all" || kind === "deliveries" ? deliveries.value : [];
+  const deliveries = useDeliveries();
+  const held = kind === "all" || kind === "deliveries" ? heldOf(deliveries) : [];
   const mails = kind === "all" ? mailDue.value : [];
   const select = useSelection([...rows, ...mails, ...held].map(({ id }) => id), open);
   const row = rows.find(({ id }) => id === select.id), one = row?.members[0];
@@ -174,7 +175,8 @@ function List({ open }: { open: string | undefined }) {
         </p>
       )}
       {kind === "all" ? <MailDue selected={select.id} /> : null}
-      {kind === "all" || kind === "deliveries" ? <Deliveries selected={select.id} /> : null}
+      {kind === "all" || kind === "deliveries"
+        ? <Deliveries read={deliveries} selected={select.id} /> : null}
       {due.length === 0 ? null : (
         <div class="picked" role="status">
           <b>{words.picked(due.length)}</b>
@@ -195,7 +197,6 @@ function List({ open }: { open: string | undefined }) {
 
 export function Inbox({ id }: Params) {
   const { ready, problem, more, items } = useAsks();
-  useDeliveries();
   const trouble = problem ?? home.value.problem;
   if (!ready) {
     return <div class="page">

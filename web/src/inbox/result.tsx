@@ -1,11 +1,11 @@
 /** What became of a call that was allowed: done, or why not, in the words that the model reads. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 
-import { get } from "../api/api.ts";
 import type { Ask } from "../api/types.ts";
 import { State } from "../parts/state.tsx";
 import { beginning, visible } from "../parts/visible.ts";
 import { follow } from "../state/live.ts";
+import { useRead } from "../state/read.ts";
 import { words } from "./words.ts";
 
 interface Part { number: number; state?: string; cause?: string | null; text?: string }
@@ -15,25 +15,15 @@ const OVER = ["succeeded", "failed", "denied", "interrupted", "cancelled", "time
 
 export function Result({ ask }: { ask: Ask }) {
   const { session, message, part } = ask;
-  const [found, foundSet] = useState<Part | null>(null);
-  useEffect(() => {
-    if (session === null || message === null) return undefined;
-    let left = false;
-    const read = (): void => void get<{ parts: Part[] }>(`/messages/${message}`).then((answer) => {
-      const one = answer.ok ? answer.value.parts.find(({ number }) => number === part) : undefined;
-      if (!left && one !== undefined) foundSet(one);
-    });
-    const end = follow(`session:${session}`, {
-      onSnapshot: read,
-      onEvents: (events) => {
-        if (events.some(({ type }) => type === "tool_finished")) read();
-      },
-    });
-    return () => {
-      left = true;
-      end();
-    };
-  }, [session, message, part]);
+  const isThere = session !== null && message !== null;
+  const { value, again } = useRead<{ parts: Part[] }>(isThere ? `/messages/${message}` : null);
+  const found = value?.parts.find(({ number }) => number === part);
+  useEffect(() => (session === null ? undefined : follow(`session:${session}`, {
+    onSnapshot: () => void again(),
+    onEvents: (events) => {
+      if (events.some(({ type }) => type === "tool_finished")) void again();
+    },
+  })), [session, message]);
   if (found?.state === undefined || !OVER.includes(found.state)) return null;
   const text = beginning(found.text ?? "", TEXT_MAX);
   return (

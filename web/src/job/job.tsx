@@ -81,7 +81,7 @@ function Output({ job }: { job: Known }) {
 }
 
 export function Job({ id = "" }: Params) {
-  const { job, problem, again } = useJob(id);
+  const { value: job, problem, again } = useJob(id);
   if (job === null) {
     return problem === null ? <Loading />
       : <div class="page"><Trouble problem={problem} retry={again} /></div>;

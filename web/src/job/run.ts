@@ -1,9 +1,6 @@
 /** One job as the API shows it, read again whenever its row changes. */
-import { useEffect, useState } from "preact/hooks";
-
-import { get, type Problem } from "../api/api.ts";
 import type { Run } from "../api/types.ts";
-import { followOwner } from "../state/owner.ts";
+import { useRead, type Read } from "../state/read.ts";
 
 export interface Spec {
   shell?: string; argv?: string[]; cwd?: string; label?: string; sandbox?: string;
@@ -25,50 +22,14 @@ export const commandOf = ({ shell, argv }: Spec): string =>
 export const hasTerminal = (job: Job): boolean =>
   job.spec.pty !== undefined && job.spec.pty !== false;
 
-export function useJob(id: string): { job: Job | null; problem: Problem | null; again(): void } {
-  const [job, jobSet] = useState<Job | null>(null);
-  const [problem, problemSet] = useState<Problem | null>(null);
-  const [count, countSet] = useState(0);
-  useEffect(() => {
-    let reads = 0;
-    const read = async (): Promise<void> => {
-      const mine = ++reads;
-      const answer = await get<Job>(`/runs/${encodeURIComponent(id)}`);
-      if (mine !== reads) return;
-      if (answer.ok) jobSet(answer.value);
-      problemSet(answer.ok ? null : answer.problem);
-    };
-    jobSet(null);
-    void read();
-    const end = followOwner({
-      onReset: () => void read(),
-      onEvents: (events) => {
-        const isOurs = ({ type, data }: { type: string; data: unknown }) =>
-          type === "run_changed" && (data as { id?: string }).id === id;
-        if (events.some(isOurs)) void read();
-      },
-    });
-    return () => {
-      reads = Infinity;
-      end();
-    };
-  }, [id, count]);
-  return { job: job?.id === id ? job : null, problem, again: () => countSet((one) => one + 1) };
-}
+export const useJob = (id: string): Read<Job> =>
+  useRead<Job>(`/runs/${encodeURIComponent(id)}`, { after: ({ type, data }) =>
+    type === "run_changed" && (data as { id?: string }).id === id });
 
 export function useStarter(parent: string | null): Starter | null {
-  const [starter, starterSet] = useState<Starter | null>(null);
-  useEffect(() => {
-    starterSet(null);
-    if (parent === null) return;
-    let here = true;
-    void get<{ stream: string }>(`/runs/${parent}`).then((answer) => {
-      if (!here) return;
-      const name = answer.ok ? answer.value.stream : "";
-      const session = name.startsWith("session:") ? name.slice("session:".length) : null;
-      starterSet({ run: parent, session });
-    });
-    return () => void (here = false);
-  }, [parent]);
-  return starter;
+  const { value, problem } =
+    useRead<{ stream: string }>(parent === null ? null : `/runs/${parent}`);
+  if (parent === null || (value === null && problem === null)) return null;
+  const [, session = null] = /^session:(.*)$/.exec(value?.stream ?? "") ?? [];
+  return { run: parent, session };
 }

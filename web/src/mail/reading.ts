@@ -4,8 +4,9 @@ import { signal, type ReadonlySignal } from "@preact/signals";
 import { useEffect, useMemo, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
-import type { StreamEvent } from "../stream/index.ts";
+import { followKeyed } from "../state/keyed.ts";
 import { followOwner } from "../state/owner.ts";
+import { useItems, useRead, type Read } from "../state/read.ts";
 import { followRows, type RowsFollow } from "../state/rows.ts";
 import type { Page } from "../api/types.ts";
 import { addressesOf, fits, listPath, taskOf, type Mail } from "./rules.ts";
@@ -34,7 +35,6 @@ async function each(ids: string[], call: (id: string) => Promise<void>): Promise
 /** --- A thread --- */
 
 interface Whole { mails: readonly Mail[]; ready: boolean; more: boolean; problem: Problem | null }
-type Told = Mail & { removed?: true; left_out?: true };
 
 interface ThreadFollow { thread: ReadonlySignal<Whole>; again(): void; end(): void }
 
@@ -43,30 +43,17 @@ const at = (id: string): string => `/mail/${encodeURIComponent(id)}`;
 /** `known`: what a list had of it. */
 function followThread(id: string, known: readonly Mail[]): ThreadFollow {
   const thread = signal<Whole>({ mails: known, ready: false, more: false, problem: null });
-  let reads = 0, waiting: StreamEvent[] | null = null; // While it is read.
   const set = (found: ReadonlyMap<string, Mail>, change: Partial<Whole>): void =>
     void (thread.value = { ...thread.value, mails: [...found.values()], ...change });
-  const apply = (events: readonly StreamEvent[]): void => {
-    const found = new Map(thread.value.mails.map((mail) => [mail.id, mail]));
-    for (const { data } of events.filter(({ type }) => type === "mail_changed")) {
-      const row = data as Told;
-      if (row.removed || row.left_out) continue;
-      if (found.has(row.id) || found.has(row.in_reply_to ?? "")) {
-        found.set(row.id, { ...found.get(row.id), ...row });
-      }
-    }
-    set(found, {});
-  };
-  const read = async (): Promise<void> => {
-    const mine = ++reads;
-    waiting = [];
-    const found = new Map(thread.value.mails.map((mail) => [mail.id, mail]));
+  const byId = (): Map<string, Mail> =>
+    new Map(thread.value.mails.map((mail) => [mail.id, mail]));
+  const read = async (isDue: () => boolean): Promise<void> => {
+    const found = byId();
     let problem: Problem | null = null;
-    const one = async (wanted: string): Promise<Mail | null> => {
+    const one = async (wanted: string): Promise<void> => {
       const answer = await get<Mail>(at(wanted));
       if (answer.ok) found.set(wanted, answer.value);
       else problem = answer.problem;
-      return answer.ok ? answer.value : null;
     };
     const root = (): Mail | undefined =>
       [...found.values()].find(({ in_reply_to: up }) => up !== null && !found.has(up));
@@ -75,7 +62,7 @@ function followThread(id: string, known: readonly Mail[]): ThreadFollow {
       low = root()) await one(low.in_reply_to ?? "");
     const ids = [...found.keys()];
     await each(ids, async (up) => {
-      if (mine !== reads || found.size >= THREAD_MAX) return;
+      if (!isDue() || found.size >= THREAD_MAX) return;
       const answer = await get<Page<Mail>>(`/mail?limit=200&in_reply_to=${up}`);
       if (!answer.ok) problem = answer.problem;
       for (const mail of answer.ok ? answer.value.items : []) {
@@ -83,26 +70,19 @@ function followThread(id: string, known: readonly Mail[]): ThreadFollow {
         found.set(mail.id, { ...found.get(mail.id), ...mail });
       }
     });
-    if (mine !== reads) return; // A later read has replaced this one, or nobody looks any more.
-    const events = waiting ?? [];
-    waiting = null;
-    set(found, { ready: true, more: found.size >= THREAD_MAX, problem });
-    apply(events);
+    if (isDue()) set(found, { ready: true, more: found.size >= THREAD_MAX, problem });
   };
-  const end = followOwner({
-    onReset: () => void read(),
-    onEvents: (events) => {
-      if (waiting === null) apply(events);
-      else waiting.push(...events);
-    },
-  });
-  return {
-    thread, again: () => void read(),
-    end: () => {
-      reads++;
-      end();
-    },
-  };
+  const live = followKeyed<Mail>({ type: "mail_changed", read, apply: (rows) => {
+    const found = byId();
+    for (const row of rows) {
+      if (row.removed || row.left_out) continue;
+      if (found.has(row.id) || found.has(row.in_reply_to ?? "")) {
+        found.set(row.id, { ...found.get(row.id), ...row });
+      }
+    }
+    set(found, {});
+  } });
+  return { thread, again: () => void live.read(), end: live.end };
 }
 
 export function useThread(id: string, known: readonly Mail[]): ThreadFollow {
@@ -112,22 +92,10 @@ export function useThread(id: string, known: readonly Mail[]): ThreadFollow {
 }
 
 /** Texts never change: what was read stays. null: not read yet. */
-export function useText(mail: Mail): { text: string | null; problem: Problem | null;
-  again(): void } {
-  const [text, textSet] = useState<string | null>(mail.text ?? null);
-  const [tries, triesSet] = useState(0);
-  const [problem, problemSet] = useState<Problem | null>(null);
-  useEffect(() => {
-    if (text !== null) return undefined;
-    let isOver = false;
-    void get<Mail>(at(mail.id)).then((answer) => {
-      if (isOver) return;
-      if (answer.ok) textSet(answer.value.text ?? "");
-      problemSet(answer.ok ? null : answer.problem);
-    });
-    return () => void (isOver = true);
-  }, [mail.id, tries]);
-  return { text, problem, again: () => triesSet(tries + 1) };
+type Text = { text: string | null } & Pick<Read<Mail>, "problem" | "again">;
+export function useText(mail: Mail): Text {
+  const { value, problem, again } = useRead<Mail>(mail.text == null ? at(mail.id) : null);
+  return { text: mail.text ?? (value === null ? null : value.text ?? ""), problem, again };
 }
 
 /** --- Tasks --- */
@@ -161,15 +129,5 @@ export function useTasks(mails: readonly Mail[]): ReadonlyMap<string, string> {
 }
 
 /** What a form offers; what cannot be read is not offered. */
-export function useAddresses(): readonly string[] {
-  const [addresses, addressesSet] = useState<readonly string[]>([]);
-  useEffect(() => {
-    let isOver = false;
-    void get<Page<Parameters<typeof addressesOf>[0][number]>>("/projects?limit=200")
-      .then((answer) => {
-        if (answer.ok && !isOver) addressesSet(addressesOf(answer.value.items));
-      });
-    return () => void (isOver = true);
-  }, []);
-  return addresses;
-}
+export const useAddresses = (): readonly string[] =>
+  addressesOf(useItems<Parameters<typeof addressesOf>[0][number]>("/projects?limit=200"));

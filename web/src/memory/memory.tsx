@@ -65,7 +65,7 @@ function List({ filter, id, list, add }: ListProps) {
   const listed: Memory[] = items.filter(isWhole);
   const isElsewhere = id !== undefined && ready && !listed.some((one) => one.id === id);
   const one = useOne(isElsewhere && !gone ? id : null);
-  const rows = one.memory === null || !isElsewhere ? listed : [one.memory, ...listed];
+  const rows = one.value === null || !isElsewhere ? listed : [one.value, ...listed];
   const select = useSelection(rows.map((row) => row.id), id);
   useEffect(() => goneSet(false), [id]);
   const close = (): void => replace(`/memory${search.value}`);

@@ -1,5 +1,5 @@
 /** One agent: its state and why, its question, what it does now, its prompt, tools and result. */
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
 import type { Page, SpanRow } from "../api/types.ts";
@@ -16,6 +16,7 @@ import { Hint } from "../shell/kbd.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { useAsks } from "../state/asks.ts";
 import { may } from "../state/me.ts";
+import { useRead, type Read } from "../state/read.ts";
 import { Facts, type Fact } from "./facts.tsx";
 import { isOver, type Agent } from "./fold.ts";
 import {
@@ -31,28 +32,20 @@ interface Details { spec: { prompt?: string }; result?: unknown }
 /** Calls of tools that are read, the first ones. */
 const TOOLS_MAX = 200;
 
+interface Known { details: Details; spans: SpanRow[]; more: boolean }
+
 /** Its whole prompt, its result and its tools, read anew when an event tells of it. */
-function useDetails({ run, at_ms }: Agent, tick: unknown) {
-  const [details, detailsSet] = useState<Details | null>(null);
-  const [spans, spansSet] = useState<SpanRow[]>([]), [more, moreSet] = useState(false);
-  const [problem, problemSet] = useState<Problem | null>(null);
-  useEffect(() => {
-    if (run === null) return undefined;
-    let here = true;
-    void Promise.all([
+const useDetails = ({ run, at_ms }: Agent, tick: unknown): Read<Known> =>
+  useRead<Known>(run, { from: async () => {
+    const [details, page] = await Promise.all([
       get<Details>(`/runs/${run}`),
       get<Page<SpanRow>>(`/runs/${run}/spans?below=1&limit=${TOOLS_MAX}&kind=tool`),
-    ]).then(([one, page]) => {
-      if (!here) return;
-      if (one.ok) detailsSet(one.value);
-      if (page.ok) spansSet(page.value.items);
-      if (page.ok) moreSet(page.value.next !== null);
-      problemSet(!one.ok ? one.problem : !page.ok ? page.problem : null);
-    });
-    return () => void (here = false);
-  }, [run, at_ms, tick]);
-  return { details, spans, more, problem };
-}
+    ]);
+    if (!details.ok) return details;
+    if (!page.ok) return page;
+    const { items: spans, next } = page.value;
+    return { ok: true, value: { details: details.value, spans, more: next !== null } };
+  } }, [at_ms, tick]);
 
 function Question({ agent }: { agent: Agent }) {
   const { at } = useOpened(), { items } = useAsks(), [first] = agent.asks;
@@ -152,8 +145,9 @@ function Buttons({ agent, onTrouble }: {
 function Whole({ agent }: { agent: Agent }) {
   const { facts, state, now_ms, at } = useOpened(), live = !isOver(agent) && at.value === null;
   const [problem, problemSet] = useState<Problem | null>(null);
-  const { details, spans, more, problem: unread } =
+  const { value, problem: unread } =
     useDetails(agent, live ? facts(agent).progress?.tool : null);
+  const { details, spans = [], more = false } = value ?? {};
   const prompt = details?.spec.prompt ?? agent.prompt, { result } = details ?? {};
   const before = spans.filter(({ started_ms }) => at.value === null || started_ms <= now_ms.value)
     .map((span): SpanRow => (at.value !== null && (span.ended_ms ?? Infinity) > state.value.at_ms

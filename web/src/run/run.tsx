@@ -13,6 +13,7 @@ import type { RunRow as Row } from "../runs/rules.ts";
 import { useKeys } from "../shell/keys.ts";
 import { isPlace } from "../shell/places.ts";
 import type { FlowView } from "../flow/steps.tsx";
+import { useRead } from "../state/read.ts";
 import { Head } from "./head.tsx";
 import { Inspector } from "./inspector.tsx";
 import { List } from "./list.tsx";
@@ -75,17 +76,13 @@ function Link() {
 
 /** A run of another kind: its place takes the place of this one, if it has any. */
 function Other({ row }: { row: Row }) {
-  const seat = useSeat(), [isNowhere, isNowhereSet] = useState(false);
+  const seat = useSeat(), { value } = useRead<{ place: string | null }>(row.id,
+    { from: async () => ({ ok: true, value: { place: await placeOf(row) } }) });
+  const place = value?.place ?? null;
   useEffect(() => {
-    let here = true;
-    void placeOf(row).then((place) => {
-      if (!here) return; // Somebody has gone on.
-      if (place === null) isNowhereSet(true);
-      else seat.replace(place);
-    });
-    return () => void (here = false);
-  }, [row.id]);
-  if (!isNowhere) return <Loading />;
+    if (place !== null) seat.replace(place);
+  }, [place]);
+  if (value === null || place !== null) return <Loading />;
   return (
     <div class="page">
       <h1>{words.run}</h1>

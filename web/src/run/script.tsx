@@ -1,35 +1,19 @@
 /** The script as it ran, with marks at the lines that called agents. It is text and nothing else.
  */
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 
-import { get, type Problem } from "../api/api.ts";
 import type { ScriptFile } from "../api/types.ts";
 import { Loading } from "../parts/loading.tsx";
 import { Rows } from "../parts/rows.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible, beginning } from "../parts/visible.ts";
 import { useSeat } from "../router/router.ts";
+import { useRead } from "../state/read.ts";
 import type { Agent } from "./fold.ts";
 import { inspect, markOf, nameOf, useOpened } from "./view.ts";
 import { words } from "./words.ts";
 
 const LINE_PX = 18, LINE_MAX = 2_000, MARKS_MAX = 3;
-
-function useScript(run: string, file: string | null) {
-  const [script, scriptSet] = useState<ScriptFile | null>(null);
-  const [problem, problemSet] = useState<Problem | null>(null);
-  useEffect(() => {
-    let here = true;
-    const query = file === null ? "" : `?file=${encodeURIComponent(file)}`;
-    void get<ScriptFile>(`/runs/${run}/script${query}`).then((answer) => {
-      if (!here) return;
-      if (answer.ok) scriptSet(answer.value);
-      problemSet(answer.ok ? null : answer.problem);
-    });
-    return () => void (here = false);
-  }, [run, file]);
-  return { script, problem };
-}
 
 function Marks({ agents }: { agents: readonly Agent[] }) {
   const seat = useSeat();
@@ -51,7 +35,8 @@ function Marks({ agents }: { agents: readonly Agent[] }) {
 export function ScriptView() {
   const { id, state } = useOpened();
   const [file, fileSet] = useState<string | null>(null);
-  const { script, problem } = useScript(id, file);
+  const query = file === null ? "" : `?file=${encodeURIComponent(file)}`;
+  const { value: script, problem } = useRead<ScriptFile>(`/runs/${id}/script${query}`);
   const lines = useMemo(() => (script?.source ?? "").split("\n"), [script]);
   const path = file === null ? null : script?.file ?? null;
   const byLine = useMemo(() => {

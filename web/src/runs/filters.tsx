@@ -1,11 +1,8 @@
 /** What is shown; each choice replaces the address. */
-import { useEffect, useState } from "preact/hooks";
-
-import { get } from "../api/api.ts";
-import type { Page } from "../api/types.ts";
 import { Search } from "../parts/search.tsx";
 import { visible } from "../parts/visible.ts";
 import { useNamed, useSeat } from "../router/router.ts";
+import { useItems } from "../state/read.ts";
 import { KINDS, SINCE, STATES, type RunsFilter } from "./rules.ts";
 import { words } from "./words.ts";
 
@@ -25,20 +22,9 @@ function Choice({ name, label, value, options, textOf }: ChoiceProps) {
   );
 }
 
-function useProjects(): string[] {
-  const [names, namesSet] = useState<string[]>([]);
-  useEffect(() => {
-    let left = false;
-    void get<Page<{ name: string }>>("/projects?limit=200").then((answer) => {
-      if (!left && answer.ok) namesSet(answer.value.items.map(({ name }) => name));
-    });
-    return () => void (left = true);
-  }, []);
-  return names;
-}
-
 export function Filters({ filter }: { filter: RunsFilter }) {
-  const { setQuery } = useSeat(), named = useNamed(), projects = useProjects();
+  const { setQuery } = useSeat(), named = useNamed();
+  const projects = useItems<{ name: string }>("/projects?limit=200").map(({ name }) => name);
   const { kind, state, project, q, since, inside } = filter;
   return (
     <div class="filters" role="search" aria-label={named(words.filters)}>

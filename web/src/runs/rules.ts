@@ -1,6 +1,6 @@
 /** Rules of the list of runs: what the address says of it, to the daemon and for a row of an event;
  *  and what can be done with the rows that are selected. Pure. */
-import type { Run } from "../api/types.ts";
+import { BULK_MAX, type Run } from "../api/types.ts";
 
 /** Events of changes name the project and the session, too, and have a part of the rest. */
 export interface RunRow extends Run { project?: string | null; session?: string | null }
@@ -104,7 +104,6 @@ export type Action = (typeof ACTIONS)[number];
 export const fitting = (rows: readonly RunRow[], action: Action): RunRow[] =>
   rows.filter(({ state }) => (STATES.live?.includes(state) ?? false) === (action === "stop"));
 
-export const BULK_MAX = 100;
 export const batches = (ids: readonly string[]): string[][] =>
   Array.from({ length: Math.ceil(ids.length / BULK_MAX) },
     (_, at) => ids.slice(at * BULK_MAX, (at + 1) * BULK_MAX));

@@ -2,12 +2,13 @@
 import { signal, type ReadonlySignal } from "@preact/signals";
 
 import { upload } from "../api/api.ts";
+import { IMAGES_MAX } from "../api/types.ts";
 import { visible } from "../parts/visible.ts";
 import { words as shared } from "../words.ts";
 import { words } from "./words.ts";
 
 const MEDIA = ["image/png", "image/jpeg", "image/gif", "image/webp"];
-const BYTES_MAX = 20 * 1000 * 1000, IMAGES_MAX = 16;
+const BYTES_MAX = 20 * 1000 * 1000;
 export const ACCEPTS = MEDIA.join(",");
 
 /** `id` null: on its way. */

@@ -1,48 +1,22 @@
 /** Who answers from the next turn on: a program, or a model. A program keeps its model. */
-import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
-
-import { get, patch } from "../api/api.ts";
-import type { Agent, Page, Session } from "../api/types.ts";
+import { patch } from "../api/api.ts";
+import type { Agent, Session } from "../api/types.ts";
 import { visible } from "../parts/visible.ts";
+import { useItems, useRead } from "../state/read.ts";
 import { words as shared } from "../words.ts";
 import { programOf } from "./text.ts";
 import { words } from "./words.ts";
 
 /** Names of the models that the daemon knows, read once a visit. */
-export function useModels(): string[] {
-  const models = useSignal<string[]>([]);
-  useEffect(() => {
-    void get<Page<{ id: string }>>("/models").then((answer) => {
-      if (answer.ok) models.value = answer.value.items.map(({ id }) => id);
-    });
-  }, []);
-  return models.value;
-}
+export const useModels = (): string[] => useItems<{ id: string }>("/models").map(({ id }) => id);
 
 /** Programs that can answer here. */
-export function useAgents(): string[] {
-  const agents = useSignal<string[]>([]);
-  useEffect(() => {
-    void get<Page<Agent>>("/agents?limit=200").then((answer) => {
-      if (!answer.ok) return;
-      const programs = answer.value.items.filter(({ kind, found }) => kind !== "native" && found);
-      agents.value = programs.map(({ name }) => name);
-    });
-  }, []);
-  return agents.value;
-}
+export const useAgents = (): string[] => useItems<Agent>("/agents?limit=200")
+  .filter(({ kind, found }) => kind !== "native" && found).map(({ name }) => name);
 
 /** The model of sessions that name none; null: there is none, or nobody knows yet. */
-export function useDefault(): string | null {
-  const model = useSignal<string | null>(null);
-  useEffect(() => {
-    void get<{ model: string | null }>("/settings").then((answer) => {
-      if (answer.ok) model.value = answer.value.model;
-    });
-  }, []);
-  return model.value;
-}
+export const useDefault = (): string | null =>
+  useRead<{ model: string | null }>("/settings").value?.model ?? null;
 
 interface PickersProps { session: Session; say(text: string): void }
 

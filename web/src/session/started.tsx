@@ -1,42 +1,22 @@
 /** Flows that were started from the composer, each with its state and a link to its run. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 
-import { get } from "../api/api.ts";
 import { Brand } from "../parts/brand.tsx";
 import { State } from "../parts/state.tsx";
 import { visible } from "../parts/visible.ts";
 import { useNamed } from "../router/router.ts";
-import { followOwner } from "../state/owner.ts";
+import { useRead } from "../state/read.ts";
 import { startedOf, startedSet, type Offer, type Started as Row } from "./flows.ts";
 import { words } from "./words.ts";
 
-interface Change { id: string; state: string }
-
 /** Its state; "": not known yet. */
 function useStateOf(session: string, run: string): string {
-  const [state, stateSet] = useState("");
+  const { value, problem } = useRead<{ state: string }>(`/runs/${run}`, {
+    after: ({ type, data }) => type === "run_changed" && (data as { id?: string }).id === run });
   useEffect(() => {
-    let here = true;
-    const read = async (): Promise<void> => {
-      const answer = await get<{ state: string }>(`/runs/${run}`);
-      if (!here) return;
-      if (answer.ok) stateSet(answer.value.state);
-      else if (answer.problem.status === 404) drop(session, run);
-    };
-    const end = followOwner({
-      onReset: () => void read(), // Also at once.
-      onEvents: (events) => {
-        const ours = events.map(({ type, data }) => ({ type, ...data as Partial<Change> }))
-          .filter(({ type, id }) => type === "run_changed" && id === run).at(-1);
-        if (ours?.state !== undefined) stateSet(ours.state);
-      },
-    });
-    return () => {
-      here = false;
-      end();
-    };
-  }, [run]);
-  return state;
+    if (problem?.status === 404) drop(session, run);
+  }, [problem]);
+  return value?.state ?? "";
 }
 const drop = (session: string, run: string): void =>
   startedSet(session, (list) => list.filter((one) => one.run !== run));

@@ -1,13 +1,14 @@
 /** Settings of the daemon, each saved by itself. */
-import { useEffect, useId, useState } from "preact/hooks";
+import { useId, useState } from "preact/hooks";
 
-import { get, patch, type Problem } from "../api/api.ts";
-import type { Model, Page, Settings } from "../api/types.ts";
+import { patch, type Problem } from "../api/api.ts";
+import type { Model, Settings } from "../api/types.ts";
 import { Loading } from "../parts/loading.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { useNamed } from "../router/router.ts";
 import { may } from "../state/me.ts";
+import { useItems } from "../state/read.ts";
 import { settings, settingsRead } from "../state/system.ts";
 import { Control } from "./control.tsx";
 import { FIELDS, given, shown, type Field } from "./fields.ts";
@@ -83,19 +84,13 @@ function Row({ field, now, models }: RowProps) {
 
 function Group({ title, fields }: { title: string; fields: Field<keyof Settings>[] }) {
   const named = useNamed(), list = useId();
-  const [models, modelsSet] = useState<string[]>([]);
-  const wants = fields.some(({ control }) => control === "model");
-  useEffect(() => {
-    if (wants) {
-      void get<Page<Model>>("/models?limit=200").then((answer) =>
-        answer.ok && modelsSet(answer.value.items.map(({ id }) => id)));
-    }
-  }, []);
+  const isModel = ({ control }: { control: unknown }): boolean => control === "model";
+  const models = useItems<Model>(fields.some(isModel) ? "/models?limit=200" : null);
   const now = settings.value;
   if (now === null) return <Loading />;
   return (
     <section aria-label={named(title)}>
-      <datalist id={list}>{models.map((id) => <option key={id} value={id} />)}</datalist>
+      <datalist id={list}>{models.map(({ id }) => <option key={id} value={id} />)}</datalist>
       <div class="head"><h2>{title}</h2></div>
       {fields.map((field) => <Row key={field.name} field={field} now={now} models={list} />)}
     </section>

@@ -1,7 +1,7 @@
 /** Keys of pages and tokens: made, and revoked. The secret of a new one is shown once. */
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 
-import { get, post, remove, type Problem } from "../api/api.ts";
+import { post, remove, type Problem } from "../api/api.ts";
 import type { Page, Token } from "../api/types.ts";
 import { Copy } from "../parts/copy.tsx";
 import { Trouble } from "../parts/trouble.tsx";
@@ -10,6 +10,7 @@ import { Sure } from "../parts/sure.tsx";
 import { ago } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
 import { now } from "../state/clock.ts";
+import { useRead } from "../state/read.ts";
 import { TOKEN } from "./fields.ts";
 import { RecordForm } from "./record.tsx";
 import { words } from "./words.ts";
@@ -17,25 +18,20 @@ import { words } from "./words.ts";
 interface Made { token: string; label: string }
 
 export function Keys() {
-  const [tokens, tokensSet] = useState<Token[] | null>(null);
-  const [problem, problemSet] = useState<Problem | null>(null);
+  const { value, problem, again } = useRead<Page<Token>>("/tokens?limit=200");
+  const tokens = value?.items ?? null;
+  const [refused, refusedSet] = useState<Problem | null>(null);
   const [asks, asksSet] = useState(false);
   const [made, madeSet] = useState<Made | null>(null);
-  const read = async (): Promise<void> => {
-    const answer = await get<Page<Token>>("/tokens?limit=200");
-    problemSet(answer.ok ? null : answer.problem);
-    if (answer.ok) tokensSet(answer.value.items);
-  };
-  useEffect(() => void read(), []);
   const revoke = async (id: string): Promise<void> => {
     const answer = await remove(`/tokens/${id}`);
-    if (answer.ok) await read();
-    else problemSet(answer.problem);
+    refusedSet(answer.ok ? null : answer.problem);
+    if (answer.ok) await again();
   };
   return (
     <>
       <p class="muted">{words.keysAbout}</p>
-      <Trouble problem={problem} retry={() => void read()} />
+      <Trouble problem={refused ?? problem} retry={() => void again()} />
       {made === null ? null : (
         <section class="secret" role="status" aria-label={words.madeOf(made.label)}>
           <p>{words.madeAbout}</p>
@@ -72,7 +68,7 @@ export function Keys() {
           about={words.token} row={null} close={() => asksSet(false)}
           submit={(body) => post("/tokens", body)} done={(now) => {
             madeSet(now);
-            void read();
+            void again();
           }} />
       ) : null}
     </>

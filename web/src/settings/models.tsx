@@ -1,15 +1,15 @@
 /** The model in force, and the connections: added, changed, tested, reset, removed. */
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 
 import { patch, post, remove, type Answer, type Problem } from "../api/api.ts";
-import type { Connection, Tested } from "../api/types.ts";
+import type { Connection, Page, Tested } from "../api/types.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { Section } from "../parts/section.tsx";
 import { Sure } from "../parts/sure.tsx";
 import { visible } from "../parts/visible.ts";
-import { latest } from "../state/latest.ts";
 import { may } from "../state/me.ts";
 import { connectionsRead } from "../state/models.ts";
+import { useRead } from "../state/read.ts";
 import { settings } from "../state/system.ts";
 import { CONNECTION } from "./fields.ts";
 import { RecordForm } from "./record.tsx";
@@ -105,23 +105,21 @@ function Row({ connection, onChanged, onEdit, onProblem }: RowProps) {
 }
 
 export function Models() {
-  const [connections, connectionsSet] = useState<Connection[] | null>(null);
-  const [problem, problemSet] = useState<Problem | null>(null);
-  const [edited, editedSet] = useState<Connection | "new" | null>(null);
-  const begun = useMemo(latest, []);
-  const read = async (): Promise<void> => {
-    const counts = begun(), answer = await connectionsRead();
-    if (!counts()) return;
-    problemSet(answer.ok ? null : answer.problem);
-    if (answer.ok) connectionsSet(answer.value.items);
-  };
   // A connection that was set elsewhere may have changed what is in force.
-  useEffect(() => void read(), [settings.value]);
+  const { value, problem, again } =
+    useRead<Page<Connection>>("", { from: connectionsRead }, [settings.value]);
+  const connections = value?.items ?? null;
+  const [refused, refusedSet] = useState<Problem | null>(null);
+  const onChanged = (): void => {
+    refusedSet(null);
+    void again();
+  };
+  const [edited, editedSet] = useState<Connection | "new" | null>(null);
   const row = edited === "new" ? null : edited;
   return (
     <>
       <InForce />
-      <Trouble problem={problem} retry={() => void read()} />
+      <Trouble problem={refused ?? problem} retry={onChanged} />
       {connections === null ? null : (
         <Section title={words.connections} count={connections.length}
           action={may("admin") ? (
@@ -131,8 +129,8 @@ export function Models() {
             </>
           ) : null}>
           {connections.map((one) => (
-            <Row key={one.name} connection={one} onChanged={() => void read()}
-              onEdit={() => editedSet(one)} onProblem={problemSet} />
+            <Row key={one.name} connection={one} onChanged={onChanged}
+              onEdit={() => editedSet(one)} onProblem={refusedSet} />
           ))}
           {connections.some(({ origin }) => origin !== "set") && may("admin")
             ? <p class="muted small">{words.foundAbout}</p> : null}
@@ -142,7 +140,7 @@ export function Models() {
         <RecordForm<Connection> title={row === null ? words.add : words.editOf(row.name)}
           send={row === null ? words.add : words.save} fields={CONNECTION}
           about={words.connection} row={row} close={() => editedSet(null)}
-          done={() => void read()} submit={(body) => (row === null ? post("/providers", body)
+          done={onChanged} submit={(body) => (row === null ? post("/providers", body)
             : patch(`/providers/${encodeURIComponent(row.name)}`, body))} />
       )}
     </>

@@ -1,13 +1,12 @@
 /** The rules of each project: which calls are allowed, asked about or denied, and which folders. */
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 
-import { get, post, type Problem } from "../api/api.ts";
-import type { Page } from "../api/types.ts";
+import { post, type Problem } from "../api/api.ts";
 import { Section } from "../parts/section.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { may } from "../state/me.ts";
-import { followOwner } from "../state/owner.ts";
+import { useProjects } from "../state/projects.ts";
 import { Editor } from "./editor.tsx";
 import { draftOf, type Project } from "./rules.ts";
 import { words } from "./words.ts";
@@ -32,33 +31,17 @@ function One({ project }: { project: Project }) {
 }
 
 export function Permissions() {
-  const [projects, projectsSet] = useState<Project[] | null>(null);
-  const [next, nextSet] = useState<string | null>(null);
-  const [problem, problemSet] = useState<Problem | null>(null);
+  const { value, problem, again, more } = useProjects<Project>(); // A yes may write a rule, too.
+  const projects = value?.items ?? null, next = value?.next ?? null;
+  const [refused, refusedSet] = useState<Problem | null>(null);
   const [name, nameSet] = useState("");
-  const read = async (after: string | null): Promise<void> => {
-    const answer = await get<Page<Project>>(
-      `/projects?limit=200${after === null ? "" : `&after=${encodeURIComponent(after)}`}`);
-    problemSet(answer.ok ? null : answer.problem);
-    if (!answer.ok) return;
-    projectsSet((now) => [...(after === null ? [] : now ?? []), ...answer.value.items]);
-    nextSet(answer.value.next);
-  };
-  // A yes "for the project" writes a rule, too.
-  useEffect(() => followOwner({
-    onReset: () => void read(null),
-    onEvents: (events) => {
-      if (events.some(({ type }) => type === "project_changed")) void read(null);
-    },
-  }), []);
   const add = async (event: Event): Promise<void> => {
     event.preventDefault();
     const answer = await post("/projects", { name: name.trim() });
-    problemSet(answer.ok ? null : answer.problem);
-    if (answer.ok) {
-      nameSet("");
-      await read(null);
-    }
+    refusedSet(answer.ok ? null : answer.problem);
+    if (!answer.ok) return;
+    nameSet("");
+    await again();
   };
   return (
     <>
@@ -66,13 +49,13 @@ export function Permissions() {
         <div class="head"><h2>{words.orderTitle}</h2></div>
         <ol>{words.order.map((line) => <li key={line}>{line}</li>)}</ol>
       </section>
-      <Trouble problem={problem} />
+      <Trouble problem={refused ?? problem} />
       {projects === null ? null : (
         <Section title={words.projects} count={projects.length}>
           {projects.length === 0 ? <p class="none">{words.noProjects}</p> : null}
           {projects.map((one) => <One key={one.name} project={one} />)}
           {next === null ? null : (
-            <p><button class="quiet" onClick={() => void read(next)}>{words.more}</button></p>
+            <p><button class="quiet" onClick={more}>{words.more}</button></p>
           )}
         </Section>
       )}

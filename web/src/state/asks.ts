@@ -7,10 +7,9 @@ import { useEffect } from "preact/hooks";
 import { get, post, type Problem } from "../api/api.ts";
 import { key } from "../api/key.ts";
 import type { Ask, Page } from "../api/types.ts";
-import type { StreamEvent } from "../stream/index.ts";
 import { afterFirst } from "./first.ts";
+import { followKeyed } from "./keyed.ts";
 import { link } from "./live.ts";
-import { followOwner } from "./owner.ts";
 
 /** What went wrong with an answer; `changed`: the question was not the one that had been shown. */
 export type Trouble = "changed" | Problem;
@@ -112,8 +111,6 @@ export function useAsks(): AsksState {
 /* --- What is open ----------------------------------------------------------------------------- */
 
 const PAGE = 200, ASKS_MAX = 1_000;
-let waiting: StreamEvent[] | null = null; // While the list is read.
-let reads = 0;
 
 /** The object as it is now; null: it does not exist, or the daemon does not answer. */
 export async function askRead(id: string): Promise<Ask | null> {
@@ -123,61 +120,48 @@ export async function askRead(id: string): Promise<Ask | null> {
   return answer.ok ? answer.value : null;
 }
 
-const apply = (events: StreamEvent[]): void => batch(() => {
-  for (const { type, data } of events) {
-    if (type !== "approval_changed") continue;
-    const row = data as Ask & { removed?: true; left_out?: true };
-    if (row.removed) take({ kind: "removed", id: row.id });
-    else if (row.left_out) void askRead(row.id);
-    else take({ kind: "row", row, watched: watchers > 0 });
-  }
-});
-
-export async function asksRead(): Promise<void> {
-  const mine = ++reads, items: Ask[] = [];
-  waiting ??= [];
+async function read(isDue: () => boolean): Promise<void> {
+  await new Promise<void>(afterFirst);
+  const items: Ask[] = [];
   let next: string | null = null;
-  let problem: Problem | null = null;
   do {
     const after: string = next === null ? "" : `&after=${encodeURIComponent(next)}`;
     const answer = await get<Page<Ask>>(`/approvals?limit=${PAGE}${after}`);
-    if (mine !== reads) return; // A later read has replaced this one.
-    if (!answer.ok) problem = answer.problem;
-    else items.push(...answer.value.items);
-    next = answer.ok ? answer.value.next : null;
+    if (!isDue()) return;
+    if (!answer.ok) return take({ kind: "problem", problem: answer.problem });
+    items.push(...answer.value.items);
+    next = answer.value.next;
   } while (next !== null && items.length < ASKS_MAX);
-  const events = waiting ?? [];
-  waiting = null;
-  if (problem !== null) take({ kind: "problem", problem });
-  else {
-    const found = new Set(items.map(({ id }) => id));
-    const gone = openAsks.value.filter(({ id }) => !found.has(id));
-    take({ kind: "read", items, more: next !== null });
-    if (next === null) gone.forEach(({ id }) => void askRead(id)); // Answered meanwhile.
-  }
-  apply(events);
+  const found = new Set(items.map(({ id }) => id));
+  const gone = openAsks.value.filter(({ id }) => !found.has(id));
+  take({ kind: "read", items, more: next !== null });
+  if (next === null) gone.forEach(({ id }) => void askRead(id)); // Answered meanwhile.
 }
+
+const live = followKeyed<Ask>({
+  type: "approval_changed", read,
+  apply: (rows) => batch(() => {
+    for (const row of rows) {
+      if (row.removed) take({ kind: "removed", id: row.id });
+      else if (row.left_out) void askRead(row.id);
+      else take({ kind: "row", row, watched: watchers > 0 });
+    }
+  }),
+});
+
+export const asksRead = (): Promise<void> => live.read();
 
 /** Once those that were read are answered, others come in their place. */
 effect(() => {
   const { more, problem } = asks.value;
-  if (more && problem === null && openAsks.value.length < PAGE && waiting === null) {
+  if (more && problem === null && openAsks.value.length < PAGE && !live.isBusy()) {
     untracked(() => void asksRead());
   }
 });
 
 key.subscribe((value) => {
-  reads++;
-  waiting = null;
+  live.drop();
   if (value === null) take({ kind: "left" });
-});
-
-followOwner({
-  onReset: () => afterFirst(() => void asksRead()),
-  onEvents: (events) => {
-    if (waiting === null) apply(events);
-    else waiting.push(...events);
-  },
 });
 
 /* --- Answers ---------------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /** What Home shows. `fold` is pure: each answer of the daemon replaces what it says. The sums are
  *  read again after events, once a second; rows of what runs, and questions, follow the events
  *  themselves. */
-import { computed, effect, signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 
 import { get, post, type Problem } from "../api/api.ts";
 import { key } from "../api/key.ts";
@@ -10,7 +10,7 @@ import { asks, openAsks } from "./asks.ts";
 import { afterFirst } from "./first.ts";
 import { mailDue } from "./mail.ts";
 import { followOwner } from "./owner.ts";
-import { followRows, type RowsFollow } from "./rows.ts";
+import { followRows, noRows, type RowsFollow } from "./rows.ts";
 
 export interface HomeState {
   overview: Overview | null;
@@ -136,9 +136,9 @@ const isTop = (run: Run): boolean => !run.parent && !run.ended_ms;
 const live = signal<RowsFollow<Run> | null>(null);
 afterFirst(() => void (live.value = followRows<Run>({
   path: "/runs?live=1&top=1&limit=200", type: "run_changed", fits: isTop,
+  most: RUNS_MAX,
 })));
-const liveRows = computed(() =>
-  live.value?.rows.value ?? { items: [], next: null, ready: false, problem: null });
+const liveRows = computed(() => live.value?.rows.value ?? noRows);
 
 /** The one that began last stands last. */
 export const running = computed(() => liveRows.value.items.filter(isTop).reverse());
@@ -146,11 +146,7 @@ export const runningProblem = computed(() => liveRows.value.problem);
 
 /** There are more than the page keeps. */
 export const runningMore = computed(() =>
-  liveRows.value.next !== null && liveRows.value.items.length >= RUNS_MAX);
-effect(() => {
-  const { items, next } = liveRows.value;
-  if (next !== null && items.length < RUNS_MAX) queueMicrotask(() => void live.peek()?.more());
-});
+  liveRows.value.whole && liveRows.value.next !== null);
 
 export const heldCount = computed(() => home.value.overview?.waiting.deliveries.length ?? 0);
 /** What the rail, the title and the icon count: all that waits for a person. */

@@ -16,7 +16,7 @@ export function BackupPart({ turn }: { turn: number }) {
   const [made, madeSet] = useState<Backup | null>(null);
   const [refused, refusedSet] = useState<Problem | null>(null);
   const [busy, busySet] = useState(false);
-  const { value, problem } = useGet<Backups>("/system/backup", [turn]);
+  const { value, problem } = useGet<Backups>("/system/backup", turn);
   const last = made ?? value?.last ?? null;
   const copy = async (): Promise<void> => {
     busySet(true);

@@ -37,7 +37,7 @@ function Runs({ title, runs }: { title: string; runs: readonly Run[] }) {
 export function Hold({ turn }: { turn: number }) {
   const isHeld = held.value !== null;
   const [refused, refusedSet] = useState<Problem | null>(null);
-  const { value, problem } = useGet<Shown>("/system/hold", [turn, isHeld]);
+  const { value, problem } = useGet<Shown>("/system/hold", turn, isHeld);
   const release = async (): Promise<void> => {
     const answer = await holdRelease();
     refusedSet(answer.ok ? null : answer.problem);

@@ -38,17 +38,16 @@ function Row({ host, forced, gone }: RowProps) {
 }
 
 export function Hosts({ turn }: { turn: number }) {
-  const [reads, readsSet] = useState(0);
   const [refused, refusedSet] = useState<{ place: string; problem: Problem } | null>(null);
   const [said, saidSet] = useState("");
-  const { value, problem } = useGet<Page<Host>>("/hosts?limit=200", [turn, reads]);
+  const { value, problem, again } = useGet<Page<Host>>("/hosts?limit=200", turn);
   const gone = async (host: Host, force: boolean): Promise<void> => {
     const query = new URLSearchParams({ host: host.place, ...(force && { force: "1" }) });
     const answer = await remove<{ runs: number }>(`/hosts?${query}`);
     refusedSet(answer.ok ? null : { place: host.place, problem: answer.problem });
     if (!answer.ok) return;
     saidSet(words.removed(visible(host.name || host.place), answer.value.runs));
-    readsSet((count) => count + 1);
+    await again();
   };
   return (
     <>

@@ -13,7 +13,7 @@ const LINES = 200;
 const TONES: Record<string, string> = { warn: "tone-degraded", error: "tone-fail" };
 
 export function Log({ turn }: { turn: number }) {
-  const { value, problem } = useGet<LogEnd>(`/system/log?lines=${LINES}`, [turn]);
+  const { value, problem } = useGet<LogEnd>(`/system/log?lines=${LINES}`, turn);
   const [isChosen, isChosenSet] = useState(false);
   if (value === null) return <Trouble problem={problem} />;
   if (value.file === null) {

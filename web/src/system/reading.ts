@@ -1,9 +1,8 @@
 /** What the view reads of the daemon: at first, after a new connection, and when somebody asks. */
-import { useEffect, useRef, useState } from "preact/hooks";
-
-import { get, type Answer, type Problem } from "../api/api.ts";
+import { get, type Problem } from "../api/api.ts";
 import type { Agent, Page, Ready, Version } from "../api/types.ts";
 import { link } from "../state/live.ts";
+import { useRead, type Read } from "../state/read.ts";
 import { held } from "../state/system.ts";
 
 /** The daemon says it to everybody, outside of the API: 503 has why it takes no work. */
@@ -23,45 +22,19 @@ export interface State {
   problem: Problem | null;
 }
 
+/** Whether another connection was opened: what was read before it may be old. */
+const isOpen = (): boolean => link.value?.phase === "open";
+
 /** null: not read yet. */
-export function useDaemon(turn: number): State | null {
-  const [state, stateSet] = useState<State | null>(null);
-  useRead(async () => {
-    const [version, ready, agents] = await Promise.all([
-      get<Version>("/version"), readyRead(), get<Page<Agent>>("/agents?limit=200"),
-    ]);
-    return () => stateSet({
-      ...ready, version: version.ok ? version.value : null,
-      agents: agents.ok ? agents.value.items : [],
-      problem: version.ok ? null : version.problem,
-    });
-  }, [turn, held.value !== null]);
-  return state;
-}
+export const useDaemon = (turn: number): State | null => useRead<State>("", { from: async () => {
+  const [version, ready, agents] = await Promise.all([
+    get<Version>("/version"), readyRead(), get<Page<Agent>>("/agents?limit=200"),
+  ]);
+  return { ok: true, value: {
+    ...ready, version: version.ok ? version.value : null,
+    agents: agents.ok ? agents.value.items : [], problem: version.ok ? null : version.problem,
+  } };
+} }, [isOpen(), turn, held.value !== null]).value;
 
-/** Calls it now, and again when the daemon is connected anew or `when` is another; what an older
- *  call gives is dropped. */
-export function useRead(call: () => Promise<() => void>, when: readonly unknown[]): void {
-  const latest = useRef(call);
-  latest.current = call;
-  const isOpen = link.value?.phase === "open";
-  useEffect(() => {
-    let isOver = false;
-    void latest.current().then((set) => {
-      if (!isOver) set();
-    });
-    return () => void (isOver = true);
-  }, [isOpen, ...when]);
-}
-
-export interface Known<T> { value: T | null; problem: Problem | null }
-
-export function useGet<T>(path: string, when: readonly unknown[]): Known<T> {
-  const [known, knownSet] = useState<Known<T>>({ value: null, problem: null });
-  useRead(async () => {
-    const answer: Answer<T> = await get<T>(path);
-    return () => knownSet(answer.ok ? { value: answer.value, problem: null }
-      : { value: null, problem: answer.problem });
-  }, [path, ...when]);
-  return known;
-}
+export const useGet = <T>(path: string, turn: number, more: unknown = null): Read<T> =>
+  useRead<T>(path, {}, [isOpen(), turn, more]);

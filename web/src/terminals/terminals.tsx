@@ -66,7 +66,7 @@ function Chosen({ terminal, ask }: { terminal: NamedTerminal; ask: (asked: Asked
 
 export function Terminals({ id }: Params) {
   const { go } = useSeat();
-  const { items, problem, again } = useTerminals();
+  const { value: items, problem, again } = useTerminals();
   const [asked, ask] = useState<Asked>(null);
   const all = items ?? [];
   const chosen = (id === undefined ? all.at(-1) : all.find((one) => one.id === id)) ?? null;
@@ -89,7 +89,7 @@ export function Terminals({ id }: Params) {
           <button class="main end" onClick={() => ask("add")}>{words.add}</button>
         ) : null}
       </header>
-      <Trouble problem={problem} retry={again} />
+      <Trouble problem={problem} retry={() => void again()} />
       {items === null && problem === null ? <Loading /> : null}
       {items !== null && items.length === 0 ? (
         <div class="empty">

@@ -12,6 +12,7 @@ import { visible } from "../parts/visible.ts";
 import { useNamed, useSeat } from "../router/router.ts";
 import type { RunRow } from "../runs/rules.ts";
 import { now } from "../state/clock.ts";
+import { useRead } from "../state/read.ts";
 import { words as shared } from "../words.ts";
 import type { Asking, Source } from "./follow.ts";
 import { nameOf } from "./row.tsx";
@@ -59,36 +60,29 @@ function readable(text: string, isJson: boolean): string {
 
 /** Of the input the beginning, of the output the end, where a failure says what it is. */
 function Text({ span, side }: { span: Span; side: Side }) {
-  const [range, rangeSet] = useState<TextRange | null>(null);
-  const [problem, problemSet] = useState<Problem | null>(null);
-  const [isJson, isJsonSet] = useState(false);
+  const [refused, refusedSet] = useState<Problem | null>(null);
   const [said, saidSet] = useState("");
-  const done = span.end !== null;
-  useEffect(() => {
-    let left = false;
-    void (async () => {
+  const { value, problem, put } = useRead<{ range: TextRange; isJson: boolean }>(
+    `${span.id} ${side}`, { from: async () => {
       let answer = await rangeOf(span, side, 0, SHOWN);
-      const first = answer.ok ? answer.value.text : "";
+      const isJson = answer.ok && /^\{"/.test(answer.value.text);
       if (answer.ok && side === "output" && answer.value.bytes > SHOWN) {
         answer = await rangeOf(span, side, answer.value.bytes - SHOWN, SHOWN);
       }
-      if (left) return;
-      if (answer.ok) rangeSet(answer.value);
-      isJsonSet(/^\{"/.test(first));
-      problemSet(answer.ok ? null : answer.problem);
-    })();
-    return () => void (left = true);
-  }, [span.id, done]);
+      return answer.ok ? { ok: true, value: { range: answer.value, isJson } } : answer;
+    } }, [span.end !== null]);
+  const range = value?.range ?? null, isJson = value?.isJson ?? false;
   const read = async (use: (text: string) => void): Promise<void> => {
     const answer = await allOf(span, side);
-    if ("problem" in answer) return problemSet(answer.problem);
-    problemSet(null);
-    use(answer.text);
+    refusedSet("problem" in answer ? answer.problem : null);
+    if ("text" in answer) use(answer.text);
   };
   const copy = (): Promise<void> => read((text) =>
     void copyText(text).then((is) => saidSet(is ? shared.copied : shared.notCopied)));
-  const show = (): Promise<void> => read((text) => rangeSet((before) =>
-    ({ text, offset: 0, next: before?.bytes ?? 0, bytes: before?.bytes ?? 0 })));
+  const show = (): Promise<void> => read((text) => {
+    const bytes = range?.bytes ?? 0;
+    put({ range: { text, offset: 0, next: bytes, bytes }, isJson });
+  });
   const text = useMemo(() => readable(range?.text ?? "", isJson), [range, isJson]);
   const isPart = range !== null && (range.offset > 0 || range.next < range.bytes);
   const name = words[side].toLowerCase(), shown = whole.format(SHOWN);
@@ -100,7 +94,7 @@ function Text({ span, side }: { span: Span; side: Side }) {
           {(range.offset > 0 ? words.last : words.first)(shown, whole.format(range.bytes))}
         </span>}
       </h2>
-      <Trouble problem={problem} />
+      <Trouble problem={refused ?? problem} />
       {range === null ? (problem === null ? <p class="muted">{shared.loading}</p> : null)
         : range.text === "" ? <p class="muted">{words.noText}</p> : (
           <>
@@ -122,17 +116,7 @@ function Text({ span, side }: { span: Span; side: Side }) {
 
 /** In a tree of runs, the session of the agent that a step belongs to. */
 function useRun(source: Source, run: string): RunRow | null {
-  const [read, readSet] = useState<RunRow | null>(null);
-  useEffect(() => {
-    let left = false;
-    if (source.kind === "run") {
-      void get<RunRow>(`/runs/${encodeURIComponent(run)}`).then((answer) => {
-        if (!left && answer.ok) readSet(answer.value);
-      });
-    }
-    return () => void (left = true);
-  }, [source.kind, run]);
-  return read?.id === run ? read : null;
+  return useRead<RunRow>(source.kind === "run" ? `/runs/${encodeURIComponent(run)}` : null).value;
 }
 
 function Places({ source, span }: { source: Source; span: Span }) {

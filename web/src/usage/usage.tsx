@@ -1,15 +1,13 @@
 /** What models took: by day, by whatever else, and what limits it. The address has days and
  *  breakdown. */
-import { useEffect, useRef, useState } from "preact/hooks";
-
-import { get, type Problem } from "../api/api.ts";
-import type { Page, Usage } from "../api/types.ts";
+import type { Usage } from "../api/types.ts";
 import { Loading } from "../parts/loading.tsx";
 import { count, spentText } from "../parts/text.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { useSeat } from "../router/router.ts";
 import { home } from "../state/home.ts";
+import { useRead, useItems, type Read } from "../state/read.ts";
 import { Budgets } from "./budgets.tsx";
 import { Chart } from "./chart.tsx";
 import {
@@ -24,30 +22,9 @@ const AGAIN_MS = 2_000;
 /** Those that bars are stacked by; for the others models are. */
 const STACKED: readonly By[] = ["model", "project", "agent", "workflow"];
 
-/** Read again after further calls, at most once in two seconds; what was read stays meanwhile. */
-function useAnswer(path: string): { answer: UsageAnswer | null; problem: Problem | null;
-  read(): void } {
-  const [state, stateSet] = useState<{ path: string; answer: UsageAnswer } | null>(null);
-  const [problem, problemSet] = useState<Problem | null>(null);
-  const calls = home.value.overview?.today.calls ?? 0;
-  const last = useRef({ path: "", ms: 0 });
-  const reads = useRef(0);
-  const read = async (): Promise<void> => {
-    const mine = ++reads.current;
-    last.current = { path, ms: Date.now() };
-    const given = await get<UsageAnswer>(path);
-    if (mine !== reads.current) return;
-    problemSet(given.ok ? null : given.problem);
-    if (given.ok) stateSet({ path, answer: given.value });
-  };
-  useEffect(() => {
-    const wait = last.current.path === path ? last.current.ms + AGAIN_MS - Date.now() : 0;
-    const timer = setTimeout(() => void read(), Math.max(0, wait));
-    return () => clearTimeout(timer);
-  }, [path, calls]);
-  useEffect(() => () => void reads.current++, []);
-  return { answer: state?.path === path ? state.answer : null, problem, read: () => void read() };
-}
+/** Read again after further calls, at most once in two seconds. */
+const useAnswer = (path: string): Read<UsageAnswer> => useRead<UsageAnswer>(path,
+  { pause_ms: AGAIN_MS }, [home.value.overview?.today.calls ?? 0]);
 
 function Range({ filter }: { filter: UsageFilter }) {
   const { query, replace, setQuery } = useSeat(), days = daysOf(filter, Date.now());
@@ -101,15 +78,9 @@ function Figures({ total }: { total: Usage }) {
 
 /** Of sessions, as far as they are in the list of sessions. */
 function useTitles(by: By): ReadonlyMap<string, string> {
-  const [titles, titlesSet] = useState<ReadonlyMap<string, string>>(new Map());
-  useEffect(() => {
-    if (by !== "session") return;
-    void get<Page<{ id: string; title: string | null }>>("/sessions?limit=200").then((answer) => {
-      if (!answer.ok) return;
-      titlesSet(new Map(answer.value.items.map(({ id, title }) => [id, title ?? id])));
-    });
-  }, [by]);
-  return titles;
+  const rows = useItems<{ id: string; title: string | null }>(
+    by === "session" ? "/sessions?limit=200" : null);
+  return new Map(rows.map(({ id, title }) => [id, title ?? id]));
 }
 
 function Parts({ by, answer }: { by: By; answer: UsageAnswer }) {
@@ -172,9 +143,9 @@ export function Usage() {
     <div class="page usage">
       <div class="head"><h1>{words.title}</h1></div>
       <Range filter={filter} />
-      <Trouble problem={days.problem} retry={days.read} />
-      {days.answer === null ? days.problem === null ? <Loading /> : null
-        : <Days filter={filter} answer={days.answer} by={stacked} />}
+      <Trouble problem={days.problem} retry={days.again} />
+      {days.value === null ? days.problem === null ? <Loading /> : null
+        : <Days filter={filter} answer={days.value} by={stacked} />}
       <div class="bys" role="group" aria-label={words.byName}>
         {BY.map((one) => (
           <button key={one} class="quiet" aria-pressed={by === one}
@@ -182,8 +153,8 @@ export function Usage() {
         ))}
       </div>
       <Trouble problem={parts.problem === days.problem ? null : parts.problem}
-        retry={parts.read} />
-      {parts.answer === null ? null : <Parts by={by} answer={parts.answer} />}
+        retry={parts.again} />
+      {parts.value === null ? null : <Parts by={by} answer={parts.value} />}
       <Budgets />
     </div>
   );

@@ -1,12 +1,13 @@
 /** Step 1: which connection, with which key, and whether it works. */
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 
 import { patch, post, type Problem } from "../api/api.ts";
-import type { Connection, Tested } from "../api/types.ts";
+import type { Connection, Page, Tested } from "../api/types.ts";
 import { Loading } from "../parts/loading.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { connectionsRead } from "../state/models.ts";
+import { useRead } from "../state/read.ts";
 import { ConnectionForm, type Filled } from "./form.tsx";
 import { words } from "./words.ts";
 
@@ -44,18 +45,13 @@ function Result({ tested }: { tested: Tested }) {
 }
 
 export function ConnectionStep({ onWorks }: { onWorks(chosen: Chosen | null): void }) {
-  const [connections, connectionsSet] = useState<Connection[] | null>(null);
+  const { value, problem: unread, again } =
+    useRead<Page<Connection>>("", { from: connectionsRead });
+  const connections = value?.items ?? null;
   const [at, atSet] = useState<string | null>(null);
   const [problem, problemSet] = useState<Problem | null>(null);
   const [busy, busySet] = useState(false);
   const [tested, testedSet] = useState<Tested | null>(null);
-
-  const read = async (): Promise<void> => {
-    const answer = await connectionsRead();
-    if (answer.ok) connectionsSet(answer.value.items);
-    else problemSet(answer.problem);
-  };
-  useEffect(() => void read(), []);
 
   const test = async (name: string, kind: string, model: string | null): Promise<void> => {
     const answer = await post<Tested>(`/providers/${encodeURIComponent(name)}/test`,
@@ -84,12 +80,12 @@ export function ConnectionStep({ onWorks }: { onWorks(chosen: Chosen | null): vo
         { name, ...(base_url === null ? {} : { kind: "openai" }), ...fields });
     if (!answer.ok) return problemSet(answer.problem);
     await test(name, answer.value.kind, model);
-    await read();
+    await again();
   });
 
   if (connections === null) { // No choice moves under the finger when they come.
-    return problem === null ? <Loading />
-      : <Trouble problem={problem} retry={() => void read()} />;
+    return unread === null ? <Loading />
+      : <Trouble problem={unread} retry={() => void again()} />;
   }
   const choices = choicesOf(connections);
   const choice = choices.find(({ title }) => title === at);

@@ -1,10 +1,11 @@
 /** Step 2: which of its models new sessions use. */
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 
 import { patch, type Problem } from "../api/api.ts";
-import type { Model } from "../api/types.ts";
+import type { Model, Page } from "../api/types.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { modelsOf } from "../state/models.ts";
+import { useRead } from "../state/read.ts";
 import { settings, settingsRead } from "../state/system.ts";
 import type { Chosen } from "./connection.tsx";
 import { words } from "./words.ts";
@@ -12,18 +13,12 @@ import { words } from "./words.ts";
 interface StepProps { chosen: Chosen; onPick(model: string): void }
 
 export function ModelStep({ chosen, onPick }: StepProps) {
-  const [models, modelsSet] = useState<Model[] | null>(null);
+  const { value, problem: unread } =
+    useRead<Page<Model>>(chosen.name, { from: () => modelsOf(chosen.name) });
+  const models = value?.items.filter(({ provider }) => provider === chosen.name) ?? null;
   const [at, atSet] = useState<string | null>(null);
   const [problem, problemSet] = useState<Problem | null>(null);
   const tested = chosen.model === null ? null : `${chosen.name}/${chosen.model}`;
-  useEffect(() => {
-    void modelsOf(chosen.name).then((answer) => {
-      if (answer.ok) {
-        modelsSet(answer.value.items.filter(({ provider }) => provider === chosen.name));
-      } else problemSet(answer.problem);
-    });
-  }, [chosen.name]);
-
   const ids = models?.map(({ id }) => id) ?? [];
   if (tested !== null && !ids.includes(tested)) ids.unshift(tested); // It has answered.
   const picked = at ?? tested ?? ids[0];
@@ -42,7 +37,7 @@ export function ModelStep({ chosen, onPick }: StepProps) {
   return (
     <section class="step">
       <div class="head"><h2>{words.step(2, words.stepModel)}</h2></div>
-      <Trouble problem={problem} />
+      <Trouble problem={problem ?? unread} />
       {picked === undefined ? <p class="muted">{models === null ? "" : words.noModels}</p> : (
         <form class="fields" onSubmit={(event) => void use(event)}>
           <label>{words.model}

@@ -1,25 +1,16 @@
 /** The folder of the project, which the address has. Those of known projects are offered. */
-import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 
-import { get } from "../api/api.ts";
-import type { Page } from "../api/types.ts";
 import { useSeat } from "../router/router.ts";
+import { useItems } from "../state/read.ts";
 import { words } from "./words.ts";
 
+type Row = { root?: string | null };
+
 function useFolders(): string[] {
-  const [folders, foldersSet] = useState<string[]>([]);
-  useEffect(() => {
-    let here = true;
-    type Row = { root?: string | null };
-    void Promise.all([get<Page<Row>>("/projects?limit=200"), get<Page<Row>>("/sessions?limit=200")])
-      .then((answers) => {
-        const rows = answers.flatMap((answer) => (answer.ok ? answer.value.items : []));
-        const roots = rows.flatMap(({ root }) => (root == null || root === "" ? [] : [root]));
-        if (here) foldersSet([...new Set(roots)].sort());
-      });
-    return () => void (here = false);
-  }, []);
-  return folders;
+  const projects = useItems<Row>("/projects?limit=200");
+  const sessions = useItems<Row>("/sessions?limit=200");
+  return [...new Set([...projects, ...sessions].flatMap(({ root }) => root || []))].sort();
 }
 
 export function Folder({ root }: { root: string }) {

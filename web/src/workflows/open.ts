@@ -2,7 +2,7 @@
  *  types. */
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import { get, post, type Problem } from "../api/api.ts";
+import { post, type Problem } from "../api/api.ts";
 import type { Note } from "../api/types.ts";
 import { visible } from "../parts/visible.ts";
 import { draftKeep, draftOf } from "../state/draft.ts";
@@ -13,25 +13,6 @@ const TYPED_MS = 300;
 
 export const queryOf = (root: string): string =>
   (root === "" ? "" : `?${new URLSearchParams({ root })}`);
-
-export function useRead<T>(path: string) {
-  const [answer, answerSet] = useState<{ of: string; value: T } | null>(null);
-  const [problem, problemSet] = useState<Problem | null>(null);
-  const [tries, triesSet] = useState(0);
-  useEffect(() => {
-    let here = true;
-    void get<T>(path).then((given) => {
-      if (!here) return;
-      if (given.ok) answerSet({ of: path, value: given.value });
-      problemSet(given.ok ? null : given.problem);
-    });
-    return () => void (here = false);
-  }, [path, tries]);
-  return {
-    value: answer?.of === path ? answer.value : null, problem,
-    again: () => triesSet((before) => before + 1),
-  };
-}
 
 /** --- The draft --- */
 

@@ -14,9 +14,10 @@ import { useSeat } from "../router/router.ts";
 import type { RunRow } from "../runs/rules.ts";
 import { useKeys } from "../shell/keys.ts";
 import { now } from "../state/clock.ts";
+import { useRead } from "../state/read.ts";
 import { followRows } from "../state/rows.ts";
 import { Folder } from "./folder.tsx";
-import { queryOf, useRead } from "./open.ts";
+import { queryOf } from "./open.ts";
 import { grouped, lastRuns, placeOf, type Kind, type Listed, type Workflow } from "./rules.ts";
 import { words } from "./words.ts";
 

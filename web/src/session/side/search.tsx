@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { get, type Problem } from "../../api/api.ts";
-import type { Message, Page } from "../../api/types.ts";
+import { SEARCH_MAX, type Message, type Page } from "../../api/types.ts";
 import { when } from "../../parts/text.ts";
 import { visible } from "../../parts/visible.ts";
 import { focused, useNamed, useSeat } from "../../router/router.ts";
@@ -81,7 +81,8 @@ export function SearchPanel({ session, onGo }: { session: string; onGo(message: 
         onSubmit={(event) => event.preventDefault()}>
         <label>
           {words.searchIn}
-          <input data-filter type="search" dir="auto" ref={field} value={wanted} maxLength={200}
+          <input data-filter type="search" dir="auto" ref={field} value={wanted}
+            maxLength={SEARCH_MAX}
             onInput={(event) => seat.setQuery("q", event.currentTarget.value || null)}
             onKeyDown={(event) => {
               if (event.key !== "Enter" || event.isComposing) return;

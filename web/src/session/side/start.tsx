@@ -2,6 +2,7 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { post, type Problem } from "../../api/api.ts";
+import { SUBAGENT_LABEL_MAX } from "../../api/types.ts";
 import { useNamed } from "../../router/router.ts";
 import { Trouble } from "../../parts/trouble.tsx";
 import { words } from "./words.ts";
@@ -47,7 +48,7 @@ export function StartForm({ session, done }: { session: string; done(): void }) 
         openSet(false);
       }}>
       <label>{words.task}<textarea name="input" rows={4} required dir="auto" /></label>
-      <label>{words.label}<input name="label" maxLength={100} dir="auto" /></label>
+      <label>{words.label}<input name="label" maxLength={SUBAGENT_LABEL_MAX} dir="auto" /></label>
       <label>{words.model}<input name="model" autocomplete="off" spellcheck={false} /></label>
       <Trouble problem={problem} />
       <div class="side-buttons">

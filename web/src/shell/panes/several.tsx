@@ -1,13 +1,12 @@
 /** What several panes need: their heads, the lines between them, and the tabs of a phone. */
-import { useSignal } from "@preact/signals";
 import { ChevronLeft, ChevronRight, Columns2, X } from "lucide-preact";
 import { useEffect, useRef } from "preact/hooks";
 
-import { get } from "../../api/api.ts";
 import { visible } from "../../parts/visible.ts";
 import { PANES_MAX, WIDE_MIN } from "../../router/panes.ts";
 import { focused, paneFocus, seats, wide, type Seat } from "../../router/router.ts";
 import { openAsks } from "../../state/asks.ts";
+import { useRead } from "../../state/read.ts";
 import { useKeys } from "../keys.ts";
 import { PLACES } from "../places.ts";
 import { sheet } from "../sheets.tsx";
@@ -20,21 +19,14 @@ import { words } from "./words.ts";
 
 /** By the heading of its view; of a place that was not shown yet by what stands there. */
 function useTitle(seat: Seat): string {
-  const path = seat.path.value, found = useSignal("");
-  const isShown = seat.heading.value !== "";
-  useEffect(() => {
-    const [, kind = "", id] = /^\/([sj])\/([^/]+)/.exec(path) ?? [];
-    if (isShown || id === undefined) return undefined;
-    let left = false;
-    const place = kind === "s" ? `/sessions/${id}` : `/runs/${id}`;
-    void get<{ title?: string | null; label?: string | null }>(place).then((answer) => {
-      if (!left && answer.ok) found.value = visible(answer.value.title ?? answer.value.label ?? "");
-    });
-    return () => void (left = true);
-  }, [path, isShown]);
+  const path = seat.path.value, [, kind, id] = /^\/([sj])\/([^/]+)/.exec(path) ?? [];
+  const isDue = seat.heading.value === "" && id !== undefined;
+  const { value } = useRead<{ title?: string | null; label?: string | null }>(
+    isDue ? `/${kind === "s" ? "sessions" : "runs"}/${id}` : null);
+  const found = visible(value?.title ?? value?.label ?? "");
   const place = PLACES.find(({ to, below }) =>
     path === to || (to !== "/" && path.startsWith(below ?? `${to}/`)));
-  return seat.heading.value || found.value || (place?.name ?? "");
+  return seat.heading.value || found || (place?.name ?? "");
 }
 
 function Badge({ seat }: { seat: Seat }) {
