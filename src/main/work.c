@@ -575,7 +575,7 @@ static void performers_fill(struct work *work) {
          .stop = workflows_stop},
         {.room = work->boards, .note = {[KIND_JOB] = boards_job_note}, .stop = boards_stop},
         {.room = work->flows, .note = {[KIND_FLOW] = flows_run_note}, .stop = flows_stop},
-        {.room = work->musts, .note = {[KIND_JOB] = musts_job_note}, .stop = musts_stop},
+        {.room = work->musts, .stop = musts_stop},
     };
     memcpy(work->performers, rows, sizeof rows);
 }
@@ -766,8 +766,11 @@ void work_inbox_note(struct work *work, struct bytes note) {
 }
 
 void work_board_note(struct work *work, struct bytes note) {
-    boards_note(work->boards, note);
-    musts_board_note(work->musts, note);
+    if (bytes_begin(note, BYTES("try_"))) {
+        musts_note(work->musts, note);
+    } else {
+        boards_note(work->boards, note);
+    }
 }
 
 /* --- Closing ---------------------------------------------------------------------------------- */

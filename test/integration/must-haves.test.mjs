@@ -215,8 +215,11 @@ test("agents of a board are checked, and what they break is found", LIMIT, async
     { description: script(...steps.flatMap((line) => [line, "step:"]), say("done")) });
   await until("it is reviewed", async () => (await shop.show("T-1")).status === "review");
   const { session } = await shop.show("T-1");
-  const calls = (await shop.turns.messages(session)).flatMap(toolsOf)
+  const statuses = async () => (await shop.turns.messages(session)).flatMap(toolsOf)
     .filter(({ name }) => name === "task_status");
+  await until("its calls have ended", async () =>
+    (await statuses()).every(({ state }) => state !== "running"));
+  const calls = await statuses();
   assert.deepEqual(calls.map(({ state }) => state), ["succeeded", "failed", "succeeded"]);
   const { error, message } = JSON.parse(calls[1].text);
   assert.equal(error, "must_have");
@@ -251,29 +254,49 @@ test("an agent writes no command that drover would run; that of a person needs n
   });
 
 for (const end of ["kill", "stop"]) {
-  test(`a ${end} during a check leaves nothing behind, and the next ask passes`, LIMIT,
-    async (t) => {
-      const shop = await Shop.open(t);
-      const { daemon } = shop.turns;
-      await shop.take("T-1", { command: "test -e ready || { echo $$ > pid; sleep 600; }" });
-      const cut = shop.move("T-1", "review").then(({ status }) => status, () => 0);
-      await until("the command runs", async () => existsSync(shop.file("pid")) &&
-        readFileSync(shop.file("pid"), "utf8").endsWith("\n"));
-      const pid = Number(readFileSync(shop.file("pid"), "utf8"));
-      await daemon[end]();
-      assert.equal(await cut, end === "kill" ? 0 : 503);
-      process.kill(pid, 0); // Its holder lives on.
-      await daemon.start();
-      await until("the command of the earlier daemon has ended", async () => {
-        const [{ state, cause }] = await shop.commands();
-        return state === "cancelled" && cause === "stopped";
-      });
-      assert.throws(() => process.kill(pid, 0), /ESRCH/);
-      assert.equal((await shop.show("T-1")).status, "working");
-      shop.write("ready");
-      await shop.accepted("T-1");
-    });
+  test(`a check goes on after a ${end} in the middle of it, and decides once`, LIMIT, async (t) => {
+    const shop = await Shop.open(t);
+    const { daemon } = shop.turns;
+    const wait = "echo begun >> count; until test -e ready; do sleep 0.05; done";
+    await shop.take("T-1", { command: wait }, { command: "echo second >> count" });
+    const cut = shop.move("T-1", "review").then(({ status }) => status, () => 0);
+    await until("the command runs", async () => existsSync(shop.file("count")));
+    const checking = async () => (await shop.show("T-1")).attempts[0].checking_ms;
+    assert.ok(await checking() > 0);
+    await daemon[end]();
+    assert.equal(await cut, end === "kill" ? 0 : 503);
+    await daemon.start();
+    assert.equal((await shop.show("T-1")).status, "working");
+    assert.ok(await checking() > 0, "the attempt is still being checked");
+    shop.write("ready");
+    await until("it is reviewed", async () => (await shop.show("T-1")).status === "review");
+    assert.equal(await checking(), null);
+    assert.equal(readFileSync(shop.file("count"), "utf8"), "begun\nsecond\n");
+    assert.deepEqual((await shop.commands()).map(({ state }) => state),
+      ["succeeded", "succeeded"]);
+    const { events } = await shop.show("T-1");
+    assert.equal(events.filter(({ type }) => type === "review").length, 1);
+  });
 }
+
+test("a second request, after a kill, hears of the end of the same check", LIMIT, async (t) => {
+  const shop = await Shop.open(t);
+  const { daemon } = shop.turns;
+  await shop.take("T-1", { file: "none" },
+    { command: "echo begun >> count; until test -e ready; do sleep 0.05; done; echo no; exit 4" });
+  const cut = shop.move("T-1", "review").catch(() => null);
+  await until("the command runs", async () => existsSync(shop.file("count")));
+  await daemon.kill();
+  await cut;
+  await daemon.start();
+  const asked = shop.refused("T-1");
+  shop.write("ready");
+  const unmet = await asked;
+  assert.equal(unmet.length, 2, unmet.join("\n"));
+  assert.match(unmet[0], /^file "none": it does not exist$/);
+  assert.match(unmet[1], /the command exited with 4; the end of what .*:\n~~~\nno\n~~~$/s);
+  assert.equal(readFileSync(shop.file("count"), "utf8"), "begun\n");
+});
 
 test("the command of an attempt that is called off ends with it, and no other begins", LIMIT,
   async (t) => {
@@ -284,6 +307,7 @@ test("the command of an attempt that is called off ends with it, and no other be
     await shop.ask("POST", `${AT}/T-1/status`, { status: "cancelled" });
     const answer = await asked;
     assert.equal(answer.status, 409, answer.text);
-    assert.deepEqual((await shop.commands()).map(({ state }) => state), ["cancelled"]);
+    await until("the command has ended", async () =>
+      (await shop.commands()).map(({ state }) => state).join() === "cancelled");
     assert.equal(existsSync(shop.file("second")), false);
   });

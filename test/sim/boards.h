@@ -11,7 +11,7 @@
 #define DROVER_TEST_SIM_BOARDS_H
 
 #include "base/id.h"
-#include "rules/board/board.h"
+#include "engine/board/board.h"
 #include "sim.h"
 
 #define BOARD_PROJECT "yard"
@@ -49,7 +49,9 @@ struct board_asking {
     bool over;                      /* The attempt has ended. */
     bool changes;                   /* The task had another status. */
     enum task_status found;         /* Before the move. */
-    struct must_findings *findings; /* Owned: of its must-haves; NULL: none were checked. */
+    uint64_t since_ns;              /* The check of its must-haves began then, or later. */
+    struct task_checking checking;  /* The one that it waits for. */
+    struct must_findings *findings; /* Owned: of that; NULL: the move has none. */
 };
 
 /* check_boards.c: the request was acknowledged. */

@@ -80,7 +80,9 @@ static void errand_done(struct err result, void *ctx) {
         if (errand->advance != NULL) {
             errand->advance(errand);
         }
-        errand_send(errand);
+        if (!errand->later) {
+            errand_send(errand);
+        }
         return;
     }
     sim_trace(errand->sim, "%s of op %u: %s", errand->name, errand->op, err_name(result.code));

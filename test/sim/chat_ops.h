@@ -50,6 +50,7 @@ struct errand {
     /* Between two links of a chain, since a store function may run twice. May be NULL. */
     void (*advance)(struct errand *errand);
     bool more;    /* `run` asks for another commit. */
+    bool later;   /* `advance` has begun something that sends it again. */
     bool changes; /* It was counted in session->changes. */
     struct why why;
     struct known_session *session;

@@ -36,15 +36,17 @@ static struct {
     char prints[BOARD_TASKS_MAX + 1][PRINT_BYTES]; /* By number of the task. */
     uint64_t prints_ns[BOARD_TASKS_MAX + 1]; /* When those were first seen; 0: nobody knows. */
     bool replayed[BOARD_TASKS_MAX + 1];      /* By this life. */
+    struct id told[BOARD_TASKS_MAX + 1][2];  /* Attempts whose claim and review were heard of. */
 } seen;
 
 struct must_findings {
     struct must_wait wait;
     struct link link; /* Until the checks are done. */
     struct errand *errand;
-    uint64_t since_ns;                                    /* The check began then, or later. */
-    struct text attempt, must_haves, unmet, prints, told; /* Owned. told: by the move itself. */
+    uint64_t since_ns;                            /* The check began then, or later. */
+    struct text attempt, must_haves, unmet, told; /* Owned. told: by the move itself. */
     struct task_checked checked;
+    bool first; /* The first request that hears of this move. */
 };
 static struct link waits;
 
@@ -76,11 +78,14 @@ static void findings_take(struct must_findings *findings) {
     text_add(&findings->attempt, checked->attempt.data, checked->attempt.len);
     text_add(&findings->must_haves, checked->must_haves.data, checked->must_haves.len);
     text_add(&findings->unmet, checked->unmet.data, checked->unmet.len);
-    text_add(&findings->prints, checked->prints.data, checked->prints.len);
-    findings->checked = (struct task_checked){.attempt = text_bytes(&findings->attempt),
+    findings->checked = (struct task_checked){.moved = checked->moved,
+                                              .attempt = text_bytes(&findings->attempt),
                                               .must_haves = text_bytes(&findings->must_haves),
-                                              .unmet = text_bytes(&findings->unmet),
-                                              .prints = text_bytes(&findings->prints)};
+                                              .unmet = text_bytes(&findings->unmet)};
+    const struct board_asking *asking = &findings->errand->what.board;
+    struct id *told = &seen.told[asking->number][asking->to == TASK_CLAIMED ? 0 : 1];
+    findings->first = checked->moved && strcmp(told->text, asking->checking.attempt.text) != 0;
+    *told = findings->first ? asking->checking.attempt : *told;
 }
 
 static void on_checked(struct must_wait *wait) {
@@ -91,37 +96,50 @@ static void on_checked(struct must_wait *wait) {
     errand_send(findings->errand);
 }
 
-/* A request waits for a check that is under way, which began with the first request. */
-static uint64_t since_find(const struct errand *errand) {
-    uint64_t since_ns = sim_now_ns(errand->sim);
-    for (const struct link *link = waits.next; link != &waits; link = link->next) {
-        const struct must_findings *other = CONTAINER_OF(link, const struct must_findings, link);
-        if (other->errand->what.board.number == errand->what.board.number &&
-            other->since_ns < since_ns) {
-            since_ns = other->since_ns;
-        }
-    }
-    return since_ns;
+/* Others may have begun it. Where the clock was set meanwhile, nobody knows when. */
+void musts_begun(struct tx *tx, struct errand *errand) {
+    struct board_asking *asking = &errand->what.board;
+    const int64_t since_ms =
+        tx_number(tx, "SELECT COALESCE(checking_ms, 0) FROM task_attempts WHERE attempt = $1",
+                  ARGS(arg_str(asking->checking.attempt.text)));
+    const int64_t age_ms = tx_now_ms(tx) - since_ms;
+    const uint64_t now_ns = sim_now_ns(errand->sim), age_ns = (uint64_t)age_ms * 1000 * 1000;
+    asking->since_ns = age_ms < 0 || age_ns > now_ns ? 0 : now_ns - age_ns;
 }
 
-void musts_ask(struct errand *errand, const struct task_move *move) {
+struct must_findings *musts_new(struct errand *errand) {
     struct must_findings *findings = mem_new(sizeof *findings);
     struct text *const texts[] = {&findings->attempt, &findings->must_haves, &findings->unmet,
-                                  &findings->prints, &findings->told};
+                                  &findings->told};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         text_init(texts[i], MUST_UNMET_MAX);
     }
     findings->errand = errand;
-    findings->since_ns = since_find(errand);
+    findings->since_ns = sim_now_ns(errand->sim);
+    return findings;
+}
+
+void musts_ask(struct errand *errand) {
+    const struct board_asking *asking = &errand->what.board;
+    struct must_findings *findings = asking->findings;
+    findings->since_ns = asking->since_ns;
     findings->wait.done = on_checked;
-    errand->what.board.findings = findings;
     link_add_last(&waits, &findings->link);
-    must_wait_start(work_tasks_api(sim_life(errand->sim)->work).musts, move, "", &findings->wait);
+    must_wait_start(work_tasks_api(sim_life(errand->sim)->work).musts, &asking->checking,
+                    &findings->wait);
+}
+
+bool musts_moved(const struct must_findings *findings) {
+    return findings != NULL && findings->checked.moved;
+}
+
+bool musts_moved_first(const struct must_findings *findings) {
+    return findings->first;
 }
 
 void musts_give(struct must_findings *findings, struct task_move *move) {
     if (findings != NULL) {
-        move->checked = &findings->checked;
+        move->checked = findings->checked.attempt.len > 0 ? &findings->checked : NULL;
         move->unmet = &findings->told;
         text_clear(&findings->told); /* The transaction may run again. */
     }
@@ -132,7 +150,6 @@ void musts_findings_free(struct must_findings *findings) {
         text_done(&findings->attempt);
         text_done(&findings->must_haves);
         text_done(&findings->unmet);
-        text_done(&findings->prints);
         text_done(&findings->told);
         mem_free(findings);
     }

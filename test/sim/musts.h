@@ -1,6 +1,6 @@
 /* musts.h: must-haves of the tasks of a board: what they ask for, and what their checks must find.
  *
- *   musts_ask ──must_wait_start──> the daemon's checks ──> the errand, with their findings
+ *   a move ──musts_ask──> the end of its check ──> the move again, with the findings
  *
  * How        two files of the project change now and then (musts_file): one comes and goes, the
  *            other one never has a content twice. The ends of commands are seen in the notes of
@@ -18,8 +18,15 @@ struct errand;
 struct must_findings;
 /* Must-haves of the task that the operation adds: a JSON list. */
 void musts_write(struct sim *sim, unsigned op, struct text *text);
-/* Sends the errand when the must-haves were checked; `move` and its texts are copied. */
-void musts_ask(struct errand *errand, const struct task_move *move);
+/* For a move to review, or one that takes the task; owned by its errand. */
+struct must_findings *musts_new(struct errand *errand);
+/* Sends the errand again when its check has ended. */
+void musts_ask(struct errand *errand);
+/* In the transaction that begins the check, or joins it. */
+void musts_begun(struct tx *tx, struct errand *errand);
+/* The check has moved the task itself; this request is the first one that hears of it. */
+MUST_CHECK bool musts_moved(const struct must_findings *findings); /* NULL: none. */
+MUST_CHECK bool musts_moved_first(const struct must_findings *findings);
 /* The findings that go with its move, and the list that gets what is not met. */
 void musts_give(struct must_findings *findings, struct task_move *move);
 /* In the transaction of a move to review: fails where the must-haves gave another answer. */

@@ -76,13 +76,21 @@ static struct task_move move_of(const struct board_asking *asking, char name[TAS
 }
 
 static struct err move_run(struct tx *tx, struct errand *errand, struct task *task) {
-    const struct board_asking *asking = &errand->what.board;
+    struct board_asking *asking = &errand->what.board;
     char name[TASK_NUMBER_SIZE];
     struct task_move move = move_of(asking, name);
     move.bounds = errand_bounds(errand);
+    move.checking = &asking->checking;
     musts_give(asking->findings, &move);
-    return asking->moved ? tx_task_stop_more(tx, &move, task, &errand->more)
-                         : tx_task_move(tx, &move, task, &errand->more, &errand->why);
+    if (asking->moved) {
+        return tx_task_stop_more(tx, &move, task, &errand->more);
+    }
+    const struct err err = tx_task_move(tx, &move, task, &errand->more, &errand->why);
+    if (!err_failed(err) && asking->checking.attempt.text[0] != '\0') {
+        musts_begun(tx, errand);
+        errand->more = true;
+    }
+    return err;
 }
 
 static struct err record_run(struct tx *tx, struct errand *errand) {
@@ -122,7 +130,8 @@ static void before_look(struct tx *tx, struct board_asking *asking) {
     struct task task;
     const struct err err = tx_task_find(tx, &key, &client, &task, &ignored);
     asking->found = err_failed(err) ? TASK_PENDING : task.status;
-    asking->changes = asking->found != asking->to;
+    asking->changes = musts_moved(asking->findings) ? musts_moved_first(asking->findings)
+                                                    : asking->found != asking->to;
     asking->over =
         asking->inside[0] != '\0' &&
         tx_number(tx,
@@ -152,7 +161,7 @@ static void answer_check(const struct errand *errand, struct err err) {
     if (!err_failed(err)) {
         late_check(errand);
     }
-    if (asking->over && !err_failed(err)) {
+    if (asking->over && !err_failed(err) && !musts_moved(asking->findings)) {
         sim_fail(sim, "the attempt %s at T-%lld has ended, and what it says counts", asking->inside,
                  (long long)asking->number);
     }
@@ -182,14 +191,20 @@ static struct err asking_run(struct tx *tx, struct errand *errand) {
                            : asking->act == BOARD_WAIVE ? waive_run(tx, errand, &task)
                                                         : record_run(tx, errand);
     answer_check(errand, err);
-    if (asking->act == BOARD_MOVE && asking->to == TASK_REVIEW) {
+    if (asking->act == BOARD_MOVE && asking->to == TASK_REVIEW && !errand->more) {
         musts_judge(tx, errand, err);
     }
     return err;
 }
 
 static void asking_advance(struct errand *errand) {
-    errand->what.board.moved = true;
+    struct board_asking *asking = &errand->what.board;
+    errand->later = asking->checking.attempt.text[0] != '\0';
+    if (errand->later) {
+        musts_ask(errand);
+    } else {
+        asking->moved = true;
+    }
 }
 
 static void asking_done(struct errand *errand, struct err result) {
@@ -210,18 +225,14 @@ static struct errand *asking_new(struct sim *sim, const char *name,
     errand->run = asking_run;
     errand->advance = asking_advance;
     errand->done = asking_done;
+    if (asking->act == BOARD_MOVE && (asking->to == TASK_REVIEW || asking->to == TASK_CLAIMED)) {
+        errand->what.board.findings = musts_new(errand);
+    }
     return errand;
 }
 
 static void ask(struct sim *sim, const char *name, const struct board_asking *asking) {
-    struct errand *errand = asking_new(sim, name, asking);
-    if (asking->act == BOARD_MOVE && (asking->to == TASK_REVIEW || asking->to == TASK_CLAIMED)) {
-        char task[TASK_NUMBER_SIZE];
-        const struct task_move move = move_of(asking, task);
-        musts_ask(errand, &move);
-    } else {
-        errand_send(errand);
-    }
+    errand_send(asking_new(sim, name, asking));
 }
 
 /* --- Tasks ------------------------------------------------------------------------------------ */

@@ -366,11 +366,12 @@ struct move_op {
     struct bytes agent, status;
     json_t *reasons;
     bool accept;
-    bool moved;               /* By an earlier transaction, which left runs to be asked. */
-    struct text reasons_text; /* Owned. */
-    struct text unmet;        /* Owned: must-haves that are not met. */
-    struct text verdict;      /* Owned: the one for which this one is late. */
-    struct must_wait wait;    /* For the checks of must-haves. */
+    bool moved;                    /* By an earlier transaction, which left runs to be asked. */
+    struct text reasons_text;      /* Owned. */
+    struct text unmet;             /* Owned: must-haves that are not met. */
+    struct text verdict;           /* Owned: the one for which this one is late. */
+    struct task_checking checking; /* The check of must-haves that it waits for. */
+    struct must_wait wait;
 };
 
 #define AT(member) offsetof(struct move_op, member)
@@ -465,32 +466,28 @@ static void move_checked(struct must_wait *wait) {
     request_go(&op->board.request, ERR_OK);
 }
 
-/* The client is gone, or the daemon is about to be. The checks go on without a request: the next
- * one waits for them. */
+/* The client is gone, or the daemon is about to be. The check goes on without a request. */
 static void move_cut(struct exchange *exchange, void *ctx) {
     struct move_op *op = ctx;
     (void)exchange; /* The request has it. */
     request_answer(&op->board.request, err_make(ERR_CLOSING, "tasks: check must-haves"));
 }
 
-/* A move to review, and one that takes the task, wait for what is looked at outside of the rows. */
+/* At first, and after a transaction that left something: a check to be awaited, or runs. */
 static struct err move_start(void *ctx) {
     struct move_op *op = ctx;
     struct request *request = &op->board.request;
     const struct tasks_api *api = request->api;
-    struct task_move move = op->move;
-    op->move.attempt = request_new_id(request, "try");
-    op->move.review = request_new_id(request, "rev");
-    if (op->moved || (move.to != TASK_REVIEW && move.to != TASK_CLAIMED)) {
+    if (op->checking.attempt.text[0] == '\0') {
+        op->move.attempt = request_new_id(request, "try");
+        op->move.review = request_new_id(request, "rev");
         request_go(request, ERR_OK);
         return ERR_OK;
     }
-    move.key = op->board.key;
-    move.client = op->board.client;
     op->wait.done = move_checked;
     exchange_on_gone(request->op.exchange, move_cut, op);
     exchange_on_drain(request->op.exchange, move_cut, op);
-    must_wait_start(api->musts, &move, exchange_identity(request->op.exchange)->token, &op->wait);
+    must_wait_start(api->musts, &op->checking, &op->wait);
     return ERR_OK;
 }
 
@@ -510,17 +507,19 @@ static struct err move_work(struct tx *tx, void *ctx) {
     op->move.bounds = request->bounds;
     op->move.unmet = &op->unmet;
     op->move.verdict = &op->verdict;
+    op->move.checking = &op->checking;
     text_clear(&op->unmet);
     text_clear(&op->verdict);
     const struct err err =
         op->moved ? tx_task_stop_more(tx, &op->move, &task, &request->more)
                   : tx_task_move(tx, &op->move, &task, &request->more, &request->op.why);
+    request->more = request->more || (!err_failed(err) && op->checking.attempt.text[0] != '\0');
     return err_failed(err) ? err : task_answer(tx, request, &task);
 }
 
 static enum request_next move_done(void *ctx, struct err *io_result) {
     struct move_op *op = ctx;
-    op->moved = !err_failed(*io_result);
+    op->moved = !err_failed(*io_result) && op->checking.attempt.text[0] == '\0';
     return REQUEST_ANSWER;
 }
 

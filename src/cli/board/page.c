@@ -160,7 +160,9 @@ static void attempt_print(const struct page *page, const json_t *row) {
     const json_t *metadata = json_object_get(row, "metadata");
     made_add(page, row, "agent", &line);
     text_addf(&line, "  #%lld  ", (long long)talk_int(row, "attempt_number"));
-    plain_add(&line, outcome[0] != '\0' ? outcome : "goes on");
+    plain_add(&line, outcome[0] != '\0'                                     ? outcome
+                     : json_is_integer(json_object_get(row, "checking_ms")) ? "is being checked"
+                                                                            : "goes on");
     if (outcome[0] != '\0') {
         text_addf(&line, "  %s", run_span(talk_int(metadata, "duration_ms")).text);
     }

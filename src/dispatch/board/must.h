@@ -1,14 +1,11 @@
-/* must.h: checks the must-haves of a task while a client waits for its move (engine/board/must.h).
+/* must.h: performs the checks of must-haves (engine/board/must.h), and tells requests of their end.
  *
- *   ORDERING ──rows──> LOOKING ──the disk──> BEGINNING ──a job──> RUNNING ──its end──> READING
- *      │ nothing is to be checked      └─ no command ─┐   ^  └──────────< the next one <─────┘
- *      └──────────────────────────────────────────────┴───┴──> DONE, when no command is left
+ *   a note ──> the row ──the disk is due──> in the pool ──> a commit ──┐
+ *                ^  └── a command is due ─────────────────> a commit ──┤
+ *                └───────────────────────── its note, or that of an end <┘
  *
- * Promise    the commands of a check run one after the other. A further request about an attempt
- *            that is being checked waits for that check, so that an agent whose call was cut off
- *            sends it again. A check goes on when no client waits for it any more; its commands end
- *            with the attempt. Nothing is kept: after a kill of the daemon the commands of its
- *            checks are ended (musts_recover), and the client asks again.
+ * Promise    a check goes on whether a request waits for it or not, and after a kill of the daemon
+ *            (musts_recover). The row alone decides: what is kept here can be dropped at any time.
  * Ownership  options are borrowed, or live as long. A wait is embedded in its owner, zeroed at
  *            first, and stopped before that goes.
  * Threads    the loop; the disk is read in the pool.
@@ -29,25 +26,24 @@ struct musts_options {
 };
 struct musts;
 struct musts *musts_open(const struct musts_options *options);
-/* Ends the commands of an earlier daemon. Once, before the first request. */
+/* Goes on with the checks of an earlier daemon. Once, before the first request. */
 void musts_recover(struct musts *musts);
-/* A job was written; rows of the board "OWNER\nPROJECT" were. */
-void musts_job_note(void *musts, const struct run_row *row);
-void musts_board_note(struct musts *musts, struct bytes note);
+/* The check of an attempt, try_…, has gone on. */
+void musts_note(struct musts *musts, struct bytes attempt);
 /* As a performer does (base/performer.h). Nobody is called any more. */
 void musts_stop(void *musts, void (*stopped)(void *ctx), void *ctx);
 void musts_close(struct musts *musts); /* After store_close, and without a wait. NULL is allowed. */
 
 struct must_check;
 struct must_wait {
-    struct link link; /* Private, as is the next one. */
+    struct link link; /* Private, as are the next two. */
     struct must_check *check;
+    int64_t number;
     void (*done)(struct must_wait *wait); /* Never inside must_wait_start. */
     const struct task_checked *checked;   /* At `done`: the findings, until must_wait_stop. */
 };
-/* A move to review, or of a task that is taken. `move` and `token` (of the client; "": none) are
- * copied. Without an owner the move is one of the client's run. */
-void must_wait_start(struct musts *musts, const struct task_move *move, const char *token,
+/* Waits for the end of that check, which may have come already. */
+void must_wait_start(struct musts *musts, const struct task_checking *checking,
                      struct must_wait *wait);
 void must_wait_stop(struct must_wait *wait); /* Immediate; zeroed or stopped is fine. */
 

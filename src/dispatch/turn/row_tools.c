@@ -363,21 +363,24 @@ struct err rows__perform(struct tx *tx, struct talk_errand *errand) {
     assert(fn != NULL);
     text_clear(&result->content);
     result->cause = CARD_DONE;
+    work->fresh->checking.attempt = id_copy(BYTES(""));
     struct err err = tx_turn_seat(tx, &errand->key, work->card.part, &late, &seat);
     if (!err_failed(err) && !late) { /* Else the end of the card says the same. */
-        const struct rows_call call = {.call = &work->call,
-                                       .seat = &seat,
-                                       .fresh = work->fresh,
-                                       .bounds = &errand->key.bounds,
-                                       .run = work->talk->name,
-                                       .result = result,
-                                       .ret_child = &child};
+        const struct rows_call call = {
+            .call = &work->call,
+            .seat = &seat,
+            .fresh = work->fresh,
+            .checking = work->talk->turns->options.musts == NULL ? NULL : &work->fresh->checking,
+            .bounds = &errand->key.bounds,
+            .run = work->talk->name,
+            .result = result,
+            .ret_child = &child};
         err = fn(tx, &call);
     }
     if (!err_failed(err) && result->content.no_memory) {
         err = err_make(ERR_OUT_OF_MEMORY, "turns: result");
     }
-    if (err_failed(err)) {
+    if (err_failed(err) || work->fresh->checking.attempt.text[0] != '\0') {
         return err;
     }
     if (text_failed(&result->content)) {
@@ -408,8 +411,30 @@ void rows__free(struct talk_work *work) {
     }
 }
 
+/* The call has its result, or waits for a check of must-haves and is sent again. */
+static void on_rows_performed(struct talk_errand *errand) {
+    struct talk_work *work = errand->work;
+    if (work->fresh->checking.attempt.text[0] == '\0') {
+        errand__perform(errand);
+        return;
+    }
+    errand__free(errand);
+    if (work__is_over(work)) {
+        return;
+    }
+    if (atomic_load(&work->cancelled)) {
+        text_clear(&work->result.content);
+        failure_result_write(CARD_STOPPED, "It was stopped.", &work->result);
+        work__settle(work);
+    } else {
+        task__await(work);
+    }
+}
+
 void rows__send(struct talk_work *work) {
-    talk__send(work__errand(work, ERRAND_ROWS));
+    struct talk_errand *errand = work__errand(work, ERRAND_ROWS);
+    errand->done = on_rows_performed;
+    talk__send(errand);
 }
 
 void rows__begin(struct talk_work *work) {

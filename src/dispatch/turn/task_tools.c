@@ -70,6 +70,7 @@ static struct err status_move(struct tx *tx, const struct task_call *own, struct
                                    .answer = BYTES(""),
                                    .bounds = *call->bounds,
                                    .checked = call->fresh->wait.checked,
+                                   .checking = call->checking,
                                    .unmet = &unmet};
     const struct err err = tx_task_move(tx, &move, &task, &more, why);
     if (err.code == ERR_MUST_HAVE) {
@@ -320,22 +321,10 @@ static void on_checked(struct must_wait *wait) {
     }
 }
 
-/* Whether the call waits for the must-haves of its task. */
-static bool checks_begin(struct talk_work *work) {
-    struct musts *musts = work->talk->turns->options.musts;
-    struct task_status_request request;
-    task_status_request_read(&work->call, &request);
-    if (request.to != TASK_REVIEW || musts == NULL) {
-        return false;
-    }
-    const struct task_move move = {
-        .key = {.owner = BYTES(""), .project = BYTES("_"), .task = BYTES("_")},
-        .client = {.inside = work->talk->name, .label = BYTES("")},
-        .to = TASK_REVIEW};
+void task__await(struct talk_work *work) {
     work->fresh->work = work;
     work->fresh->wait.done = on_checked;
-    must_wait_start(musts, &move, "", &work->fresh->wait);
-    return true;
+    must_wait_start(work->talk->turns->options.musts, &work->fresh->checking, &work->fresh->wait);
 }
 
 void task__begin(struct talk_work *work) {
@@ -345,7 +334,7 @@ void task__begin(struct talk_work *work) {
                                                                             : "cmt");
     if (id == TOOL_TASK_OUTPUT && json_object_get(work->call.input, "content_path") != NULL) {
         work__pool(work, file_run, file_done);
-    } else if (id != TOOL_TASK_STATUS || !checks_begin(work)) {
+    } else {
         rows__send(work);
     }
 }

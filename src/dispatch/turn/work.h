@@ -75,6 +75,7 @@ void subagent__find_program(struct talk_work *work);
  * read first, or the end of the call. */
 struct rows_call;
 void task__begin(struct talk_work *work);
+void task__await(struct talk_work *work); /* The check that the call has begun; then rows__send. */
 MUST_CHECK struct err rows__task(struct tx *tx, const struct rows_call *call);
 
 /* --- Calls that are one transaction (row_tools.c) --------------------------------------------- */
@@ -103,7 +104,8 @@ struct rows_fresh {
     struct id session, run, message, answer, memory;
     struct id record;               /* Name for a task, an output or a comment. */
     struct text content;            /* Owned: of an output, from its file. */
-    struct must_wait wait;          /* For the must-haves of a task. */
+    struct task_checking checking;  /* The check of its must-haves. */
+    struct must_wait wait;          /* For the end of that check. */
     struct talk_work *work;         /* Borrowed: of `wait`. */
     struct text settings;           /* Owned: of a subagent: what its parent has, narrowed. */
     struct text program, model;     /* Owned: of a subagent that is a program; "": a model. */
@@ -117,6 +119,7 @@ struct rows_call {
     const struct run_bounds *bounds;
     const char *run; /* run_… of the turn. */
     struct tool_result *result;
+    struct task_checking *checking; /* Gets the check that the call waits for. */
     int64_t *ret_child; /* run_row.id of what it began, and that has a row of its own; 0: none. */
 };
 

@@ -16,11 +16,19 @@
 #include "store/store.h"
 
 enum {
-    BOARD_NOTE = 3, /* The kind under which store notes reach the dispatcher: "OWNER\nPROJECT". */
+    /* The kind under which store notes reach the dispatcher: "OWNER\nPROJECT"; or try_…, an attempt
+     * whose check has gone on. */
+    BOARD_NOTE = 3,
     BOARD_NOTE_MAX = 200,
 };
 
 struct task_checked;
+
+/* The check of an attempt's must-haves that a move waits for. */
+struct task_checking {
+    struct id attempt; /* "": the move waits for none. */
+    int64_t number;    /* Number of the check among those of the attempt. */
+};
 
 /* A task by "T-31" or tsk_…, or "_": that of the attempt, or review, in which the client is. */
 struct task_key {
@@ -99,11 +107,14 @@ struct task_move {
     struct bytes judged_status;    /* Status in which its judge saw the task; "": not said. */
     struct id attempt, review;     /* Names for the rows that the move makes. */
     struct run_bounds bounds;
-    const struct task_checked *checked; /* must.h; NULL: nothing was checked. */
+    const struct task_checked *checked; /* must.h: the end of that check; NULL: none was awaited. */
+    struct task_checking *checking; /* Gets the check that is to be awaited before a second call. */
     struct text *unmet;   /* Gets the must-haves that are not met: a JSON list of sentences. */
     struct text *verdict; /* Gets the verdict that a later one is refused for, as JSON; NULL. */
 };
-/* The same status twice by the same attempt is no error. A task that is cancelled, or blocked by
+/* Where must-haves are to be looked at outside of the rows, the check is begun in their place, and
+ * moves the task by itself at its end.
+ * The same status twice by the same attempt is no error. A task that is cancelled, or blocked by
  * a person, asks the run of its attempt to end: *ret_more says that more runs stand below that, to
  * be asked by task_stop_more. */
 MUST_CHECK struct err tx_task_move(struct tx *tx, const struct task_move *move,
@@ -199,7 +210,9 @@ MUST_CHECK struct err tx_board_recover(struct tx *tx);
 MUST_CHECK struct err board__project_changed(struct tx *tx, const struct resource_key *key,
                                              const void *row);
 
-/* Operation of all runs: in the commit that ends one. */
+/* Operation of turns: in the commit that ends one. */
 MUST_CHECK struct err board__run_ended(struct tx *tx, const struct run_row *run);
+/* The same of jobs: the command of a check of must-haves has ended (checks.c). */
+MUST_CHECK struct err board__command_ended(struct tx *tx, const struct run_row *run);
 
 #endif

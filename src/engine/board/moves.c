@@ -232,6 +232,9 @@ void tasks__enter(struct tx *tx, struct task *io_task, const struct task_entered
     if (entered->to == TASK_REVIEW) { /* A new result. */
         io_task->review_run = io_task->reviewer = BYTES("");
     }
+    if (io_task->open_attempt && !task_is_held(entered->to)) {
+        checks__drop(tx, io_task);
+    }
     io_task->status = entered->to;
     io_task->reason = entered->reason;
     io_task->completed_ms = task_is_over(entered->to) ? tx_now_ms(tx) : 0;
@@ -255,6 +258,8 @@ void attempts__open(struct tx *tx, struct task *io_task, const struct attempt_ne
                                .outcome = BYTES(""),
                                .note = BYTES(""),
                                .metadata = BYTES(""),
+                               .check_run = BYTES(""),
+                               .checks = BYTES(""),
                                .began = what->by_hand,
                                .number = 1 + tx_number(tx,
                                                        "SELECT COALESCE(max(attempt_number), 0)"
@@ -297,6 +302,7 @@ void attempts__close(struct tx *tx, struct task *io_task, const struct attempt_o
     row.ended_ms = tx_now_ms(tx);
     row.metadata = metadata_make(tx, io_task, &row, over);
     row.run = over->run_goes_on ? BYTES("") : row.run;
+    checks__leave(tx, &row);
     io_task->open_attempt = false;
     tx_fail(tx, tx_resource_update(tx, &task_attempt_resource, FIELD_SET, &row));
 }
@@ -403,9 +409,6 @@ static void move_apply(struct tx *tx, const struct task_move *move, const struct
             .session =
                 tx_text(tx, "SELECT session FROM runs WHERE run = $1", ARGS(arg_text(who->turn)))};
         attempts__open(tx, io_task, &attempt);
-        if (move->checked != NULL && move->checked->prints.len > 0) {
-            io_task->prints = move->checked->prints;
-        }
     } else if (from == TASK_REVIEW && (move->to == TASK_DONE || move->to == TASK_PENDING)) {
         const struct review_made made = {.review = bytes_of(move->review.text),
                                          .reviewer = who->name,
@@ -622,13 +625,66 @@ static struct err plan_judge(struct tx *tx, const struct task_move *move,
     return tx_error(tx);
 }
 
+/* --- A move ----------------------------------------------------------------------------------- */
+
+static void move_write(struct tx *tx, const struct task_move *move, const struct board_who *who,
+                       struct task *io_task) {
+    begin_work(tx, who, move->to, io_task);
+    move_apply(tx, move, who, io_task);
+    const struct task_entered entered = {.to = move->to,
+                                         .reason = BOARD_BECAUSE_NONE,
+                                         .by = who->name,
+                                         .words = move->detail.len > 0     ? move->detail
+                                                  : move->question.len > 0 ? move->question
+                                                  : move->answer.len > 0   ? move->answer
+                                                                           : move->reasons};
+    tasks__enter(tx, io_task, &entered);
+}
+
+void tasks__passed(struct tx *tx, struct bytes by, struct bytes detail, struct task *io_task) {
+    const struct board_who who = {.actor = BOARD_AGENT, .name = by};
+    const struct task_move move = {.to = TASK_REVIEW, .detail = detail, .reasons = BYTES("")};
+    move_write(tx, &move, &who, io_task);
+}
+
+/* The check that was awaited has moved the task in its own commit. */
+static bool is_moved(const struct task_move *move, const struct task *task) {
+    return move->checked != NULL && move->checked->moved &&
+           bytes_equal(move->checked->attempt, task->attempt);
+}
+
+/* A move that waits for the disk, or for commands. */
+static bool is_checked(const struct task_move *move, const struct task *task) {
+    return move->checking != NULL && move->checked == NULL &&
+           ((move->to == TASK_REVIEW && must_has(task->must_haves, MUST_OUTSIDE)) ||
+            (move->to == TASK_CLAIMED && must_has(task->must_haves, MUST_OF_UNCHANGED)));
+}
+
+/* As mover_find. An attempt that has ended by the check that it waited for hears of that, and a
+ * claim that is sent again waits for the check of the first one. */
+static struct err move_find(struct tx *tx, const struct task_move *move, struct task *ret_task,
+                            struct board_who *ret_who, struct why *why) {
+    if (move->checking != NULL) {
+        move->checking->attempt = id_copy(BYTES(""));
+    }
+    const struct err err = mover_find(tx, move, ret_task, ret_who, why);
+    if (err.code == ERR_ATTEMPT_OVER && is_moved(move, ret_task)) {
+        why->text[0] = '\0';
+        return ERR_OK;
+    }
+    if (!err_failed(err) && is_repeated(move, ret_who, ret_task) && is_checked(move, ret_task)) {
+        checks__join(tx, move, ret_task);
+    }
+    return err_failed(err) ? err : tx_error(tx);
+}
+
 struct err tx_task_move(struct tx *tx, const struct task_move *move, struct task *ret_task,
                         bool *ret_more, struct why *why) {
     struct board_who who;
     enum board_actor actor;
     *ret_more = false;
-    struct err err = mover_find(tx, move, ret_task, &who, why);
-    if (err_failed(err) || is_repeated(move, &who, ret_task)) {
+    struct err err = move_find(tx, move, ret_task, &who, why);
+    if (err_failed(err) || is_moved(move, ret_task) || is_repeated(move, &who, ret_task)) {
         return err;
     }
     err = verdict_check(tx, move, ret_task, why);
@@ -639,22 +695,20 @@ struct err tx_task_move(struct tx *tx, const struct task_move *move, struct task
         return plan_judge(tx, move, &who, ret_task, why);
     }
     err = move_check(tx, move, &who, ret_task, &actor, why);
+    if (!err_failed(err) && move->to == TASK_REVIEW && is_checked(move, ret_task)) {
+        begin_work(tx, &who, move->to, ret_task);
+        return checks__open(tx, move, who.name, ret_task, why);
+    }
     if (!err_failed(err) && move->to == TASK_REVIEW) {
         err = tasks__must_check(tx, ret_task, move, why);
     }
     if (err_failed(err)) {
         return err;
     }
-    begin_work(tx, &who, move->to, ret_task);
-    move_apply(tx, move, &who, ret_task);
-    const struct task_entered entered = {.to = move->to,
-                                         .reason = BOARD_BECAUSE_NONE,
-                                         .by = who.name,
-                                         .words = move->detail.len > 0     ? move->detail
-                                                  : move->question.len > 0 ? move->question
-                                                  : move->answer.len > 0   ? move->answer
-                                                                           : move->reasons};
-    tasks__enter(tx, ret_task, &entered);
+    move_write(tx, move, &who, ret_task);
+    if (is_checked(move, ret_task)) {
+        tx_fail(tx, checks__open(tx, move, who.name, ret_task, why));
+    }
     const bool stops =
         move->to == TASK_CANCELLED || (move->to == TASK_BLOCKED && actor == BOARD_PERSON);
     return err_failed(tx_error(tx)) || !stops ? tx_error(tx)

@@ -1,15 +1,16 @@
-/* must.h: must-haves that are checked outside of the database: files, what must not change, and
- * commands. See rules/board/must.h.
+/* must.h: checks of must-haves that are looked at outside of the database: files, what must not
+ * change, and commands. See rules/board/must.h.
  *
- *   an agent asks for review ──> tx_must_order ──> the checks (dispatch/board/must.h) ──>
- *                                tx_task_move with their findings, which looks at all else again
+ *   tx_task_move ──begins──> LOOK ──the disk──> BEGIN ──a job──> RUN ──its end──> OVER
+ *                              └─ no command ────────> OVER        └─the next one─> BEGIN
  *
- * A check has no row: it belongs to the request that is held open. The runs of its commands carry a
- * key of the engine's own, by which a daemon that comes back ends those of one that is gone.
- *
- * Files that must not change have a fingerprint, which is taken along with the task and kept until
- * that is opened again: {"PATH": "HASH"} in its row.
- *
+ * Promise    a check is in the row of its attempt, which is `checking` until the end, and goes on
+ *            after a kill of the daemon. Its commands are jobs below the attempt, one after the
+ *            other. The commit of the last end decides: the task goes to review, or the findings
+ *            are kept in the row. A check whose attempt has ended, or whose task was moved, decides
+ *            nothing. Each step is a note, by which the dispatcher (dispatch/board/must.h) goes on.
+ *            A task that is taken by hand is checked as well: the fingerprints of files that must
+ *            not change are {"PATH": "HASH"} in its row, until it is opened again.
  * Threads    inside a store function. Ownership: texts live in the transaction's arena.
  */
 #ifndef DROVER_ENGINE_BOARD_MUST_H
@@ -26,43 +27,76 @@ enum {
     MUST_COMMAND_OUTPUT = 1 << 20, /* Output of a command that is kept. */
 };
 
-/* Findings of checks, which hold for this attempt and this list alone. */
+/* The end of a check, which holds for this attempt and this list alone. */
 struct task_checked {
+    bool moved; /* Everything was met: the task was moved, in the commit of the end. */
     struct bytes attempt, must_haves;
-    struct bytes unmet;  /* JSON strings, with commas between them; "": all are met. */
-    struct bytes prints; /* Fingerprints of a task that is taken. */
+    struct bytes unmet; /* JSON strings, with commas between them; "": none was found. */
 };
 
-/* The checks that are due before a move, which nothing else forbids. */
-struct must_order {
-    bool due;      /* false: nothing is checked. */
+enum check_phase { CHECK_OVER, CHECK_LOOK, CHECK_BEGIN, CHECK_RUN };
+enum check_end { CHECK_DROPPED, CHECK_MET, CHECK_UNMET };
+/* A check, as the rows have it. */
+struct check_order {
+    enum check_phase phase;
+    enum check_end end; /* CHECK_OVER; dropped: what has ended, or was changed, decided nothing. */
+    int64_t number;
+    enum task_status to;
     bool sandbox;  /* Commands are kept inside, if possible: the agent's own are. */
     bool confined; /* Else none runs: the agent reaches drover by a port alone. */
-    struct bytes task, attempt, must_haves, prints;
+    bool queued;   /* CHECK_RUN: the command has not begun. */
+    struct bytes owner, must_haves, prints;
     struct bytes root;         /* Folder of the attempt, or of its project; "": there is none. */
     struct bytes path;         /* PATH of commands; "": the daemon's. */
     struct bytes project, run; /* run_… below which commands run; "": none. */
+    struct bytes line;         /* CHECK_BEGIN: the command. */
+    struct bytes command;      /* CHECK_RUN: the run of the command. */
+    struct bytes ran;          /* Run of the command before; "": none has ended. */
+    struct bytes found;        /* CHECK_OVER: JSON list of findings, for check_found_read. */
     int64_t timeout_s;
 };
-/* A move that is refused anyhow is not: it says why by itself. */
-MUST_CHECK struct err tx_must_order(struct tx *tx, const struct task_move *move,
-                                    struct must_order *ret_order);
+/* By try_…; an attempt that is gone has no check. */
+MUST_CHECK struct err tx_check_find(struct tx *tx, struct bytes attempt,
+                                    struct check_order *ret_order);
 
-/* Begins a command, in the folder of the order. ERR_CONFLICT: the attempt works no more. */
+/* A step of the check with that number, in the phase for it; else nothing happens. */
+struct check_step {
+    struct bytes attempt;
+    int64_t number;
+    struct bytes unmet, prints; /* LOOK: what the disk says. */
+    struct id run;              /* BEGIN: name of the run. */
+    const char *lack;           /* BEGIN: why the command cannot run; NULL: it can. */
+    bool sandbox;               /* BEGIN: commands can be kept in one. */
+    struct run_bounds bounds;
+};
+MUST_CHECK struct err tx_check_looked(struct tx *tx, const struct check_step *step);
+MUST_CHECK struct err tx_check_begin(struct tx *tx, const struct check_step *step);
+/* Stops a command that has not begun for too long. */
+MUST_CHECK struct err tx_check_late(struct tx *tx, const struct check_step *step);
+
+/* A finding of a list: a sentence, or the end of a command. */
+struct check_found {
+    struct bytes sentence; /* "": a command. */
+    struct must must;
+    struct must_end end; /* Without the tail. */
+    struct bytes run;    /* Run whose logs have the tail. */
+    int64_t run_attempt;
+};
+void check_found_read(const json_t *item, const json_t *must_haves, struct check_found *ret_found);
+
+/* Begins a command, in the folder of the order. */
 struct must_command {
     struct id run;
-    struct bytes owner, line;
-    const struct must_order *order;
+    const struct check_order *order;
     bool sandbox;
     struct run_bounds bounds;
 };
-MUST_CHECK struct err tx_must_run(struct tx *tx, const struct must_command *command,
-                                  struct run_row *ret_row);
-/* Asks it to end, unless it has; `stale_of` (try_…): only if that attempt does not work on its task
- * any more. No bytes: whatever the attempt does. */
-MUST_CHECK struct err tx_must_stop(struct tx *tx, const struct run_key *key, struct bytes stale_of,
+MUST_CHECK struct err tx_must_run(struct tx *tx, const struct must_command *command);
+/* Asks a command to end, unless it has. */
+MUST_CHECK struct err tx_must_stop(struct tx *tx, struct bytes run,
                                    const struct run_bounds *bounds);
-/* At the start: asks the commands of an earlier daemon to end; *ret_more: call again. */
+/* At the start: a note for each check that goes on, and commands of no check are asked to end;
+ * *ret_more: call again. */
 MUST_CHECK struct err tx_must_recover(struct tx *tx, const struct run_bounds *bounds,
                                       bool *ret_more);
 

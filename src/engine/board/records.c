@@ -179,15 +179,17 @@ static bool words_found(struct tx *tx, const struct task *task, struct bytes wor
     return found;
 }
 
-/* Rows alone answer for an output of a type, and for words in an output. */
-static void rows_check(struct tx *tx, const struct task *task, const struct must *must,
+void tasks__rows_check(struct tx *tx, const struct task *task, const json_t *must_haves,
                        struct text *unmet) {
-    if (must->kind == MUST_OUTPUT &&
-        tx_number(tx, "SELECT count(*) FROM task_outputs WHERE task = $1 AND type = $2",
-                  ARGS(arg_text(task->task), arg_text(must->value))) == 0) {
-        must_unmet_add(unmet, must, "no output of the task has this type");
-    } else if (must->kind == MUST_TEXT && !words_found(tx, task, must->value)) {
-        must_unmet_add(unmet, must, "no output of the task has these words");
+    for (size_t i = 0; i < json_array_size(must_haves); i++) {
+        const struct must must = must_read(json_array_get(must_haves, i));
+        if (must.kind == MUST_OUTPUT &&
+            tx_number(tx, "SELECT count(*) FROM task_outputs WHERE task = $1 AND type = $2",
+                      ARGS(arg_text(task->task), arg_text(must.value))) == 0) {
+            must_unmet_add(unmet, &must, "no output of the task has this type");
+        } else if (must.kind == MUST_TEXT && !words_found(tx, task, must.value)) {
+            must_unmet_add(unmet, &must, "no output of the task has these words");
+        }
     }
 }
 
@@ -221,12 +223,10 @@ struct err tasks__must_check(struct tx *tx, const struct task *task, const struc
                        (int)task->name.len, task->name.data);
     }
     AUTO(text_done) struct text items = text_up_to(MUST_UNMET_MAX);
-    if (checked != NULL) {
+    if (checked != NULL) { /* The check has looked at the rows as well. */
         text_add(&items, checked->unmet.data, checked->unmet.len);
-    }
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const struct must must = must_read(json_array_get(list, i));
-        rows_check(tx, task, &must, &items);
+    } else {
+        tasks__rows_check(tx, task, list, &items);
     }
     if (err_failed(err) || err_failed(tx_error(tx))) {
         return err_failed(err) ? err : tx_error(tx);

@@ -107,6 +107,20 @@ MUST_CHECK struct err attempts__talk(struct tx *tx, const struct talk_new *talk,
 MUST_CHECK struct err tasks__move_look(struct tx *tx, const struct task_move *move,
                                        struct task *ret_task, struct board_who *ret_who,
                                        struct why *why);
+/* A check of must-haves (checks.c): begun for a move, or joined where one for the same move and the
+ * same list is under way; the move gets its name. */
+MUST_CHECK struct err checks__open(struct tx *tx, const struct task_move *move, struct bytes by,
+                                   const struct task *task, struct why *why);
+void checks__join(struct tx *tx, const struct task_move *move, const struct task *task);
+/* The check of the task's open attempt, or of a row that is about to be written, finds nothing any
+ * more, where it has not ended. */
+void checks__drop(struct tx *tx, const struct task *task);
+void checks__leave(struct tx *tx, struct task_attempt *io_attempt);
+/* All must-haves are met: the task goes to review, as `by` has asked. */
+void tasks__passed(struct tx *tx, struct bytes by, struct bytes detail, struct task *io_task);
+/* Appends what rows alone answer for, and is not met (must_unmet_add). */
+void tasks__rows_check(struct tx *tx, const struct task *task, const json_t *must_haves,
+                       struct text *unmet);
 /* Whether the attempt has an output, and whether its must-haves are met: ERR_NO_OUTPUT,
  * ERR_MUST_HAVE; ERR_CONFLICT: what was checked is not what they are now. */
 MUST_CHECK struct err tasks__output_check(struct tx *tx, const struct task *task, struct why *why);

@@ -23,8 +23,14 @@ static struct err turn_said(struct tx *tx, const struct run_row *row, struct byt
     return turns__said(tx, row->id, ret_text);
 }
 
+/* A command of must-haves is a job, whose end may decide about its attempt. */
+static struct err job_ended(struct tx *tx, const struct run_row *row, struct run_freed *freed) {
+    const struct err err = approvals__run_ended(tx, row, freed);
+    return err_failed(err) ? err : board__command_ended(tx, row);
+}
+
 const struct run_kind_ops run_kinds[RUN_KIND_COUNT] = {
-    [KIND_JOB] = {.ended = approvals__run_ended, .closed = approvals__cancel, .asks = true},
+    [KIND_JOB] = {.ended = job_ended, .closed = approvals__cancel, .asks = true},
     [KIND_TURN] = {.ended = turn_ended,
                    .output = turns__output,
                    .said = turn_said,

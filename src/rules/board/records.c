@@ -108,6 +108,9 @@ static const struct field attempt_rows[] = {
      FIELD_HEAD("NOTE", FIELD_REST)},
     {ROW_MADE(AT(made_ms))},
     {ROW_EACH("ended_ms", FIELD_TIME, AT(ended_ms)), .head = "ENDED"},
+    {ROW_EACH("checking_ms", FIELD_TIME, AT(checking_ms)), .head = "CHECKING"},
+    {ROW_EACH("check_run", FIELD_TEXT, AT(check_run)), .use = FIELD_KEPT},
+    {ROW_EACH("checks", FIELD_TEXT, AT(checks)), .use = FIELD_KEPT},
 };
 
 void task_metadata_write(const struct task_metadata *metadata, struct text *text) {

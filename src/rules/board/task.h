@@ -116,6 +116,8 @@ struct task_attempt {
     bool began; /* A turn of its session was made for it. */
     enum task_status status_at_exit;
     int64_t made_ms, ended_ms;
+    int64_t checking_ms;            /* Since when its must-haves are checked; 0: they are not. */
+    struct bytes check_run, checks; /* The check (engine/board/checks.c); "": there is none. */
 };
 extern const struct resource task_attempt_resource;
 
