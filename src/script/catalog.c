@@ -183,7 +183,7 @@ static char *stem_of(const char *file) {
 }
 
 /* Everything that the text says. */
-static struct err script_read(struct catalog_script *script) {
+static struct err catalog_script_read(struct catalog_script *script) {
     struct catalog_entry *entry = &script->entry;
     const struct script_source source = {
         {script->source, script->len}, bytes_of(entry->file), entry->kind};
@@ -240,7 +240,7 @@ static struct err file_read(int fd, const struct stat *about, struct catalog_scr
         *bytes_left -= size;
         struct err err = bytes_read(fd, size, script);
         if (!err_failed(err)) {
-            return script_read(script);
+            return catalog_script_read(script);
         }
         if (err.code == ERR_OUT_OF_MEMORY) {
             return err;
@@ -307,7 +307,7 @@ static struct err walk_add(struct walk *walk, struct catalog_place *place, int p
     if (built_in != NULL) {
         script.source = mem_copy(built_in->data, built_in->len);
         script.len = built_in->len;
-        err = script_read(&script);
+        err = catalog_script_read(&script);
     } else {
         struct stat about;
         AUTO(fd_release) int fd = beneath_open_file(place_fd, name, &about);

@@ -23,7 +23,7 @@
 #include "base/hash.h"
 #include "base/json/json.h"
 #include "base/text.h"
-#include "script/reader/meta.h"
+#include "script/meta.h"
 
 enum {
     CATALOG_FILES_MAX = 500, /* Of one place. */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "script/reader/meta.h"
+#include "script/meta.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
@@ -48,7 +48,7 @@ static void read_as(enum script_kind kind, const uint8_t *bytes, size_t len) {
                 lines_of((const char *)bytes, len) + added);
     }
     script_prepared_done(&prepared);
-    (void)script_syntax_hint(source.text, 2); /* That it comes back is enough. */
+    script_fault_place(source.text, &(struct script_fault){.line = 2}); /* It comes back. */
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {

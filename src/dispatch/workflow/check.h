@@ -22,7 +22,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "script/catalog.h"
-#include "script/reader/meta.h"
+#include "script/meta.h"
 
 enum { WORKFLOW_CHECKED_MAX = 1024, WORKFLOW_JUDGE_MAX = 64, WORKFLOW_JUDGE_MS = 1000 };
 

@@ -2,7 +2,8 @@
 #include "script/reader/context_object.h"
 
 #include "script/reader/literal.h"
-#include "script/reader/refuse.h"
+#include "script/reader/notes.h"
+#include "script/reader/syntax.h"
 
 enum { NAME_SHOWN_MAX = 60, KEYS_MAX = 64 /* At most, each of which has the body searched. */ };
 
@@ -33,12 +34,10 @@ static uint32_t parameters_of(const struct tokens *tokens, uint32_t at) {
         at += token_kind(tokens, at + 1) == TOKEN_NAME ? 2 : 1;
         return token_is(tokens, at, "(") ? at : TOKEN_NOWHERE;
     }
-    if (script__is_method(tokens, at)) {
+    if (syntax_is_method(tokens, at)) {
         return at + 1;
     }
-    uint32_t behind = token_after(tokens, at);
-    bool list = token_is(tokens, at, "(") || token_is_free_name(tokens, at);
-    return list && token_is(tokens, behind, "=>") ? at : TOKEN_NOWHERE;
+    return syntax_arrow_body(tokens, at) != TOKEN_NOWHERE ? at : TOKEN_NOWHERE;
 }
 
 static uint32_t parameters_find(const struct tokens *tokens, const struct forms *forms) {
@@ -80,7 +79,7 @@ static bool is_called(const struct tokens *tokens, const struct context_object *
                       struct bytes name) {
     for (uint32_t at = context->body; at < context->end; at++) {
         if (token_is(tokens, at + 1, "(") && !token_is_member(tokens, at) &&
-            bytes_equal(token_text(tokens, at), name) && !script__is_method(tokens, at)) {
+            bytes_equal(token_text(tokens, at), name) && !syntax_is_method(tokens, at)) {
             return true;
         }
     }

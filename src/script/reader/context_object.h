@@ -1,5 +1,5 @@
 /* context_object.h: the object of functions that main functions of other hosts get as their first
- * argument, before the args: `({ agent, parallel, args })`, `(ctx, input)`. For meta.c.
+ * argument, before the args: `({ agent, parallel, args })`, `(ctx, input)`. For read.c.
  *
  * A main function gets the args alone, unless it calls a member of its first parameter by the name
  * of one of our functions: args are JSON, so no member of theirs can be called.
@@ -12,7 +12,7 @@
 
 #include "base/base.h"
 #include "script/reader/forms.h"
-#include "script/reader/meta.h"
+#include "script/reader/read.h"
 #include "script/reader/tokens.h"
 
 struct context_object {

@@ -10,7 +10,8 @@
 
 #include "base/memory.h"
 #include "base/suggest.h"
-#include "script/reader/refuse.h"
+#include "script/reader/notes.h"
+#include "script/reader/syntax.h"
 
 enum { NAME_SHOWN_MAX = 60, SUGGESTED_MAX = 2000 };
 
@@ -173,20 +174,6 @@ static void variables_declare(struct names *names, uint32_t at) {
     }
 }
 
-/* f(a, b) { … }: parameters; the conditions of statements look alike. */
-static bool is_parameters(const struct tokens *tokens, uint32_t open) {
-    uint32_t close = tokens->list[open].mate;
-    enum word before = token_word(tokens, open - 1);
-    bool named = token_kind(tokens, open - 1) == TOKEN_NAME;
-    if (close == TOKEN_NOWHERE || (named && token_is_member(tokens, open - 1))) {
-        return false;
-    }
-    return token_is(tokens, close + 1, "=>") ||
-           (token_is(tokens, close + 1, "{") && before != WORD_IF && before != WORD_FOR &&
-            before != WORD_WHILE && before != WORD_SWITCH && before != WORD_WITH &&
-            before != WORD_AWAIT);
-}
-
 /* The body of a class: the first brace after its head. What it extends may have brackets. */
 static void class_mark(struct names *names, uint32_t at) {
     const struct tokens *tokens = names->tokens;
@@ -206,6 +193,11 @@ static bool is_using(const struct tokens *tokens, uint32_t at) {
            (token_is(tokens, at + 2, "=") || token_is_word(tokens, at + 2, WORD_OF));
 }
 
+/* a.NAME, whose call may stand before a block. */
+static bool is_member_name(const struct tokens *tokens, uint32_t at) {
+    return token_kind(tokens, at) == TOKEN_NAME && token_is_member(tokens, at);
+}
+
 static void declarations_find(struct names *names) {
     const struct tokens *tokens = names->tokens;
     for (uint32_t at = 0; at < tokens->count; at++) {
@@ -221,7 +213,7 @@ static void declarations_find(struct names *names) {
         } else if (word == WORD_CLASS && !member) {
             class_mark(names, at + 1);
             name_declare(names, at + 1);
-        } else if (token_is(tokens, at, "(") && is_parameters(tokens, at)) {
+        } else if (syntax_is_parameters(tokens, at) && !is_member_name(tokens, at - 1)) {
             name_declare(names, at - 1); /* A method, mostly. */
             pattern_declare(names, at);
         } else if (token_is_free_name(tokens, at) && !member &&

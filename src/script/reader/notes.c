@@ -6,9 +6,9 @@
 #include "base/suggest.h"
 #include "base/text.h"
 #include "base/utf8.h"
-#include "script/reader/context_object.h"
 #include "script/reader/literal.h"
-#include "script/reader/refuse.h"
+#include "script/reader/notes.h"
+#include "script/reader/syntax.h"
 
 enum { ITEMS_MAX = 4096 };
 
@@ -41,12 +41,13 @@ static bool room_make(struct script_prepared *prepared, bool grave) {
 
 bool script__note(const struct tokens *tokens, struct script_prepared *prepared, uint32_t at,
                   const char *code, enum note_gravity gravity, const char *format, ...) {
-    struct script_note note = {.fault = {.code = code}, .grave = gravity == NOTE_GRAVE};
+    struct script_note note = {.grave = gravity == NOTE_GRAVE};
     va_list args;
     if (!room_make(prepared, note.grave)) { /* Before the place is computed, which counts lines. */
         return false;
     }
-    script__place(tokens->source, tokens->list[at].start, &note.fault);
+    const struct script_place place = token_place(tokens, at);
+    note.fault = (struct script_fault){.line = place.line, .column = place.column, .code = code};
     va_start(args, format);
     (void)vsnprintf(note.fault.message, sizeof note.fault.message, format,
                     args); /* Cut at worst. */
@@ -68,22 +69,6 @@ bool script__note_once(const struct tokens *tokens, struct script_prepared *prep
         }
     }
     return script__note(tokens, prepared, at, code, gravity, "%s", message);
-}
-
-void script_notes_resolve(struct script_prepared *prepared,
-                          enum script_note_verdict (*judge)(void *ctx, struct script_note *note),
-                          void *ctx) {
-    unsigned kept = 0;
-    for (unsigned i = 0; i < prepared->note_count; i++) {
-        struct script_note *note = &prepared->notes[i];
-        const enum script_note_verdict verdict =
-            note->about == NOTE_ABOUT_SCRIPT ? NOTE_LEFT : judge(ctx, note);
-        note->doubt = note->doubt && verdict != NOTE_CONFIRMED;
-        if (verdict != NOTE_DROPPED) {
-            prepared->notes[kept++] = *note;
-        }
-    }
-    prepared->note_count = kept;
 }
 
 /* --- Time and chance -------------------------------------------------------------------------- */
@@ -290,10 +275,9 @@ static void note_option(void *ctx, struct bytes key, uint32_t value) {
 
 /* The first tokens of a function. */
 static bool is_function(const struct tokens *tokens, uint32_t at) {
-    at += token_is_word(tokens, at, WORD_ASYNC) ? 1 : 0;
-    return token_is_word(tokens, at, WORD_FUNCTION) ||
-           ((token_is(tokens, at, "(") || token_is_free_name(tokens, at)) &&
-            token_is(tokens, token_after(tokens, at), "=>"));
+    const uint32_t function = token_is_word(tokens, at, WORD_ASYNC) ? at + 1 : at;
+    return token_is_word(tokens, function, WORD_FUNCTION) ||
+           syntax_arrow_body(tokens, at) != TOKEN_NOWHERE;
 }
 
 /* phase(title, …), parallel(list, f): another host's, where the call does the work. */
@@ -341,7 +325,7 @@ static void note_absent(struct noting *noting, uint32_t at) {
                                             "phase", "workflow", NULL};
     const struct bytes name = token_text(noting->tokens, at);
     unsigned found = 0;
-    if (bytes_find(name, functions, &found) && !script__is_method(noting->tokens, at)) {
+    if (bytes_find(name, functions, &found) && !syntax_is_method(noting->tokens, at)) {
         (void)script__note_once(noting->tokens, noting->prepared, at, "not_in_flow", NOTE_GRAVE,
                                 "%s() throws in a flow: its steps are what runs, and run() of a "
                                 "code step starts agents by ctx.dispatch(agent, task)",
@@ -412,7 +396,7 @@ void script_note_risks(const struct tokens *tokens, const struct context_object 
     bool own[WORD__END] = {false};
     for (size_t i = 0; i < COUNT_OF(words); i++) {
         bool given = context->taken && words[i] != WORD_DATE && words[i] != WORD_MATH;
-        own[words[i]] = !given && script_declares(tokens, words[i]);
+        own[words[i]] = !given && syntax_declares(tokens, words[i]);
     }
     /* Functions that are passed on may be called anywhere. */
     struct noting noting = {.tokens = tokens,

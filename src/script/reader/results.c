@@ -9,7 +9,8 @@
 #include <string.h>
 
 #include "script/reader/literal.h"
-#include "script/reader/refuse.h"
+#include "script/reader/notes.h"
+#include "script/reader/syntax.h"
 
 enum { PATTERN_NAMES_MAX = 16 }; /* Each is searched for in the whole file. */
 
@@ -20,27 +21,11 @@ struct expression {
 
 /* --- Its place -------------------------------------------------------------------------------- */
 
-/* A value ends with this token, so that a line's end after it may end the statement. */
-static bool ends_statement(const struct tokens *tokens, uint32_t at) {
-    enum word word = token_word(tokens, at);
-    switch (token_kind(tokens, at)) {
-    case TOKEN_NAME:
-        return word == WORD_NONE || word > WORD__RESERVED_END || word == WORD_TRUE ||
-               word == WORD_FALSE || word == WORD_NULL || word == WORD_THIS;
-    case TOKEN_PUNCT:
-        return token_is_any(tokens, at, ")]}");
-    case TOKEN_END:
-        return false;
-    default:
-        return true;
-    }
-}
-
 static bool begins_statement(const struct tokens *tokens, uint32_t at) {
     enum word before = token_word(tokens, at - 1);
     return at == 0 || token_is_any(tokens, at - 1, ";{}") || token_ends_header(tokens, at - 1) ||
            before == WORD_ELSE || before == WORD_DO ||
-           (!token_same_line(tokens, at) && ends_statement(tokens, at - 1));
+           (!token_same_line(tokens, at) && syntax_ends_value(tokens, at - 1));
 }
 
 /* The statement ends before this token. */
@@ -69,16 +54,13 @@ static uint32_t variable_of(const struct tokens *tokens, const struct expression
 static bool may_bind(const struct tokens *tokens, uint32_t at) {
     for (uint32_t open = tokens->list[at].parent; open != TOKEN_NOWHERE;
          open = tokens->list[open].parent) {
-        uint32_t after = tokens->list[open].mate + 1;
-        if (token_is(tokens, open, "(") &&
-            (token_is(tokens, after, "=>") ||
-             (token_is(tokens, after, "{") && !token_ends_header(tokens, after - 1)))) {
+        if (syntax_is_parameters(tokens, open)) {
             return true;
         }
         if (!token_is_any(tokens, open, "([{") || token_is(tokens, open - 1, "=>")) {
             return false;
         }
-        if (!token_is(tokens, open, "(") && token_is(tokens, after, "=")) {
+        if (!token_is(tokens, open, "(") && token_is(tokens, tokens->list[open].mate + 1, "=")) {
             return true;
         }
     }
@@ -178,18 +160,10 @@ static uint32_t member_find(const struct tokens *tokens, uint32_t name, uint32_t
 
 /* --- Items of a list -------------------------------------------------------------------------- */
 
-/* The body of an arrow function that begins at `at`; TOKEN_NOWHERE: it is none. */
-static uint32_t arrow_body(const struct tokens *tokens, uint32_t at) {
-    at += token_is_word(tokens, at, WORD_ASYNC) ? 1 : 0;
-    bool takes = token_is(tokens, at, "(") || token_is_free_name(tokens, at);
-    uint32_t arrow = token_after(tokens, at);
-    return takes && token_is(tokens, arrow, "=>") ? arrow + 1 : TOKEN_NOWHERE;
-}
-
 /* The first member that the function at `at`, a callback for items, reads of its first parameter;
  * it ends before `end`. */
 static uint32_t callback_find(const struct tokens *tokens, uint32_t at, uint32_t end) {
-    const uint32_t body = arrow_body(tokens, at);
+    const uint32_t body = syntax_arrow_body(tokens, at);
     at += token_is_word(tokens, at, WORD_ASYNC) ? 1 : 0;
     const bool listed = token_is(tokens, at, "(");
     const uint32_t name = listed ? at + 1 : at;
@@ -307,7 +281,7 @@ static bool gives_text(const struct tokens *tokens, uint32_t call) {
 /* `() => agent(…)`, which ends before `end`, and gives a text. `who`: the name of the function
  * that calls it; of a member its object has the same agent(). */
 static bool arrow_gives_text(const struct tokens *tokens, uint32_t at, uint32_t end, uint32_t who) {
-    at = arrow_body(tokens, at);
+    at = syntax_arrow_body(tokens, at);
     at += token_is_word(tokens, at, WORD_AWAIT) ? 1 : 0;
     if (token_is_member(tokens, who) && token_is(tokens, at + 1, ".") &&
         bytes_equal(token_text(tokens, at), token_text(tokens, who - 2))) {
@@ -327,7 +301,7 @@ static bool map_gives_texts(const struct tokens *tokens, uint32_t at, uint32_t e
         chained = token_kind(tokens, at) == TOKEN_NAME || token_is(tokens, at, ".") ||
                   token_is_any(tokens, at, "([");
     }
-    const uint32_t inner = chained ? arrow_body(tokens, open + 1) : TOKEN_NOWHERE;
+    const uint32_t inner = chained ? syntax_arrow_body(tokens, open + 1) : TOKEN_NOWHERE;
     uint32_t close = end - (token_is(tokens, end - 2, ",") ? 2 : 1);
     return inner != TOKEN_NOWHERE && arrow_gives_text(tokens, inner, close, who);
 }
@@ -448,7 +422,7 @@ static void result_note(const struct tokens *tokens, struct script_prepared *pre
     }
     const uint32_t member = result_member_find(tokens, call, is_list);
     bool own = member != TOKEN_NOWHERE && is_list && !token_is_member(tokens, at) &&
-               script_declares(tokens, WORD_AGENT);
+               syntax_declares(tokens, WORD_AGENT);
     if (member != TOKEN_NOWHERE && !own) {
         foreign_member_note(tokens, prepared, member);
     }

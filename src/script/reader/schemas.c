@@ -5,7 +5,7 @@
 #include "base/json/schema.h"
 #include "base/number.h"
 #include "script/reader/literal.h"
-#include "script/reader/refuse.h"
+#include "script/reader/notes.h"
 
 enum { STEPS_MAX = 64, STEP_BYTES_MAX = 160 };
 

@@ -1,5 +1,6 @@
-/* meta.h: what the file of a workflow or a flow says of itself, and the script that a worker is
- * given. Pure.
+/* read.h: what a text in JavaScript says and does, without running it. All other files of this
+ * folder stand behind this header; nobody else includes them, but for the tokens, which a worker has
+ * too (script/worker/place.c).
  *
  * A workflow has one of two forms. In the body form, the first statement is `export const meta =
  * {…}`, a literal; what follows is the body of an async function. In the main form a module exports
@@ -15,29 +16,26 @@
  *            function; of a flow, the object. So a line and a column in it are those of the file;
  *            only after the closing brace of a nameless default function, on its line, columns are
  *            one too high.
- * Promise    `meta` is parsed, never run. The time is linear in the length of the source, whatever
- *            it holds. What is refused is refused for sure: where tokens alone cannot tell, the
- *            engine's verdict decides (script_syntax_hint has a word for its errors, then). Words
- *            in strings, comments, patterns and names of properties are of no account.
+ * Promise    the answer depends on the source alone. `meta` is parsed, never run. The time is linear
+ *            in the length of the source, whatever it holds. A refused text is refused for sure:
+ *            where tokens alone cannot tell, the engine's verdict decides. Words in strings,
+ *            comments, patterns and names of properties are of no account.
  * Ownership  the source is borrowed for the call; a prepared script is the caller's.
  * Threads    any.
  * Failure    ERR_BAD_SCRIPT, and *ret_fault says where and what; ERR_OUT_OF_MEMORY.
  */
-#ifndef DROVER_SCRIPT_READER_META_H
-#define DROVER_SCRIPT_READER_META_H
+#ifndef DROVER_SCRIPT_READER_READ_H
+#define DROVER_SCRIPT_READER_READ_H
 
 #include "base/base.h"
 #include "base/err.h"
 #include "base/json/json.h"
-#include "base/text.h"
 #include "script/reader/fault.h"
 
 enum {
     SCRIPT_SOURCE_MAX = 1 << 20, /* Bytes of one file. */
-    SCRIPT_NAME_MAX = 200,       /* Bytes of meta.name. */
     SCRIPT_META_MAX = 256 << 10, /* Bytes of the literal. */
     SCRIPT_META_DEPTH_MAX = 64,
-    SCRIPT_PHASES_MAX = 200,
     SCRIPT_NOTES_MAX = 20,
     SCRIPT_MODEL_MAX = 200, /* Bytes of a model's name in a note. */
 };
@@ -45,7 +43,6 @@ enum {
 /* A file's folder says which of the two it holds. */
 enum script_kind { SCRIPT_WORKFLOW, SCRIPT_FLOW, SCRIPT_KINDS };
 enum script_form { SCRIPT_FORM_BODY, SCRIPT_FORM_MAIN, SCRIPT_FORM_FLOW };
-const char *script_form_name(enum script_form form); /* "body", …: as workers know it. */
 
 /* A name in a note that only the daemon knows about. */
 enum script_note_about {
@@ -78,10 +75,22 @@ struct script_source {
     enum script_kind kind;
 };
 
+/* Members of meta whose values are checked (script/meta.h). */
+enum meta_key {
+    META_NAME,
+    META_DESCRIPTION,
+    META_WHEN_TO_USE,
+    META_RESULTS,
+    META_PHASES,
+    META_ARGS,
+    META_KEYS
+};
+
 struct script_prepared {
     enum script_form form;
-    json_t *meta; /* Owned: an object; `name` and `description` are always in it, as texts. */
-    char *text;   /* Owned, terminated. */
+    json_t *meta;                           /* Owned: an object, as it stands in the file. */
+    struct script_place meta_at[META_KEYS]; /* Of each value, or of the object that lacks it. */
+    char *text;                             /* Owned, terminated. */
     size_t len;
     bool names_no_model; /* Calls of agent() are there, all for the default model. */
     bool objects;        /* Results of agent() and workflow() are objects: {ok, output, …}. */
@@ -90,37 +99,14 @@ struct script_prepared {
     struct script_note notes[SCRIPT_NOTES_MAX]; /* The first ones. */
 };
 
-MUST_CHECK struct err script_prepare(const struct script_source *source,
-                                     struct script_prepared *ret_prepared,
-                                     struct script_fault *ret_fault);
+MUST_CHECK struct err script_read(const struct script_source *source,
+                                  struct script_prepared *ret_prepared,
+                                  struct script_fault *ret_fault);
 void script_prepared_done(struct script_prepared *prepared); /* For AUTO; zeroed is allowed. */
-/* Asks about each note with a name. CONFIRMED ends a doubt, and may have changed the message. */
-enum script_note_verdict { NOTE_LEFT, NOTE_CONFIRMED, NOTE_DROPPED };
-void script_notes_resolve(struct script_prepared *prepared,
-                          enum script_note_verdict (*judge)(void *ctx, struct script_note *note),
-                          void *ctx);
 
-/* Scripts below .boocode/workflows are written for results that are objects, and those that say so:
- * meta.results is "object", else "value". */
-MUST_CHECK bool script_has_objects(const json_t *meta, struct bytes file);
-
-/* Name of a script that gives itself none: "review" for "a/b/review.js". Borrowed. */
-struct bytes script_stem(struct bytes file);
-const char *script_meta_name(const struct script_prepared *prepared);        /* Borrowed. */
-const char *script_meta_description(const struct script_prepared *prepared); /* Borrowed. */
-/* Whether a script has timers: `meta.timers` says so, else the folder of its file. Scripts of
- * Claude Code test for setTimeout, and must find none. */
-bool script_has_timers(const json_t *meta, struct bytes file);
-/* The file stands below a folder .boocode/workflows. */
-bool script_is_of_boocode(struct bytes file);
-/* The schema that args must fit, which compiles; NULL: any will do. Borrowed. */
-const json_t *script_meta_args(const struct script_prepared *prepared);
-
-/* Behind an engine's syntax error on `line`: a sentence, when the line looks like TypeScript; else
- * NULL. Static. */
-const char *script_syntax_hint(struct bytes source, unsigned line);
-/* Makes of an engine's fault one of the user's file: a place in what we put after the script is
- * that of its last token, and says that the script ended too early; and a hint is added. */
+/* Makes of an engine's syntax error one of the user's file: a place in what was added to the script
+ * is that of its last token, and says that the script ended too early. A line that looks like
+ * TypeScript gets a hint. */
 void script_fault_place(struct bytes source, struct script_fault *fault);
 
 #endif
