@@ -26,22 +26,6 @@ const json_t *script_meta_args(const struct script_prepared *prepared) {
     return json_object_get(prepared->meta, "args");
 }
 
-void script_notes_resolve(struct script_prepared *prepared,
-                          enum script_note_verdict (*judge)(void *ctx, struct script_note *note),
-                          void *ctx) {
-    unsigned kept = 0;
-    for (unsigned i = 0; i < prepared->note_count; i++) {
-        struct script_note *note = &prepared->notes[i];
-        const enum script_note_verdict verdict =
-            note->about == NOTE_ABOUT_SCRIPT ? NOTE_LEFT : judge(ctx, note);
-        note->doubt = note->doubt && verdict != NOTE_CONFIRMED;
-        if (verdict != NOTE_DROPPED) {
-            prepared->notes[kept++] = *note;
-        }
-    }
-    prepared->note_count = kept;
-}
-
 /* --- What meta must say ----------------------------------------------------------------------- */
 
 struct checking {

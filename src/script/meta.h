@@ -23,12 +23,6 @@ enum {
 MUST_CHECK struct err script_prepare(const struct script_source *source,
                                      struct script_prepared *ret_prepared,
                                      struct script_fault *ret_fault);
-/* Asks about each note with a name. CONFIRMED ends a doubt, and may have changed the message. */
-enum script_note_verdict { NOTE_LEFT, NOTE_CONFIRMED, NOTE_DROPPED };
-void script_notes_resolve(struct script_prepared *prepared,
-                          enum script_note_verdict (*judge)(void *ctx, struct script_note *note),
-                          void *ctx);
-
 const char *script_form_name(enum script_form form); /* "body", …: as workers know it. */
 /* Name of a script that gives itself none: "review" for "a/b/review.js". Borrowed. */
 struct bytes script_stem(struct bytes file);

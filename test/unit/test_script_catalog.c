@@ -355,7 +355,8 @@ static void those_built_in_are_valid_and_say_what_they_take(void **state) {
         AUTO(catalog_script_done) struct catalog_script script = {.source = NULL};
         struct bytes name = {entry->name, strlen(entry->name)};
         assert_int_equal(catalog_find(&nowhere, name, &script, &why).code, ERR_NONE);
-        assert_int_equal(script.prepared.note_count, 0);
+        assert_int_equal(catalog_judge(&script).code, ERR_NONE);
+        assert_int_equal(script.notes.count, 0);
     }
 }
 

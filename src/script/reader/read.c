@@ -9,7 +9,6 @@
 #include "script/reader/context_object.h"
 #include "script/reader/forms.h"
 #include "script/reader/literal.h"
-#include "script/reader/notes.h"
 #include "script/reader/refuse.h"
 
 void script_prepared_done(struct script_prepared *prepared) {
@@ -150,10 +149,6 @@ struct err script_read(const struct script_source *source, struct script_prepare
     prepared.form = forms.form;
     prepared.objects = source->kind == SCRIPT_WORKFLOW && has_objects(prepared.meta, source->file);
     prepared.timers = source->kind == SCRIPT_WORKFLOW && has_timers(prepared.meta, source->file);
-    script_note_context(&tokens, &context, &prepared);
-    script_note_risks(&tokens, &context, &prepared);
-    script_note_absent(&tokens, &prepared);
-    script_note_names(&tokens, &prepared);
     *ret_prepared = prepared;
     prepared = (struct script_prepared){.meta = NULL}; /* Handed over. */
     return ERR_OK;

@@ -10,7 +10,7 @@
 
 #include "base/memory.h"
 #include "base/suggest.h"
-#include "script/reader/notes.h"
+#include "script/judge/notes.h"
 #include "script/reader/syntax.h"
 
 enum { NAME_SHOWN_MAX = 60, SUGGESTED_MAX = 2000 };
@@ -280,7 +280,7 @@ static bool is_use(const struct names *names, uint32_t at) {
            !(parent != TOKEN_NOWHERE && names->is_class[parent]);
 }
 
-static void name_note(struct names *names, uint32_t at, struct script_prepared *prepared) {
+static void name_note(struct judge *judge, const struct names *names, uint32_t at) {
     char name[NAME_SHOWN_MAX + 1], other[NAME_SHOWN_MAX + 1] = "";
     struct bytes used = token_text(names->tokens, at);
     struct suggest suggest;
@@ -307,17 +307,17 @@ static void name_note(struct names *names, uint32_t at, struct script_prepared *
         }
     }
     if (best != NULL) {
-        (void)script__note(names->tokens, prepared, at, "undefined_name", NOTE_WARNS,
+        (void)script__note(judge, at, "undefined_name", NOTE_WARNS,
                            "\"%s\" is not defined; did you mean \"%s\"?", name, best);
     } else {
-        (void)script__note(names->tokens, prepared, at, "undefined_name", NOTE_WARNS,
+        (void)script__note(judge, at, "undefined_name", NOTE_WARNS,
                            "\"%s\" is not defined: neither this script nor its engine has it",
                            name);
     }
 }
 
 /* Each name is noted once, at its first place. */
-static void uses_note(struct names *names, struct script_prepared *prepared) {
+static void uses_note(struct judge *judge, const struct names *names) {
     struct bytes noted[SCRIPT_NOTES_MAX];
     unsigned count = 0;
     for (uint32_t at = 0; at < names->tokens->count && count < SCRIPT_NOTES_MAX; at++) {
@@ -331,13 +331,14 @@ static void uses_note(struct names *names, struct script_prepared *prepared) {
         }
         if (!again) {
             noted[count++] = name;
-            name_note(names, at, prepared);
+            name_note(judge, names, at);
         }
     }
 }
 
-void script_note_names(const struct tokens *tokens, struct script_prepared *prepared) {
-    struct names names = {.tokens = tokens, .timers = prepared->timers};
+void script_note_names(struct judge *judge) {
+    const struct tokens *tokens = judge->tokens;
+    struct names names = {.tokens = tokens, .timers = judge->prepared->timers};
     for (uint32_t at = 0; at < tokens->count; at++) {
         if (bytes_is(token_text(tokens, at), "globalThis")) {
             return; /* The script may add globals there. */
@@ -348,7 +349,7 @@ void script_note_names(const struct tokens *tokens, struct script_prepared *prep
     if (names.count > 0) {
         qsort(names.declared, names.count, sizeof *names.declared, name_compare);
     }
-    uses_note(&names, prepared);
+    uses_note(judge, &names);
     mem_free(names.declared);
     mem_free(names.is_class);
 }

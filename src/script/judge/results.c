@@ -8,8 +8,8 @@
  * if each item is the answer of an agent(), and if nothing changes the list or is given it. */
 #include <string.h>
 
+#include "script/judge/notes.h"
 #include "script/reader/literal.h"
-#include "script/reader/notes.h"
 #include "script/reader/syntax.h"
 
 enum { PATTERN_NAMES_MAX = 16 }; /* Each is searched for in the whole file. */
@@ -330,10 +330,10 @@ static bool items_are_texts(const struct tokens *tokens, uint32_t call) {
 
 /* --- Notes ------------------------------------------------------------------------------------ */
 
-static void foreign_member_note(const struct tokens *tokens, struct script_prepared *prepared,
-                                uint32_t member) {
+static void foreign_member_note(struct judge *judge, uint32_t member) {
+    const struct tokens *tokens = judge->tokens;
     const struct bytes name = token_text(tokens, member);
-    (void)script__note(tokens, prepared, member, NOTE_RESULT_MEMBER, NOTE_WARNS,
+    (void)script__note(judge, member, NOTE_RESULT_MEMBER, NOTE_WARNS,
                        "agent() resolves to the answer itself, a text, or null: it has no member "
                        "\"%.*s\", and this is undefined; meta.results: \"object\" gives "
                        "{ok, output, error}",
@@ -351,8 +351,8 @@ static uint32_t bound_find(const struct tokens *tokens, const struct expression 
 
 /* A result of workflow() is the other script's business, and may have any member; but a script that
  * reads both `ok` and what goes with it means the result of another host. */
-static void nested_note(const struct tokens *tokens, struct script_prepared *prepared,
-                        const struct expression *call) {
+static void nested_note(struct judge *judge, const struct expression *call) {
+    const struct tokens *tokens = judge->tokens;
     const uint32_t name = variable_of(tokens, call);
     const struct bytes ok = BYTES("ok");
     uint32_t found = TOKEN_NOWHERE, others = 0;
@@ -366,7 +366,7 @@ static void nested_note(const struct tokens *tokens, struct script_prepared *pre
         others += foreign && !is_ok;
     }
     if (!doubt && found != TOKEN_NOWHERE && others > 0) {
-        (void)script__note(tokens, prepared, found, NOTE_RESULT_MEMBER, NOTE_WARNS,
+        (void)script__note(judge, found, NOTE_RESULT_MEMBER, NOTE_WARNS,
                            "workflow() resolves to what the other script returns, which has a "
                            "member \"ok\" only if that script gives it one; meta.results: "
                            "\"object\" gives {ok, output, error}");
@@ -405,15 +405,16 @@ static bool scan_take(const struct tokens *tokens, uint32_t *scan_left) {
     return enough;
 }
 
-static void result_note(const struct tokens *tokens, struct script_prepared *prepared,
-                        const struct expression *call, uint32_t at, uint32_t *scan_left) {
+static void result_note(struct judge *judge, const struct expression *call, uint32_t at,
+                        uint32_t *scan_left) {
+    const struct tokens *tokens = judge->tokens;
     const enum word word = token_word(tokens, at);
     const bool is_list = word == WORD_PARALLEL || word == WORD_PIPELINE;
-    if (prepared->objects) {
+    if (judge->prepared->objects) {
         return;
     }
     if (word == WORD_WORKFLOW && scan_take(tokens, scan_left)) {
-        nested_note(tokens, prepared, call);
+        nested_note(judge, call);
         return;
     }
     if ((is_list ? !items_are_texts(tokens, at) : word != WORD_AGENT || !gives_text(tokens, at)) ||
@@ -424,7 +425,7 @@ static void result_note(const struct tokens *tokens, struct script_prepared *pre
     bool own = member != TOKEN_NOWHERE && is_list && !token_is_member(tokens, at) &&
                syntax_declares(tokens, WORD_AGENT);
     if (member != TOKEN_NOWHERE && !own) {
-        foreign_member_note(tokens, prepared, member);
+        foreign_member_note(judge, member);
     }
 }
 
@@ -469,8 +470,9 @@ static bool is_never_awaited(const struct tokens *tokens, uint32_t name) {
     return !doubt;
 }
 
-static void list_note(const struct tokens *tokens, struct script_prepared *prepared,
-                      const struct expression *call, uint32_t at, uint32_t *scan_left) {
+static void list_note(struct judge *judge, const struct expression *call, uint32_t at,
+                      uint32_t *scan_left) {
+    const struct tokens *tokens = judge->tokens;
     struct expression list;
     if (!list_of(tokens, call, &list)) {
         return;
@@ -480,23 +482,23 @@ static void list_note(const struct tokens *tokens, struct script_prepared *prepa
         begins_statement(tokens, list.first) && follows_statement(tokens, list.after);
     if (alone ||
         (name != TOKEN_NOWHERE && scan_take(tokens, scan_left) && is_never_awaited(tokens, name))) {
-        (void)script__note(tokens, prepared, at, "not_awaited", NOTE_WARNS,
+        (void)script__note(judge, at, "not_awaited", NOTE_WARNS,
                            "nothing awaits this list of promises: write \"await Promise.all(…)\"");
     }
 }
 
-void script_note_result(const struct tokens *tokens, struct script_prepared *prepared, uint32_t at,
-                        uint32_t *scan_left) {
+void script_note_result(struct judge *judge, uint32_t at, uint32_t *scan_left) {
+    const struct tokens *tokens = judge->tokens;
     const struct bytes called = token_text(tokens, at);
     struct expression call = {token_is_member(tokens, at) ? at - 2 : at,
                               token_after(tokens, at + 1)};
     if (token_is_word(tokens, call.first - 1, WORD_AWAIT)) {
         call.first--;
-        result_note(tokens, prepared, &call, at, scan_left);
+        result_note(judge, &call, at, scan_left);
         return;
     }
     if (begins_statement(tokens, call.first) && follows_statement(tokens, call.after)) {
-        (void)script__note(tokens, prepared, at, "not_awaited", NOTE_WARNS,
+        (void)script__note(judge, at, "not_awaited", NOTE_WARNS,
                            "nothing awaits this %.*s(): write \"await %.*s(…)\"", (int)called.len,
                            called.data, (int)called.len, called.data);
         return;
@@ -504,12 +506,12 @@ void script_note_result(const struct tokens *tokens, struct script_prepared *pre
     const uint32_t name = variable_of(tokens, &call);
     if (name != TOKEN_NOWHERE && scan_take(tokens, scan_left) && is_read_as_result(tokens, name)) {
         const struct bytes variable = token_text(tokens, name);
-        (void)script__note(tokens, prepared, at, "not_awaited", NOTE_WARNS,
+        (void)script__note(judge, at, "not_awaited", NOTE_WARNS,
                            "\"%.*s\" is a promise, and is read as its result: write \"await "
                            "%.*s(…)\"",
                            variable.len > 60 ? 60 : (int)variable.len, variable.data,
                            (int)called.len, called.data);
     } else if (name == TOKEN_NOWHERE) {
-        list_note(tokens, prepared, &call, at, scan_left);
+        list_note(judge, &call, at, scan_left);
     }
 }

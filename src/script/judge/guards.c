@@ -15,7 +15,7 @@
  * one would have a good script refused by `workflow check`. The cost is linear: at most USES_MAX
  * uses of a name are looked at, and a look goes over each token at most once. */
 #include "base/memory.h"
-#include "script/reader/notes.h"
+#include "script/judge/notes.h"
 #include "script/reader/syntax.h"
 
 enum { USES_MAX = 64, ALIASES_MAX = 16 };
@@ -245,9 +245,10 @@ static bool is_installed(const struct tokens *tokens, const struct absent *one) 
     return global && (assigned || (given && keyed));
 }
 
-void script_note_absent(const struct tokens *tokens, struct script_prepared *prepared) {
+void script_note_absent(struct judge *judge) {
+    const struct tokens *tokens = judge->tokens;
     for (size_t i = 0; i < COUNT_OF(absent); i++) {
-        if (prepared->timers && absent[i].word == WORD_SET_TIMEOUT) {
+        if (judge->prepared->timers && absent[i].word == WORD_SET_TIMEOUT) {
             continue;
         }
         struct guards guards = {.tokens = tokens, .word = absent[i].word};
@@ -272,11 +273,11 @@ void script_note_absent(const struct tokens *tokens, struct script_prepared *pre
         mem_free(guards.tests);
         if (noted != TOKEN_NOWHERE && guarded) {
             (void)script__note(
-                tokens, prepared, noted, absent[i].code, NOTE_WARNS,
+                judge, noted, absent[i].code, NOTE_WARNS,
                 "%s; typeof says \"undefined\", so what this test guards does not run",
                 absent[i].text);
         } else if (noted != TOKEN_NOWHERE) {
-            (void)script__note(tokens, prepared, noted, absent[i].code, NOTE_GRAVE,
+            (void)script__note(judge, noted, absent[i].code, NOTE_GRAVE,
                                "%s; without a test by typeof this throws a ReferenceError",
                                absent[i].text);
         }

@@ -6,15 +6,15 @@
 #include "base/suggest.h"
 #include "base/text.h"
 #include "base/utf8.h"
+#include "script/judge/notes.h"
 #include "script/reader/literal.h"
-#include "script/reader/notes.h"
 #include "script/reader/syntax.h"
 
 enum { ITEMS_MAX = 4096 };
 
 struct noting {
     const struct tokens *tokens;
-    struct script_prepared *prepared;
+    struct judge *judge;
     unsigned agents;    /* Calls of agent(). */
     uint32_t options;   /* The "{" of the options that are looked at. */
     uint32_t scan_left; /* For script_note_result. */
@@ -22,53 +22,55 @@ struct noting {
 };
 
 /* Makes room for a note: a grave one takes that of the last which is not. False: there is none. */
-static bool room_make(struct script_prepared *prepared, bool grave) {
-    if (prepared->note_count < SCRIPT_NOTES_MAX) {
+static bool room_make(struct script_notes *notes, bool grave) {
+    if (notes->count < SCRIPT_NOTES_MAX) {
         return true;
     }
     unsigned last = grave ? SCRIPT_NOTES_MAX : 0;
-    while (last > 0 && prepared->notes[last - 1].grave) {
+    while (last > 0 && notes->list[last - 1].grave) {
         last--;
     }
     if (last == 0) {
         return false;
     }
-    memmove(&prepared->notes[last - 1], &prepared->notes[last],
-            (SCRIPT_NOTES_MAX - last) * sizeof *prepared->notes);
-    prepared->note_count--;
+    memmove(&notes->list[last - 1], &notes->list[last],
+            (SCRIPT_NOTES_MAX - last) * sizeof *notes->list);
+    notes->count--;
     return true;
 }
 
-bool script__note(const struct tokens *tokens, struct script_prepared *prepared, uint32_t at,
-                  const char *code, enum note_gravity gravity, const char *format, ...) {
+bool script__note(struct judge *judge, uint32_t at, const char *code, enum note_gravity gravity,
+                  const char *format, ...) {
+    struct script_notes *notes = judge->notes;
     struct script_note note = {.grave = gravity == NOTE_GRAVE};
     va_list args;
-    if (!room_make(prepared, note.grave)) { /* Before the place is computed, which counts lines. */
+    if (!room_make(notes, note.grave)) { /* Before the place is computed, which counts lines. */
         return false;
     }
-    const struct script_place place = token_place(tokens, at);
+    const struct script_place place = token_place(judge->tokens, at);
     note.fault = (struct script_fault){.line = place.line, .column = place.column, .code = code};
     va_start(args, format);
     (void)vsnprintf(note.fault.message, sizeof note.fault.message, format,
                     args); /* Cut at worst. */
     va_end(args);
-    prepared->notes[prepared->note_count++] = note;
+    notes->list[notes->count++] = note;
     return true;
 }
 
-bool script__note_once(const struct tokens *tokens, struct script_prepared *prepared, uint32_t at,
-                       const char *code, enum note_gravity gravity, const char *format, ...) {
-    char message[sizeof prepared->notes[0].fault.message];
+bool script__note_once(struct judge *judge, uint32_t at, const char *code,
+                       enum note_gravity gravity, const char *format, ...) {
+    const struct script_notes *notes = judge->notes;
+    char message[sizeof notes->list[0].fault.message];
     va_list args;
     va_start(args, format);
     (void)vsnprintf(message, sizeof message, format, args); /* Cut at worst. */
     va_end(args);
-    for (size_t i = 0; i < prepared->note_count; i++) {
-        if (strcmp(prepared->notes[i].fault.message, message) == 0) {
+    for (size_t i = 0; i < notes->count; i++) {
+        if (strcmp(notes->list[i].fault.message, message) == 0) {
             return false;
         }
     }
-    return script__note(tokens, prepared, at, code, gravity, "%s", message);
+    return script__note(judge, at, code, gravity, "%s", message);
 }
 
 /* --- Time and chance -------------------------------------------------------------------------- */
@@ -80,14 +82,14 @@ static void note_date(struct noting *noting, uint32_t at) {
     bool called = token_is(tokens, at + 1, "(");
     if (token_is(tokens, at + 1, ".") && token_is_word(tokens, at + 2, WORD_NOW) &&
         token_is(tokens, at + 3, "(")) {
-        (void)script__note(noting->tokens, noting->prepared, at, code, NOTE_WARNS,
+        (void)script__note(noting->judge, at, code, NOTE_WARNS,
                            "Date.now() throws in a workflow: pass the time in args");
     } else if (made && (!called || token_is(tokens, at + 2, ")")) &&
                !token_is(tokens, at + 1, ".")) {
-        (void)script__note(noting->tokens, noting->prepared, at - 1, code, NOTE_WARNS,
+        (void)script__note(noting->judge, at - 1, code, NOTE_WARNS,
                            "new Date() without a time throws in a workflow: pass the time in args");
     } else if (!made && called) {
-        (void)script__note(noting->tokens, noting->prepared, at, code, NOTE_WARNS,
+        (void)script__note(noting->judge, at, code, NOTE_WARNS,
                            "Date() throws in a workflow: pass the time in args");
     }
 }
@@ -108,7 +110,7 @@ static void note_locale(struct noting *noting, uint32_t at) {
     uint32_t end = tokens->list[at + 1].mate;
     uint32_t locale = compares ? token_comma(tokens, at + 2, end) + 1 : at + 2;
     if (locale < end) {
-        (void)script__note_once(tokens, noting->prepared, at, "locale", NOTE_WARNS,
+        (void)script__note_once(noting->judge, at, "locale", NOTE_WARNS,
                                 "%.*s() ignores locales and options: this engine has none",
                                 (int)name.len, name.data);
     }
@@ -126,7 +128,7 @@ static bool option_text(const struct tokens *tokens, uint32_t value, struct text
 
 /* The last note is about this name. */
 static void name_last(struct noting *noting, enum script_note_about about, struct bytes name) {
-    struct script_note *note = &noting->prepared->notes[noting->prepared->note_count - 1];
+    struct script_note *note = &noting->judge->notes->list[noting->judge->notes->count - 1];
     note->about = about;
     note->doubt = about != NOTE_ABOUT_MODEL;
     memcpy(note->name, name.data, name.len);
@@ -137,7 +139,7 @@ static void name_last(struct noting *noting, enum script_note_about about, struc
 static void note_connection(struct noting *noting, uint32_t value, struct bytes name) {
     const struct bytes connection = {name.data, strcspn(name.data, "/")};
     if (literal_value_of(noting->tokens, noting->options, "agentType") == TOKEN_NOWHERE &&
-        script__note_once(noting->tokens, noting->prepared, value, "unknown_connection", NOTE_WARNS,
+        script__note_once(noting->judge, value, "unknown_connection", NOTE_WARNS,
                           "there is no provider \"%.*s\": an agent with this model fails",
                           (int)connection.len, connection.data)) {
         name_last(noting, NOTE_ABOUT_CONNECTION, connection);
@@ -163,7 +165,7 @@ static void note_model(struct noting *noting, uint32_t value) {
     }
     utf8_make_plain(name.data, name.len);
     if (script__note_once(
-            noting->tokens, noting->prepared, value, "foreign_model", NOTE_WARNS,
+            noting->judge, value, "foreign_model", NOTE_WARNS,
             "\"%s\" is no CONNECTION/MODEL: the setting model_aliases says which model is "
             "asked, else it is that of the run",
             name.data)) {
@@ -175,8 +177,8 @@ static void note_agent_type(struct noting *noting, uint32_t value) {
     AUTO(text_done) struct text name = text_up_to(SCRIPT_MODEL_MAX);
     if (option_text(noting->tokens, value, &name)) {
         utf8_make_plain(name.data, name.len);
-        if (script__note_once(noting->tokens, noting->prepared, value, "unknown_agent_type",
-                              NOTE_WARNS, "there is no agent type \"%.100s\"", name.data)) {
+        if (script__note_once(noting->judge, value, "unknown_agent_type", NOTE_WARNS,
+                              "there is no agent type \"%.100s\"", name.data)) {
             name_last(noting, NOTE_ABOUT_AGENT_TYPE, text_bytes(&name));
         }
     }
@@ -187,8 +189,8 @@ static void note_workflow(struct noting *noting, uint32_t value) {
     AUTO(text_done) struct text name = text_up_to(SCRIPT_MODEL_MAX);
     if (option_text(noting->tokens, value, &name) && memchr(name.data, ':', name.len) != NULL) {
         utf8_make_plain(name.data, name.len);
-        if (script__note_once(noting->tokens, noting->prepared, value, "unknown_workflow",
-                              NOTE_WARNS, "there is no workflow \"%.100s\"", name.data)) {
+        if (script__note_once(noting->judge, value, "unknown_workflow", NOTE_WARNS,
+                              "there is no workflow \"%.100s\"", name.data)) {
             name_last(noting, NOTE_ABOUT_WORKFLOW, text_bytes(&name));
         }
     }
@@ -202,7 +204,7 @@ static void note_isolation(struct noting *noting, uint32_t value) {
     }
     utf8_make_plain(kind.data, kind.len);
     (void)script__note_once(
-        noting->tokens, noting->prepared, value, "isolation", NOTE_GRAVE,
+        noting->judge, value, "isolation", NOTE_GRAVE,
         "there is no isolation \"%s\"%s: agent() throws on all but \"worktree\"", kind.data,
         strcmp(kind.data, "remote") == 0 ? ", since agents work on this machine" : "");
 }
@@ -218,11 +220,11 @@ static void note_effort(struct noting *noting, uint32_t value) {
     }
     utf8_make_plain(level.data, level.len);
     if (strcmp(level.data, "minimal") == 0) {
-        (void)script__note_once(noting->tokens, noting->prepared, value, "effort", NOTE_WARNS,
+        (void)script__note_once(noting->judge, value, "effort", NOTE_WARNS,
                                 "there is no effort \"minimal\": the model is asked with \"low\"");
     } else {
         (void)script__note_once(
-            noting->tokens, noting->prepared, value, "effort", NOTE_WARNS,
+            noting->judge, value, "effort", NOTE_WARNS,
             "there is no effort \"%s\": agent() throws on all but low, medium, high, "
             "xhigh and max",
             level.data);
@@ -250,7 +252,7 @@ static void note_option(void *ctx, struct bytes key, uint32_t value) {
     } else if (bytes_is(key, "isolation")) {
         note_isolation(noting, value);
     } else if (bytes_is(key, "schema")) {
-        script_note_schema(noting->tokens, noting->prepared, value);
+        script_note_schema(noting->judge, value);
     }
     if (key.len == 0 || key.len >= sizeof typed) {
         return;
@@ -267,7 +269,7 @@ static void note_option(void *ctx, struct bytes key, uint32_t value) {
     }
     uint32_t at = token_is(noting->tokens, value - 1, ":") ? value - 2 : value;
     const char *best = suggest_best(&suggest);
-    (void)script__note_once(noting->tokens, noting->prepared, at, "unknown_option", NOTE_WARNS,
+    (void)script__note_once(noting->judge, at, "unknown_option", NOTE_WARNS,
                             "agent() has no option \"%s\", and ignores it%s%s%s", typed,
                             best == NULL ? "" : "; did you mean \"", best == NULL ? "" : best,
                             best == NULL ? "" : "\"?");
@@ -286,12 +288,12 @@ static void note_second(struct noting *noting, uint32_t at) {
     uint32_t end = tokens->list[at + 1].mate, comma = token_comma(tokens, at + 2, end);
     bool works = comma < end && is_function(tokens, comma + 1);
     if (token_is_word(tokens, at, WORD_PARALLEL) && works) {
-        (void)script__note(tokens, noting->prepared, at, "not_a_function", NOTE_GRAVE,
+        (void)script__note(noting->judge, at, "not_a_function", NOTE_GRAVE,
                            "parallel() takes a list of functions alone: pipeline(items, f) calls a "
                            "function for each item");
     } else if (token_is_word(tokens, at, WORD_PHASE) &&
                (works || (comma < end && token_is(tokens, comma + 1, "[")))) {
-        (void)script__note(tokens, noting->prepared, at, "phase", NOTE_GRAVE,
+        (void)script__note(noting->judge, at, "phase", NOTE_GRAVE,
                            "phase() opens a heading alone: it calls no function and waits for no "
                            "agents, so do so after it");
     }
@@ -308,13 +310,13 @@ static void note_items(struct noting *noting, uint32_t at) {
     for (uint32_t item = at + 3; item < end; items++) {
         if (items == 0 && token_is_word(tokens, at, WORD_PARALLEL) &&
             token_is_word(tokens, item, WORD_AGENT) && token_is(tokens, item + 1, "(")) {
-            (void)script__note(noting->tokens, noting->prepared, item, "not_a_function", NOTE_GRAVE,
+            (void)script__note(noting->judge, item, "not_a_function", NOTE_GRAVE,
                                "parallel() takes functions: write `() => agent(…)`");
         }
         item = token_comma(tokens, item, end) + 1;
     }
     if (items > ITEMS_MAX) {
-        (void)script__note(noting->tokens, noting->prepared, at, "too_many_items", NOTE_GRAVE,
+        (void)script__note(noting->judge, at, "too_many_items", NOTE_GRAVE,
                            "%u items: at most %d are taken by one call", items, ITEMS_MAX);
     }
 }
@@ -326,7 +328,7 @@ static void note_absent(struct noting *noting, uint32_t at) {
     const struct bytes name = token_text(noting->tokens, at);
     unsigned found = 0;
     if (bytes_find(name, functions, &found) && !syntax_is_method(noting->tokens, at)) {
-        (void)script__note_once(noting->tokens, noting->prepared, at, "not_in_flow", NOTE_GRAVE,
+        (void)script__note_once(noting->judge, at, "not_in_flow", NOTE_GRAVE,
                                 "%s() throws in a flow: its steps are what runs, and run() of a "
                                 "code step starts agents by ctx.dispatch(agent, task)",
                                 functions[found]);
@@ -339,7 +341,7 @@ static void note_call(struct noting *noting, uint32_t at) {
     const enum word word = token_word(tokens, at);
     if (word == WORD_AGENT || word == WORD_PARALLEL || word == WORD_PIPELINE ||
         word == WORD_WORKFLOW) {
-        script_note_result(tokens, noting->prepared, at, &noting->scan_left);
+        script_note_result(noting->judge, at, &noting->scan_left);
     }
     switch (word) {
     case WORD_AGENT: /* agent(…, {…}): the second argument, where it is an object. */
@@ -376,10 +378,10 @@ static void note_name(struct noting *noting, uint32_t at) {
         note_date(noting, at);
     } else if (token_is_word(tokens, at, WORD_MATH) && token_is(tokens, at + 1, ".") &&
                token_is_word(tokens, at + 2, WORD_RANDOM) && token_is(tokens, at + 3, "(")) {
-        (void)script__note(tokens, noting->prepared, at, "not_deterministic", NOTE_WARNS,
+        (void)script__note(noting->judge, at, "not_deterministic", NOTE_WARNS,
                            "Math.random() throws in a workflow: vary by index instead");
     } else if (token_is(tokens, at + 1, "(") && !token_is_word(tokens, at - 1, WORD_FUNCTION)) {
-        if (noting->prepared->form == SCRIPT_FORM_FLOW) {
+        if (noting->judge->prepared->form == SCRIPT_FORM_FLOW) {
             note_absent(noting, at);
         } else {
             note_call(noting, at);
@@ -389,8 +391,8 @@ static void note_name(struct noting *noting, uint32_t at) {
     }
 }
 
-void script_note_risks(const struct tokens *tokens, const struct context_object *context,
-                       struct script_prepared *prepared) {
+void script_note_risks(struct judge *judge, const struct context_object *context) {
+    const struct tokens *tokens = judge->tokens;
     static const enum word words[] = {WORD_DATE,     WORD_MATH,  WORD_AGENT,   WORD_PARALLEL,
                                       WORD_PIPELINE, WORD_PHASE, WORD_WORKFLOW};
     bool own[WORD__END] = {false};
@@ -400,7 +402,7 @@ void script_note_risks(const struct tokens *tokens, const struct context_object 
     }
     /* Functions that are passed on may be called anywhere. */
     struct noting noting = {.tokens = tokens,
-                            .prepared = prepared,
+                            .judge = judge,
                             .scan_left = SCRIPT_SCAN_MAX,
                             .names_model = context->taken};
     for (uint32_t at = 0; at < tokens->count; at++) {
@@ -412,5 +414,5 @@ void script_note_risks(const struct tokens *tokens, const struct context_object 
             note_name(&noting, at);
         }
     }
-    prepared->names_no_model = noting.agents > 0 && !noting.names_model;
+    judge->notes->names_no_model = noting.agents > 0 && !noting.names_model;
 }
