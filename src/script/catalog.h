@@ -23,8 +23,8 @@
 #include "base/hash.h"
 #include "base/json/json.h"
 #include "base/text.h"
-#include "script/meta.h"
 #include "script/judge/judge.h"
+#include "script/meta.h"
 
 enum {
     CATALOG_FILES_MAX = 500, /* Of one place. */
@@ -94,7 +94,7 @@ struct catalog_script {
     char *source; /* Owned, terminated. NULL: it could not be read. */
     size_t len;
     struct script_prepared prepared; /* When entry.valid. */
-    struct script_notes notes;       /* Of catalog_judge. */
+    struct script_notes notes;       /* Filled by catalog_judge. */
 };
 /* ERR_WORKFLOW_NOT_FOUND or ERR_FLOW_NOT_FOUND: `why` has the nearest names and the places that
  * were searched. A script that is not valid is found all the same: ask entry.valid. */
@@ -137,7 +137,7 @@ void script_notes_resolve(struct script_notes *notes,
 void script_notes_write(const struct script_notes *notes, struct text *text);
 struct script_verdict {
     const struct script_prepared *prepared; /* NULL: it is not valid, for the fault alone. */
-    const struct script_notes *notes;       /* Of the prepared. */
+    const struct script_notes *notes;       /* Where it is valid. */
     const struct script_fault *fault;       /* Ours, or the engine's; NULL: there is none. */
     bool checked;                           /* The engine has read it. */
 };

@@ -1,4 +1,4 @@
-/* judge.h: what is likely wrong in a script, as far as its text tells.
+/* judge.h: likely mistakes in a script, as far as its text tells.
  *
  * Noted, and left to the run: sources of chance and time, names of other hosts, such as timers,
  * `require`, `process`, `fetch`, names that nothing defines, promises that nothing awaits, and what

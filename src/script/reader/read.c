@@ -1,4 +1,4 @@
-/* read.c: one text, from its bytes to what a worker is given. */
+/* read.c: a text, from its bytes to what a worker is given. */
 #include "script/reader/read.h"
 
 #include <stdio.h>

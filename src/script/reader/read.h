@@ -1,4 +1,4 @@
-/* read.h: what must be known of a text before it can be run: its form, its meta, and the text that a
+/* read.h: all that must be known of a text before it can run: its form, its meta, and the text that a
  * worker is given. Others include this header and judge.h; the rest of this folder stands behind the
  * two, but for the tokens, which a worker has too (script/worker/place.c).
  *
@@ -44,7 +44,7 @@ enum script_form { SCRIPT_FORM_BODY, SCRIPT_FORM_MAIN, SCRIPT_FORM_FLOW };
 
 struct script_source {
     struct bytes text;
-    struct bytes file; /* Its name or path: the stem is the name where meta has none. */
+    struct bytes file; /* Name or path: the stem is the name where meta has none. */
     enum script_kind kind;
 };
 
@@ -62,7 +62,7 @@ enum meta_key {
 struct script_prepared {
     enum script_form form;
     json_t *meta;                           /* Owned: an object, as it stands in the file. */
-    struct script_place meta_at[META_KEYS]; /* Of each value, or of the object that lacks it. */
+    struct script_place meta_at[META_KEYS]; /* Places of values, or of the object that lacks one. */
     char *text;                             /* Owned, terminated. */
     size_t len;
     bool objects; /* Results of agent() and workflow() are objects: {ok, output, …}. */

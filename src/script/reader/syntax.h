@@ -1,4 +1,4 @@
-/* syntax.h: what several tokens are together, as far as tokens tell.
+/* syntax.h: constructs of several tokens, as far as tokens tell.
  *
  * Ownership  the tokens are borrowed.
  * Threads    any; pure.
