@@ -156,6 +156,8 @@ static void a_broken_file_is_listed_and_nothing_runs_in_its_place(void **state) 
     assert_int_equal(catalog_find(&scene->search, BYTES("review-code"), &script, &why).code,
                      ERR_NONE);
     assert_false(script.entry.valid);
+    assert_int_equal(catalog_judge(&script).code, ERR_NONE);
+    assert_int_equal(script.notes.count, 0);
     AUTO(text_done) struct text json;
     text_init(&json, 1 << 20);
     catalog_script_write(&script, &json);

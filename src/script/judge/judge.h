@@ -4,8 +4,8 @@
  * `require`, `process`, `fetch`, names that nothing defines, promises that nothing awaits, and what
  * agent(), parallel() and pipeline() will not take, where it stands there literally.
  *
- * Promise    the answer depends on the source alone, and no other part of the daemon guesses. The
- *            time is linear in the length of the source. In doubt nothing is noted.
+ * Promise    the answer depends on the source alone. The time is linear in the length of the source.
+ *            In doubt nothing is noted: a run finds what was missed, with its line.
  * Ownership  what is asked about is borrowed for the call.
  * Threads    any.
  * Failure    ERR_OUT_OF_MEMORY; *ret_notes is untouched.

@@ -173,10 +173,10 @@ static bool is_one_of(struct bytes words, struct bytes name) {
 }
 
 static bool is_known(const struct names *names, struct bytes name) {
-    return (names->timers && is_one_of(BYTES("clearTimeout sleep"), name)) ||
-           is_one_of(BYTES(globals), name) ||
-           (names->count > 0 && bsearch(&name, names->declared, names->count,
-                                        sizeof *names->declared, name_compare) != NULL);
+    return (names->count > 0 && bsearch(&name, names->declared, names->count,
+                                        sizeof *names->declared, name_compare) != NULL) ||
+           (names->timers && is_one_of(BYTES("clearTimeout sleep"), name)) ||
+           is_one_of(BYTES(globals), name);
 }
 
 /* Words that mean something only where they stand: get, set, static, async, of, as, from, let. */
