@@ -118,12 +118,17 @@ static void note_locale(struct noting *noting, uint32_t at) {
 
 /* --- Calls ------------------------------------------------------------------------------------ */
 
-/* The value of an option, or an argument, where it is a text that stands there. */
+/* The value of an option, or an argument, where it is a text that stands there; without controls. */
 static bool option_text(const struct tokens *tokens, uint32_t value, struct text *text) {
     struct script_fault ignored;
-    return token_kind(tokens, value) == TOKEN_STRING && token_is_any(tokens, value + 1, ",})") &&
-           !err_failed(literal_text(tokens, value, text, &ignored)) && !text_failed(text) &&
-           text->len > 0 && memchr(text->data, '\0', text->len) == NULL;
+    bool found = token_kind(tokens, value) == TOKEN_STRING &&
+                 token_is_any(tokens, value + 1, ",})") &&
+                 !err_failed(literal_text(tokens, value, text, &ignored)) && !text_failed(text) &&
+                 text->len > 0 && memchr(text->data, '\0', text->len) == NULL;
+    if (found) {
+        utf8_make_plain(text->data, text->len);
+    }
+    return found;
 }
 
 /* The last note is about this name. */
@@ -155,7 +160,6 @@ static void note_model(struct noting *noting, uint32_t value) {
     if (!empty && (!known || memchr(name.data, '/', name.len) != NULL)) {
         noting->names_model = true;
         if (known) {
-            utf8_make_plain(name.data, name.len);
             note_connection(noting, value, text_bytes(&name));
         }
         return;
@@ -163,7 +167,6 @@ static void note_model(struct noting *noting, uint32_t value) {
     if (empty || strcmp(name.data, "inherit") == 0) {
         return;
     }
-    utf8_make_plain(name.data, name.len);
     if (script__note_once(
             noting->judge, value, "foreign_model", NOTE_WARNS,
             "\"%s\" is no CONNECTION/MODEL: the setting model_aliases says which model is "
@@ -173,26 +176,16 @@ static void note_model(struct noting *noting, uint32_t value) {
     }
 }
 
-static void note_agent_type(struct noting *noting, uint32_t value) {
+/* workflow("PLUGIN:NAME"); any other name of a workflow may be there when it is asked for. */
+static void note_named(struct noting *noting, uint32_t value, enum script_note_about about) {
     AUTO(text_done) struct text name = text_up_to(SCRIPT_MODEL_MAX);
-    if (option_text(noting->tokens, value, &name)) {
-        utf8_make_plain(name.data, name.len);
-        if (script__note_once(noting->judge, value, "unknown_agent_type", NOTE_WARNS,
-                              "there is no agent type \"%.100s\"", name.data)) {
-            name_last(noting, NOTE_ABOUT_AGENT_TYPE, text_bytes(&name));
-        }
-    }
-}
-
-/* workflow("PLUGIN:NAME"). */
-static void note_workflow(struct noting *noting, uint32_t value) {
-    AUTO(text_done) struct text name = text_up_to(SCRIPT_MODEL_MAX);
-    if (option_text(noting->tokens, value, &name) && memchr(name.data, ':', name.len) != NULL) {
-        utf8_make_plain(name.data, name.len);
-        if (script__note_once(noting->judge, value, "unknown_workflow", NOTE_WARNS,
-                              "there is no workflow \"%.100s\"", name.data)) {
-            name_last(noting, NOTE_ABOUT_WORKFLOW, text_bytes(&name));
-        }
+    const bool type = about == NOTE_ABOUT_AGENT_TYPE;
+    if (option_text(noting->tokens, value, &name) &&
+        (type || memchr(name.data, ':', name.len) != NULL) &&
+        script__note_once(noting->judge, value, type ? "unknown_agent_type" : "unknown_workflow",
+                          NOTE_WARNS, "there is no %s \"%.100s\"", type ? "agent type" : "workflow",
+                          name.data)) {
+        name_last(noting, about, text_bytes(&name));
     }
 }
 
@@ -202,7 +195,6 @@ static void note_isolation(struct noting *noting, uint32_t value) {
     if (!option_text(noting->tokens, value, &kind) || strcmp(kind.data, "worktree") == 0) {
         return;
     }
-    utf8_make_plain(kind.data, kind.len);
     (void)script__note_once(
         noting->judge, value, "isolation", NOTE_GRAVE,
         "there is no isolation \"%s\"%s: agent() throws on all but \"worktree\"", kind.data,
@@ -218,7 +210,6 @@ static void note_effort(struct noting *noting, uint32_t value) {
         bytes_find(text_bytes(&level), levels, &at)) {
         return;
     }
-    utf8_make_plain(level.data, level.len);
     if (strcmp(level.data, "minimal") == 0) {
         (void)script__note_once(noting->judge, value, "effort", NOTE_WARNS,
                                 "there is no effort \"minimal\": the model is asked with \"low\"");
@@ -248,7 +239,7 @@ static void note_option(void *ctx, struct bytes key, uint32_t value) {
     }
     noting->names_model = noting->names_model || key.len == 0 || bytes_is(key, "agentType");
     if (bytes_is(key, "agentType")) {
-        note_agent_type(noting, value);
+        note_named(noting, value, NOTE_ABOUT_AGENT_TYPE);
     } else if (bytes_is(key, "isolation")) {
         note_isolation(noting, value);
     } else if (bytes_is(key, "schema")) {
@@ -323,15 +314,15 @@ static void note_items(struct noting *noting, uint32_t at) {
 
 /* A flow has none of the functions of workflow scripts. */
 static void note_absent(struct noting *noting, uint32_t at) {
-    static const char *const functions[] = {"agent", "parallel", "pipeline",
-                                            "phase", "workflow", NULL};
+    const enum word word = token_word(noting->tokens, at);
     const struct bytes name = token_text(noting->tokens, at);
-    unsigned found = 0;
-    if (bytes_find(name, functions, &found) && !syntax_is_method(noting->tokens, at)) {
+    if ((word == WORD_AGENT || word == WORD_PARALLEL || word == WORD_PIPELINE ||
+         word == WORD_PHASE || word == WORD_WORKFLOW) &&
+        !syntax_is_method(noting->tokens, at)) {
         (void)script__note_once(noting->judge, at, "not_in_flow", NOTE_GRAVE,
-                                "%s() throws in a flow: its steps are what runs, and run() of a "
+                                "%.*s() throws in a flow: its steps are what runs, and run() of a "
                                 "code step starts agents by ctx.dispatch(agent, task)",
-                                functions[found]);
+                                (int)name.len, name.data);
     }
 }
 
@@ -364,7 +355,7 @@ static void note_call(struct noting *noting, uint32_t at) {
         note_second(noting, at);
         break;
     case WORD_WORKFLOW:
-        note_workflow(noting, at + 2);
+        note_named(noting, at + 2, NOTE_ABOUT_WORKFLOW);
         break;
     default:
         break;

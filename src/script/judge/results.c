@@ -116,8 +116,7 @@ static bool is_read_as_result(const struct tokens *tokens, uint32_t name) {
 
 static bool is_foreign_name(const struct tokens *tokens, uint32_t at) {
     static const char *const names[] = {"ok", "output", "error", "cached", NULL};
-    unsigned ignored = 0;
-    return bytes_find(token_text(tokens, at), names, &ignored);
+    return bytes_find(token_text(tokens, at), names, &(unsigned){0});
 }
 
 static bool is_foreign_member(const struct tokens *tokens, uint32_t at) {
@@ -181,20 +180,19 @@ static uint32_t chain_find(const struct tokens *tokens, uint32_t at) {
                                         "find", "findIndex", "flatMap", NULL};
     static const char *const items[] = {"find", "at", NULL}, *const parts[] = {"filter", "slice",
                                                                                NULL};
-    unsigned ignored = 0;
     while (token_is(tokens, at, ".") && token_is(tokens, at + 2, "(")) {
         const struct bytes method = token_text(tokens, at + 1);
         const uint32_t close = tokens->list[at + 2].mate;
-        const uint32_t found = bytes_find(method, calls, &ignored)
+        const uint32_t found = bytes_find(method, calls, &(unsigned){0})
                                    ? callback_find(tokens, at + 3, close)
                                    : TOKEN_NOWHERE;
         if (found != TOKEN_NOWHERE) {
             return found;
         }
-        if (bytes_find(method, items, &ignored) && is_foreign_member(tokens, close + 1)) {
+        if (bytes_find(method, items, &(unsigned){0}) && is_foreign_member(tokens, close + 1)) {
             return close + 2;
         }
-        if (!bytes_find(method, parts, &ignored)) {
+        if (!bytes_find(method, parts, &(unsigned){0})) {
             return TOKEN_NOWHERE;
         }
         at = close + 1;
@@ -225,11 +223,10 @@ static uint32_t loop_find(const struct tokens *tokens, uint32_t at) {
 /* This use of a list changes it, or gives it to a function that may. */
 static bool may_change(const struct tokens *tokens, uint32_t at) {
     static const char *const changes[] = {"push", "unshift", "splice", "fill", NULL};
-    unsigned ignored = 0;
     bool given = token_is_any(tokens, at - 1, "(,") && token_is_any(tokens, at + 1, ",)");
     return (token_is(tokens, at + 1, "[") && token_is(tokens, token_after(tokens, at + 1), "=")) ||
            (token_is(tokens, at + 1, ".") &&
-            bytes_find(token_text(tokens, at + 2), changes, &ignored)) ||
+            bytes_find(token_text(tokens, at + 2), changes, &(unsigned){0})) ||
            (given && !bytes_is(token_text(tokens, at - 2), "stringify"));
 }
 
@@ -460,9 +457,8 @@ static bool is_never_awaited(const struct tokens *tokens, uint32_t name) {
     bool doubt = false;
     for (uint32_t at = TOKEN_NOWHERE;
          (at = use_next(tokens, name, at, tokens->count, &doubt)) != TOKEN_NOWHERE;) {
-        unsigned ignored = 0;
         const bool harmless = token_is(tokens, at + 1, ".") &&
-                              bytes_find(token_text(tokens, at + 2), members, &ignored);
+                              bytes_find(token_text(tokens, at + 2), members, &(unsigned){0});
         if (doubt || !harmless) {
             return false;
         }

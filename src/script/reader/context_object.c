@@ -11,8 +11,7 @@ const char context_object_text[] =
     "{agent,parallel,pipeline,phase,log,workflow,args,budget,console,meta}";
 
 static bool is_one_of(struct bytes name, const char *const *names) {
-    unsigned at = 0;
-    return bytes_find(name, names, &at);
+    return bytes_find(name, names, &(unsigned){0});
 }
 
 bool context_object_offers(struct bytes name) {
