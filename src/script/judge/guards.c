@@ -98,15 +98,6 @@ static bool leaves(const struct guards *guards, uint32_t start, uint32_t end) {
     return false;
 }
 
-static bool is_function_body(const struct tokens *tokens, uint32_t open) {
-    if (token_is(tokens, open - 1, "=>")) {
-        return true;
-    }
-    const uint32_t head = token_is(tokens, open - 1, ")") ? tokens->list[open - 1].mate : open;
-    return token_is(tokens, open, "{") && syntax_is_parameters(tokens, head) &&
-           !token_is_word(tokens, head - 1, WORD_CATCH);
-}
-
 static bool is_guarded(const struct guards *guards, uint32_t use) {
     const struct tokens *tokens = guards->tokens;
     for (uint32_t at = use, open; at != TOKEN_NOWHERE; at = open) {
@@ -129,7 +120,7 @@ static bool is_guarded(const struct guards *guards, uint32_t use) {
         uint32_t close = tokens->list[open].mate;
         bool caught = token_is_word(tokens, open - 1, WORD_TRY) &&
                       token_is_word(tokens, close + 1, WORD_CATCH);
-        if (caught || (is_function_body(tokens, open) && has_test(guards, open, close))) {
+        if (caught || (syntax_opens_function(tokens, open) && has_test(guards, open, close))) {
             return true;
         }
     }
@@ -180,7 +171,7 @@ static void alias_find(struct guards *guards, uint32_t at) {
                 return;
             }
         }
-        bool body = open != TOKEN_NOWHERE && is_function_body(tokens, open);
+        bool body = open != TOKEN_NOWHERE && syntax_opens_function(tokens, open);
         if (open == TOKEN_NOWHERE || in_function || (!body && token_is(tokens, open, "{"))) {
             return;
         }

@@ -1,6 +1,6 @@
 /* read.h: all that must be known of a text before it can run: its form, its meta, and the text that a
  * worker is given. Others include this header and judge.h; the rest of this folder stands behind the
- * two, but for the tokens, which a worker has too (script/worker/place.c).
+ * two, but for tokens and their syntax, which a worker has too (script/worker/place.c).
  *
  * A workflow has one of two forms. In the body form, the first statement is `export const meta =
  * {…}`, a literal; what follows is the body of an async function. In the main form a module exports

@@ -14,6 +14,13 @@ bool syntax_is_parameters(const struct tokens *tokens, uint32_t open) {
             (token_is(tokens, close + 1, "{") && !token_ends_header(tokens, close)));
 }
 
+bool syntax_opens_function(const struct tokens *tokens, uint32_t open) {
+    const uint32_t head = token_is(tokens, open - 1, ")") ? tokens->list[open - 1].mate : open;
+    return token_is(tokens, open - 1, "=>") ||
+           (token_is(tokens, open, "{") && syntax_is_parameters(tokens, head) &&
+            !token_is_word(tokens, head - 1, WORD_CATCH));
+}
+
 uint32_t syntax_arrow_body(const struct tokens *tokens, uint32_t at) {
     at += token_is_word(tokens, at, WORD_ASYNC) ? 1 : 0;
     bool takes = token_is(tokens, at, "(") || token_is_free_name(tokens, at);
