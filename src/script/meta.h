@@ -1,5 +1,5 @@
-/* meta.h: the file of a workflow or a flow, ready to be run: what its text says (reader/read.h), with
- * a `meta` that was checked. Pure.
+/* meta.h: the file of a workflow or a flow, ready to be run: what its text says (reader/read.h),
+ * with a `meta` that was checked. Pure.
  *
  * Promise    `meta` has a name and a description, both texts; a file that gives itself no name has
  *            its stem. The schema of its args compiles.

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "script/meta.h"
 #include "script/judge/judge.h"
+#include "script/meta.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);

@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "base/text.h"
-#include "script/meta.h"
 #include "script/judge/judge.h"
+#include "script/meta.h"
 
 #define META "export const meta = {name: \"x\", description: \"d\"};"
 

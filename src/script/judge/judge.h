@@ -4,7 +4,7 @@
  * `require`, `process`, `fetch`, names that nothing defines, promises that nothing awaits, and what
  * agent(), parallel() and pipeline() will not take, where it stands there literally.
  *
- * Promise    the answer depends on the source alone. The time is linear in the length of the source.
+ * Promise    the answer follows from the source alone. Time is linear in its length.
  *            In doubt nothing is noted: a run finds what was missed, with its line.
  * Ownership  what is asked about is borrowed for the call.
  * Threads    any.

@@ -1,6 +1,6 @@
-/* read.h: all that must be known of a text before it can run: its form, its meta, and the text that a
- * worker is given. Others include this header and judge.h; the rest of this folder stands behind the
- * two, but for tokens and their syntax, which a worker has too (script/worker/place.c).
+/* read.h: all that must be known of a text before it can run: its form, its meta, and the text
+ * that a worker is given. Others include this header and judge.h; the rest of this folder stands
+ * behind the two, but for tokens and their syntax, which a worker has too (script/worker/place.c).
  *
  * A workflow has one of two forms. In the body form, the first statement is `export const meta =
  * {…}`, a literal; what follows is the body of an async function. In the main form a module exports
@@ -16,7 +16,7 @@
  *            function; of a flow, the object. So a line and a column in it are those of the file;
  *            only after the closing brace of a nameless default function, on its line, columns are
  *            one too high.
- * Promise    the answer depends on the source alone. `meta` is parsed, never run. The time is linear
+ * Promise    the answer follows from the source alone. `meta` is parsed, never run. Time is linear
  *            in the length of the source, whatever it holds. A refused text is refused for sure:
  *            where tokens alone cannot tell, the engine's verdict decides. Words in strings,
  *            comments, patterns and names of properties are of no account.
