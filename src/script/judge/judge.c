@@ -1,4 +1,4 @@
-/* judge.c: the notes of a script, and the place of a syntax error that the engine found, with a hint
+/* judge.c: notes of a script, and the place of a syntax error that the engine found, with a hint
  * where a guess is enough. */
 #include "script/judge/judge.h"
 

@@ -118,7 +118,7 @@ static void note_locale(struct noting *noting, uint32_t at) {
 
 /* --- Calls ------------------------------------------------------------------------------------ */
 
-/* The value of an option, or an argument, where it is a text that stands there; without controls. */
+/* The value of an option, or an argument, where it is a text that stands there, made plain. */
 static bool option_text(const struct tokens *tokens, uint32_t value, struct text *text) {
     struct script_fault ignored;
     bool found = token_kind(tokens, value) == TOKEN_STRING &&
