@@ -183,7 +183,7 @@ static char *stem_of(const char *file) {
 }
 
 /* Everything that the text says. */
-static struct err script_read(struct catalog_script *script) {
+static struct err catalog_script_read(struct catalog_script *script) {
     struct catalog_entry *entry = &script->entry;
     const struct script_source source = {
         {script->source, script->len}, bytes_of(entry->file), entry->kind};
@@ -201,6 +201,13 @@ static struct err script_read(struct catalog_script *script) {
     }
     entry->name = entry->valid ? copy(script_meta_name(&script->prepared)) : stem_of(entry->file);
     return ERR_OK;
+}
+
+struct err catalog_judge(struct catalog_script *script) {
+    const struct catalog_entry *entry = &script->entry;
+    const struct script_source source = {
+        {script->source, script->len}, bytes_of(entry->file), entry->kind};
+    return entry->valid ? script_judge(&source, &script->prepared, &script->notes) : ERR_OK;
 }
 
 static struct err bytes_read(int fd, size_t size, struct catalog_script *script) {
@@ -240,7 +247,7 @@ static struct err file_read(int fd, const struct stat *about, struct catalog_scr
         *bytes_left -= size;
         struct err err = bytes_read(fd, size, script);
         if (!err_failed(err)) {
-            return script_read(script);
+            return catalog_script_read(script);
         }
         if (err.code == ERR_OUT_OF_MEMORY) {
             return err;
@@ -307,7 +314,7 @@ static struct err walk_add(struct walk *walk, struct catalog_place *place, int p
     if (built_in != NULL) {
         script.source = mem_copy(built_in->data, built_in->len);
         script.len = built_in->len;
-        err = script_read(&script);
+        err = catalog_script_read(&script);
     } else {
         struct stat about;
         AUTO(fd_release) int fd = beneath_open_file(place_fd, name, &about);
@@ -590,7 +597,7 @@ static void add_fault(const struct script_fault *fault, const char *severity, st
 }
 
 /* A list of the fault, unless that is NULL, and of the notes. Returns whether one is an error. */
-static bool add_notes(const struct script_prepared *prepared, const struct script_fault *fault,
+static bool add_notes(const struct script_notes *notes, const struct script_fault *fault,
                       struct text *text) {
     bool grave = fault != NULL;
     text_add_char(text, '[');
@@ -598,8 +605,8 @@ static bool add_notes(const struct script_prepared *prepared, const struct scrip
         add_fault(fault, "error", text);
     }
     const char *before = fault == NULL ? "" : ",";
-    for (unsigned i = 0; prepared != NULL && i < prepared->note_count; i++) {
-        const struct script_note *note = &prepared->notes[i];
+    for (unsigned i = 0; notes != NULL && i < notes->count; i++) {
+        const struct script_note *note = &notes->list[i];
         if (note->doubt) {
             continue;
         }
@@ -612,14 +619,30 @@ static bool add_notes(const struct script_prepared *prepared, const struct scrip
     return grave;
 }
 
-void script_notes_write(const struct script_prepared *prepared, struct text *text) {
-    (void)add_notes(prepared, NULL, text); /* The list tells which are errors. */
+void script_notes_resolve(struct script_notes *notes,
+                          enum script_note_verdict (*judge)(void *ctx, struct script_note *note),
+                          void *ctx) {
+    unsigned kept = 0;
+    for (unsigned i = 0; i < notes->count; i++) {
+        struct script_note *note = &notes->list[i];
+        const enum script_note_verdict verdict =
+            note->about == NOTE_ABOUT_SCRIPT ? NOTE_LEFT : judge(ctx, note);
+        note->doubt = note->doubt && verdict != NOTE_CONFIRMED;
+        if (verdict != NOTE_DROPPED) {
+            notes->list[kept++] = *note;
+        }
+    }
+    notes->count = kept;
+}
+
+void script_notes_write(const struct script_notes *notes, struct text *text) {
+    (void)add_notes(notes, NULL, text); /* The list tells which are errors. */
 }
 
 void script_verdict_write(const struct script_verdict *verdict, struct text *text) {
     const struct script_prepared *prepared = verdict->prepared;
     AUTO(text_done) struct text problems = text_up_to(1 << 20);
-    bool grave = add_notes(prepared, verdict->fault, &problems);
+    bool grave = add_notes(prepared == NULL ? NULL : verdict->notes, verdict->fault, &problems);
     text_add_char(text, '{');
     text_add_member_bool(text, "valid", prepared != NULL && !grave);
     if (prepared == NULL) {
@@ -666,7 +689,7 @@ static void add_entry(const struct catalog_entry *entry, struct text *text) {
 void catalog_script_write(const struct catalog_script *script, struct text *text) {
     add_entry(&script->entry, text);
     text_add_name(text, "notes");
-    script_notes_write(&script->prepared, text);
+    script_notes_write(&script->notes, text);
     text_add_name(text, "source");
     if (script->source == NULL) {
         text_add_str(text, "null");

@@ -23,7 +23,8 @@
 #include "base/hash.h"
 #include "base/json/json.h"
 #include "base/text.h"
-#include "script/reader/meta.h"
+#include "script/judge/judge.h"
+#include "script/meta.h"
 
 enum {
     CATALOG_FILES_MAX = 500, /* Of one place. */
@@ -93,6 +94,7 @@ struct catalog_script {
     char *source; /* Owned, terminated. NULL: it could not be read. */
     size_t len;
     struct script_prepared prepared; /* When entry.valid. */
+    struct script_notes notes;       /* Filled by catalog_judge. */
 };
 /* ERR_WORKFLOW_NOT_FOUND or ERR_FLOW_NOT_FOUND: `why` has the nearest names and the places that
  * were searched. A script that is not valid is found all the same: ask entry.valid. */
@@ -103,6 +105,8 @@ MUST_CHECK struct err catalog_find(const struct catalog_search *search, struct b
  * large). */
 MUST_CHECK struct err catalog_open(const struct catalog_search *search, const char *path,
                                    struct catalog_script *ret_script, struct why *why);
+/* Fills the notes of a script that is valid; another has none. */
+MUST_CHECK struct err catalog_judge(struct catalog_script *script);
 void catalog_script_done(struct catalog_script *script); /* For AUTO; zeroed is allowed. */
 
 /* Puts another text into the file of a script that was found by its name. ERR_CONFLICT: it is
@@ -123,10 +127,17 @@ void catalog_script_write(const struct catalog_script *script, struct text *text
  * place of "workflows", each without "phases" and "args", too. */
 void catalog_write(const struct catalog *catalog, struct text *text);
 
+/* Asks about each note with a name. CONFIRMED ends a doubt, and may have changed the message. */
+enum script_note_verdict { NOTE_LEFT, NOTE_CONFIRMED, NOTE_DROPPED };
+void script_notes_resolve(struct script_notes *notes,
+                          enum script_note_verdict (*judge)(void *ctx, struct script_note *note),
+                          void *ctx);
+
 /* A list of {"line","column","code","severity","detail"}; severity: "error" or "warning". */
-void script_notes_write(const struct script_prepared *prepared, struct text *text);
+void script_notes_write(const struct script_notes *notes, struct text *text);
 struct script_verdict {
     const struct script_prepared *prepared; /* NULL: it is not valid, for the fault alone. */
+    const struct script_notes *notes;       /* Where it is valid. */
     const struct script_fault *fault;       /* Ours, or the engine's; NULL: there is none. */
     bool checked;                           /* The engine has read it. */
 };

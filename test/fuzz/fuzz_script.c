@@ -3,7 +3,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "script/reader/meta.h"
+#include "script/judge/judge.h"
+#include "script/meta.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
@@ -42,13 +43,15 @@ static void read_as(enum script_kind kind, const uint8_t *bytes, size_t len) {
         require(script_meta_name(&prepared)[0] != '\0');
         require(script_meta_description(&prepared) != NULL);
         require((prepared.form == SCRIPT_FORM_FLOW) == (kind == SCRIPT_FLOW));
+        struct script_notes notes;
+        require(!err_failed(script_judge(&source, &prepared, &notes)));
         /* Each line is where it was; what returns an export is one more. */
         unsigned added = prepared.form == SCRIPT_FORM_BODY ? 0 : 1;
         require(lines_of(prepared.text, prepared.len) ==
                 lines_of((const char *)bytes, len) + added);
     }
     script_prepared_done(&prepared);
-    (void)script_syntax_hint(source.text, 2); /* That it comes back is enough. */
+    script_fault_place(source.text, &(struct script_fault){.line = 2}); /* It comes back. */
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {

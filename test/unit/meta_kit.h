@@ -10,13 +10,15 @@
 #include <cmocka.h>
 
 #include "base/text.h"
-#include "script/reader/meta.h"
+#include "script/judge/judge.h"
+#include "script/meta.h"
 
 #define META "export const meta = {name: \"x\", description: \"d\"};"
 
 struct tried {
     struct err err;
     struct script_prepared prepared;
+    struct script_notes notes;
     struct script_fault fault;
 };
 
@@ -24,6 +26,9 @@ static inline struct tried try_source(enum script_kind kind, const char *text, c
     struct script_source source = {bytes_of(text), bytes_of(file), kind};
     struct tried tried = {.prepared = {.meta = NULL}};
     tried.err = script_prepare(&source, &tried.prepared, &tried.fault);
+    if (!err_failed(tried.err)) {
+        assert_int_equal(script_judge(&source, &tried.prepared, &tried.notes).code, ERR_NONE);
+    }
     return tried;
 }
 

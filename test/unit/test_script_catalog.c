@@ -156,6 +156,8 @@ static void a_broken_file_is_listed_and_nothing_runs_in_its_place(void **state) 
     assert_int_equal(catalog_find(&scene->search, BYTES("review-code"), &script, &why).code,
                      ERR_NONE);
     assert_false(script.entry.valid);
+    assert_int_equal(catalog_judge(&script).code, ERR_NONE);
+    assert_int_equal(script.notes.count, 0);
     AUTO(text_done) struct text json;
     text_init(&json, 1 << 20);
     catalog_script_write(&script, &json);
@@ -355,7 +357,8 @@ static void those_built_in_are_valid_and_say_what_they_take(void **state) {
         AUTO(catalog_script_done) struct catalog_script script = {.source = NULL};
         struct bytes name = {entry->name, strlen(entry->name)};
         assert_int_equal(catalog_find(&nowhere, name, &script, &why).code, ERR_NONE);
-        assert_int_equal(script.prepared.note_count, 0);
+        assert_int_equal(catalog_judge(&script).code, ERR_NONE);
+        assert_int_equal(script.notes.count, 0);
     }
 }
 

@@ -307,10 +307,9 @@ static void a_flow_is_told_what_will_throw(void **state) {
         AUTO(text_done) struct text script = text_up_to(1000);
         text_addf(&script, "export default { %s }", flows[i].member);
         AUTO(tried_done) struct tried tried = prepare_flow(text_bytes(&script).data);
-        const struct script_note *note = &tried.prepared.notes[0];
-        if (tried.prepared.note_count != (flows[i].note != NULL ? 1 : 0)) {
-            fail_msg("%s: %u notes: %s", flows[i].member, tried.prepared.note_count,
-                     note->fault.message);
+        const struct script_note *note = &tried.notes.list[0];
+        if (tried.notes.count != (flows[i].note != NULL ? 1 : 0)) {
+            fail_msg("%s: %u notes: %s", flows[i].member, tried.notes.count, note->fault.message);
         }
         if (flows[i].note != NULL) {
             assert_memory_equal(note->fault.message, flows[i].note, strlen(flows[i].note));

@@ -1,5 +1,5 @@
 /* Where in a script something was, from what the engine says of it. */
-/* links: base, src/script/reader/tokens.c, src/script/worker/place.c */
+/* links: base, src/script/reader/syntax.c, src/script/reader/tokens.c, src/script/worker/place.c */
 #include "script/worker/place.h"
 
 #include <setjmp.h>
@@ -67,6 +67,8 @@ static void loops_of_other_functions_are_not_taken(void **state) {
                  (struct place){3, 1});
     assert_found("f();\nfunction g() { for (;;); }\n({ m() { for (;;); } });", (struct place){1, 1},
                  (struct place){1, 1});
+    assert_found("const g = function* (a) {\n a();\n};\nfor (;;) {}", (struct place){2, 2},
+                 (struct place){2, 2});
 }
 
 static void a_function_without_a_place_is_read_from_its_start(void **state) {

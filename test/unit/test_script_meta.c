@@ -173,13 +173,13 @@ static void notes_know_the_names_of_timers(void **state) {
     static const char script[] = "export const meta = {name: 'x', description: 'd', timers: true};"
                                  "\nclearTimeout(setTimeout(log, 1)); await sleep(1);";
     AUTO(tried_done) struct tried tried = prepare_script(script, "f.js");
-    assert_int_equal(tried.prepared.note_count, 0);
+    assert_int_equal(tried.notes.count, 0);
     AUTO(tried_done)
     struct tried other = prepare_script(
         "export const meta = {name: 'x', description: 'd', timers: true};\nsetInterval(log, 1);",
         "f.js");
-    assert_int_equal(other.prepared.note_count, 1);
-    assert_non_null(strstr(other.prepared.notes[0].fault.message, "use sleep() in a loop"));
+    assert_int_equal(other.notes.count, 1);
+    assert_non_null(strstr(other.notes.list[0].fault.message, "use sleep() in a loop"));
 }
 
 int main(void) {

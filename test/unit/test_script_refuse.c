@@ -1,5 +1,6 @@
 /* test_script_refuse.c: tokens, what is refused, what is noted. */
 #include "meta_kit.h"
+#include "script/catalog.h"
 
 /* The body stands below META, which takes the first line. */
 static void assert_refused(const char *body, const char *wanted) {
@@ -95,15 +96,15 @@ static enum script_note_verdict doubt_drop(void *ctx, struct script_note *note) 
     return note->doubt ? NOTE_DROPPED : NOTE_LEFT;
 }
 
-static void notes_tidy(struct script_prepared *prepared) {
+static void notes_tidy(struct script_notes *notes) {
     unsigned kept = 0;
-    script_notes_resolve(prepared, doubt_drop, NULL /* nothing */);
-    for (unsigned i = 0; i < prepared->note_count; i++) {
-        if (strcmp(prepared->notes[i].fault.code, "not_awaited") != 0) {
-            prepared->notes[kept++] = prepared->notes[i];
+    script_notes_resolve(notes, doubt_drop, NULL /* nothing */);
+    for (unsigned i = 0; i < notes->count; i++) {
+        if (strcmp(notes->list[i].fault.code, "not_awaited") != 0) {
+            notes->list[kept++] = notes->list[i];
         }
     }
-    prepared->note_count = kept;
+    notes->count = kept;
 }
 
 static void assert_note(const char *body, const char *wanted, bool grave) {
@@ -111,14 +112,14 @@ static void assert_note(const char *body, const char *wanted, bool grave) {
     text_init(&told, 1000);
     AUTO(tried_done) struct tried tried = prepare_body(body);
     if (wanted == NULL || strstr(wanted, "not_awaited") == NULL) {
-        notes_tidy(&tried.prepared);
+        notes_tidy(&tried.notes);
     }
     if (wanted == NULL) {
-        assert_int_equal(tried.prepared.note_count, 0);
+        assert_int_equal(tried.notes.count, 0);
         return;
     }
-    const struct script_note *note = &tried.prepared.notes[0];
-    assert_int_equal(tried.prepared.note_count, 1);
+    const struct script_note *note = &tried.notes.list[0];
+    assert_int_equal(tried.notes.count, 1);
     text_addf(&told, "%u:%u %s: %s", note->fault.line, note->fault.column, note->fault.code,
               note->fault.message);
     assert_string_equal(told.data, wanted);
@@ -141,8 +142,8 @@ static void what_is_grave_is_told_where_much_is_noted(void **state) {
     }
     text_add_str(&script, "await parallel([agent('b')]);");
     AUTO(tried_done) struct tried tried = prepare_script(script.data, "f.js");
-    const struct script_note *notes = tried.prepared.notes;
-    assert_int_equal(tried.prepared.note_count, SCRIPT_NOTES_MAX);
+    const struct script_note *notes = tried.notes.list;
+    assert_int_equal(tried.notes.count, SCRIPT_NOTES_MAX);
     assert_true(notes[0].grave);
     assert_true(notes[SCRIPT_NOTES_MAX - 1].grave);
     assert_string_equal(notes[SCRIPT_NOTES_MAX - 2].fault.message, "\"m17\"" FOREIGN);
@@ -277,21 +278,21 @@ static void notes_of_models_that_are_known_are_dropped(void **state) {
         try_script(META "Math.random(); await agent('a', {model: 'opus', timeout: 1});"
                         "await agent('b', {model: 'haiku'})",
                    "f.js");
-    struct script_prepared *prepared = &tried.prepared;
-    assert_int_equal(prepared->note_count, 4);
+    struct script_notes *notes = &tried.notes;
+    assert_int_equal(notes->count, 4);
     char opus[] = "opus", other[] = "sonnet";
-    script_notes_resolve(prepared, is_named_so, other);
-    assert_int_equal(prepared->note_count, 4);
-    script_notes_resolve(prepared, is_named_so, opus);
-    assert_int_equal(prepared->note_count, 3);
-    assert_string_equal(prepared->notes[0].fault.code, "not_deterministic");
-    assert_string_equal(prepared->notes[1].fault.code, "unknown_option");
-    assert_string_equal(prepared->notes[2].name, "haiku");
+    script_notes_resolve(notes, is_named_so, other);
+    assert_int_equal(notes->count, 4);
+    script_notes_resolve(notes, is_named_so, opus);
+    assert_int_equal(notes->count, 3);
+    assert_string_equal(notes->list[0].fault.code, "not_deterministic");
+    assert_string_equal(notes->list[1].fault.code, "unknown_option");
+    assert_string_equal(notes->list[2].name, "haiku");
 }
 
 static bool names_no_model(const char *body) {
     AUTO(tried_done) struct tried tried = prepare_body(body);
-    return tried.prepared.names_no_model;
+    return tried.notes.names_no_model;
 }
 
 static void a_script_whose_agents_all_take_the_default_model_is_told(void **state) {
@@ -330,8 +331,8 @@ static const char *absent_severity(const char *body) {
     static const char *const codes[] = {"timer", "import", "host"};
     AUTO(tried_done) struct tried tried = prepare_body(body);
     const char *severity = NULL;
-    for (unsigned i = 0; i < tried.prepared.note_count; i++) {
-        const struct script_note *note = &tried.prepared.notes[i];
+    for (unsigned i = 0; i < tried.notes.count; i++) {
+        const struct script_note *note = &tried.notes.list[i];
         for (size_t at = 0; at < COUNT_OF(codes); at++) {
             if (strcmp(note->fault.code, codes[at]) == 0) {
                 assert_null(severity);
@@ -566,8 +567,9 @@ static void too_many_items_are_noted(void **state) {
 }
 
 static void assert_hint(const char *source, unsigned line, bool hinted) {
-    assert_int_equal(script_syntax_hint((struct bytes){source, strlen(source)}, line) != NULL,
-                     hinted);
+    struct script_fault fault = {.line = line, .column = 1, .message = "unexpected token"};
+    script_fault_place(bytes_of(source), &fault);
+    assert_int_equal(strstr(fault.message, "TypeScript") != NULL, hinted);
 }
 
 static void a_syntax_error_may_have_a_hint(void **state) {
@@ -599,7 +601,7 @@ static void sizes_are_bounded(void **state) {
         text_addf(&script, "const a%d = await agent('a');\n", i);
     }
     AUTO(tried_done) struct tried tried = prepare_body(script.data);
-    assert_int_equal(tried.prepared.note_count, 0);
+    assert_int_equal(tried.notes.count, 0);
 }
 
 #define DROPPED(name) "not_awaited: nothing awaits this " name "(): write \"await " name "(…)\""
@@ -638,7 +640,7 @@ static void a_promise_that_nothing_awaits_is_noted(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(kept); i++) {
         AUTO(tried_done) struct tried tried = prepare_body(kept[i]);
-        assert_int_equal(tried.prepared.note_count, 0);
+        assert_int_equal(tried.notes.count, 0);
     }
     assert_note("agent('a')", "2:1 " DROPPED("agent"), false);
     assert_note("const a = 1\nparallel([() => 1])\nreturn a", "3:1 " DROPPED("parallel"), false);
@@ -696,8 +698,8 @@ static void results_of_another_host_are_noted(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(kept); i++) {
         AUTO(tried_done) struct tried tried = prepare_body(kept[i]);
-        notes_tidy(&tried.prepared);
-        assert_int_equal(tried.prepared.note_count, 0);
+        notes_tidy(&tried.notes);
+        assert_int_equal(tried.notes.count, 0);
     }
 #define MEMBER(name)                                                                               \
     "result_member: agent() resolves to the answer itself, a text, or null: it has no member "     \
@@ -761,7 +763,7 @@ static void results_that_are_objects_are_read_as_such(void **state) {
                   places[i].meta, body);
         AUTO(tried_done) struct tried tried = prepare_script(script.data, places[i].file);
         assert_int_equal(tried.prepared.objects, places[i].objects);
-        assert_int_equal(tried.prepared.note_count, places[i].objects ? 0 : 1);
+        assert_int_equal(tried.notes.count, places[i].objects ? 0 : 1);
     }
 }
 
@@ -792,13 +794,13 @@ static void options_that_a_run_would_refuse_are_noted(void **state) {
     struct tried tried =
         prepare_body("await agent('a', {agentType: 'x', model: 'opus'});"
                      "await agent('b', {model: 'nix/y'}); await agent('c', {agentType: 'x'})");
-    assert_int_equal(tried.prepared.note_count, 3);
-    assert_int_equal(tried.prepared.notes[0].about, NOTE_ABOUT_AGENT_TYPE);
-    assert_string_equal(tried.prepared.notes[0].name, "x");
-    assert_true(tried.prepared.notes[0].doubt);
-    assert_int_equal(tried.prepared.notes[1].about, NOTE_ABOUT_MODEL);
-    assert_int_equal(tried.prepared.notes[2].about, NOTE_ABOUT_CONNECTION);
-    assert_string_equal(tried.prepared.notes[2].name, "nix");
+    assert_int_equal(tried.notes.count, 3);
+    assert_int_equal(tried.notes.list[0].about, NOTE_ABOUT_AGENT_TYPE);
+    assert_string_equal(tried.notes.list[0].name, "x");
+    assert_true(tried.notes.list[0].doubt);
+    assert_int_equal(tried.notes.list[1].about, NOTE_ABOUT_MODEL);
+    assert_int_equal(tried.notes.list[2].about, NOTE_ABOUT_CONNECTION);
+    assert_string_equal(tried.notes.list[2].name, "nix");
 }
 
 int main(void) {

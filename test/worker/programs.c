@@ -28,7 +28,7 @@
 #include "base/json/json.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "script/reader/meta.h"
+#include "script/meta.h"
 
 enum {
     PROGRAMS = 200,

@@ -64,7 +64,8 @@ static struct err list_write(void *ctx) {
 static struct err show_read(void *ctx) {
     struct catalog_op *op = ctx;
     const struct bytes name = exchange_param(op->request.op.exchange, 0);
-    return catalog_query(catalog_find(&op->search, name, &op->one, &op->request.op.why));
+    struct err err = catalog_query(catalog_find(&op->search, name, &op->one, &op->request.op.why));
+    return err_failed(err) ? err : catalog_judge(&op->one);
 }
 
 static enum request_next show_judge(void *ctx, struct err *io_result) {

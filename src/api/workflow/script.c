@@ -7,7 +7,7 @@
 #include "api/workflow/runs.h"
 #include "base/json/json.h"
 #include "engine/workflow/workflows.h"
-#include "script/reader/meta.h"
+#include "script/meta.h"
 
 struct script_listing {
     struct text *answer;

@@ -88,8 +88,9 @@ static struct err list_write(void *ctx) {
 static struct err named_read(struct look_op *look, struct bytes name) {
     const struct workflow_runs_api *api = look->request.api;
     struct err err = as_query(catalog_find(&look->search, name, &look->one, &look->request.op.why));
+    err = err_failed(err) ? err : catalog_judge(&look->one);
     if (!err_failed(err)) {
-        workflows_resolve_names(api->workflows, &look->search, &look->one.prepared);
+        workflows_resolve_names(api->workflows, &look->search, &look->one.notes);
     }
     return err;
 }
@@ -160,9 +161,10 @@ static struct err check_read(void *ctx) {
                                          .file = bytes_of(look->file)};
     struct err err = script_prepare(&source, &one->prepared, &one->entry.fault);
     one->entry.valid = !err_failed(err);
+    err = err_failed(err) ? err : catalog_judge(one);
     if (one->entry.valid && look->folder != NULL) { /* Without it, nobody knows where they are. */
         look->search.root = look->folder;
-        workflows_resolve_names(api->workflows, &look->search, &one->prepared);
+        workflows_resolve_names(api->workflows, &look->search, &one->notes);
     }
     return err.code == ERR_BAD_SCRIPT ? ERR_OK : err;
 }
@@ -172,6 +174,7 @@ static struct err check_write(void *ctx) {
     const struct catalog_script *one = &look->one;
     const struct script_verdict verdict = {.prepared =
                                                one->prepared.meta == NULL ? NULL : &one->prepared,
+                                           .notes = &one->notes,
                                            .fault = one->entry.valid ? NULL : &one->entry.fault,
                                            .checked = one->entry.checked};
     script_verdict_write(&verdict, &look->request.op.answer);

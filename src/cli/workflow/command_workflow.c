@@ -131,11 +131,12 @@ static void verdict_print(const struct checking *checking, const char *file,
     if (verdict->fault != NULL) {
         problem_print(checking, file, verdict->fault, true);
     }
-    for (unsigned i = 0; prepared != NULL && i < prepared->note_count; i++) {
-        if (!prepared->notes[i].doubt) {
-            problem_print(checking, file, &prepared->notes[i].fault, prepared->notes[i].grave);
+    for (unsigned i = 0; i < verdict->notes->count; i++) {
+        const struct script_note *note = &verdict->notes->list[i];
+        if (!note->doubt) {
+            problem_print(checking, file, &note->fault, note->grave);
         }
-        grave |= prepared->notes[i].grave;
+        grave |= note->grave;
     }
     if (grave) {
         return;
@@ -178,7 +179,7 @@ static enum script_note_verdict note_judge(void *ctx, struct script_note *note) 
 /* A daemon that is not there is asked once. What our own reader let pass can have but one thing
  * wrong that it does not say itself: its syntax. */
 static struct err engine_ask(struct checking *checking, const char *file, struct bytes script,
-                             struct script_prepared *prepared, struct script_verdict *verdict,
+                             struct script_notes *notes, struct script_verdict *verdict,
                              struct script_fault *fault) {
     AUTO(text_done) struct text body = text_up_to(3 << 20);
     AUTO(json_release) json_t *answer = NULL;
@@ -211,7 +212,7 @@ static struct err engine_ask(struct checking *checking, const char *file, struct
     const json_t *problem = NULL;
     size_t at = 0;
     if (problems != NULL) {
-        script_notes_resolve(prepared, note_judge, problems);
+        script_notes_resolve(notes, note_judge, problems);
     }
     json_array_foreach(problems, at, problem) {
         if (verdict->checked && verdict->fault == NULL &&
@@ -269,20 +270,24 @@ static struct err source_check(struct checking *checking, const struct script_so
     const struct script_source titled = {.text = source->text,
                                          .file = bytes_of(workflow_file_title(file, room))};
     struct script_fault fault = {.line = 0};
-    struct script_verdict verdict = {.prepared = NULL};
+    struct script_notes notes = {.count = 0};
+    struct script_verdict verdict = {.notes = &notes};
     struct err err = script_prepare(&titled, &prepared, &fault);
     if (err.code == ERR_BAD_SCRIPT) {
         verdict.fault = &fault;
     } else if (!err_failed(err)) {
         verdict.prepared = &prepared;
-        err = engine_ask(checking, titled.file.data, source->text, &prepared, &verdict, &fault);
+        err = script_judge(&titled, &prepared, &notes);
+        err = err_failed(err)
+                  ? err
+                  : engine_ask(checking, titled.file.data, source->text, &notes, &verdict, &fault);
     }
     if (err_failed(err) && err.code != ERR_BAD_SCRIPT) {
         return err;
     }
     checking->failed |= verdict.fault != NULL;
-    for (unsigned i = 0; i < prepared.note_count; i++) {
-        checking->failed |= prepared.notes[i].grave;
+    for (unsigned i = 0; i < notes.count; i++) {
+        checking->failed |= notes.list[i].grave;
     }
     if (checking->invocation->json) {
         AUTO(text_done) struct text name = text_up_to(64 << 10), row = text_up_to(4 << 20);

@@ -14,7 +14,7 @@
 #include "cli/budget/daily_limit.h"
 #include "cli/budget/limits.h"
 #include "rules/workflow/spec.h"
-#include "script/reader/meta.h"
+#include "script/meta.h"
 
 #define TIME_MAX_MS (INT64_C(366) * 24 * 3600 * 1000)
 enum { SCRIPT_MAX = 1 << 20, BODY_MAX = 3 << 20 }; /* As the daemon takes them. */

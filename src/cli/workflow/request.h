@@ -71,7 +71,7 @@ enum workflow_name { WORKFLOW_NAME_INSIDE, WORKFLOW_NAME_OUTSIDE };
 MUST_CHECK struct err workflow_starting_read(struct workflow_starting *starting,
                                              enum workflow_name name);
 /* Title of a script in a file: the file's name. Of one below .boocode/workflows it is the
- * path from there, by which the daemon knows what the script expects (script/reader/meta.h). In
+ * path from there, by which the daemon knows what the script expects (script/meta.h). In
  * `room`, or part of `word`. */
 const char *workflow_file_title(const char *word, char room[PATH_MAX]);
 

@@ -316,14 +316,14 @@ static enum script_note_verdict model_judge(void *ctx, struct script_note *note)
     return known ? NOTE_DROPPED : NOTE_CONFIRMED;
 }
 
-void workflows_resolve_models(struct workflows *workflows, struct script_prepared *prepared) {
-    script_notes_resolve(prepared, model_judge, workflows);
+void workflows_resolve_models(struct workflows *workflows, struct script_notes *notes) {
+    script_notes_resolve(notes, model_judge, workflows);
 }
 
 static void judge_begin(struct loop_task *task) {
     struct script_judge *judge = CONTAINER_OF(task, struct script_judge, task);
     if (judge->script != NULL) {
-        workflows_resolve_models(judge->workflows, &judge->script->prepared);
+        workflows_resolve_models(judge->workflows, &judge->script->notes);
     }
     if (judge->script != NULL && judge->script->entry.valid && !judge->workflows->asker.stopping) {
         judge->entry = &judge->script->entry;

@@ -22,7 +22,6 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "script/catalog.h"
-#include "script/reader/meta.h"
 
 enum { WORKFLOW_CHECKED_MAX = 1024, WORKFLOW_JUDGE_MAX = 64, WORKFLOW_JUDGE_MS = 1000 };
 
@@ -44,11 +43,11 @@ void workflow_fallback_tell(const char *kind, struct bytes name, struct bytes us
 
 /* Settles the notes of a script about models, by the setting model_aliases, and about connections.
  * On the loop. */
-void workflows_resolve_models(struct workflows *workflows, struct script_prepared *prepared);
+void workflows_resolve_models(struct workflows *workflows, struct script_notes *notes);
 /* Settles its notes about types of agents and about workflows, by what a run there would find. In
  * the pool. */
 void workflows_resolve_names(struct workflows *workflows, const struct catalog_search *places,
-                             struct script_prepared *prepared);
+                             struct script_notes *notes);
 
 struct script_judge_done {
     void (*call)(void *ctx);

@@ -225,7 +225,7 @@ static enum script_note_verdict name_judge(void *ctx, struct script_note *note) 
 }
 
 void workflows_resolve_names(struct workflows *workflows, const struct catalog_search *places,
-                             struct script_prepared *prepared) {
+                             struct script_notes *notes) {
     struct name_judge judge = {
         .workflows = places,
         .places = {.root = places->root, .home = places->home, .config_dir = places->config_dir},
@@ -233,5 +233,5 @@ void workflows_resolve_names(struct workflows *workflows, const struct catalog_s
                    .home = places->home,
                    .path = getenv("PATH"),
                    .rows = workflows->options.agents}};
-    script_notes_resolve(prepared, name_judge, &judge);
+    script_notes_resolve(notes, name_judge, &judge);
 }

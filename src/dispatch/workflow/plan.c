@@ -127,9 +127,9 @@ struct err workflow_start__plan(struct workflow_start *start) {
 }
 
 void workflow_start__add_notes(struct workflow_start *start) {
-    workflows_resolve_models(start->workflows, &start->script.prepared);
+    workflows_resolve_models(start->workflows, &start->script.notes);
     text_add_name(&start->started, "notes");
-    script_notes_write(&start->script.prepared, &start->started);
+    script_notes_write(&start->script.notes, &start->started);
     start->err =
         text_failed(&start->started) ? text_error(&start->started, "workflow: plan") : ERR_OK;
 }

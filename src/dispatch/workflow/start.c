@@ -189,11 +189,11 @@ static bool start_would_search(const struct workflow_start *start) {
 /* A model that nobody knows, or the first mistake that throws where a run reaches it: the run
  * starts all the same. */
 static void start_warn(const struct workflow_start *start, struct why *why) {
-    const struct script_prepared *prepared = &start->script.prepared;
+    const struct script_notes *notes = &start->script.notes;
     *why = start->model_warning;
-    for (unsigned i = 0; i < prepared->note_count && why->text[0] == '\0'; i++) {
-        if (prepared->notes[i].grave) {
-            workflow_fault_tell(&prepared->notes[i].fault, why);
+    for (unsigned i = 0; i < notes->count && why->text[0] == '\0'; i++) {
+        if (notes->list[i].grave) {
+            workflow_fault_tell(&notes->list[i].fault, why);
         }
     }
 }
@@ -282,12 +282,12 @@ static struct err start_take_text(struct workflow_start *start, const char *sour
 
 /* Such a script takes the path of its failures without a word, so its log begins with one. */
 static void start_warn_of_results(struct workflow_start *start) {
-    const struct script_prepared *prepared = &start->script.prepared;
+    const struct script_notes *notes = &start->script.notes;
     const struct script_fault *first = NULL;
     char more[80] = "";
     unsigned others = 0;
-    for (unsigned i = 0; i < prepared->note_count; i++) {
-        const struct script_fault *fault = &prepared->notes[i].fault;
+    for (unsigned i = 0; i < notes->count; i++) {
+        const struct script_fault *fault = &notes->list[i].fault;
         if (strcmp(fault->code, NOTE_RESULT_MEMBER) == 0) {
             others += first != NULL;
             first = first != NULL ? first : fault;
@@ -369,13 +369,14 @@ static void start_prepare_run(struct pool_job *job) {
     const struct workflow_spec *spec = &start->spec;
     struct catalog_script *script = &start->script;
     start_read_script(start);
+    start->err = err_failed(start->err) ? start->err : catalog_judge(script);
     if (err_failed(start->err)) {
         return;
     }
     if (start->plans && script->entry.valid) {
         const struct catalog_search places =
             workflows__search(start->workflows, spec->root, spec->config_dir);
-        workflows_resolve_names(start->workflows, &places, &script->prepared);
+        workflows_resolve_names(start->workflows, &places, &script->notes);
     }
     if (!script->entry.valid) {
         start->invalid = true;
@@ -403,7 +404,7 @@ static void start_prepare_run(struct pool_job *job) {
 static bool start_lacks_model(const struct workflow_start *start) {
     const struct connections *connections = start->workflows->options.connections;
     return start->spec.model == NULL && start->otherwise.name[0] == '\0' &&
-           start->script.prepared.names_no_model &&
+           start->script.notes.names_no_model &&
            connections_settings(connections)->model_aliases.len == 0;
 }
 

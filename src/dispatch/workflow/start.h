@@ -24,7 +24,7 @@
 #include "engine/workflow/workflows.h"
 #include "rules/approval/joined.h"
 #include "script/catalog.h"
-#include "script/reader/meta.h"
+#include "script/meta.h"
 
 struct workflow_start {
     /* Set by the caller: */

@@ -2,9 +2,7 @@
 #include "script/reader/context_object.h"
 
 #include "script/reader/literal.h"
-#include "script/reader/refuse.h"
-
-enum { NAME_SHOWN_MAX = 60, KEYS_MAX = 64 /* At most, each of which has the body searched. */ };
+#include "script/reader/syntax.h"
 
 static const char *const functions[] = {"agent", "parallel", "pipeline", "phase",
                                         "log",   "workflow", NULL};
@@ -13,11 +11,10 @@ const char context_object_text[] =
     "{agent,parallel,pipeline,phase,log,workflow,args,budget,console,meta}";
 
 static bool is_one_of(struct bytes name, const char *const *names) {
-    unsigned at = 0;
-    return bytes_find(name, names, &at);
+    return bytes_find(name, names, &(unsigned){0});
 }
 
-static bool is_member(struct bytes name) {
+bool context_object_offers(struct bytes name) {
     return is_one_of(name, functions) || is_one_of(name, values);
 }
 
@@ -33,12 +30,10 @@ static uint32_t parameters_of(const struct tokens *tokens, uint32_t at) {
         at += token_kind(tokens, at + 1) == TOKEN_NAME ? 2 : 1;
         return token_is(tokens, at, "(") ? at : TOKEN_NOWHERE;
     }
-    if (script__is_method(tokens, at)) {
+    if (syntax_is_method(tokens, at)) {
         return at + 1;
     }
-    uint32_t behind = token_after(tokens, at);
-    bool list = token_is(tokens, at, "(") || token_is_free_name(tokens, at);
-    return list && token_is(tokens, behind, "=>") ? at : TOKEN_NOWHERE;
+    return syntax_arrow_body(tokens, at) != TOKEN_NOWHERE ? at : TOKEN_NOWHERE;
 }
 
 static uint32_t parameters_find(const struct tokens *tokens, const struct forms *forms) {
@@ -71,16 +66,15 @@ static void body_find(const struct tokens *tokens, uint32_t parameters,
 struct pattern {
     const struct tokens *tokens;
     const struct context_object *context;
-    struct script_prepared *prepared; /* NULL: nothing is noted. */
     unsigned keys;
     bool taken;
 };
 
-static bool is_called(const struct tokens *tokens, const struct context_object *context,
-                      struct bytes name) {
+bool context_object_calls(const struct tokens *tokens, const struct context_object *context,
+                          struct bytes name) {
     for (uint32_t at = context->body; at < context->end; at++) {
         if (token_is(tokens, at + 1, "(") && !token_is_member(tokens, at) &&
-            bytes_equal(token_text(tokens, at), name) && !script__is_method(tokens, at)) {
+            bytes_equal(token_text(tokens, at), name) && !syntax_is_method(tokens, at)) {
             return true;
         }
     }
@@ -90,15 +84,15 @@ static bool is_called(const struct tokens *tokens, const struct context_object *
 /* { agent, log: say }: the name that a key is bound to is called. */
 static void pattern_take(void *ctx, struct bytes key, uint32_t value) {
     struct pattern *pattern = ctx;
-    if (is_one_of(key, functions) && pattern->keys++ < KEYS_MAX &&
-        is_called(pattern->tokens, pattern->context, token_text(pattern->tokens, value))) {
+    if (is_one_of(key, functions) && pattern->keys++ < CONTEXT_KEYS_MAX &&
+        context_object_calls(pattern->tokens, pattern->context,
+                             token_text(pattern->tokens, value))) {
         pattern->taken = true;
     }
 }
 
-/* The "{" at `at` is a pattern that the object is taken apart with: const { agent } = ctx; */
-static bool parts_object(const struct tokens *tokens, const struct context_object *context,
-                         uint32_t at) {
+bool context_object_parts(const struct tokens *tokens, const struct context_object *context,
+                          uint32_t at) {
     uint32_t behind = token_is(tokens, at, "{") ? token_after(tokens, at) : TOKEN_NOWHERE;
     return token_is(tokens, behind, "=") && context->object.len > 0 &&
            bytes_equal(token_text(tokens, behind + 1), context->object) &&
@@ -138,7 +132,7 @@ void context_object_find(const struct tokens *tokens, const struct forms *forms,
         literal_each_key(tokens, context.first, pattern_take, &pattern);
     }
     for (uint32_t at = context.body; at < context.end && !pattern.taken; at++) {
-        if (parts_object(tokens, &context, at)) {
+        if (context_object_parts(tokens, &context, at)) {
             literal_each_key(tokens, at, pattern_take, &pattern);
         }
         pattern.taken |= context_object_has(tokens, &context, at) &&
@@ -147,58 +141,4 @@ void context_object_find(const struct tokens *tokens, const struct forms *forms,
     }
     context.taken = pattern.taken;
     *ret_context = context;
-}
-
-/* --- What it will miss ------------------------------------------------------------------------ */
-
-static void member_note(const struct pattern *pattern, uint32_t at, bool called) {
-    struct bytes name = token_text(pattern->tokens, at);
-    if (name.len <= NAME_SHOWN_MAX) {
-        (void)script__note_once(pattern->tokens, pattern->prepared, at, "main_member",
-                                called ? NOTE_GRAVE : NOTE_WARNS,
-                                "the main function gets no \"%.*s\": there are agent, parallel, "
-                                "pipeline, phase, log, workflow, args, budget, console and meta",
-                                (int)name.len, name.data);
-    }
-}
-
-static void pattern_note(void *ctx, struct bytes key, uint32_t value) {
-    struct pattern *pattern = ctx;
-    uint32_t at = token_is(pattern->tokens, value - 1, ":") ? value - 2 : value;
-    if (key.len > 0 && !is_member(key) && pattern->keys++ < KEYS_MAX &&
-        !token_is(pattern->tokens, token_after(pattern->tokens, value), "=")) {
-        member_note(
-            pattern, at,
-            is_called(pattern->tokens, pattern->context, token_text(pattern->tokens, value)));
-    }
-}
-
-void script_note_context(const struct tokens *tokens, const struct context_object *context,
-                         struct script_prepared *prepared) {
-    struct pattern pattern = {.tokens = tokens, .context = context, .prepared = prepared};
-    if (!context->taken) {
-        uint32_t behind =
-            context->second == TOKEN_NOWHERE ? 0 : token_after(tokens, context->second);
-        if (behind > 0 && !token_is(tokens, behind, "=") &&
-            !token_is(tokens, context->second, "...")) {
-            (void)script__note(tokens, prepared, context->second, "main_parameter", NOTE_WARNS,
-                               "the main function gets the args alone: this parameter is "
-                               "undefined");
-        }
-        return;
-    }
-    if (token_is(tokens, context->first, "{")) {
-        literal_each_key(tokens, context->first, pattern_note, &pattern);
-    }
-    for (uint32_t at = context->body; at < context->end; at++) {
-        bool called = token_is(tokens, at + 1, "(");
-        bool tested = token_is(tokens, at + 1, "?.") || token_is(tokens, at + 1, "?\?") ||
-                      token_is(tokens, at + 1, "=") || token_is_word(tokens, at - 3, WORD_TYPEOF);
-        if (parts_object(tokens, context, at)) {
-            literal_each_key(tokens, at, pattern_note, &pattern);
-        } else if (context_object_has(tokens, context, at) && !tested &&
-                   !is_member(token_text(tokens, at))) {
-            member_note(&pattern, at, called);
-        }
-    }
 }

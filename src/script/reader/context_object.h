@@ -1,5 +1,5 @@
 /* context_object.h: the object of functions that main functions of other hosts get as their first
- * argument, before the args: `({ agent, parallel, args })`, `(ctx, input)`. For meta.c.
+ * argument, before the args: `({ agent, parallel, args })`, `(ctx, input)`. For read.c.
  *
  * A main function gets the args alone, unless it calls a member of its first parameter by the name
  * of one of our functions: args are JSON, so no member of theirs can be called.
@@ -12,7 +12,7 @@
 
 #include "base/base.h"
 #include "script/reader/forms.h"
-#include "script/reader/meta.h"
+#include "script/reader/read.h"
 #include "script/reader/tokens.h"
 
 struct context_object {
@@ -27,11 +27,15 @@ void context_object_find(const struct tokens *tokens, const struct forms *forms,
 /* ctx.NAME, of the first parameter. */
 MUST_CHECK bool context_object_has(const struct tokens *tokens,
                                    const struct context_object *context, uint32_t at);
+/* The "{" at `at` is a pattern that the object is taken apart with: const { agent } = ctx; */
+MUST_CHECK bool context_object_parts(const struct tokens *tokens,
+                                     const struct context_object *context, uint32_t at);
+/* The body calls a function by this name. */
+MUST_CHECK bool context_object_calls(const struct tokens *tokens,
+                                     const struct context_object *context, struct bytes name);
+MUST_CHECK bool context_object_offers(struct bytes name);
+enum { CONTEXT_KEYS_MAX = 64 /* At most, each of which has the body searched. */ };
 /* All that a main function may take, as an object in JavaScript. */
 extern const char context_object_text[];
-
-/* Fills the notes of a prepared script: parameters and members that it will not get. */
-void script_note_context(const struct tokens *tokens, const struct context_object *context,
-                         struct script_prepared *prepared);
 
 #endif

@@ -1,4 +1,4 @@
-/* forms.h: which form a file has, and the text that a worker is given. For meta.c.
+/* forms.h: which form a file has, and the text that a worker is given. For read.c.
  *
  * Ownership  the tokens are borrowed; a text is the caller's.
  * Threads    any; pure.
@@ -10,7 +10,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/text.h"
-#include "script/reader/meta.h"
+#include "script/reader/read.h"
 #include "script/reader/tokens.h"
 
 enum main_how {

@@ -15,7 +15,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/json/json.h"
-#include "script/reader/meta.h"
+#include "script/reader/read.h"
 #include "script/reader/tokens.h"
 
 /* The value that begins at `at`. *ret_end: the token after it. */

@@ -1,54 +1,13 @@
 /* refuse.c: what no workflow script may hold: imports, and TypeScript as far as its tokens could
  * not be JavaScript. Generics are not refused: `a<b>(c)` is two comparisons, too.
- * And a hint for a syntax error that the engine found, where a guess is enough. */
+ */
 #include "script/reader/refuse.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* --- Names that the file declares ------------------------------------------------------------- */
-
-/* The name stands in brackets that may be parameters or a pattern. */
-static bool in_bindings(const struct tokens *tokens, uint32_t at) {
-    for (uint32_t open = tokens->list[at].parent; open != TOKEN_NOWHERE;
-         open = tokens->list[open].parent) {
-        uint32_t after = tokens->list[open].mate + 1;
-        if (tokens->list[open].mate == TOKEN_NOWHERE) {
-            return false;
-        }
-        if (token_is(tokens, open, "(")) {
-            return token_is(tokens, after, "=>") ||
-                   (token_is(tokens, after, "{") && !token_ends_header(tokens, after - 1));
-        }
-        if (token_is(tokens, after, "=") || token_is_word(tokens, after, WORD_OF)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool script_declares(const struct tokens *tokens, enum word word) {
-    unsigned climbs = 0;
-    for (uint32_t at = 0; at < tokens->count; at++) {
-        if (!token_is_word(tokens, at, word) || token_is_member(tokens, at) ||
-            token_is_word(tokens, at - 1, WORD_TYPEOF)) {
-            continue;
-        }
-        enum word before = token_word(tokens, at - 1);
-        if (token_is_variable_word(tokens, at - 1) || before == WORD_FUNCTION ||
-            before == WORD_CLASS ||
-            (token_is(tokens, at - 1, "*") && token_is_word(tokens, at - 2, WORD_FUNCTION)) ||
-            token_is(tokens, at + 1, "=") || token_is(tokens, at + 1, "=>")) {
-            return true;
-        }
-        /* A binding of a list of parameters, or of a pattern, ends here. Climbing costs as much as
-         * brackets are nested: after a few, doubt is enough. */
-        if (token_is_any(tokens, at + 1, ",)]}") && (++climbs > 64 || in_bindings(tokens, at))) {
-            return true;
-        }
-    }
-    return false;
-}
+#include "script/reader/read.h"
+#include "script/reader/syntax.h"
 
 /* --- TypeScript ------------------------------------------------------------------------------- */
 
@@ -167,15 +126,9 @@ static const char *typescript_at(const struct tokens *tokens, uint32_t at) {
 
 /* --- Refusals --------------------------------------------------------------------------------- */
 
-bool script__is_method(const struct tokens *tokens, uint32_t at) {
-    return tokens->list[at].parent != TOKEN_NOWHERE &&
-           token_is(tokens, tokens->list[at].parent, "{") && token_is(tokens, at + 1, "(") &&
-           token_is(tokens, token_after(tokens, at + 1), "{");
-}
-
 struct err refuse_foreign(const struct tokens *tokens, struct script_fault *ret_fault) {
     for (uint32_t at = 0; at < tokens->count; at++) {
-        bool free = !token_is_member(tokens, at) && !script__is_method(tokens, at);
+        bool free = !token_is_member(tokens, at) && !syntax_is_method(tokens, at);
         if (token_is_word(tokens, at, WORD_IMPORT) && free && !token_is(tokens, at + 1, ":")) {
             return token_fault(tokens, at, "import", ret_fault,
                                "%s: a workflow script is one file and cannot import; what needs a"
@@ -192,72 +145,4 @@ struct err refuse_foreign(const struct tokens *tokens, struct script_fault *ret_
         }
     }
     return ERR_OK;
-}
-
-/* --- Faults that the engine found ------------------------------------------------------------- */
-
-static bool looks_foreign(const struct tokens *tokens, uint32_t at) {
-    static const char *const types[] = {"string", "number",  "boolean", "any",   "unknown", "void",
-                                        "never",  "Promise", "Record",  "Array", "object"};
-    bool typed = token_is_any(tokens, at, ":<");
-    for (size_t i = 0; typed && i < COUNT_OF(types); i++) {
-        if (bytes_is(token_text(tokens, at + 1), types[i])) {
-            return true;
-        }
-    }
-    return token_is_word(tokens, at, WORD_AS) || token_is_word(tokens, at, WORD_INTERFACE) ||
-           token_is_word(tokens, at, WORD_TYPE) || token_is_word(tokens, at, WORD_READONLY);
-}
-
-const char *script_syntax_hint(struct bytes source, unsigned line) {
-    AUTO(tokens_done) struct tokens tokens = {.list = NULL};
-    struct script_fault fault;
-    if (source.len > SCRIPT_SOURCE_MAX ||
-        tokens_read(source, &tokens, &fault).code == ERR_OUT_OF_MEMORY) {
-        return NULL;
-    }
-    /* Engines tell the line on which they stumbled: the cause may stand on the one before. */
-    size_t offset = 0;
-    for (unsigned at_line = 1; offset < source.len && at_line + 1 < line; offset++) {
-        at_line += source.data[offset] == '\n' ? 1 : 0;
-    }
-    unsigned lines = 0;
-    for (uint32_t at = 0; at < tokens.count && lines < 3; at++) {
-        if (tokens.list[at].start < offset) {
-            continue;
-        }
-        lines += tokens.list[at].new_line ? 1 : 0;
-        if (lines < 3 && looks_foreign(&tokens, at)) {
-            return "workflow scripts are plain JavaScript, not TypeScript";
-        }
-    }
-    return NULL;
-}
-
-void script_fault_place(struct bytes source, struct script_fault *fault) {
-    unsigned lines = 1;
-    if (source.len > SCRIPT_SOURCE_MAX || fault->line == 0) {
-        return;
-    }
-    for (size_t at = 0; at < source.len; at++) {
-        lines += source.data[at] == '\n' ? 1 : 0;
-    }
-    if (fault->line > lines) {
-        AUTO(tokens_done) struct tokens tokens = {.list = NULL};
-        struct script_fault other;
-        struct err err = tokens_read(source, &tokens, &other); /* Was read before: it is whole. */
-        if (err_failed(err) || tokens.count == 0) {
-            fault->line = fault->column = 0;
-            return;
-        }
-        script__place(source, tokens.list[tokens.count - 1].start, fault);
-        (void)snprintf(fault->message, sizeof fault->message,
-                       "the script ends in the middle of a statement");
-    }
-    const char *hint = script_syntax_hint(source, fault->line);
-    if (hint != NULL) {
-        char told[sizeof fault->message];
-        (void)snprintf(told, sizeof told, "%.180s (%s)", fault->message, hint);
-        memcpy(fault->message, told, sizeof told);
-    }
 }

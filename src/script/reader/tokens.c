@@ -51,19 +51,23 @@ struct reading {
 /* --- Faults ----------------------------------------------------------------------------------- */
 
 /* "\r\n" ends one line. The separators beyond ASCII do not count: no editor counts them. */
-void script__place(struct bytes source, size_t offset, struct script_fault *fault) {
-    fault->line = 1;
-    fault->column = 1;
+static struct script_place source_place(struct bytes source, size_t offset) {
+    struct script_place place = {1, 1};
     for (size_t i = 0; i < offset && i < source.len; i++) {
         unsigned char c = (unsigned char)source.data[i];
         bool pair = c == '\r' && i + 1 < source.len && source.data[i + 1] == '\n';
         if (c == '\n' || (c == '\r' && !pair)) {
-            fault->line++;
-            fault->column = 1;
+            place = (struct script_place){place.line + 1, 1};
         } else if ((c & 0xc0) != 0x80 && !pair) { /* Not the rest of a character. */
-            fault->column++;
+            place.column++;
         }
     }
+    return place;
+}
+
+struct script_place token_place(const struct tokens *tokens, uint32_t at) {
+    return source_place(tokens->source,
+                        tokens->list[at < tokens->count ? at : tokens->count].start);
 }
 
 PRINTF_LIKE(5, 0)
@@ -72,7 +76,9 @@ static struct err fault_set(struct bytes source, size_t offset, const char *code
     ret_fault->code = code;
     (void)vsnprintf(ret_fault->message, sizeof ret_fault->message, format,
                     args); /* Cut at worst. */
-    script__place(source, offset, ret_fault);
+    const struct script_place place = source_place(source, offset);
+    ret_fault->line = place.line;
+    ret_fault->column = place.column;
     return err_make(ERR_BAD_SCRIPT, "script: read");
 }
 

@@ -166,10 +166,10 @@ uint32_t token_after(const struct tokens *tokens, uint32_t at);
 /* The next comma of the level, or `end`. */
 uint32_t token_comma(const struct tokens *tokens, uint32_t at, uint32_t end);
 
+struct script_place token_place(const struct tokens *tokens, uint32_t at);
 /* A fault at a token, or at a byte of the source. Always ERR_BAD_SCRIPT. */
 struct err token_fault(const struct tokens *tokens, uint32_t at, const char *code,
                        struct script_fault *ret_fault, const char *format, ...) PRINTF_LIKE(5, 6);
-void script__place(struct bytes source, size_t offset, struct script_fault *fault);
 struct err script__fault(struct bytes source, size_t offset, const char *code,
                          struct script_fault *ret_fault, const char *format, ...) PRINTF_LIKE(5, 6);
 

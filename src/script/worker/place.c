@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "script/reader/tokens.h"
+#include "script/reader/syntax.h"
 
 /* Reads a number backwards from the end, and the colon before it. */
 static bool take_number(struct bytes *text, uint32_t *ret_number) {
@@ -56,26 +56,8 @@ static bool is_loop(const struct tokens *tokens, uint32_t at) {
     return word == WORD_FOR || word == WORD_WHILE || word == WORD_DO;
 }
 
-/* The "{" at `at` opens the body of a function: it follows an arrow, or brackets that follow a
- * value. */
 static bool opens_function(const struct tokens *tokens, uint32_t at) {
-    if (!token_is(tokens, at, "{") || !token_is(tokens, at - 1, ")")) {
-        return token_is(tokens, at, "{") && token_is(tokens, at - 1, "=>");
-    }
-    uint32_t head = tokens->list[at - 1].mate;
-    enum word word = token_is_member(tokens, head - 1) ? WORD_NONE : token_word(tokens, head - 1);
-    switch (head == TOKEN_NOWHERE ? TOKEN_END : token_kind(tokens, head - 1)) {
-    case TOKEN_NAME:
-        return !is_loop(tokens, head - 1) && word != WORD_IF && word != WORD_SWITCH &&
-               word != WORD_CATCH && word != WORD_WITH && word != WORD_OF &&
-               (word == WORD_NONE || word > WORD__BEFORE_VALUE_END);
-    case TOKEN_PRIVATE:
-    case TOKEN_NUMBER:
-    case TOKEN_STRING:
-        return true;
-    default:
-        return false;
-    }
+    return token_is(tokens, at, "{") && syntax_opens_function(tokens, at);
 }
 
 /* The "{" of the innermost function around a token; TOKEN_NOWHERE: the script. */

@@ -15,7 +15,8 @@
  * one would have a good script refused by `workflow check`. The cost is linear: at most USES_MAX
  * uses of a name are looked at, and a look goes over each token at most once. */
 #include "base/memory.h"
-#include "script/reader/refuse.h"
+#include "script/judge/notes.h"
+#include "script/reader/syntax.h"
 
 enum { USES_MAX = 64, ALIASES_MAX = 16 };
 
@@ -59,22 +60,6 @@ static uint32_t sibling_start(const struct tokens *tokens, uint32_t at) {
     return mate != TOKEN_NOWHERE && mate < at ? mate : at;
 }
 
-static bool ends_value(const struct tokens *tokens, uint32_t at) {
-    enum word word = token_word(tokens, at);
-    switch (token_kind(tokens, at)) {
-    case TOKEN_NAME:
-        return word == WORD_NONE || word > WORD__RESERVED_END || word == WORD_TRUE ||
-               word == WORD_FALSE || word == WORD_NULL || word == WORD_THIS || word == WORD_BREAK ||
-               word == WORD_CONTINUE || word == WORD_RETURN;
-    case TOKEN_PUNCT:
-        return token_is(tokens, at, "]") || token_is(tokens, at, "++") ||
-               token_is(tokens, at, "--") ||
-               (token_is(tokens, at, ")") && !token_ends_header(tokens, at));
-    default:
-        return token_kind(tokens, at) != TOKEN_END;
-    }
-}
-
 /* A statement begins at `at`, after the sibling that ends one token before. */
 static bool is_boundary(const struct tokens *tokens, uint32_t at) {
     enum word word = token_word(tokens, at);
@@ -88,7 +73,7 @@ static bool is_boundary(const struct tokens *tokens, uint32_t at) {
         return false;
     }
     return token_is(tokens, at - 1, ";") || (begins && token_is(tokens, at - 1, "}")) ||
-           (begins && !token_same_line(tokens, at) && ends_value(tokens, at - 1));
+           (begins && !token_same_line(tokens, at) && syntax_ends_value(tokens, at - 1));
 }
 
 /* First token of the statement that `at` is in, on its level, whose first token is `first`. */
@@ -113,17 +98,6 @@ static bool leaves(const struct guards *guards, uint32_t start, uint32_t end) {
     return false;
 }
 
-static bool is_function_body(const struct tokens *tokens, uint32_t open) {
-    if (token_is(tokens, open - 1, "=>")) {
-        return true;
-    }
-    if (!token_is(tokens, open, "{") || !token_is(tokens, open - 1, ")") ||
-        token_ends_header(tokens, open - 1)) {
-        return false;
-    }
-    return !token_is_word(tokens, tokens->list[open - 1].mate - 1, WORD_CATCH);
-}
-
 static bool is_guarded(const struct guards *guards, uint32_t use) {
     const struct tokens *tokens = guards->tokens;
     for (uint32_t at = use, open; at != TOKEN_NOWHERE; at = open) {
@@ -146,7 +120,7 @@ static bool is_guarded(const struct guards *guards, uint32_t use) {
         uint32_t close = tokens->list[open].mate;
         bool caught = token_is_word(tokens, open - 1, WORD_TRY) &&
                       token_is_word(tokens, close + 1, WORD_CATCH);
-        if (caught || (is_function_body(tokens, open) && has_test(guards, open, close))) {
+        if (caught || (syntax_opens_function(tokens, open) && has_test(guards, open, close))) {
             return true;
         }
     }
@@ -160,7 +134,7 @@ static bool is_variable(const struct guards *guards, uint32_t at) {
     const struct tokens *tokens = guards->tokens;
     bool key = token_is(tokens, at + 1, ":") && token_is_any(tokens, at - 1, "{,;}");
     return token_is_word(tokens, at, guards->word) && !token_is_member(tokens, at) && !key &&
-           !script__is_method(tokens, at);
+           !syntax_is_method(tokens, at);
 }
 
 /* `typeof N`, `typeof (N)`; of a member of N it is a use. */
@@ -197,7 +171,7 @@ static void alias_find(struct guards *guards, uint32_t at) {
                 return;
             }
         }
-        bool body = open != TOKEN_NOWHERE && is_function_body(tokens, open);
+        bool body = open != TOKEN_NOWHERE && syntax_opens_function(tokens, open);
         if (open == TOKEN_NOWHERE || in_function || (!body && token_is(tokens, open, "{"))) {
             return;
         }
@@ -256,15 +230,16 @@ static bool is_installed(const struct tokens *tokens, const struct absent *one) 
             assigned |= bracketed ? assigns(tokens, at + 2)
                                   : token_is(tokens, at - 1, ".") && assigns(tokens, at + 1);
             keyed |= token_kind(tokens, at) != TOKEN_NAME || token_is(tokens, at + 1, ":") ||
-                     script__is_method(tokens, at);
+                     syntax_is_method(tokens, at);
         }
     }
     return global && (assigned || (given && keyed));
 }
 
-void script_note_absent(const struct tokens *tokens, struct script_prepared *prepared) {
+void script_note_absent(struct judge *judge) {
+    const struct tokens *tokens = judge->tokens;
     for (size_t i = 0; i < COUNT_OF(absent); i++) {
-        if (prepared->timers && absent[i].word == WORD_SET_TIMEOUT) {
+        if (judge->prepared->timers && absent[i].word == WORD_SET_TIMEOUT) {
             continue;
         }
         struct guards guards = {.tokens = tokens, .word = absent[i].word};
@@ -277,7 +252,7 @@ void script_note_absent(const struct tokens *tokens, struct script_prepared *pre
             }
             if (uses++ == 0) {
                 declared =
-                    script_declares(tokens, absent[i].word) || is_installed(tokens, &absent[i]);
+                    syntax_declares(tokens, absent[i].word) || is_installed(tokens, &absent[i]);
                 if (declared) {
                     break;
                 }
@@ -289,11 +264,11 @@ void script_note_absent(const struct tokens *tokens, struct script_prepared *pre
         mem_free(guards.tests);
         if (noted != TOKEN_NOWHERE && guarded) {
             (void)script__note(
-                tokens, prepared, noted, absent[i].code, NOTE_WARNS,
+                judge, noted, absent[i].code, NOTE_WARNS,
                 "%s; typeof says \"undefined\", so what this test guards does not run",
                 absent[i].text);
         } else if (noted != TOKEN_NOWHERE) {
-            (void)script__note(tokens, prepared, noted, absent[i].code, NOTE_GRAVE,
+            (void)script__note(judge, noted, absent[i].code, NOTE_GRAVE,
                                "%s; without a test by typeof this throws a ReferenceError",
                                absent[i].text);
         }

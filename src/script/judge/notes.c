@@ -6,15 +6,15 @@
 #include "base/suggest.h"
 #include "base/text.h"
 #include "base/utf8.h"
-#include "script/reader/context_object.h"
+#include "script/judge/notes.h"
 #include "script/reader/literal.h"
-#include "script/reader/refuse.h"
+#include "script/reader/syntax.h"
 
 enum { ITEMS_MAX = 4096 };
 
 struct noting {
     const struct tokens *tokens;
-    struct script_prepared *prepared;
+    struct judge *judge;
     unsigned agents;    /* Calls of agent(). */
     uint32_t options;   /* The "{" of the options that are looked at. */
     uint32_t scan_left; /* For script_note_result. */
@@ -22,68 +22,55 @@ struct noting {
 };
 
 /* Makes room for a note: a grave one takes that of the last which is not. False: there is none. */
-static bool room_make(struct script_prepared *prepared, bool grave) {
-    if (prepared->note_count < SCRIPT_NOTES_MAX) {
+static bool room_make(struct script_notes *notes, bool grave) {
+    if (notes->count < SCRIPT_NOTES_MAX) {
         return true;
     }
     unsigned last = grave ? SCRIPT_NOTES_MAX : 0;
-    while (last > 0 && prepared->notes[last - 1].grave) {
+    while (last > 0 && notes->list[last - 1].grave) {
         last--;
     }
     if (last == 0) {
         return false;
     }
-    memmove(&prepared->notes[last - 1], &prepared->notes[last],
-            (SCRIPT_NOTES_MAX - last) * sizeof *prepared->notes);
-    prepared->note_count--;
+    memmove(&notes->list[last - 1], &notes->list[last],
+            (SCRIPT_NOTES_MAX - last) * sizeof *notes->list);
+    notes->count--;
     return true;
 }
 
-bool script__note(const struct tokens *tokens, struct script_prepared *prepared, uint32_t at,
-                  const char *code, enum note_gravity gravity, const char *format, ...) {
-    struct script_note note = {.fault = {.code = code}, .grave = gravity == NOTE_GRAVE};
+bool script__note(struct judge *judge, uint32_t at, const char *code, enum note_gravity gravity,
+                  const char *format, ...) {
+    struct script_notes *notes = judge->notes;
+    struct script_note note = {.grave = gravity == NOTE_GRAVE};
     va_list args;
-    if (!room_make(prepared, note.grave)) { /* Before the place is computed, which counts lines. */
+    if (!room_make(notes, note.grave)) { /* Before the place is computed, which counts lines. */
         return false;
     }
-    script__place(tokens->source, tokens->list[at].start, &note.fault);
+    const struct script_place place = token_place(judge->tokens, at);
+    note.fault = (struct script_fault){.line = place.line, .column = place.column, .code = code};
     va_start(args, format);
     (void)vsnprintf(note.fault.message, sizeof note.fault.message, format,
                     args); /* Cut at worst. */
     va_end(args);
-    prepared->notes[prepared->note_count++] = note;
+    notes->list[notes->count++] = note;
     return true;
 }
 
-bool script__note_once(const struct tokens *tokens, struct script_prepared *prepared, uint32_t at,
-                       const char *code, enum note_gravity gravity, const char *format, ...) {
-    char message[sizeof prepared->notes[0].fault.message];
+bool script__note_once(struct judge *judge, uint32_t at, const char *code,
+                       enum note_gravity gravity, const char *format, ...) {
+    const struct script_notes *notes = judge->notes;
+    char message[sizeof notes->list[0].fault.message];
     va_list args;
     va_start(args, format);
     (void)vsnprintf(message, sizeof message, format, args); /* Cut at worst. */
     va_end(args);
-    for (size_t i = 0; i < prepared->note_count; i++) {
-        if (strcmp(prepared->notes[i].fault.message, message) == 0) {
+    for (size_t i = 0; i < notes->count; i++) {
+        if (strcmp(notes->list[i].fault.message, message) == 0) {
             return false;
         }
     }
-    return script__note(tokens, prepared, at, code, gravity, "%s", message);
-}
-
-void script_notes_resolve(struct script_prepared *prepared,
-                          enum script_note_verdict (*judge)(void *ctx, struct script_note *note),
-                          void *ctx) {
-    unsigned kept = 0;
-    for (unsigned i = 0; i < prepared->note_count; i++) {
-        struct script_note *note = &prepared->notes[i];
-        const enum script_note_verdict verdict =
-            note->about == NOTE_ABOUT_SCRIPT ? NOTE_LEFT : judge(ctx, note);
-        note->doubt = note->doubt && verdict != NOTE_CONFIRMED;
-        if (verdict != NOTE_DROPPED) {
-            prepared->notes[kept++] = *note;
-        }
-    }
-    prepared->note_count = kept;
+    return script__note(judge, at, code, gravity, "%s", message);
 }
 
 /* --- Time and chance -------------------------------------------------------------------------- */
@@ -95,14 +82,14 @@ static void note_date(struct noting *noting, uint32_t at) {
     bool called = token_is(tokens, at + 1, "(");
     if (token_is(tokens, at + 1, ".") && token_is_word(tokens, at + 2, WORD_NOW) &&
         token_is(tokens, at + 3, "(")) {
-        (void)script__note(noting->tokens, noting->prepared, at, code, NOTE_WARNS,
+        (void)script__note(noting->judge, at, code, NOTE_WARNS,
                            "Date.now() throws in a workflow: pass the time in args");
     } else if (made && (!called || token_is(tokens, at + 2, ")")) &&
                !token_is(tokens, at + 1, ".")) {
-        (void)script__note(noting->tokens, noting->prepared, at - 1, code, NOTE_WARNS,
+        (void)script__note(noting->judge, at - 1, code, NOTE_WARNS,
                            "new Date() without a time throws in a workflow: pass the time in args");
     } else if (!made && called) {
-        (void)script__note(noting->tokens, noting->prepared, at, code, NOTE_WARNS,
+        (void)script__note(noting->judge, at, code, NOTE_WARNS,
                            "Date() throws in a workflow: pass the time in args");
     }
 }
@@ -123,7 +110,7 @@ static void note_locale(struct noting *noting, uint32_t at) {
     uint32_t end = tokens->list[at + 1].mate;
     uint32_t locale = compares ? token_comma(tokens, at + 2, end) + 1 : at + 2;
     if (locale < end) {
-        (void)script__note_once(tokens, noting->prepared, at, "locale", NOTE_WARNS,
+        (void)script__note_once(noting->judge, at, "locale", NOTE_WARNS,
                                 "%.*s() ignores locales and options: this engine has none",
                                 (int)name.len, name.data);
     }
@@ -131,17 +118,22 @@ static void note_locale(struct noting *noting, uint32_t at) {
 
 /* --- Calls ------------------------------------------------------------------------------------ */
 
-/* The value of an option, or an argument, where it is a text that stands there. */
+/* The value of an option, or an argument, where it is a text that stands there, made plain. */
 static bool option_text(const struct tokens *tokens, uint32_t value, struct text *text) {
     struct script_fault ignored;
-    return token_kind(tokens, value) == TOKEN_STRING && token_is_any(tokens, value + 1, ",})") &&
-           !err_failed(literal_text(tokens, value, text, &ignored)) && !text_failed(text) &&
-           text->len > 0 && memchr(text->data, '\0', text->len) == NULL;
+    bool found = token_kind(tokens, value) == TOKEN_STRING &&
+                 token_is_any(tokens, value + 1, ",})") &&
+                 !err_failed(literal_text(tokens, value, text, &ignored)) && !text_failed(text) &&
+                 text->len > 0 && memchr(text->data, '\0', text->len) == NULL;
+    if (found) {
+        utf8_make_plain(text->data, text->len);
+    }
+    return found;
 }
 
 /* The last note is about this name. */
 static void name_last(struct noting *noting, enum script_note_about about, struct bytes name) {
-    struct script_note *note = &noting->prepared->notes[noting->prepared->note_count - 1];
+    struct script_note *note = &noting->judge->notes->list[noting->judge->notes->count - 1];
     note->about = about;
     note->doubt = about != NOTE_ABOUT_MODEL;
     memcpy(note->name, name.data, name.len);
@@ -152,7 +144,7 @@ static void name_last(struct noting *noting, enum script_note_about about, struc
 static void note_connection(struct noting *noting, uint32_t value, struct bytes name) {
     const struct bytes connection = {name.data, strcspn(name.data, "/")};
     if (literal_value_of(noting->tokens, noting->options, "agentType") == TOKEN_NOWHERE &&
-        script__note_once(noting->tokens, noting->prepared, value, "unknown_connection", NOTE_WARNS,
+        script__note_once(noting->judge, value, "unknown_connection", NOTE_WARNS,
                           "there is no provider \"%.*s\": an agent with this model fails",
                           (int)connection.len, connection.data)) {
         name_last(noting, NOTE_ABOUT_CONNECTION, connection);
@@ -168,7 +160,6 @@ static void note_model(struct noting *noting, uint32_t value) {
     if (!empty && (!known || memchr(name.data, '/', name.len) != NULL)) {
         noting->names_model = true;
         if (known) {
-            utf8_make_plain(name.data, name.len);
             note_connection(noting, value, text_bytes(&name));
         }
         return;
@@ -176,9 +167,8 @@ static void note_model(struct noting *noting, uint32_t value) {
     if (empty || strcmp(name.data, "inherit") == 0) {
         return;
     }
-    utf8_make_plain(name.data, name.len);
     if (script__note_once(
-            noting->tokens, noting->prepared, value, "foreign_model", NOTE_WARNS,
+            noting->judge, value, "foreign_model", NOTE_WARNS,
             "\"%s\" is no CONNECTION/MODEL: the setting model_aliases says which model is "
             "asked, else it is that of the run",
             name.data)) {
@@ -186,26 +176,16 @@ static void note_model(struct noting *noting, uint32_t value) {
     }
 }
 
-static void note_agent_type(struct noting *noting, uint32_t value) {
+/* workflow("PLUGIN:NAME"); any other name of a workflow may be there when it is asked for. */
+static void note_named(struct noting *noting, uint32_t value, enum script_note_about about) {
     AUTO(text_done) struct text name = text_up_to(SCRIPT_MODEL_MAX);
-    if (option_text(noting->tokens, value, &name)) {
-        utf8_make_plain(name.data, name.len);
-        if (script__note_once(noting->tokens, noting->prepared, value, "unknown_agent_type",
-                              NOTE_WARNS, "there is no agent type \"%.100s\"", name.data)) {
-            name_last(noting, NOTE_ABOUT_AGENT_TYPE, text_bytes(&name));
-        }
-    }
-}
-
-/* workflow("PLUGIN:NAME"). */
-static void note_workflow(struct noting *noting, uint32_t value) {
-    AUTO(text_done) struct text name = text_up_to(SCRIPT_MODEL_MAX);
-    if (option_text(noting->tokens, value, &name) && memchr(name.data, ':', name.len) != NULL) {
-        utf8_make_plain(name.data, name.len);
-        if (script__note_once(noting->tokens, noting->prepared, value, "unknown_workflow",
-                              NOTE_WARNS, "there is no workflow \"%.100s\"", name.data)) {
-            name_last(noting, NOTE_ABOUT_WORKFLOW, text_bytes(&name));
-        }
+    const bool type = about == NOTE_ABOUT_AGENT_TYPE;
+    if (option_text(noting->tokens, value, &name) &&
+        (type || memchr(name.data, ':', name.len) != NULL) &&
+        script__note_once(noting->judge, value, type ? "unknown_agent_type" : "unknown_workflow",
+                          NOTE_WARNS, "there is no %s \"%.100s\"", type ? "agent type" : "workflow",
+                          name.data)) {
+        name_last(noting, about, text_bytes(&name));
     }
 }
 
@@ -215,9 +195,8 @@ static void note_isolation(struct noting *noting, uint32_t value) {
     if (!option_text(noting->tokens, value, &kind) || strcmp(kind.data, "worktree") == 0) {
         return;
     }
-    utf8_make_plain(kind.data, kind.len);
     (void)script__note_once(
-        noting->tokens, noting->prepared, value, "isolation", NOTE_GRAVE,
+        noting->judge, value, "isolation", NOTE_GRAVE,
         "there is no isolation \"%s\"%s: agent() throws on all but \"worktree\"", kind.data,
         strcmp(kind.data, "remote") == 0 ? ", since agents work on this machine" : "");
 }
@@ -231,13 +210,12 @@ static void note_effort(struct noting *noting, uint32_t value) {
         bytes_find(text_bytes(&level), levels, &at)) {
         return;
     }
-    utf8_make_plain(level.data, level.len);
     if (strcmp(level.data, "minimal") == 0) {
-        (void)script__note_once(noting->tokens, noting->prepared, value, "effort", NOTE_WARNS,
+        (void)script__note_once(noting->judge, value, "effort", NOTE_WARNS,
                                 "there is no effort \"minimal\": the model is asked with \"low\"");
     } else {
         (void)script__note_once(
-            noting->tokens, noting->prepared, value, "effort", NOTE_WARNS,
+            noting->judge, value, "effort", NOTE_WARNS,
             "there is no effort \"%s\": agent() throws on all but low, medium, high, "
             "xhigh and max",
             level.data);
@@ -261,11 +239,11 @@ static void note_option(void *ctx, struct bytes key, uint32_t value) {
     }
     noting->names_model = noting->names_model || key.len == 0 || bytes_is(key, "agentType");
     if (bytes_is(key, "agentType")) {
-        note_agent_type(noting, value);
+        note_named(noting, value, NOTE_ABOUT_AGENT_TYPE);
     } else if (bytes_is(key, "isolation")) {
         note_isolation(noting, value);
     } else if (bytes_is(key, "schema")) {
-        script_note_schema(noting->tokens, noting->prepared, value);
+        script_note_schema(noting->judge, value);
     }
     if (key.len == 0 || key.len >= sizeof typed) {
         return;
@@ -282,7 +260,7 @@ static void note_option(void *ctx, struct bytes key, uint32_t value) {
     }
     uint32_t at = token_is(noting->tokens, value - 1, ":") ? value - 2 : value;
     const char *best = suggest_best(&suggest);
-    (void)script__note_once(noting->tokens, noting->prepared, at, "unknown_option", NOTE_WARNS,
+    (void)script__note_once(noting->judge, at, "unknown_option", NOTE_WARNS,
                             "agent() has no option \"%s\", and ignores it%s%s%s", typed,
                             best == NULL ? "" : "; did you mean \"", best == NULL ? "" : best,
                             best == NULL ? "" : "\"?");
@@ -290,10 +268,9 @@ static void note_option(void *ctx, struct bytes key, uint32_t value) {
 
 /* The first tokens of a function. */
 static bool is_function(const struct tokens *tokens, uint32_t at) {
-    at += token_is_word(tokens, at, WORD_ASYNC) ? 1 : 0;
-    return token_is_word(tokens, at, WORD_FUNCTION) ||
-           ((token_is(tokens, at, "(") || token_is_free_name(tokens, at)) &&
-            token_is(tokens, token_after(tokens, at), "=>"));
+    const uint32_t function = token_is_word(tokens, at, WORD_ASYNC) ? at + 1 : at;
+    return token_is_word(tokens, function, WORD_FUNCTION) ||
+           syntax_arrow_body(tokens, at) != TOKEN_NOWHERE;
 }
 
 /* phase(title, …), parallel(list, f): another host's, where the call does the work. */
@@ -302,12 +279,12 @@ static void note_second(struct noting *noting, uint32_t at) {
     uint32_t end = tokens->list[at + 1].mate, comma = token_comma(tokens, at + 2, end);
     bool works = comma < end && is_function(tokens, comma + 1);
     if (token_is_word(tokens, at, WORD_PARALLEL) && works) {
-        (void)script__note(tokens, noting->prepared, at, "not_a_function", NOTE_GRAVE,
+        (void)script__note(noting->judge, at, "not_a_function", NOTE_GRAVE,
                            "parallel() takes a list of functions alone: pipeline(items, f) calls a "
                            "function for each item");
     } else if (token_is_word(tokens, at, WORD_PHASE) &&
                (works || (comma < end && token_is(tokens, comma + 1, "[")))) {
-        (void)script__note(tokens, noting->prepared, at, "phase", NOTE_GRAVE,
+        (void)script__note(noting->judge, at, "phase", NOTE_GRAVE,
                            "phase() opens a heading alone: it calls no function and waits for no "
                            "agents, so do so after it");
     }
@@ -324,28 +301,28 @@ static void note_items(struct noting *noting, uint32_t at) {
     for (uint32_t item = at + 3; item < end; items++) {
         if (items == 0 && token_is_word(tokens, at, WORD_PARALLEL) &&
             token_is_word(tokens, item, WORD_AGENT) && token_is(tokens, item + 1, "(")) {
-            (void)script__note(noting->tokens, noting->prepared, item, "not_a_function", NOTE_GRAVE,
+            (void)script__note(noting->judge, item, "not_a_function", NOTE_GRAVE,
                                "parallel() takes functions: write `() => agent(…)`");
         }
         item = token_comma(tokens, item, end) + 1;
     }
     if (items > ITEMS_MAX) {
-        (void)script__note(noting->tokens, noting->prepared, at, "too_many_items", NOTE_GRAVE,
+        (void)script__note(noting->judge, at, "too_many_items", NOTE_GRAVE,
                            "%u items: at most %d are taken by one call", items, ITEMS_MAX);
     }
 }
 
 /* A flow has none of the functions of workflow scripts. */
 static void note_absent(struct noting *noting, uint32_t at) {
-    static const char *const functions[] = {"agent", "parallel", "pipeline",
-                                            "phase", "workflow", NULL};
+    const enum word word = token_word(noting->tokens, at);
     const struct bytes name = token_text(noting->tokens, at);
-    unsigned found = 0;
-    if (bytes_find(name, functions, &found) && !script__is_method(noting->tokens, at)) {
-        (void)script__note_once(noting->tokens, noting->prepared, at, "not_in_flow", NOTE_GRAVE,
-                                "%s() throws in a flow: its steps are what runs, and run() of a "
+    if ((word == WORD_AGENT || word == WORD_PARALLEL || word == WORD_PIPELINE ||
+         word == WORD_PHASE || word == WORD_WORKFLOW) &&
+        !syntax_is_method(noting->tokens, at)) {
+        (void)script__note_once(noting->judge, at, "not_in_flow", NOTE_GRAVE,
+                                "%.*s() throws in a flow: its steps are what runs, and run() of a "
                                 "code step starts agents by ctx.dispatch(agent, task)",
-                                functions[found]);
+                                (int)name.len, name.data);
     }
 }
 
@@ -355,7 +332,7 @@ static void note_call(struct noting *noting, uint32_t at) {
     const enum word word = token_word(tokens, at);
     if (word == WORD_AGENT || word == WORD_PARALLEL || word == WORD_PIPELINE ||
         word == WORD_WORKFLOW) {
-        script_note_result(tokens, noting->prepared, at, &noting->scan_left);
+        script_note_result(noting->judge, at, &noting->scan_left);
     }
     switch (word) {
     case WORD_AGENT: /* agent(…, {…}): the second argument, where it is an object. */
@@ -378,7 +355,7 @@ static void note_call(struct noting *noting, uint32_t at) {
         note_second(noting, at);
         break;
     case WORD_WORKFLOW:
-        note_workflow(noting, at + 2);
+        note_named(noting, at + 2, NOTE_ABOUT_WORKFLOW);
         break;
     default:
         break;
@@ -392,10 +369,10 @@ static void note_name(struct noting *noting, uint32_t at) {
         note_date(noting, at);
     } else if (token_is_word(tokens, at, WORD_MATH) && token_is(tokens, at + 1, ".") &&
                token_is_word(tokens, at + 2, WORD_RANDOM) && token_is(tokens, at + 3, "(")) {
-        (void)script__note(tokens, noting->prepared, at, "not_deterministic", NOTE_WARNS,
+        (void)script__note(noting->judge, at, "not_deterministic", NOTE_WARNS,
                            "Math.random() throws in a workflow: vary by index instead");
     } else if (token_is(tokens, at + 1, "(") && !token_is_word(tokens, at - 1, WORD_FUNCTION)) {
-        if (noting->prepared->form == SCRIPT_FORM_FLOW) {
+        if (noting->judge->prepared->form == SCRIPT_FORM_FLOW) {
             note_absent(noting, at);
         } else {
             note_call(noting, at);
@@ -405,18 +382,18 @@ static void note_name(struct noting *noting, uint32_t at) {
     }
 }
 
-void script_note_risks(const struct tokens *tokens, const struct context_object *context,
-                       struct script_prepared *prepared) {
+void script_note_risks(struct judge *judge, const struct context_object *context) {
+    const struct tokens *tokens = judge->tokens;
     static const enum word words[] = {WORD_DATE,     WORD_MATH,  WORD_AGENT,   WORD_PARALLEL,
                                       WORD_PIPELINE, WORD_PHASE, WORD_WORKFLOW};
     bool own[WORD__END] = {false};
     for (size_t i = 0; i < COUNT_OF(words); i++) {
         bool given = context->taken && words[i] != WORD_DATE && words[i] != WORD_MATH;
-        own[words[i]] = !given && script_declares(tokens, words[i]);
+        own[words[i]] = !given && syntax_declares(tokens, words[i]);
     }
     /* Functions that are passed on may be called anywhere. */
     struct noting noting = {.tokens = tokens,
-                            .prepared = prepared,
+                            .judge = judge,
                             .scan_left = SCRIPT_SCAN_MAX,
                             .names_model = context->taken};
     for (uint32_t at = 0; at < tokens->count; at++) {
@@ -428,5 +405,5 @@ void script_note_risks(const struct tokens *tokens, const struct context_object 
             note_name(&noting, at);
         }
     }
-    prepared->names_no_model = noting.agents > 0 && !noting.names_model;
+    judge->notes->names_no_model = noting.agents > 0 && !noting.names_model;
 }

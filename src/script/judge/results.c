@@ -8,8 +8,9 @@
  * if each item is the answer of an agent(), and if nothing changes the list or is given it. */
 #include <string.h>
 
+#include "script/judge/notes.h"
 #include "script/reader/literal.h"
-#include "script/reader/refuse.h"
+#include "script/reader/syntax.h"
 
 enum { PATTERN_NAMES_MAX = 16 }; /* Each is searched for in the whole file. */
 
@@ -20,27 +21,11 @@ struct expression {
 
 /* --- Its place -------------------------------------------------------------------------------- */
 
-/* A value ends with this token, so that a line's end after it may end the statement. */
-static bool ends_statement(const struct tokens *tokens, uint32_t at) {
-    enum word word = token_word(tokens, at);
-    switch (token_kind(tokens, at)) {
-    case TOKEN_NAME:
-        return word == WORD_NONE || word > WORD__RESERVED_END || word == WORD_TRUE ||
-               word == WORD_FALSE || word == WORD_NULL || word == WORD_THIS;
-    case TOKEN_PUNCT:
-        return token_is_any(tokens, at, ")]}");
-    case TOKEN_END:
-        return false;
-    default:
-        return true;
-    }
-}
-
 static bool begins_statement(const struct tokens *tokens, uint32_t at) {
     enum word before = token_word(tokens, at - 1);
     return at == 0 || token_is_any(tokens, at - 1, ";{}") || token_ends_header(tokens, at - 1) ||
            before == WORD_ELSE || before == WORD_DO ||
-           (!token_same_line(tokens, at) && ends_statement(tokens, at - 1));
+           (!token_same_line(tokens, at) && syntax_ends_value(tokens, at - 1));
 }
 
 /* The statement ends before this token. */
@@ -69,16 +54,13 @@ static uint32_t variable_of(const struct tokens *tokens, const struct expression
 static bool may_bind(const struct tokens *tokens, uint32_t at) {
     for (uint32_t open = tokens->list[at].parent; open != TOKEN_NOWHERE;
          open = tokens->list[open].parent) {
-        uint32_t after = tokens->list[open].mate + 1;
-        if (token_is(tokens, open, "(") &&
-            (token_is(tokens, after, "=>") ||
-             (token_is(tokens, after, "{") && !token_ends_header(tokens, after - 1)))) {
+        if (syntax_is_parameters(tokens, open)) {
             return true;
         }
         if (!token_is_any(tokens, open, "([{") || token_is(tokens, open - 1, "=>")) {
             return false;
         }
-        if (!token_is(tokens, open, "(") && token_is(tokens, after, "=")) {
+        if (!token_is(tokens, open, "(") && token_is(tokens, tokens->list[open].mate + 1, "=")) {
             return true;
         }
     }
@@ -134,8 +116,7 @@ static bool is_read_as_result(const struct tokens *tokens, uint32_t name) {
 
 static bool is_foreign_name(const struct tokens *tokens, uint32_t at) {
     static const char *const names[] = {"ok", "output", "error", "cached", NULL};
-    unsigned ignored = 0;
-    return bytes_find(token_text(tokens, at), names, &ignored);
+    return bytes_find(token_text(tokens, at), names, &(unsigned){0});
 }
 
 static bool is_foreign_member(const struct tokens *tokens, uint32_t at) {
@@ -178,18 +159,10 @@ static uint32_t member_find(const struct tokens *tokens, uint32_t name, uint32_t
 
 /* --- Items of a list -------------------------------------------------------------------------- */
 
-/* The body of an arrow function that begins at `at`; TOKEN_NOWHERE: it is none. */
-static uint32_t arrow_body(const struct tokens *tokens, uint32_t at) {
-    at += token_is_word(tokens, at, WORD_ASYNC) ? 1 : 0;
-    bool takes = token_is(tokens, at, "(") || token_is_free_name(tokens, at);
-    uint32_t arrow = token_after(tokens, at);
-    return takes && token_is(tokens, arrow, "=>") ? arrow + 1 : TOKEN_NOWHERE;
-}
-
 /* The first member that the function at `at`, a callback for items, reads of its first parameter;
  * it ends before `end`. */
 static uint32_t callback_find(const struct tokens *tokens, uint32_t at, uint32_t end) {
-    const uint32_t body = arrow_body(tokens, at);
+    const uint32_t body = syntax_arrow_body(tokens, at);
     at += token_is_word(tokens, at, WORD_ASYNC) ? 1 : 0;
     const bool listed = token_is(tokens, at, "(");
     const uint32_t name = listed ? at + 1 : at;
@@ -207,20 +180,19 @@ static uint32_t chain_find(const struct tokens *tokens, uint32_t at) {
                                         "find", "findIndex", "flatMap", NULL};
     static const char *const items[] = {"find", "at", NULL}, *const parts[] = {"filter", "slice",
                                                                                NULL};
-    unsigned ignored = 0;
     while (token_is(tokens, at, ".") && token_is(tokens, at + 2, "(")) {
         const struct bytes method = token_text(tokens, at + 1);
         const uint32_t close = tokens->list[at + 2].mate;
-        const uint32_t found = bytes_find(method, calls, &ignored)
+        const uint32_t found = bytes_find(method, calls, &(unsigned){0})
                                    ? callback_find(tokens, at + 3, close)
                                    : TOKEN_NOWHERE;
         if (found != TOKEN_NOWHERE) {
             return found;
         }
-        if (bytes_find(method, items, &ignored) && is_foreign_member(tokens, close + 1)) {
+        if (bytes_find(method, items, &(unsigned){0}) && is_foreign_member(tokens, close + 1)) {
             return close + 2;
         }
-        if (!bytes_find(method, parts, &ignored)) {
+        if (!bytes_find(method, parts, &(unsigned){0})) {
             return TOKEN_NOWHERE;
         }
         at = close + 1;
@@ -251,11 +223,10 @@ static uint32_t loop_find(const struct tokens *tokens, uint32_t at) {
 /* This use of a list changes it, or gives it to a function that may. */
 static bool may_change(const struct tokens *tokens, uint32_t at) {
     static const char *const changes[] = {"push", "unshift", "splice", "fill", NULL};
-    unsigned ignored = 0;
     bool given = token_is_any(tokens, at - 1, "(,") && token_is_any(tokens, at + 1, ",)");
     return (token_is(tokens, at + 1, "[") && token_is(tokens, token_after(tokens, at + 1), "=")) ||
            (token_is(tokens, at + 1, ".") &&
-            bytes_find(token_text(tokens, at + 2), changes, &ignored)) ||
+            bytes_find(token_text(tokens, at + 2), changes, &(unsigned){0})) ||
            (given && !bytes_is(token_text(tokens, at - 2), "stringify"));
 }
 
@@ -307,7 +278,7 @@ static bool gives_text(const struct tokens *tokens, uint32_t call) {
 /* `() => agent(…)`, which ends before `end`, and gives a text. `who`: the name of the function
  * that calls it; of a member its object has the same agent(). */
 static bool arrow_gives_text(const struct tokens *tokens, uint32_t at, uint32_t end, uint32_t who) {
-    at = arrow_body(tokens, at);
+    at = syntax_arrow_body(tokens, at);
     at += token_is_word(tokens, at, WORD_AWAIT) ? 1 : 0;
     if (token_is_member(tokens, who) && token_is(tokens, at + 1, ".") &&
         bytes_equal(token_text(tokens, at), token_text(tokens, who - 2))) {
@@ -327,7 +298,7 @@ static bool map_gives_texts(const struct tokens *tokens, uint32_t at, uint32_t e
         chained = token_kind(tokens, at) == TOKEN_NAME || token_is(tokens, at, ".") ||
                   token_is_any(tokens, at, "([");
     }
-    const uint32_t inner = chained ? arrow_body(tokens, open + 1) : TOKEN_NOWHERE;
+    const uint32_t inner = chained ? syntax_arrow_body(tokens, open + 1) : TOKEN_NOWHERE;
     uint32_t close = end - (token_is(tokens, end - 2, ",") ? 2 : 1);
     return inner != TOKEN_NOWHERE && arrow_gives_text(tokens, inner, close, who);
 }
@@ -356,10 +327,10 @@ static bool items_are_texts(const struct tokens *tokens, uint32_t call) {
 
 /* --- Notes ------------------------------------------------------------------------------------ */
 
-static void foreign_member_note(const struct tokens *tokens, struct script_prepared *prepared,
-                                uint32_t member) {
+static void foreign_member_note(struct judge *judge, uint32_t member) {
+    const struct tokens *tokens = judge->tokens;
     const struct bytes name = token_text(tokens, member);
-    (void)script__note(tokens, prepared, member, NOTE_RESULT_MEMBER, NOTE_WARNS,
+    (void)script__note(judge, member, NOTE_RESULT_MEMBER, NOTE_WARNS,
                        "agent() resolves to the answer itself, a text, or null: it has no member "
                        "\"%.*s\", and this is undefined; meta.results: \"object\" gives "
                        "{ok, output, error}",
@@ -377,8 +348,8 @@ static uint32_t bound_find(const struct tokens *tokens, const struct expression 
 
 /* A result of workflow() is the other script's business, and may have any member; but a script that
  * reads both `ok` and what goes with it means the result of another host. */
-static void nested_note(const struct tokens *tokens, struct script_prepared *prepared,
-                        const struct expression *call) {
+static void nested_note(struct judge *judge, const struct expression *call) {
+    const struct tokens *tokens = judge->tokens;
     const uint32_t name = variable_of(tokens, call);
     const struct bytes ok = BYTES("ok");
     uint32_t found = TOKEN_NOWHERE, others = 0;
@@ -392,7 +363,7 @@ static void nested_note(const struct tokens *tokens, struct script_prepared *pre
         others += foreign && !is_ok;
     }
     if (!doubt && found != TOKEN_NOWHERE && others > 0) {
-        (void)script__note(tokens, prepared, found, NOTE_RESULT_MEMBER, NOTE_WARNS,
+        (void)script__note(judge, found, NOTE_RESULT_MEMBER, NOTE_WARNS,
                            "workflow() resolves to what the other script returns, which has a "
                            "member \"ok\" only if that script gives it one; meta.results: "
                            "\"object\" gives {ok, output, error}");
@@ -431,15 +402,16 @@ static bool scan_take(const struct tokens *tokens, uint32_t *scan_left) {
     return enough;
 }
 
-static void result_note(const struct tokens *tokens, struct script_prepared *prepared,
-                        const struct expression *call, uint32_t at, uint32_t *scan_left) {
+static void result_note(struct judge *judge, const struct expression *call, uint32_t at,
+                        uint32_t *scan_left) {
+    const struct tokens *tokens = judge->tokens;
     const enum word word = token_word(tokens, at);
     const bool is_list = word == WORD_PARALLEL || word == WORD_PIPELINE;
-    if (prepared->objects) {
+    if (judge->prepared->objects) {
         return;
     }
     if (word == WORD_WORKFLOW && scan_take(tokens, scan_left)) {
-        nested_note(tokens, prepared, call);
+        nested_note(judge, call);
         return;
     }
     if ((is_list ? !items_are_texts(tokens, at) : word != WORD_AGENT || !gives_text(tokens, at)) ||
@@ -448,9 +420,9 @@ static void result_note(const struct tokens *tokens, struct script_prepared *pre
     }
     const uint32_t member = result_member_find(tokens, call, is_list);
     bool own = member != TOKEN_NOWHERE && is_list && !token_is_member(tokens, at) &&
-               script_declares(tokens, WORD_AGENT);
+               syntax_declares(tokens, WORD_AGENT);
     if (member != TOKEN_NOWHERE && !own) {
-        foreign_member_note(tokens, prepared, member);
+        foreign_member_note(judge, member);
     }
 }
 
@@ -485,9 +457,8 @@ static bool is_never_awaited(const struct tokens *tokens, uint32_t name) {
     bool doubt = false;
     for (uint32_t at = TOKEN_NOWHERE;
          (at = use_next(tokens, name, at, tokens->count, &doubt)) != TOKEN_NOWHERE;) {
-        unsigned ignored = 0;
         const bool harmless = token_is(tokens, at + 1, ".") &&
-                              bytes_find(token_text(tokens, at + 2), members, &ignored);
+                              bytes_find(token_text(tokens, at + 2), members, &(unsigned){0});
         if (doubt || !harmless) {
             return false;
         }
@@ -495,8 +466,9 @@ static bool is_never_awaited(const struct tokens *tokens, uint32_t name) {
     return !doubt;
 }
 
-static void list_note(const struct tokens *tokens, struct script_prepared *prepared,
-                      const struct expression *call, uint32_t at, uint32_t *scan_left) {
+static void list_note(struct judge *judge, const struct expression *call, uint32_t at,
+                      uint32_t *scan_left) {
+    const struct tokens *tokens = judge->tokens;
     struct expression list;
     if (!list_of(tokens, call, &list)) {
         return;
@@ -506,23 +478,23 @@ static void list_note(const struct tokens *tokens, struct script_prepared *prepa
         begins_statement(tokens, list.first) && follows_statement(tokens, list.after);
     if (alone ||
         (name != TOKEN_NOWHERE && scan_take(tokens, scan_left) && is_never_awaited(tokens, name))) {
-        (void)script__note(tokens, prepared, at, "not_awaited", NOTE_WARNS,
+        (void)script__note(judge, at, "not_awaited", NOTE_WARNS,
                            "nothing awaits this list of promises: write \"await Promise.all(…)\"");
     }
 }
 
-void script_note_result(const struct tokens *tokens, struct script_prepared *prepared, uint32_t at,
-                        uint32_t *scan_left) {
+void script_note_result(struct judge *judge, uint32_t at, uint32_t *scan_left) {
+    const struct tokens *tokens = judge->tokens;
     const struct bytes called = token_text(tokens, at);
     struct expression call = {token_is_member(tokens, at) ? at - 2 : at,
                               token_after(tokens, at + 1)};
     if (token_is_word(tokens, call.first - 1, WORD_AWAIT)) {
         call.first--;
-        result_note(tokens, prepared, &call, at, scan_left);
+        result_note(judge, &call, at, scan_left);
         return;
     }
     if (begins_statement(tokens, call.first) && follows_statement(tokens, call.after)) {
-        (void)script__note(tokens, prepared, at, "not_awaited", NOTE_WARNS,
+        (void)script__note(judge, at, "not_awaited", NOTE_WARNS,
                            "nothing awaits this %.*s(): write \"await %.*s(…)\"", (int)called.len,
                            called.data, (int)called.len, called.data);
         return;
@@ -530,12 +502,12 @@ void script_note_result(const struct tokens *tokens, struct script_prepared *pre
     const uint32_t name = variable_of(tokens, &call);
     if (name != TOKEN_NOWHERE && scan_take(tokens, scan_left) && is_read_as_result(tokens, name)) {
         const struct bytes variable = token_text(tokens, name);
-        (void)script__note(tokens, prepared, at, "not_awaited", NOTE_WARNS,
+        (void)script__note(judge, at, "not_awaited", NOTE_WARNS,
                            "\"%.*s\" is a promise, and is read as its result: write \"await "
                            "%.*s(…)\"",
                            variable.len > 60 ? 60 : (int)variable.len, variable.data,
                            (int)called.len, called.data);
     } else if (name == TOKEN_NOWHERE) {
-        list_note(tokens, prepared, &call, at, scan_left);
+        list_note(judge, &call, at, scan_left);
     }
 }

@@ -4,8 +4,8 @@
 
 #include "base/json/schema.h"
 #include "base/number.h"
+#include "script/judge/notes.h"
 #include "script/reader/literal.h"
-#include "script/reader/refuse.h"
 
 enum { STEPS_MAX = 64, STEP_BYTES_MAX = 160 };
 
@@ -76,8 +76,8 @@ static uint32_t place_find(const struct tokens *tokens, uint32_t object, struct 
 
 /* --- The note --------------------------------------------------------------------------------- */
 
-void script_note_schema(const struct tokens *tokens, struct script_prepared *prepared,
-                        uint32_t value) {
+void script_note_schema(struct judge *judge, uint32_t value) {
+    const struct tokens *tokens = judge->tokens;
     AUTO(json_release) json_t *json = NULL;
     AUTO(json_schema_release) struct json_schema *compiled = NULL;
     struct script_fault ignored;
@@ -97,6 +97,6 @@ void script_note_schema(const struct tokens *tokens, struct script_prepared *pre
     const struct bytes words = bytes_of(why.text);
     const char *colon = memmem(words.data, words.len, ": ", 2);
     const struct bytes path = {words.data, colon == NULL ? 0 : (size_t)(colon - words.data)};
-    (void)script__note_once(tokens, prepared, place_find(tokens, object, path), "bad_schema",
-                            NOTE_GRAVE, "agent() throws on this schema: %.240s", why.text);
+    (void)script__note_once(judge, place_find(tokens, object, path), "bad_schema", NOTE_GRAVE,
+                            "agent() throws on this schema: %.240s", why.text);
 }

@@ -10,95 +10,24 @@
 
 #include "base/memory.h"
 #include "base/suggest.h"
-#include "script/reader/refuse.h"
+#include "script/judge/notes.h"
+#include "script/reader/syntax.h"
 
 enum { NAME_SHOWN_MAX = 60, SUGGESTED_MAX = 2000 };
 
 /* The globals of a script's engine, and our own (script/worker/); and what guards.c
  * knows more about. */
-static const char *const globals[] = {
-    "agent",
-    "parallel",
-    "pipeline",
-    "phase",
-    "log",
-    "args",
-    "budget",
-    "workflow",
-    "console",
-    "meta",
-    "exports",
-    "module",
-    "require",
-    "setTimeout",
-    "setInterval",
-    "setImmediate",
-    "process",
-    "fetch",
-    "arguments",
-    "undefined",
-    "NaN",
-    "Infinity",
-    "globalThis",
-    "eval",
-    "Object",
-    "Function",
-    "Array",
-    "String",
-    "Number",
-    "Boolean",
-    "Symbol",
-    "BigInt",
-    "Date",
-    "Math",
-    "JSON",
-    "RegExp",
-    "Reflect",
-    "Proxy",
-    "Map",
-    "Set",
-    "WeakMap",
-    "WeakSet",
-    "Promise",
-    "Iterator",
-    "Error",
-    "AggregateError",
-    "EvalError",
-    "RangeError",
-    "ReferenceError",
-    "SyntaxError",
-    "TypeError",
-    "URIError",
-    "InternalError",
-    "SuppressedError",
-    "DisposableStack",
-    "AsyncDisposableStack",
-    "ArrayBuffer",
-    "DataView",
-    "Uint8ClampedArray",
-    "Int8Array",
-    "Uint8Array",
-    "Int16Array",
-    "Uint16Array",
-    "Int32Array",
-    "Uint32Array",
-    "BigInt64Array",
-    "BigUint64Array",
-    "Float16Array",
-    "Float32Array",
-    "Float64Array",
-    "parseInt",
-    "parseFloat",
-    "isNaN",
-    "isFinite",
-    "queueMicrotask",
-    "decodeURI",
-    "decodeURIComponent",
-    "encodeURI",
-    "encodeURIComponent",
-    "escape",
-    "unescape",
-};
+static const char globals[] =
+    "agent parallel pipeline phase log args budget workflow console meta exports module "
+    "require setTimeout setInterval setImmediate process fetch arguments undefined NaN "
+    "Infinity globalThis eval Object Function Array String Number Boolean Symbol BigInt "
+    "Date Math JSON RegExp Reflect Proxy Map Set WeakMap WeakSet Promise Iterator Error "
+    "AggregateError EvalError RangeError ReferenceError SyntaxError TypeError URIError "
+    "InternalError SuppressedError DisposableStack AsyncDisposableStack ArrayBuffer "
+    "DataView Uint8ClampedArray Int8Array Uint8Array Int16Array Uint16Array Int32Array "
+    "Uint32Array BigInt64Array BigUint64Array Float16Array Float32Array Float64Array "
+    "parseInt parseFloat isNaN isFinite queueMicrotask decodeURI decodeURIComponent "
+    "encodeURI encodeURIComponent escape unescape";
 
 struct names {
     const struct tokens *tokens;
@@ -173,20 +102,6 @@ static void variables_declare(struct names *names, uint32_t at) {
     }
 }
 
-/* f(a, b) { … }: parameters; the conditions of statements look alike. */
-static bool is_parameters(const struct tokens *tokens, uint32_t open) {
-    uint32_t close = tokens->list[open].mate;
-    enum word before = token_word(tokens, open - 1);
-    bool named = token_kind(tokens, open - 1) == TOKEN_NAME;
-    if (close == TOKEN_NOWHERE || (named && token_is_member(tokens, open - 1))) {
-        return false;
-    }
-    return token_is(tokens, close + 1, "=>") ||
-           (token_is(tokens, close + 1, "{") && before != WORD_IF && before != WORD_FOR &&
-            before != WORD_WHILE && before != WORD_SWITCH && before != WORD_WITH &&
-            before != WORD_AWAIT);
-}
-
 /* The body of a class: the first brace after its head. What it extends may have brackets. */
 static void class_mark(struct names *names, uint32_t at) {
     const struct tokens *tokens = names->tokens;
@@ -206,6 +121,11 @@ static bool is_using(const struct tokens *tokens, uint32_t at) {
            (token_is(tokens, at + 2, "=") || token_is_word(tokens, at + 2, WORD_OF));
 }
 
+/* a.NAME, whose call may stand before a block. */
+static bool is_member_name(const struct tokens *tokens, uint32_t at) {
+    return token_kind(tokens, at) == TOKEN_NAME && token_is_member(tokens, at);
+}
+
 static void declarations_find(struct names *names) {
     const struct tokens *tokens = names->tokens;
     for (uint32_t at = 0; at < tokens->count; at++) {
@@ -221,7 +141,7 @@ static void declarations_find(struct names *names) {
         } else if (word == WORD_CLASS && !member) {
             class_mark(names, at + 1);
             name_declare(names, at + 1);
-        } else if (token_is(tokens, at, "(") && is_parameters(tokens, at)) {
+        } else if (syntax_is_parameters(tokens, at) && !is_member_name(tokens, at - 1)) {
             name_declare(names, at - 1); /* A method, mostly. */
             pattern_declare(names, at);
         } else if (token_is_free_name(tokens, at) && !member &&
@@ -242,20 +162,21 @@ static int name_compare(const void *a, const void *b) {
     return order != 0 ? order : (one->len > other->len) - (one->len < other->len);
 }
 
+/* `words`: with blanks between them. */
+static bool is_one_of(struct bytes words, struct bytes name) {
+    for (struct bytes word; bytes_next(&words, ' ', &word);) {
+        if (bytes_equal(word, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_known(const struct names *names, struct bytes name) {
-    static const char *const of_timers[] = {"clearTimeout", "sleep"};
-    for (size_t i = 0; names->timers && i < COUNT_OF(of_timers); i++) {
-        if (bytes_is(name, of_timers[i])) {
-            return true;
-        }
-    }
-    for (size_t i = 0; i < COUNT_OF(globals); i++) {
-        if (bytes_is(name, globals[i])) {
-            return true;
-        }
-    }
-    return names->count > 0 && bsearch(&name, names->declared, names->count,
-                                       sizeof *names->declared, name_compare) != NULL;
+    return (names->count > 0 && bsearch(&name, names->declared, names->count,
+                                        sizeof *names->declared, name_compare) != NULL) ||
+           (names->timers && is_one_of(BYTES("clearTimeout sleep"), name)) ||
+           is_one_of(BYTES(globals), name);
 }
 
 /* Words that mean something only where they stand: get, set, static, async, of, as, from, let. */
@@ -288,44 +209,51 @@ static bool is_use(const struct names *names, uint32_t at) {
            !(parent != TOKEN_NOWHERE && names->is_class[parent]);
 }
 
-static void name_note(struct names *names, uint32_t at, struct script_prepared *prepared) {
-    char name[NAME_SHOWN_MAX + 1], other[NAME_SHOWN_MAX + 1] = "";
-    struct bytes used = token_text(names->tokens, at);
+/* The best of the names that are near enough. */
+struct nearest {
+    const char *used;
+    size_t distance;
+    char name[NAME_SHOWN_MAX + 1]; /* "": none. */
+};
+
+static void nearest_offer(struct nearest *nearest, struct bytes name) {
+    char offered[NAME_SHOWN_MAX + 1];
     struct suggest suggest;
+    if (name.len >= sizeof offered) {
+        return;
+    }
+    (void)snprintf(offered, sizeof offered, "%.*s", (int)name.len, name.data); /* Fits. */
+    suggest_begin(&suggest, nearest->used);
+    suggest_offer(&suggest, offered);
+    if (suggest_best(&suggest) != NULL && suggest.distance < nearest->distance) {
+        nearest->distance = suggest.distance;
+        memcpy(nearest->name, offered, sizeof offered);
+    }
+}
+
+static void name_note(struct judge *judge, const struct names *names, uint32_t at) {
+    char name[NAME_SHOWN_MAX + 1];
+    struct bytes used = token_text(names->tokens, at), rest = BYTES(globals), word;
+    struct nearest nearest = {.used = name, .distance = SIZE_MAX};
     (void)snprintf(name, sizeof name, "%.*s", (int)used.len, used.data); /* Fits: see uses_note. */
-    suggest_begin(&suggest, name);
-    for (size_t i = 0; i < COUNT_OF(globals); i++) {
-        suggest_offer(&suggest, globals[i]);
+    while (bytes_next(&rest, ' ', &word)) {
+        nearest_offer(&nearest, word);
     }
-    size_t distance = suggest.best != NULL ? suggest.distance : SIZE_MAX;
-    const char *best = suggest_best(&suggest);
     for (size_t i = 0; i < names->count && i < SUGGESTED_MAX; i++) {
-        char declared[NAME_SHOWN_MAX + 1];
-        if (names->declared[i].len >= sizeof declared) {
-            continue;
-        }
-        (void)snprintf(declared, sizeof declared, "%.*s", (int)names->declared[i].len,
-                       names->declared[i].data); /* Fits. */
-        suggest_begin(&suggest, name);
-        suggest_offer(&suggest, declared);
-        if (suggest_best(&suggest) != NULL && suggest.distance < distance) {
-            distance = suggest.distance;
-            memcpy(other, declared, sizeof other);
-            best = other;
-        }
+        nearest_offer(&nearest, names->declared[i]);
     }
-    if (best != NULL) {
-        (void)script__note(names->tokens, prepared, at, "undefined_name", NOTE_WARNS,
-                           "\"%s\" is not defined; did you mean \"%s\"?", name, best);
+    if (nearest.name[0] != '\0') {
+        (void)script__note(judge, at, "undefined_name", NOTE_WARNS,
+                           "\"%s\" is not defined; did you mean \"%s\"?", name, nearest.name);
     } else {
-        (void)script__note(names->tokens, prepared, at, "undefined_name", NOTE_WARNS,
+        (void)script__note(judge, at, "undefined_name", NOTE_WARNS,
                            "\"%s\" is not defined: neither this script nor its engine has it",
                            name);
     }
 }
 
 /* Each name is noted once, at its first place. */
-static void uses_note(struct names *names, struct script_prepared *prepared) {
+static void uses_note(struct judge *judge, const struct names *names) {
     struct bytes noted[SCRIPT_NOTES_MAX];
     unsigned count = 0;
     for (uint32_t at = 0; at < names->tokens->count && count < SCRIPT_NOTES_MAX; at++) {
@@ -339,13 +267,14 @@ static void uses_note(struct names *names, struct script_prepared *prepared) {
         }
         if (!again) {
             noted[count++] = name;
-            name_note(names, at, prepared);
+            name_note(judge, names, at);
         }
     }
 }
 
-void script_note_names(const struct tokens *tokens, struct script_prepared *prepared) {
-    struct names names = {.tokens = tokens, .timers = prepared->timers};
+void script_note_names(struct judge *judge) {
+    const struct tokens *tokens = judge->tokens;
+    struct names names = {.tokens = tokens, .timers = judge->prepared->timers};
     for (uint32_t at = 0; at < tokens->count; at++) {
         if (bytes_is(token_text(tokens, at), "globalThis")) {
             return; /* The script may add globals there. */
@@ -356,7 +285,7 @@ void script_note_names(const struct tokens *tokens, struct script_prepared *prep
     if (names.count > 0) {
         qsort(names.declared, names.count, sizeof *names.declared, name_compare);
     }
-    uses_note(&names, prepared);
+    uses_note(judge, &names);
     mem_free(names.declared);
     mem_free(names.is_class);
 }
