@@ -70,12 +70,13 @@ function attemptState({ ended_ms, outcome }: Attempt): [shape: string, tone: str
 function AttemptRow({ attempt }: { attempt: Attempt }) {
   const { agent, attempt_number, session, run, outcome, note, made_ms, ended_ms } = attempt;
   const [shape, tone] = attemptState(attempt);
+  const doing = attempt.checking_ms === null ? words.atWork : words.atCheck;
   return (
     <li>
       <span class={`shape tone-${tone}`} aria-hidden="true">{shape}</span>
       <span class="wrap">
         <b>{attempt_number}</b> <bdi>{visible(agent)}</bdi>
-        <span class="muted"> · {ended_ms === null ? words.atWork : visible(outcome ?? "")} ·{" "}
+        <span class="muted"> · {ended_ms === null ? doing : visible(outcome ?? "")} ·{" "}
           <span data-clock>{elapsed((ended_ms ?? now.value) - made_ms)}</span></span>
         {session === null ? null : <>{" · "}<a href={`/s/${session}`}>{words.session}</a></>}
         {run === null ? null : <>{" · "}<a href={`/r/${run}/trace`}>{words.run}</a></>}

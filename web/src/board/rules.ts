@@ -13,7 +13,7 @@ export interface Comment extends CommentRow { cut?: true }
 export interface Attempt {
   id: string; attempt_number: number; agent: string; session: string | null; run: string | null;
   outcome: string | null; exit_code: number | null; note: string | null; made_ms: number;
-  ended_ms: number | null;
+  ended_ms: number | null; checking_ms: number | null;
 }
 export interface Review {
   id: string; reviewer: string; accept: boolean; reasons: string[]; made_ms: number;

@@ -109,6 +109,7 @@ export const words = {
   session: "session",
   run: "run",
   atWork: "running",
+  atCheck: "being checked",
   notRead: "Not read yet",
   result: "Result",
   plan: "Plan",
