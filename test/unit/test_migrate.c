@@ -237,7 +237,7 @@ static void a_kill_at_any_statement_leaves_one_version_or_the_next(void **state)
     struct fixture *fixture = *state;
     size_t seen[ADDED + 1] = {0};
     bool killed = true;
-    /* Each version has at least two statements. A sanitized start is slow: there every other one. */
+    /* Each version has two statements and more. A sanitized start is slow: every other one then. */
     const char *sanitize = getenv("DROVER_SANITIZE");
     const unsigned step = sanitize == NULL || strcmp(sanitize, "none") == 0 ? 1 : 2;
     for (unsigned at = 0; killed; at += step) {

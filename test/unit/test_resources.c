@@ -184,7 +184,7 @@ static bool succeeds(struct check *check, store_fn fn, const char *what) {
 
 /* --- Checks ----------------------------------------------------------------------------------- */
 
-/* Its value follows from others, as that of each member of an object does. */
+/* A value that follows from others, as that of each member of an object does. */
 static bool is_computed(const struct field *field) {
     bool all = field->kind == FIELD_OBJECT;
     for (size_t i = 0; all && i < field->fields->count; i++) {
