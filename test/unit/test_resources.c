@@ -184,6 +184,15 @@ static bool succeeds(struct check *check, store_fn fn, const char *what) {
 
 /* --- Checks ----------------------------------------------------------------------------------- */
 
+/* Its value follows from others, as that of each member of an object does. */
+static bool is_computed(const struct field *field) {
+    bool all = field->kind == FIELD_OBJECT;
+    for (size_t i = 0; all && i < field->fields->count; i++) {
+        all = field->fields->rows[i].get != NULL;
+    }
+    return all || field->get != NULL;
+}
+
 static void fields_look(struct check *check) {
     const struct field_set *set = &check->resource->fields;
     for (size_t i = 0; i < set->count; i++) {
@@ -192,7 +201,7 @@ static void fields_look(struct check *check) {
         if (given && field->kind == FIELD_TEXT && field->max == 0 && field->names == NULL) {
             complain(check, "a text has no bound:", field->name);
         }
-        if (field_has(set, field, FIELD_TOLD) && field->column == NULL && field->get == NULL) {
+        if (field_has(set, field, FIELD_TOLD) && field->column == NULL && !is_computed(field)) {
             complain(check, "is in events, and not kept:", field->name);
         }
         if (field_has(set, field, FIELD_CHANGED) && (field->group & FIELD_SET) == 0 &&

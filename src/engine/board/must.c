@@ -59,11 +59,18 @@ struct err tx_must_stop(struct tx *tx, struct bytes run, const struct run_bounds
 }
 
 static void checks_note(struct tx *tx) {
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_rows(tx, "SELECT attempt FROM task_attempts WHERE checking_ms IS NOT NULL", NO_ARGS);
-    while (rows_step(rows)) {
-        tx_fail(tx, tx_note(tx, BOARD_NOTE, rows_text(rows, 0)));
+    int64_t ids[RECOVER_PAGE], after = 0;
+    for (size_t count = RECOVER_PAGE; count == RECOVER_PAGE && !err_failed(tx_error(tx));) {
+        count = tx_ids(tx,
+                       "SELECT id FROM task_attempts WHERE checking_ms IS NOT NULL AND id > $1"
+                       " ORDER BY id LIMIT $2",
+                       ARGS(arg_int(after), arg_int(RECOVER_PAGE)), RECOVER_PAGE, ids);
+        for (size_t i = 0; i < count; i++) {
+            const struct bytes attempt = tx_text(
+                tx, "SELECT attempt FROM task_attempts WHERE id = $1", ARGS(arg_int(ids[i])));
+            tx_fail(tx, tx_note(tx, BOARD_NOTE, attempt));
+        }
+        after = count > 0 ? ids[count - 1] : after;
     }
 }
 
