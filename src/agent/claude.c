@@ -430,14 +430,14 @@ static const struct agent_stderr claude_stderr[] = {{"is already in use", AGENT_
                                                     {"not logged in", AGENT_AUTH_FAILED},
                                                     {NULL, AGENT_UNKNOWN}};
 
-const struct program program_claude = {
-    .name = "claude",
-    .command = "claude",
-    .stderr_words = claude_stderr,
-    .can = PROGRAM_RESUMES | PROGRAM_NAMES_SESSION | PROGRAM_ASKS | PROGRAM_TAKES_MESSAGES |
-           PROGRAM_TAKES_MODEL | PROGRAM_TAKES_ACCESS | PROGRAM_HAS_COMMANDS,
-    .make = claude_make,
-    .read = claude_read,
-    .read_cut = claude_read_cut,
-    .reply = claude_reply,
-    .message = line_add_user};
+const struct program program_claude = {.name = "claude",
+                                       .command = "claude",
+                                       .stderr_words = claude_stderr,
+                                       .can = PROGRAM_RESUMES | PROGRAM_NAMES_SESSION |
+                                              PROGRAM_TAKES_MESSAGES | PROGRAM_TAKES_MODEL |
+                                              PROGRAM_TAKES_ACCESS | PROGRAM_HAS_COMMANDS,
+                                       .make = claude_make,
+                                       .read = claude_read,
+                                       .read_cut = claude_read_cut,
+                                       .reply = claude_reply,
+                                       .message = line_add_user};

@@ -452,7 +452,7 @@ static const char *access_words(const struct agent_seen *seen) {
     const bool limited = (program_can(seen->program) & PROGRAM_TAKES_ACCESS) != 0;
     const enum agent_access access =
         limited ? agent_definition_access(seen->what) : AGENT_ACCESS_ALL;
-    const bool asks = (program_can(seen->program) & PROGRAM_ASKS) != 0;
+    const bool asks = agent_program_can(seen->what->program, AGENT_ASKS);
     return asks && access != AGENT_ACCESS_ALL
                ? "asks before it acts, but for hooks and rules of its own settings"
                : words[access];

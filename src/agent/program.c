@@ -5,9 +5,9 @@
 
 #define CUT_MARK "[drover: the rest is left out]"
 
-static const struct program *const programs[] = {
-    &program_claude, &program_codex,      &program_opencode, &program_kilo,
-    &program_pi,     &program_json_lines, &program_plain};
+#define X(id, name, can, about) &program_##id,
+static const struct program *const programs[] = {AGENT_PROGRAMS(X)};
+#undef X
 
 const struct program *program_find(struct bytes name) {
     for (size_t i = 0; i < COUNT_OF(programs); i++) {

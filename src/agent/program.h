@@ -36,11 +36,10 @@ enum {
 enum program_can {
     PROGRAM_RESUMES = 1 << 0,        /* Sessions of all its definitions: program_resumes. */
     PROGRAM_NAMES_SESSION = 1 << 1,  /* We choose the name of a new one: a UUID. */
-    PROGRAM_ASKS = 1 << 2,           /* Asks before it acts, and waits for the answer. */
-    PROGRAM_TAKES_MESSAGES = 1 << 3, /* More messages may come while it works. */
-    PROGRAM_TAKES_MODEL = 1 << 4,
-    PROGRAM_TAKES_ACCESS = 1 << 5, /* The access of the definition limits it. */
-    PROGRAM_HAS_COMMANDS = 1 << 6, /* A message that begins with a slash is a command of its own. */
+    PROGRAM_TAKES_MESSAGES = 1 << 2, /* More messages may come while it works. */
+    PROGRAM_TAKES_MODEL = 1 << 3,
+    PROGRAM_TAKES_ACCESS = 1 << 4, /* The access of the definition limits it. */
+    PROGRAM_HAS_COMMANDS = 1 << 5, /* A message that begins with a slash is a command of its own. */
 };
 
 struct program;

@@ -89,8 +89,9 @@ struct program {
     void (*message)(struct bytes id, struct bytes words, struct text *text); /* NULL: none. */
 };
 
-extern const struct program program_claude, program_codex, program_opencode, program_kilo,
-    program_pi, program_json_lines, program_plain;
+#define X(id, name, can, about) extern const struct program program_##id;
+AGENT_PROGRAMS(X)
+#undef X
 
 /* --- Making a command ------------------------------------------------------------------------- */
 

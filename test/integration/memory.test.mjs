@@ -42,6 +42,8 @@ test("memories are kept, listed, found, counted by day and forgotten", async (t)
   assert.deepEqual(titles(await get(daemon, `${api}?project=drover`)), ["Tabs", "How to build"]);
   assert.deepEqual(titles(await get(daemon, `${api}?project=`)), ["Tabs"]);
   assert.deepEqual(titles(await get(daemon, `${api}?topic=build`)), ["Other", "How to build"]);
+  assert.deepEqual(titles(await get(daemon, `${api}?tags=meson`)), ["How to build"]);
+  assert.deepEqual(titles(await get(daemon, `${api}?tags=mes`)), []);
   assert.deepEqual(titles(await get(daemon, `${api}?q=NINJA`)), ["How to build"]);
   assert.deepEqual(titles(await get(daemon, `${api}?q=run%20build`)), ["How to build", "Other"]);
   const first = await get(daemon, `${api}?limit=2`);

@@ -54,7 +54,7 @@ static struct err keep_run(struct tx *tx, struct errand *errand) {
                          .topic = BYTES("sheep"),
                          .title = BYTES("op please"),
                          .content = {errand->text.data, errand->text.len},
-                         .tags = BYTES("[\"herd\"]")};
+                         .tags = {.kept = BYTES("[\"herd\"]")}};
     const struct resource_key key = {.owner = row.owner, .id = bytes_of(row.id.text)};
     struct memory made = {0};
     bool found = false;

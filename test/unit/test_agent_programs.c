@@ -886,14 +886,6 @@ static void a_question_has_an_id_of_a_thousand_bytes_at_most(void **state) {
     }
 }
 
-static void rules_know_which_programs_ask(void **state) {
-    static const char *const names[] = {"claude", "codex", "kilo", "pi", "json_lines", "plain"};
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        const struct program *program = program_find(bytes_of(names[i]));
-        assert_int_equal(agent_program_asks(names[i]), (program_can(program) & PROGRAM_ASKS) != 0);
-    }
-}
-
 static void note_file(void *ctx, const struct program_event *event) {
     text_add_json(ctx, event->file.data, event->file.len);
 }
@@ -973,7 +965,6 @@ static void codex_leaves_the_shared_folder_alone_where_it_has_one_of_its_own(voi
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rules_know_which_programs_ask),
         cmocka_unit_test(lines_become_events_also_by_another_reader_after_each),
         cmocka_unit_test(usage_that_is_told_in_sum_is_told_once),
         cmocka_unit_test(a_session_of_claude_is_booked_by_the_difference),

@@ -109,7 +109,7 @@ static enum err_code put(struct kit *kit, const char *owner, const char *id, con
                                  .topic = kit_bytes(topic),
                                  .title = kit_bytes(title),
                                  .content = kit_bytes(content),
-                                 .tags = BYTES("[\"tagged\"]")}};
+                                 .tags = {.kept = BYTES("[\"tagged\"]")}}};
     return kit_write(kit, add_tx, &job.call).code;
 }
 

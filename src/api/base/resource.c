@@ -208,6 +208,10 @@ static bool row_fits(const struct page *page, const struct resource *resource, c
         case FIELD_ANY_OF:
             fits = page_is(page, field->name, value_word(field, row));
             break;
+        case FIELD_HAS:
+            fits = param_text(page->request.op.exchange, field->name).len == 0 ||
+                   field_list_has(field, param_text(page->request.op.exchange, field->name), row);
+            break;
         case FIELD_SINCE:
             fits = page_since(page, fields_value(field, row).number);
             break;
@@ -315,6 +319,8 @@ static void filters_add(const struct resource *resource, struct served *served) 
             param.name = "since";
             param.kind = QUERY_INT;
             param.max = INT64_C(1) << 53;
+        } else if (field->filter == FIELD_HAS) {
+            param.max = field->each_max;
         } else if (field->filter == FIELD_ANY_OF) {
             param.max = PAGE_WORD_MAX;
             param.words = words_make(field, served);

@@ -25,23 +25,13 @@ static struct err search_rows(struct tx *tx, struct page *page, const struct pag
     return tx_memory_recall(tx, &question, resource_list_row, page);
 }
 
-static struct err tags_read(struct request *request, struct arena *arena, void *row) {
-    struct memory *memory = row;
-    AUTO(text_done) struct text tags = text_up_to(8 * (size_t)MEMORY_TAGS_MAX * MEMORY_TAG_MAX);
-    struct err err = memory_tags_write(memory->tags_given, &tags, &request->op.why);
-    memory->tags = (struct bytes){arena_try_copy(arena, tags.data, tags.len), tags.len};
-    return err_failed(err) || memory->tags.data != NULL
-               ? err
-               : err_make(ERR_OUT_OF_MEMORY, "memory: tags");
-}
-
 static const struct query_param search[] = {
     {QUERY("q", QUERY_TEXT, "Words to look for: the best 20 at most come first."),
      .max = MEMORY_QUERY_MAX},
     {.name = NULL},
 };
 const struct resource_handlers memory_handlers = {
-    .resource = &memory_resource, .read = tags_read, .rows = search_rows, .query = search};
+    .resource = &memory_resource, .rows = search_rows, .query = search};
 
 /* --- Days ------------------------------------------------------------------------------------- */
 

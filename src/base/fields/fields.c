@@ -16,8 +16,9 @@ static const enum json_kind json_kinds[] = {
     [FIELD_TIME] = JSON_KIND_ANY,    [FIELD_BOOL] = JSON_KIND_BOOL,
     [FIELD_DAY] = JSON_KIND_ANY,     [FIELD_NAME] = JSON_KIND_ANY,
     [FIELD_NAMES] = JSON_KIND_TEXTS, [FIELD_TEXTS] = JSON_KIND_TEXTS,
-    [FIELD_JSON] = JSON_KIND_ANY,    [FIELD_STORED] = JSON_KIND_ANY,
-    [FIELD_OBJECT] = JSON_KIND_ANY,  [FIELD_MEMBERS] = JSON_KIND_ANY,
+    [FIELD_LIST] = JSON_KIND_TEXTS,  [FIELD_JSON] = JSON_KIND_ANY,
+    [FIELD_STORED] = JSON_KIND_ANY,  [FIELD_OBJECT] = JSON_KIND_ANY,
+    [FIELD_MEMBERS] = JSON_KIND_ANY,
 };
 
 static struct err text_check(const struct field *field, const char *value, struct why *why) {
@@ -35,6 +36,24 @@ static struct err text_check(const struct field *field, const char *value, struc
     }
     return err_why(why, ERR_BAD_FIELD, "\"%s\": '%.60s' is not one of %s", field->name, value,
                    text_failed(&names) ? "those known" : names.data);
+}
+
+static struct err list_check(const struct field *field, const json_t *list, struct why *why) {
+    if (json_array_size(list) > (size_t)field->max) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "\"%s\" must have a number of items from 0 to %" PRId64 ", not %zu",
+                       field->name, field->max, json_array_size(list));
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const struct bytes word = json_text(json_array_get(list, i));
+        if (word.len < 1 || word.len > (size_t)field->each_max ||
+            memchr(word.data, '\0', word.len) != NULL || (field->plain && utf8_has_control(word))) {
+            return err_why(why, ERR_BAD_FIELD,
+                           "\"%s\"[%zu] must be a text of 1 to %" PRId64 " bytes%s", field->name, i,
+                           field->each_max, field->plain ? ", without control characters" : "");
+        }
+    }
+    return ERR_OK;
 }
 
 /* The bounds of a number that may be null, too; null counts as 0. */
@@ -98,6 +117,9 @@ static struct err value_take(const struct field *field, enum field_use use, cons
         }
         *(unsigned *)at = err_failed(err) ? *(unsigned *)at : bits;
         break;
+    case FIELD_LIST:
+        ((struct field_list *)at)->given = value;
+        return list_check(field, value, why);
     case FIELD_TEXTS:
     case FIELD_JSON:
         *(json_t **)at = value;
@@ -179,6 +201,13 @@ struct err fields_check(const struct field_set *set, enum field_use use, const v
     for (size_t i = 0; i < set->count; i++) {
         const struct field *field = &set->rows[i];
         const struct bytes *text = (const void *)((const char *)row + field->at);
+        if (field->kind == FIELD_LIST && field_has(set, field, use)) {
+            const struct field_list *list = (const void *)text;
+            struct err err = list_check(field, list->given, why);
+            if (err_failed(err)) {
+                return err;
+            }
+        }
         if (field->kind != FIELD_TEXT || !field_has(set, field, use) || text->data == NULL) {
             continue;
         }
@@ -215,6 +244,9 @@ struct field_value fields_value(const struct field *field, const void *row) {
     case FIELD_STORED:
     case FIELD_MEMBERS:
         value.text = *(const struct bytes *)at;
+        break;
+    case FIELD_LIST:
+        value.text = ((const struct field_list *)at)->kept;
         break;
     case FIELD_CHARS:
         value.text = bytes_of(*(const char *const *)at);
@@ -309,12 +341,33 @@ static void value_add(const struct field *field, const struct field_value *value
     case FIELD_STORED:
         json_add_stored(text, value->text);
         break;
-    case FIELD_MEMBERS: /* Has no name, and an object no value: see field_add. */
+    case FIELD_MEMBERS: /* Has no name, and an object and a list no value: see field_add. */
+    case FIELD_LIST:
     case FIELD_OBJECT:
     case FIELD_TEXTS:
     case FIELD_JSON:
         assert(false); /* Kinds that are read only. */
     }
+}
+
+static void list_write(const struct field_list *list, struct text *text) {
+    if (list->given != NULL) {
+        text->failed = err_failed(json_write(list->given, text)) || text->failed;
+    } else {
+        json_add_stored(text, list->kept.len > 0 ? list->kept : BYTES("[]"));
+    }
+}
+
+bool field_list_has(const struct field *field, struct bytes word, const void *row) {
+    const struct field_list *list = (const void *)((const char *)row + field->at);
+    AUTO(json_release) json_t *words = NULL;
+    bool has = false;
+    if (!err_failed(json_parse_wrapped(list->kept, &words, NULL))) { /* A damaged one has none. */
+        for (size_t i = 0; i < json_array_size(words) && !has; i++) {
+            has = bytes_equal(json_text(json_array_get(words, i)), word);
+        }
+    }
+    return has;
 }
 
 static void field_add(const struct field *field, const void *row, struct text *text) {
@@ -329,6 +382,8 @@ static void field_add(const struct field *field, const void *row, struct text *t
         text_add_str(text, value.null ? "\":null" : "\":");
         if (!value.null && field->kind == FIELD_OBJECT) {
             fields_write(field->fields, FIELD_LISTED, (const char *)row + field->at, text);
+        } else if (!value.null && field->kind == FIELD_LIST) {
+            list_write((const void *)((const char *)row + field->at), text);
         } else if (!value.null) {
             value_add(field, &value, text);
         }

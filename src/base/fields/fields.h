@@ -31,10 +31,18 @@ enum field_kind {
     FIELD_NAME,    /* enum: index in `names`, where "" is empty; shown only */
     FIELD_NAMES,   /* unsigned: bit n is names[n]; an array of strings */
     FIELD_TEXTS,   /* json_t *: an array of strings; read only */
+    FIELD_LIST,    /* struct field_list: an array of strings, kept as JSON in the row */
     FIELD_JSON,    /* json_t *: any value, which the reader checks; read only */
     FIELD_STORED,  /* struct bytes: JSON of a row; shown only */
     FIELD_OBJECT,  /* Members of `fields`, of the struct there */
     FIELD_MEMBERS, /* struct bytes: a stored object, whose members the answer gets; shown only */
+};
+
+/* A list as a body gave it, and as its row keeps it. A row is shown as given, where it was; what is
+ * kept is written with the row. */
+struct field_list {
+    json_t *given;     /* Borrowed; NULL: it was not given. */
+    struct bytes kept; /* ["a","b"]; "": none. */
 };
 
 /* Purposes of a field. */
@@ -63,6 +71,7 @@ enum field_filter {
     FIELD_EQUAL_OR_NONE, /* The same, and rows without one; "" is a value, too. */
     FIELD_ANY_OF,        /* NAME=a,b: rows with one of these words. */
     FIELD_SINCE,         /* `since`: rows of this time or later. */
+    FIELD_HAS,           /* NAME=WORD: rows whose list has this word. */
     FIELD_SEARCH,        /* `q`: rows where it, or another field like it, contains this text. */
 };
 
@@ -100,6 +109,7 @@ struct field {
     enum field_empty empty;
     int64_t none;             /* INT, shown: a value that stands for null; 0: there is none. */
     int64_t min, max;         /* Read: bytes of a text, a value, a number of items; as in json.h. */
+    int64_t each_max;         /* LIST: bytes of each string; none is empty. */
     int64_t absent;           /* INT, NAMES: value where none is given. */
     const char *const *names; /* NAME, NAMES, and a text that must be one of them; NULL ends it. */
     const struct field_set *fields;             /* OBJECT */
@@ -204,6 +214,9 @@ MUST_CHECK struct err fields_check(const struct field_set *set, enum field_use u
 /* The index of a word among `names`. ERR_BAD_FIELD: `why` says "WHERE: 'WORD' is none of …". */
 MUST_CHECK struct err field_name_find(const char *const *names, struct bytes word,
                                       const char *where, unsigned *ret_at, struct why *why);
+
+/* Whether a list of the row has that word. */
+MUST_CHECK bool field_list_has(const struct field *field, struct bytes word, const void *row);
 
 /* The value of a row: what the field computes, or the member. */
 struct field_value fields_value(const struct field *field, const void *row);

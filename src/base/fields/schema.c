@@ -21,6 +21,7 @@ static const struct {
     [FIELD_NAME] = {"string", NULL, NULL},
     [FIELD_NAMES] = {"array", "minItems", "maxItems"},
     [FIELD_TEXTS] = {"array", "minItems", "maxItems"},
+    [FIELD_LIST] = {"array", "minItems", "maxItems"},
     [FIELD_JSON] = {NULL, NULL, NULL},
     [FIELD_STORED] = {"object", NULL, NULL},
     [FIELD_OBJECT] = {"object", NULL, NULL},
@@ -70,7 +71,8 @@ static void field_schema(const struct field *field, const struct field_shape *sh
     bool null = field->or_null || (!body && (field->empty == FIELD_EMPTY_NULL || field->none != 0 ||
                                              (field->kind == FIELD_TIME && !field->required)));
     const char *type = words[field->kind].type;
-    bool list = field->kind == FIELD_NAMES || field->kind == FIELD_TEXTS;
+    bool list =
+        field->kind == FIELD_NAMES || field->kind == FIELD_TEXTS || field->kind == FIELD_LIST;
     if (field->schema != NULL) {
         text_add_str(text, field->schema);
         return;

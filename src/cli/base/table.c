@@ -238,8 +238,9 @@ static enum column_kind kind_of(const struct field *field) {
         [FIELD_TIME] = COLUMN_TIME,     [FIELD_DAY] = COLUMN_OPTIONAL,
         [FIELD_BOOL] = COLUMN_YES,      [FIELD_NAME] = COLUMN_OPTIONAL,
         [FIELD_NAMES] = COLUMN_WORDS,   [FIELD_TEXTS] = COLUMN_WORDS,
-        [FIELD_JSON] = COLUMN_WORDS,    [FIELD_STORED] = COLUMN_WORDS,
-        [FIELD_OBJECT] = COLUMN_WORDS,  [FIELD_MEMBERS] = COLUMN_WORDS,
+        [FIELD_LIST] = COLUMN_WORDS,    [FIELD_JSON] = COLUMN_WORDS,
+        [FIELD_STORED] = COLUMN_WORDS,  [FIELD_OBJECT] = COLUMN_WORDS,
+        [FIELD_MEMBERS] = COLUMN_WORDS,
     };
     if (field->width == -FIELD_ID_WIDTH) {
         return COLUMN_ID;

@@ -58,7 +58,7 @@ static bool reading_keep(const struct program *program, struct agent_definition 
                          json_t **ret_tools) {
     if ((program_can(program) & PROGRAM_TAKES_ACCESS) != 0) {
         io_what->access = "read";
-    } else if (agent_program_takes_tools(io_what->program)) {
+    } else if (agent_program_can(io_what->program, AGENT_TAKES_TOOLS)) {
         io_what->tools = *ret_tools = json_pack("[s,s,s,s]", "read", "grep", "find", "ls");
         return io_what->tools != NULL;
     }

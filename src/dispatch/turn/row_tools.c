@@ -28,7 +28,7 @@ static struct err answer_memory(struct err stored, const struct rows_call *call,
 }
 
 static struct err memory_create(struct tx *tx, const struct rows_call *call,
-                                const struct remember_request *request, struct bytes tags) {
+                                const struct remember_request *request) {
     const struct turn_seat *seat = call->seat;
     struct memory memory = {
         .id = call->fresh->memory,
@@ -37,7 +37,7 @@ static struct err memory_create(struct tx *tx, const struct rows_call *call,
         .topic = bytes_of(request->topic),
         .title = bytes_of(request->title),
         .content = bytes_of(request->content),
-        .tags = tags,
+        .tags = {.given = request->tags},
     };
     struct why why = {.text = ""};
     if (err_failed(fields_check(&memory_resource.fields, FIELD_GIVEN, &memory, &why))) {
@@ -57,13 +57,12 @@ static void argument_take(const char *given, struct bytes *text) {
 }
 
 static struct err memory_alter(struct tx *tx, const struct rows_call *call,
-                               const struct remember_request *request, struct bytes tags,
-                               struct memory *memory) {
+                               const struct remember_request *request, struct memory *memory) {
     struct why why = {.text = ""};
     argument_take(request->topic, &memory->topic);
     argument_take(request->title, &memory->title);
     argument_take(request->content, &memory->content);
-    memory->tags = request->tags == NULL ? memory->tags : tags;
+    memory->tags.given = request->tags;
     if (err_failed(fields_check(&memory_resource.fields, FIELD_GIVEN, memory, &why))) {
         return answer_failure(call, CARD_BAD_ARGUMENTS, why.text);
     }
@@ -74,14 +73,11 @@ static struct err rows_remember(struct tx *tx, const struct rows_call *call) {
     const struct session_row *session = &call->seat->session;
     struct remember_request request;
     struct why why = {.text = ""};
-    AUTO(text_done) struct text tags = text_up_to((size_t)MEMORY_TAGS_MAX * MEMORY_TAG_MAX * 8);
-    if (!remember_request_read(call->call, &request, &why) ||
-        err_failed(memory_tags_write(request.tags, &tags, &why))) {
+    if (!remember_request_read(call->call, &request, &why)) {
         return answer_failure(call, CARD_BAD_ARGUMENTS, why.text);
     }
-    const struct bytes written = {tags.data, tags.len};
     if (request.action == REMEMBER_CREATE) {
-        return memory_create(tx, call, &request, written);
+        return memory_create(tx, call, &request);
     }
     /* Only what this project can see. */
     const struct resource_key key = {.owner = session->owner, .id = bytes_of(request.id)};
@@ -96,7 +92,7 @@ static struct err rows_remember(struct tx *tx, const struct rows_call *call) {
                               "There is no memory with that id; recall finds them.");
     }
     if (request.action == REMEMBER_CHANGE) {
-        return memory_alter(tx, call, &request, written, &memory);
+        return memory_alter(tx, call, &request, &memory);
     }
     err = tx_resource_remove(tx, &memory_resource, &key, &why);
     if (!err_failed(err)) {

@@ -13,16 +13,19 @@
 #include "journal/journal.h"
 #include "store/mapper.h"
 
+enum { CHAR_JSON_MAX = 6 }; /* Bytes of a character in a JSON text: \u0001. */
+
 /* --- Columns ---------------------------------------------------------------------------------- */
 
 static const unsigned kinds[] = {
-    [FIELD_TEXT] = MAP_TEXT,   [FIELD_STORED] = MAP_TEXT,      [FIELD_ID] = MAP_ID,
-    [FIELD_INT] = MAP_INT,     [FIELD_TIME] = MAP_INT_OR_NULL, [FIELD_DAY] = MAP_INT,
-    [FIELD_BOOL] = MAP_BOOL,   [FIELD_NAME] = MAP_WORD,        [FIELD_NAMES] = MAP_BITS,
-    [FIELD_MEMBERS] = MAP_TEXT};
+    [FIELD_TEXT] = MAP_TEXT,    [FIELD_STORED] = MAP_TEXT,      [FIELD_ID] = MAP_ID,
+    [FIELD_INT] = MAP_INT,      [FIELD_TIME] = MAP_INT_OR_NULL, [FIELD_DAY] = MAP_INT,
+    [FIELD_BOOL] = MAP_BOOL,    [FIELD_NAME] = MAP_WORD,        [FIELD_NAMES] = MAP_BITS,
+    [FIELD_MEMBERS] = MAP_TEXT, [FIELD_LIST] = MAP_TEXT};
 
 static struct map_column column_of(const struct field *field) {
-    return (struct map_column){field->column, kinds[field->kind], field->group, field->at};
+    const size_t inner = field->kind == FIELD_LIST ? offsetof(struct field_list, kept) : 0;
+    return (struct map_column){field->column, kinds[field->kind], field->group, field->at + inner};
 }
 
 static struct map names_of(const struct field *field) {
@@ -375,6 +378,23 @@ static struct resource_key row_key(const struct resource *resource, const void *
                                  .id = resource_text(resource, resource->key, row)};
 }
 
+/* Lists that were given, as they are kept; `given` stays, since the transaction may run again. */
+static void lists_keep(struct tx *tx, const struct resource *resource, void *row) {
+    for (size_t i = 0; i < resource->fields.count; i++) {
+        const struct field *field = &resource->fields.rows[i];
+        struct field_list *list = (void *)((char *)row + field->at);
+        if (field->kind == FIELD_LIST && field->column != NULL && list->given != NULL) {
+            AUTO(text_done)
+            struct text text =
+                text_up_to((size_t)(field->max * (field->each_max * CHAR_JSON_MAX + 3)) + 2);
+            tx_fail(tx, json_write(list->given, &text));
+            list->kept = tx_copy_text(tx, &text, "resources: list");
+        } else if (field->kind == FIELD_LIST && list->kept.len == 0) {
+            list->kept = BYTES("[]");
+        }
+    }
+}
+
 /* The statement with the columns that are written, after `count` arguments; then the event. */
 static struct err row_write(struct tx *tx, const struct sql *sql, struct arg *args, size_t count,
                             void *row) {
@@ -382,6 +402,7 @@ static struct err row_write(struct tx *tx, const struct sql *sql, struct arg *ar
     const struct resource_key key = row_key(resource, row);
     const struct resource_hooks *hooks = hooks_of(resource);
     time_set(resource, "changed_ms", tx_now_ms(tx), row);
+    lists_keep(tx, resource, row);
     if (hooks->write != NULL && err_failed(tx_fail(tx, hooks->write(tx, row)))) {
         return tx_error(tx);
     }

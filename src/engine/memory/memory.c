@@ -14,7 +14,7 @@ struct err memory__write(struct tx *tx, void *row) {
     AUTO(text_done) struct text text = text_up_to(4 * (size_t)MEMORY_CONTENT_MAX);
     memory_words_write(memory->topic, &text);
     memory_words_write(memory->title, &text);
-    memory_words_write(memory->tags, &text);
+    memory_words_write(memory->tags.kept, &text);
     memory_words_write(memory->content, &text);
     text_add_char(&text, ' '); /* Each word ends with a blank. */
     memory->words = tx_copy_text(tx, &text, "memory: words");
@@ -107,7 +107,7 @@ static void ranking_add(struct ranking *ranking, const struct memory *memory) {
     const struct memory_words *words = ranking->words;
     struct ranked one = {.score = TITLE_WEIGHT * memory_words_score(words, memory->title) +
                                   TOPIC_WEIGHT * memory_words_score(words, memory->topic) +
-                                  TAGS_WEIGHT * memory_words_score(words, memory->tags) +
+                                  TAGS_WEIGHT * memory_words_score(words, memory->tags.kept) +
                                   memory_words_score(words, memory->content),
                          .memory = *memory};
     size_t at = ranking->count;

@@ -28,6 +28,24 @@ enum {
 };
 #define AGENT_DEADLINE_MAX_MS (INT64_C(30) * 24 * 3600 * 1000)
 
+/* Programs whose lines are read, each by an adapter (src/agent/): its word, what it can, and what
+ * `drover agent ls` says of the agent of that name; NULL: there is none. */
+enum agent_program_can {
+    AGENT_ASKS = 1,        /* Before it acts. */
+    AGENT_TAKES_TOOLS = 2, /* It can be given a list of tools. */
+};
+#define AGENT_PROGRAMS(X)                                                                          \
+    X(claude, "claude", AGENT_ASKS | AGENT_TAKES_TOOLS,                                            \
+      "Claude Code, with the login or the key that it has. Asks before it acts.")                  \
+    X(codex, "codex", 0, "Codex, with the login or the key that it has. Writes below its folder.") \
+    X(opencode, "opencode", 0,                                                                     \
+      "OpenCode, as it is set up. It may do what its own settings allow.")                         \
+    X(kilo, "kilo", 0, "Kilo, as it is set up. It may do what its own settings allow.")            \
+    X(pi, "pi", AGENT_TAKES_TOOLS,                                                                 \
+      "Pi, as it is set up. It asks for nothing: it may do what its user may.")                    \
+    X(json_lines, "json_lines", 0, NULL)                                                           \
+    X(plain, "plain", 0, NULL)
+
 /* Rights of a program that cannot ask; each adapter has its own words for them. */
 #define AGENT_ACCESSES(X)                                                                          \
     X(READ, "read")   /* The files of its folder. */                                               \
@@ -97,10 +115,7 @@ enum agent_access agent_definition_access(const struct agent_definition *what);
 MUST_CHECK bool agent_definition_by_port(const struct agent_definition *what);
 /* The same of one as JSON, as sessions keep it; "": a model, which has tools. */
 MUST_CHECK bool agent_json_by_port(struct bytes definition);
-/* Whether that program asks before it acts. */
-MUST_CHECK bool agent_program_asks(const char *program);
-/* Whether that program can be given a list of tools. */
-MUST_CHECK bool agent_program_takes_tools(const char *program);
+MUST_CHECK bool agent_program_can(const char *program, enum agent_program_can what);
 /* USAGE_PRICE_NONE: it has none. */
 struct usage_price agent_definition_price(const struct agent_definition *what);
 

@@ -7,8 +7,15 @@
 
 #define AT(member) offsetof(struct agent_definition, member)
 
-static const char *const programs[] = {"claude", "codex",      "opencode", "kilo",
-                                       "pi",     "json_lines", "plain",    NULL};
+#define X(id, name, can, about) can,
+static const unsigned programs_can[] = {AGENT_PROGRAMS(X)};
+#undef X
+#define X(id, name, can, about) name,
+static const char *const program_names[] = {AGENT_PROGRAMS(X) NULL};
+#undef X
+#define X(id, name, can, about) "|" name
+static const char program_choices[] = AGENT_PROGRAMS(X);
+#undef X
 #define X(access, name) name,
 static const char *const accesses[] = {AGENT_ACCESSES(X) NULL};
 #undef X
@@ -20,8 +27,8 @@ static const struct field rows[] = {
      .min = 1, .max = AGENT_NAME_MAX, .plain = true},
     {FIELD("description", FIELD_CHARS, AT(description)), .max = 1000, .plain = true,
      FLAG("description", FLAG_TEXT, "TEXT", "Say what it is for.")},
-    {FIELD("program", FIELD_CHARS, AT(program)), .required = true, .names = programs,
-     FLAG_WORD("program", "PROGRAM", "claude|codex|opencode|kilo|pi|json_lines|plain",
+    {FIELD("program", FIELD_CHARS, AT(program)), .required = true, .names = program_names,
+     FLAG_WORD("program", "PROGRAM", program_choices + 1,
                "Read its lines as those of this program.")},
     {FIELD("command", FIELD_CHARS, AT(command)), .min = 1, .max = 4095,
      FLAG("command", FLAG_TEXT, "PATH", "Start this [the command of PROGRAM].")},
@@ -153,12 +160,9 @@ static struct err texts_check(const json_t *object, enum texts_of of, const char
     return ERR_OK;
 }
 
-bool agent_program_asks(const char *program) {
-    return strcmp(program, "claude") == 0;
-}
-
-bool agent_program_takes_tools(const char *program) {
-    return strcmp(program, "claude") == 0 || strcmp(program, "pi") == 0;
+bool agent_program_can(const char *program, enum agent_program_can what) {
+    unsigned at = 0;
+    return bytes_find(bytes_of(program), program_names, &at) && (programs_can[at] & what) != 0;
 }
 
 struct err agent_model_check(const char *model, struct why *why) {
@@ -170,7 +174,7 @@ struct err agent_model_check(const char *model, struct why *why) {
 }
 
 static struct err tools_check(const struct agent_definition *what, struct why *why) {
-    if (what->tools != NULL && !agent_program_takes_tools(what->program)) {
+    if (what->tools != NULL && !agent_program_can(what->program, AGENT_TAKES_TOOLS)) {
         return err_why(why, ERR_BAD_FIELD,
                        "\"tools\": %s cannot be given a list; limit it by \"access\" or \"args\"",
                        what->program);
@@ -192,7 +196,7 @@ static struct err tools_check(const struct agent_definition *what, struct why *w
 static struct err permissions_check(const struct agent_definition *what, struct why *why) {
     const json_t *rules = what->permissions;
     const bool fits = json_is_array(rules) && json_array_size(rules) <= PERMISSION_RULES_MAX;
-    if (fits && !agent_program_asks(what->program)) {
+    if (fits && !agent_program_can(what->program, AGENT_ASKS)) {
         return err_why(why, ERR_BAD_FIELD,
                        "\"permissions\" answer questions, and %s asks none: limit it by \"access\"",
                        what->program);
@@ -421,31 +425,16 @@ bool agent_json_by_port(struct bytes definition) {
 }
 
 const struct agent_definition *agent_built_in(unsigned at) {
-#define BUILT_IN_LIMITS                                                                            \
-    .deadline_ms = AGENT_DEADLINE_MS, .no_progress_ms = AGENT_NO_PROGRESS_MS,                      \
-    .requests = AGENT_REQUESTS
     static const struct agent_definition built_in[] = {
-        {.name = "claude",
-         .description = "Claude Code, with the login or the key that it has. Asks before it acts.",
-         .program = "claude",
-         BUILT_IN_LIMITS},
-        {.name = "codex",
-         .description = "Codex, with the login or the key that it has. Writes below its folder.",
-         .program = "codex",
-         BUILT_IN_LIMITS},
-        {.name = "opencode",
-         .description = "OpenCode, as it is set up. It may do what its own settings allow.",
-         .program = "opencode",
-         BUILT_IN_LIMITS},
-        {.name = "kilo",
-         .description = "Kilo, as it is set up. It may do what its own settings allow.",
-         .program = "kilo",
-         BUILT_IN_LIMITS},
-        {.name = "pi",
-         .description = "Pi, as it is set up. It asks for nothing: it may do what its user may.",
-         .program = "pi",
-         BUILT_IN_LIMITS},
+#define X(id, name_, can, about)                                                                   \
+    {.name = (name_),                                                                              \
+     .description = (about),                                                                       \
+     .program = (name_),                                                                           \
+     .deadline_ms = AGENT_DEADLINE_MS,                                                             \
+     .no_progress_ms = AGENT_NO_PROGRESS_MS,                                                       \
+     .requests = AGENT_REQUESTS},
+        AGENT_PROGRAMS(X)
+#undef X
     };
-#undef BUILT_IN_LIMITS
-    return at < COUNT_OF(built_in) ? &built_in[at] : NULL;
+    return at < COUNT_OF(built_in) && built_in[at].description != NULL ? &built_in[at] : NULL;
 }

@@ -28,15 +28,11 @@ struct memory {
     int64_t number;
     struct id id;
     struct bytes owner, project, topic, title, content;
-    json_t *tags_given; /* A list of texts, or NULL. */
-    struct bytes tags;  /* The same as it is kept: ["a","b"]. */
+    struct field_list tags;
     struct bytes words; /* Words of all these texts; written only. */
     int64_t day, made_ms, changed_ms;
 };
 
 extern const struct resource memory_resource;
-
-/* A JSON list of texts, or NULL, as it is kept. ERR_BAD_FIELD, and why. */
-MUST_CHECK struct err memory_tags_write(const json_t *tags, struct text *text, struct why *why);
 
 #endif

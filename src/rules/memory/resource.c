@@ -34,9 +34,9 @@ static const struct field rows[] = {
      .max = MEMORY_TITLE_MAX, FIELD_HEAD("TITLE", FIELD_REST)},
     {ROW_EACH("content", FIELD_TEXT, AT(content)), .use = WORDS, .required = true, .min = 1,
      .max = MEMORY_CONTENT_MAX, .fit = FIELD_BELOW},
-    {FIELD("tags", FIELD_TEXTS, AT(tags_given)), .use = FIELD_GIVEN, .max = MEMORY_TAGS_MAX},
-    {ROW_EACH("tags", FIELD_STORED, AT(tags)), .use = FIELD_LISTED, .required = true,
-     .schema = "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"},
+    {ROW_EACH("tags", FIELD_LIST, AT(tags)), .use = FIELD_GIVEN | FIELD_LISTED,
+     .max = MEMORY_TAGS_MAX, .each_max = MEMORY_TAG_MAX,
+     FILTER_TEXT(FIELD_HAS, "tag", 0, "TAG", "those with this tag.")},
     {ROW_EACH("words", FIELD_TEXT, AT(words)), .use = FIELD_WRITTEN},
     {ROW_EACH("day", FIELD_DAY, AT(day)), .required = true, FIELD_HEAD("DAY", -10),
      .fit = FIELD_LEAVES},
@@ -61,24 +61,3 @@ const struct resource memory_resource = {
                [RESOURCE_SHOW] = {.scope = SCOPE_READ, .summary = "Show a memory"},
                [RESOURCE_REMOVE] = {.scope = SCOPE_RUN, .summary = "Delete a memory"}},
 };
-
-struct err memory_tags_write(const json_t *tags, struct text *text, struct why *why) {
-    if (json_array_size(tags) > MEMORY_TAGS_MAX) {
-        return err_why(why, ERR_BAD_FIELD,
-                       "\"tags\" must have a number of items from 0 to %d, not %zu",
-                       MEMORY_TAGS_MAX, json_array_size(tags));
-    }
-    text_add_char(text, '[');
-    for (size_t i = 0; i < json_array_size(tags); i++) {
-        const json_t *tag = json_array_get(tags, i);
-        size_t len = json_string_length(tag);
-        if (len < 1 || len > MEMORY_TAG_MAX || memchr(json_string_value(tag), '\0', len) != NULL) {
-            return err_why(why, ERR_BAD_FIELD, "\"tags\"[%zu] must be a text of 1 to %d bytes", i,
-                           MEMORY_TAG_MAX);
-        }
-        text_add_str(text, i > 0 ? "," : "");
-        text_add_json(text, json_string_value(tag), len);
-    }
-    text_add_char(text, ']');
-    return text_failed(text) ? text_error(text, "memory: tags") : ERR_OK;
-}
