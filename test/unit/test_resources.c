@@ -77,6 +77,9 @@ static void value_set(struct check *check, const struct field *field, int varian
     case FIELD_STORED:
         *(struct bytes *)at = variant == 0 ? BYTES("[\"x\"]") : BYTES("[\"y\"]");
         break;
+    case FIELD_LIST:
+        ((struct field_list *)at)->kept = variant == 0 ? BYTES("[\"x\"]") : BYTES("[\"y\"]");
+        break;
     case FIELD_ID:
         *(struct id *)at = id;
         break;

@@ -85,13 +85,28 @@ struct err field_name_find(const char *const *names, struct bytes word, const ch
 static struct err object_read(const struct field_set *set, enum field_use use, const char *parent,
                               const json_t *object, void *into, struct why *why);
 
+static struct err names_take(const struct field *field, const char *parent, const json_t *value,
+                             unsigned *io_bits, struct why *why) {
+    struct err err = ERR_OK;
+    unsigned bits = 0, name = 0;
+    for (size_t i = 0; i < json_array_size(value) && !err_failed(err); i++) {
+        struct why where;
+        why_set(&where, "%s%s%s[%zu]", parent != NULL ? parent : "", parent != NULL ? "." : "",
+                field->name, i);
+        err = field_name_find(field->names, json_text(json_array_get(value, i)), where.text, &name,
+                              why);
+        bits |= 1U << name;
+    }
+    *io_bits = err_failed(err) ? *io_bits : bits;
+    return err;
+}
+
 /* Takes a value whose type and bounds were checked. `parent`: name of the field whose object has
  * this one; NULL: the body itself. */
 static struct err value_take(const struct field *field, enum field_use use, const char *parent,
                              json_t *value, void *into, struct why *why) {
     void *at = (char *)into + field->at;
     struct err err = ERR_OK;
-    unsigned bits = 0, name = 0;
     switch (field->kind) {
     case FIELD_TEXT:
         *(struct bytes *)at = bytes_of(json_string_value(value));
@@ -106,17 +121,7 @@ static struct err value_take(const struct field *field, enum field_use use, cons
         *(bool *)at = json_is_true(value);
         break;
     case FIELD_NAMES:
-        for (size_t i = 0; i < json_array_size(value) && !err_failed(err); i++) {
-            struct why where;
-            why_set(&where, "%s%s%s[%zu]", parent != NULL ? parent : "", parent != NULL ? "." : "",
-                    field->name, i);
-            err =
-                field_name_find(field->names, bytes_of(json_string_value(json_array_get(value, i))),
-                                where.text, &name, why);
-            bits |= 1U << name;
-        }
-        *(unsigned *)at = err_failed(err) ? *(unsigned *)at : bits;
-        break;
+        return names_take(field, parent, value, at, why);
     case FIELD_LIST:
         ((struct field_list *)at)->given = value;
         return list_check(field, value, why);

@@ -299,6 +299,7 @@ static bool column_of_field(const struct resource *resource, const struct field 
         ret->may_be_empty = field->empty != FIELD_EMPTY_SHOWN;
         return true;
     case FIELD_STORED:
+    case FIELD_LIST:
     case FIELD_MEMBERS:
         ret->kind = DAMAGE_JSON;
         ret->may_be_empty = !field->required;

@@ -32,7 +32,7 @@ enum {
  * `drover agent ls` says of the agent of that name; NULL: there is none. */
 enum agent_program_can {
     AGENT_ASKS = 1,        /* Before it acts. */
-    AGENT_TAKES_TOOLS = 2, /* It can be given a list of tools. */
+    AGENT_TAKES_TOOLS = 2, /* A list of tools can be given to it. */
 };
 #define AGENT_PROGRAMS(X)                                                                          \
     X(claude, "claude", AGENT_ASKS | AGENT_TAKES_TOOLS,                                            \

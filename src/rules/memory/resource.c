@@ -36,7 +36,7 @@ static const struct field rows[] = {
      .max = MEMORY_CONTENT_MAX, .fit = FIELD_BELOW},
     {ROW_EACH("tags", FIELD_LIST, AT(tags)), .use = FIELD_GIVEN | FIELD_LISTED,
      .max = MEMORY_TAGS_MAX, .each_max = MEMORY_TAG_MAX,
-     FILTER_TEXT(FIELD_HAS, "tag", 0, "TAG", "those with this tag.")},
+     FILTER_TEXT(FIELD_HAS, "tags", 0, "TAG", "those with this tag.")},
     {ROW_EACH("words", FIELD_TEXT, AT(words)), .use = FIELD_WRITTEN},
     {ROW_EACH("day", FIELD_DAY, AT(day)), .required = true, FIELD_HEAD("DAY", -10),
      .fit = FIELD_LEAVES},
