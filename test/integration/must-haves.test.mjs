@@ -12,6 +12,7 @@ import { test } from "node:test";
 import { open as openPrograms } from "./agents.mjs";
 import { until } from "./providers.mjs";
 import { scaled } from "./scale.mjs";
+import { change } from "./sql.mjs";
 import { call, judge, say, script, toolsOf, Turns } from "./turns.mjs";
 
 const LIMIT = { timeout: scaled(90_000) };
@@ -278,6 +279,24 @@ for (const end of ["kill", "stop"]) {
     assert.equal(events.filter(({ type }) => type === "review").length, 1);
   });
 }
+
+test("a check that was cut off before its command began goes on, too", LIMIT, async (t) => {
+  const shop = await Shop.open(t);
+  const { daemon } = shop.turns;
+  const wait = "echo begun >> count; until test -e ready; do sleep 0.05; done";
+  await shop.take("T-1", { command: wait });
+  const cut = shop.move("T-1", "review").catch(() => null);
+  await until("the command runs", async () => existsSync(shop.file("count")));
+  await daemon.kill();
+  await cut;
+  await daemon.start();
+  await change({ daemon }, "UPDATE task_attempts SET check_run = ''"); // As if none had begun yet.
+  await until("it begins again", async () =>
+    readFileSync(shop.file("count"), "utf8") === "begun\nbegun\n");
+  shop.write("ready");
+  await until("it is reviewed", async () => (await shop.show("T-1")).status === "review");
+  assert.deepEqual((await shop.commands()).map(({ state }) => state), ["succeeded", "cancelled"]);
+});
 
 test("a second request, after a kill, hears of the end of the same check", LIMIT, async (t) => {
   const shop = await Shop.open(t);

@@ -16,6 +16,7 @@ enum { INLINE_MAX = 64 << 10, SENTENCE_MAX = 600 };
 struct frame_job {
     struct evaluator *evaluator;  /* NULL: it was closed meanwhile. */
     struct script_worker *worker; /* Owned, once the evaluator was closed. */
+    struct loop_work work;        /* Frees it. */
     struct pool_job job;
     struct bytes frame; /* Borrowed from the worker, which is paused. */
     json_t *messages;   /* Owned. */
@@ -142,6 +143,20 @@ static void frame_parse(struct pool_job *job) {
                                  &frame->messages, NULL);
 }
 
+static void frame_free(struct loop_work *work) {
+    json_release(&CONTAINER_OF(work, struct frame_job, work)->messages);
+}
+
+static void frame_freed(struct loop_work *work) {
+    mem_free(CONTAINER_OF(work, struct frame_job, work));
+}
+
+/* A long one costs the loop some milliseconds. */
+static void frame_leave(struct frame_job *frame, struct evaluator *evaluator) {
+    frame->work = (struct loop_work){.run = frame_free, .done = frame_freed};
+    loop_work(evaluator->options.loop, &frame->work);
+}
+
 static void frame_parsed(struct pool_job *job) {
     struct frame_job *frame = CONTAINER_OF(job, struct frame_job, job);
     struct evaluator *evaluator = frame->evaluator;
@@ -153,8 +168,12 @@ static void frame_parsed(struct pool_job *job) {
         }
     }
     script_close(frame->worker);
-    json_release(&frame->messages);
-    mem_free(frame);
+    if (evaluator != NULL) {
+        frame_leave(frame, evaluator);
+    } else {
+        frame_free(&frame->work);
+        frame_freed(&frame->work);
+    }
 }
 
 static void on_frame(void *ctx, struct bytes frame) {
@@ -200,6 +219,12 @@ static void message_send(struct evaluator *evaluator, json_t *message) {
     text_add_char(&text, ']');
     struct script_piece frame;
     frame.data = text_take(&text, &frame.len);
+    if (frame.len > INLINE_MAX) {
+        struct frame_job *told = mem_new(sizeof *told);
+        told->messages = json_incref(taken);
+        json_release(&taken);
+        frame_leave(told, evaluator);
+    }
     evaluator->sent++;
     evaluator->quiet = false;
     script_busy(evaluator->worker);

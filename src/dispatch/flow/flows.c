@@ -238,13 +238,22 @@ static void case_answered(struct flow_run *run, size_t at, bool holds) {
     (void)tell_new(run, at, FLOW_SAID_VALUE); /* `count`: the default. */
 }
 
-static struct flow_order *end_order(struct flow_run *run, struct bytes report, struct bytes note) {
+/* The report is what was rendered last. */
+static struct flow_order *end_order(struct flow_run *run, struct bytes note) {
     struct flow_order *order = flow_run__order_new(run, ORDER_END, FLOW_NONE);
-    text_add(&order->text, report.data, report.len);
+    const struct text empty = order->text;
+    order->text = run->rendered;
+    run->rendered = empty;
     text_add(&order->note, note.data, note.len);
     run->report = -1;
     run->naming = 0;
     return order;
+}
+
+/* Without a report. */
+static void end_bare(struct flow_run *run, struct bytes note) {
+    text_clear(&run->rendered);
+    (void)end_order(run, note);
 }
 
 /* --- Its report ------------------------------------------------------------------------------- */
@@ -253,11 +262,11 @@ static struct flow_order *end_order(struct flow_run *run, struct bytes report, s
 static void report_value(struct flow_run *run, const json_t *value) {
     text_clear(&run->rendered);
     if (!value_write(value, &run->rendered)) {
-        (void)end_order(run, BYTES(""), BYTES("the report is longer than 1 MB"));
+        end_bare(run, BYTES("the report is longer than 1 MB"));
         return;
     }
     if (run->how != FLOW_SUCCEEDS || !has_function(run, "output")) {
-        (void)end_order(run, text_bytes(&run->rendered), BYTES(""));
+        (void)end_order(run, BYTES(""));
         return;
     }
     run->report = -1;
@@ -267,7 +276,7 @@ static void report_value(struct flow_run *run, const json_t *value) {
 }
 
 static void report_unnamed(struct flow_run *run, struct bytes why) {
-    struct flow_order *order = end_order(run, text_bytes(&run->rendered), BYTES(""));
+    struct flow_order *order = end_order(run, BYTES(""));
     text_add_str(&order->fault, "output: ");
     text_add(&order->fault, why.data, utf8_cut(why, ARTIFACT_FAULT_MAX));
 }
@@ -280,7 +289,7 @@ static void report_named(struct flow_run *run, const json_t *value) {
     } else if (name.len >= LIMIT_PATH_MAX || memchr(name.data, '\0', name.len) != NULL) {
         report_unnamed(run, BYTES("it returned what is no name of a file"));
     } else {
-        struct flow_order *order = end_order(run, text_bytes(&run->rendered), BYTES(""));
+        struct flow_order *order = end_order(run, BYTES(""));
         text_add(&order->path, name.data, name.len);
     }
 }
@@ -317,7 +326,7 @@ static void on_throw(void *ctx, int64_t id, struct bytes sentence) {
     struct flow_run *run = ctx;
     const size_t at = hand_find(run, id);
     if (id > 0 && id == run->report) {
-        (void)end_order(run, BYTES(""), sentence);
+        end_bare(run, sentence);
     } else if (id > 0 && id == run->naming) {
         report_unnamed(run, sentence);
     } else if (at != FLOW_NONE) {
@@ -355,7 +364,7 @@ static void on_evaluator_end(void *ctx, enum evaluator_end end, struct bytes sen
     if (run->naming > 0 && !again) {
         report_unnamed(run, sentence);
     } else if (run->report > 0 && !again) {
-        (void)end_order(run, BYTES(""), sentence);
+        end_bare(run, sentence);
     } else if (run->naming > 0 || run->report > 0) {
         run->report = run->naming = 0;
     }
@@ -487,7 +496,7 @@ static void report_ask(struct flow_run *run) {
         return;
     }
     if (!has_function(run, "render")) {
-        (void)end_order(run, BYTES(""), BYTES(""));
+        end_bare(run, BYTES(""));
         return;
     }
     run->report = ++run->evaluations;
@@ -556,7 +565,7 @@ static void flow_looked(void *ctx) {
     if (run->stop != CAUSE_NONE) {
         json_release(&run->results);
         flow_run__orders_free(&run->orders);
-        (void)end_order(run, BYTES(""), BYTES(""));
+        end_bare(run, BYTES(""));
     } else if (run->evaluator == NULL && needs_worker(run)) {
         json_release(&run->results);
         evaluator_begin(run);
