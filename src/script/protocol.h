@@ -22,7 +22,7 @@
  *   its end of a pair of SOCK_SEQPACKET sockets; it ends when that does, and by PDEATHSIG with the
  *   thread that started it.
  *   daemon → zygote   struct script_birth, with the worker's socket (SCM_RIGHTS)
- *   zygote → daemon   struct script_note: BORN with a pidfd (SCM_RIGHTS) or UNBORN, one for each
+ *   zygote → daemon   struct script_notice: BORN with a pidfd (SCM_RIGHTS) or UNBORN, one for each
  *                     birth in their order; ENDED when a worker was collected
  *
  * A WORKER has one descriptor, SCRIPT_FD: a SOCK_STREAM socket. It ends when that does, and by
@@ -183,14 +183,14 @@ enum script_exit {
 };
 
 struct script_birth {
-    uint64_t id;         /* The daemon's; comes back in each note. */
+    uint64_t id;         /* The daemon's; comes back in each notice. */
     uint64_t memory_max; /* RLIMIT_AS; 0: no such limit. */
 };
 
-enum script_note_kind { SCRIPT_NOTE_BORN = 1, SCRIPT_NOTE_UNBORN = 2, SCRIPT_NOTE_ENDED = 3 };
-struct script_note {
+enum script_notice_kind { SCRIPT_NOTICE_BORN = 1, SCRIPT_NOTICE_UNBORN = 2, SCRIPT_NOTICE_ENDED = 3 };
+struct script_notice {
     uint64_t id;
-    int32_t kind;   /* Of enum script_note_kind. */
+    int32_t kind;   /* Of enum script_notice_kind. */
     int32_t number; /* BORN: the pid; UNBORN: errno; ENDED: the status, as waitpid(2) tells it. */
 };
 

@@ -148,26 +148,26 @@ static void worker_exited(struct script_worker *worker, int status) {
     }
 }
 
-static void note_take(struct scripts *scripts, const struct script_note *note, int *pidfd) {
+static void notice_take(struct scripts *scripts, const struct script_notice *note, int *pidfd) {
     /* A walk over all: a worker is looked for twice in its life. */
     struct script_worker *worker = scripts->workers;
     while (worker != NULL && worker->id != note->id) {
         worker = worker->next;
     }
-    if (note->kind == SCRIPT_NOTE_BORN || note->kind == SCRIPT_NOTE_UNBORN) {
+    if (note->kind == SCRIPT_NOTICE_BORN || note->kind == SCRIPT_NOTICE_UNBORN) {
         scripts->births -= scripts->births > 0;
         loop_soon(scripts->loop, &scripts->kick);
-        scripts->failures = note->kind == SCRIPT_NOTE_BORN ? 0 : scripts->failures;
+        scripts->failures = note->kind == SCRIPT_NOTICE_BORN ? 0 : scripts->failures;
         if (worker == NULL || worker->state != WORKER_ASKED) {
             if (*pidfd >= 0) { /* It was closed meanwhile. */
                 pidfd_kill(*pidfd);
             }
-        } else if (note->kind == SCRIPT_NOTE_BORN) {
+        } else if (note->kind == SCRIPT_NOTICE_BORN) {
             worker__born(worker, note->number, fd_take(pidfd));
         } else {
             worker__over(worker, SCRIPT_NOT_STARTED, note->number, "its process could not be made");
         }
-    } else if (note->kind == SCRIPT_NOTE_ENDED && worker != NULL && !worker->ended) {
+    } else if (note->kind == SCRIPT_NOTICE_ENDED && worker != NULL && !worker->ended) {
         worker_exited(worker, note->number);
     }
     if (scripts->patient) { /* The zygote has said something: its time starts again. */
@@ -183,7 +183,7 @@ static void zygote_on_ready(uv_poll_t *poll, int status, int events) {
     struct zygote *zygote = poll->data;
     struct scripts *scripts = zygote->scripts;
     for (unsigned i = 0; i < NOTES_AT_ONCE && scripts->zygote == zygote; i++) {
-        struct script_note note = {.id = 0};
+        struct script_notice note = {.id = 0};
         struct parcel parcel = {.bytes = &note, .size = sizeof note, .fd = -1};
         loop_breathe(scripts->loop);
         ssize_t got = parcel_take(zygote->fd, &parcel, MSG_DONTWAIT);
@@ -196,7 +196,7 @@ static void zygote_on_ready(uv_poll_t *poll, int status, int events) {
         }
         AUTO(fd_release) int pidfd = fd_take(&parcel.fd);
         if ((size_t)got == sizeof note) {
-            note_take(scripts, &note, &pidfd);
+            notice_take(scripts, &note, &pidfd);
         }
     }
     if (status < 0 && scripts->zygote == zygote) {

@@ -39,13 +39,11 @@ enum {
     NS_OF_MS = 1000000,
     NS_OF_S = 1000000000,
     SEND_MAX = 128 << 10,   /* Bytes that one turn of the loop sends. */
-    FREE_INLINE = 64 << 10, /* Longer pieces are freed in the pool. */
 };
 
 /* A frame on its way out, or what is left of it. */
 struct outgoing {
     struct outgoing *next;
-    struct loop_work work;     /* Frees it. */
     struct script_piece piece; /* Owned. */
     size_t head, done;         /* head: SCRIPT_HEADER_SIZE for the first of a frame, else 0. */
     uint8_t header[SCRIPT_HEADER_SIZE]; /* Counts in `done`. */
@@ -234,28 +232,14 @@ void script_resume(struct script_worker *worker) {
 
 /* --- Out -------------------------------------------------------------------------------------- */
 
-/* To unmap some megabytes takes milliseconds. */
-static void outgoing_free_run(struct loop_work *work) {
-    mem_free(CONTAINER_OF(work, struct outgoing, work)->piece.data);
-}
-
-static void outgoing_freed(struct loop_work *work) {
-    mem_free(CONTAINER_OF(work, struct outgoing, work));
-}
-
 static void outlet_drop_first(struct script_worker *worker) {
     struct outlet *outlet = &worker->outlet;
     struct outgoing *out = outlet->first;
     outlet->first = out->next;
     outlet->last = outlet->first == NULL ? NULL : outlet->last;
     outlet->waiting -= out->head + out->piece.len - out->done;
-    out->work = (struct loop_work){.run = outgoing_free_run, .done = outgoing_freed};
-    if (out->piece.len > FREE_INLINE) {
-        loop_work(worker->scripts->loop, &out->work);
-    } else {
-        outgoing_free_run(&out->work);
-        outgoing_freed(&out->work);
-    }
+    loop_free(worker->scripts->loop, mem_free, out->piece.data, out->piece.len);
+    mem_free(out);
 }
 
 /* Sends a part of one piece, its header in the same call: others want their turn, too, and a worker

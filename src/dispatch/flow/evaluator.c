@@ -5,28 +5,33 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "engine/flow/flows.h"
 #include "script/protocol.h"
 
 enum { INLINE_MAX = 64 << 10, SENTENCE_MAX = 600 };
 
-/*   HEARS ──a long frame──> PARSING ──parsed──> HEARS
+/* A frame that was read. */
+struct frame {
+    json_t *messages;    /* Owned; NULL: it is beyond drover's JSON. */
+    struct text *values; /* Owned: for each message of a value, how it is stored. */
+};
+
+/*   HEARS ──a long frame──> READING ──read──> HEARS
  *     └──the worker has ended, or sends nonsense──> OVER
- * A frame that is parsed in the pool outlives the evaluator: the worker goes with it.
+ * A frame that is read in the pool outlives the evaluator: the worker goes with it.
  */
 struct frame_job {
     struct evaluator *evaluator;  /* NULL: it was closed meanwhile. */
     struct script_worker *worker; /* Owned, once the evaluator was closed. */
-    struct loop_work work;        /* Frees it. */
     struct pool_job job;
-    struct bytes frame; /* Borrowed from the worker, which is paused. */
-    json_t *messages;   /* Owned. */
-    struct err err;
+    struct bytes bytes; /* Borrowed from the worker, which is paused. */
+    struct frame frame;
 };
 
 struct evaluator {
     struct evaluator_options options; /* The texts are not used after the order was sent. */
     struct script_worker *worker;     /* Owned; NULL: it has ended. */
-    struct frame_job *parsing;        /* NULL: nothing is in the pool. */
+    struct frame_job *reading;        /* NULL: nothing is in the pool. */
     struct loop_task end_task;        /* `ended` is on its way. */
     int64_t sent;                     /* Messages after the order. */
     bool quiet;                       /* The worker has done all of them. */
@@ -43,14 +48,14 @@ static void on_end_task(struct loop_task *task) {
 }
 
 static void worker_leave(struct evaluator *evaluator) {
-    struct frame_job *parsing = evaluator->parsing;
-    if (parsing != NULL) { /* The pool reads what is the worker's. */
-        parsing->evaluator = NULL;
-        parsing->worker = evaluator->worker;
+    struct frame_job *reading = evaluator->reading;
+    if (reading != NULL) { /* The pool reads what is the worker's. */
+        reading->evaluator = NULL;
+        reading->worker = evaluator->worker;
     } else {
         script_close(evaluator->worker);
     }
-    evaluator->parsing = NULL;
+    evaluator->reading = NULL;
     evaluator->worker = NULL;
 }
 
@@ -75,6 +80,51 @@ void evaluator_close(struct evaluator *evaluator) {
     }
 }
 
+/* --- Frames ----------------------------------------------------------------------------------- */
+
+/* A text as it is; anything else as JSON. */
+static void value_write(const json_t *value, struct text *text) {
+    const struct bytes words = json_text(value);
+    if (json_is_string(value)) {
+        text_add(text, words.data, words.len);
+    } else if (value != NULL && !json_is_null(value) && err_failed(json_write(value, text))) {
+        text->failed = true;
+    }
+}
+
+static void frame_read(struct bytes bytes, struct frame *ret_frame) {
+    json_t *messages = NULL;
+    if (err_failed(json_parse_wide(bytes.data, bytes.len, JSON_DEPTH_MAX, &messages, NULL)) ||
+        !json_is_array(messages)) {
+        json_release(&messages);
+        *ret_frame = (struct frame){0};
+        return;
+    }
+    struct text *values = mem_new_array(json_array_size(messages), sizeof *values);
+    for (size_t i = 0; i < json_array_size(messages); i++) {
+        const json_t *message = json_array_get(messages, i);
+        text_init(&values[i], FLOW_TEXT_MAX);
+        if (bytes_is(json_bytes(message, "t"), "value")) {
+            value_write(json_object_get(message, "v"), &values[i]);
+        }
+    }
+    *ret_frame = (struct frame){messages, values};
+}
+
+static void frame_done(struct frame *frame) {
+    for (size_t i = 0; i < json_array_size(frame->messages); i++) {
+        text_done(&frame->values[i]);
+    }
+    mem_free(frame->values);
+    json_release(&frame->messages);
+}
+
+static void frame_job_free(void *what) {
+    struct frame_job *job = what;
+    frame_done(&job->frame);
+    mem_free(job);
+}
+
 /* --- Messages --------------------------------------------------------------------------------- */
 
 /* "TypeError: x is undefined (line 3)" */
@@ -95,7 +145,7 @@ static enum evaluator_end end_of(const json_t *message) {
                : EVALUATOR_REFUSED;
 }
 
-static void message_take(struct evaluator *evaluator, json_t *message) {
+static void message_take(struct evaluator *evaluator, json_t *message, struct text *value) {
     const struct evaluator_watch *watch = evaluator->options.watch;
     void *ctx = evaluator->options.ctx;
     const struct bytes type = json_bytes(message, "t");
@@ -106,8 +156,11 @@ static void message_take(struct evaluator *evaluator, json_t *message) {
             watch->described(ctx, json_object_get(message, "flow"));
         }
     } else if (bytes_is(type, "value")) {
-        watch->value(ctx, id, json_object_get(message, "v"),
-                     json_is_true(json_object_get(message, "read")));
+        const struct evaluator_value said = {
+            .json = json_object_get(message, "v"),
+            .text = value,
+            .read_results = json_is_true(json_object_get(message, "read"))};
+        watch->value(ctx, id, &said);
     } else if (bytes_is(type, "failed")) {
         fault_write(message, &sentence);
         watch->threw(ctx, id, text_bytes(&sentence));
@@ -126,70 +179,51 @@ static void message_take(struct evaluator *evaluator, json_t *message) {
 }
 
 /* A callback may close the evaluator only by way of the loop: see the header. */
-static void messages_take(struct evaluator *evaluator, const struct err *err, json_t *messages) {
-    if (err_failed(*err) || !json_is_array(messages)) {
+static void frame_take(struct evaluator *evaluator, const struct frame *frame) {
+    if (frame->messages == NULL) {
         evaluator_end(evaluator, EVALUATOR_REFUSED,
                       BYTES("the file gave a value that is beyond drover's JSON"));
-        return;
     }
-    for (size_t i = 0; i < json_array_size(messages) && evaluator->worker != NULL; i++) {
-        message_take(evaluator, json_array_get(messages, i));
+    for (size_t i = 0; i < json_array_size(frame->messages) && evaluator->worker != NULL; i++) {
+        message_take(evaluator, json_array_get(frame->messages, i), &frame->values[i]);
     }
 }
 
-static void frame_parse(struct pool_job *job) {
+static void frame_job_run(struct pool_job *job) {
     struct frame_job *frame = CONTAINER_OF(job, struct frame_job, job);
-    frame->err = json_parse_wide(frame->frame.data, frame->frame.len, JSON_DEPTH_MAX,
-                                 &frame->messages, NULL);
+    frame_read(frame->bytes, &frame->frame);
 }
 
-static void frame_free(struct loop_work *work) {
-    json_release(&CONTAINER_OF(work, struct frame_job, work)->messages);
-}
-
-static void frame_freed(struct loop_work *work) {
-    mem_free(CONTAINER_OF(work, struct frame_job, work));
-}
-
-/* A long one costs the loop some milliseconds. */
-static void frame_leave(struct frame_job *frame, struct evaluator *evaluator) {
-    frame->work = (struct loop_work){.run = frame_free, .done = frame_freed};
-    loop_work(evaluator->options.loop, &frame->work);
-}
-
-static void frame_parsed(struct pool_job *job) {
+static void on_frame_read(struct pool_job *job) {
     struct frame_job *frame = CONTAINER_OF(job, struct frame_job, job);
     struct evaluator *evaluator = frame->evaluator;
-    if (evaluator != NULL) {
-        evaluator->parsing = NULL;
-        messages_take(evaluator, &frame->err, frame->messages);
-        if (evaluator->worker != NULL) {
-            script_resume(evaluator->worker);
-        }
-    }
-    script_close(frame->worker);
-    if (evaluator != NULL) {
-        frame_leave(frame, evaluator);
-    } else {
-        frame_free(&frame->work);
-        frame_freed(&frame->work);
-    }
-}
-
-static void on_frame(void *ctx, struct bytes frame) {
-    struct evaluator *evaluator = ctx;
-    if (frame.len > INLINE_MAX) {
-        struct frame_job *job = mem_new(sizeof *job);
-        job->evaluator = evaluator;
-        job->frame = script_pause(evaluator->worker);
-        job->err = err_make(ERR_INTERRUPTED, "evaluator: parse");
-        evaluator->parsing = job;
-        pool_begin(evaluator->options.pool, &job->job, POOL_QUICK, frame_parse, frame_parsed);
+    if (evaluator == NULL) {
+        script_close(frame->worker);
+        frame_job_free(frame);
         return;
     }
-    AUTO(json_release) json_t *messages = NULL;
-    const struct err err = json_parse_wide(frame.data, frame.len, JSON_DEPTH_MAX, &messages, NULL);
-    messages_take(evaluator, &err, messages);
+    evaluator->reading = NULL;
+    frame_take(evaluator, &frame->frame);
+    if (evaluator->worker != NULL) {
+        script_resume(evaluator->worker);
+    }
+    loop_free(evaluator->options.loop, frame_job_free, frame, SIZE_MAX);
+}
+
+static void on_frame(void *ctx, struct bytes bytes) {
+    struct evaluator *evaluator = ctx;
+    if (bytes.len > INLINE_MAX) {
+        struct frame_job *job = mem_new(sizeof *job);
+        job->evaluator = evaluator;
+        job->bytes = script_pause(evaluator->worker);
+        evaluator->reading = job;
+        pool_begin(evaluator->options.pool, &job->job, POOL_QUICK, frame_job_run, on_frame_read);
+        return;
+    }
+    struct frame frame;
+    frame_read(bytes, &frame);
+    frame_take(evaluator, &frame);
+    frame_done(&frame);
 }
 
 static void on_worker_end(void *ctx, const struct script_end *end) {
@@ -205,30 +239,32 @@ static void on_worker_end(void *ctx, const struct script_end *end) {
 
 /* --- Requests --------------------------------------------------------------------------------- */
 
-static void message_send(struct evaluator *evaluator, json_t *message) {
-    AUTO(json_release) json_t *taken = message;
-    AUTO(text_done) struct text text = text_up_to(SCRIPT_ORDER_MAX);
+/* Takes the text over: an array of messages. */
+static void frame_send(struct evaluator *evaluator, struct text *text) {
     if (evaluator->worker == NULL) {
-        return; /* `ended` is on its way. */
-    }
-    text_add_char(&text, '[');
-    if (err_failed(json_write(taken, &text))) {
+        text_done(text); /* `ended` is on its way. */
+    } else if (text_failed(text)) {
+        text_done(text);
         evaluator_end(evaluator, EVALUATOR_REFUSED, BYTES("its results are too large"));
-        return;
+    } else {
+        struct script_piece frame;
+        frame.data = text_take(text, &frame.len);
+        evaluator->sent++;
+        evaluator->quiet = false;
+        script_busy(evaluator->worker);
+        script_send(evaluator->worker, &frame, 1);
+    }
+}
+
+static void message_send(struct evaluator *evaluator, json_t *message) {
+    struct text text = text_up_to(SCRIPT_ORDER_MAX);
+    text_add_char(&text, '[');
+    if (err_failed(json_write(message, &text))) {
+        text.failed = true;
     }
     text_add_char(&text, ']');
-    struct script_piece frame;
-    frame.data = text_take(&text, &frame.len);
-    if (frame.len > INLINE_MAX) {
-        struct frame_job *told = mem_new(sizeof *told);
-        told->messages = json_incref(taken);
-        json_release(&taken);
-        frame_leave(told, evaluator);
-    }
-    evaluator->sent++;
-    evaluator->quiet = false;
-    script_busy(evaluator->worker);
-    script_send(evaluator->worker, &frame, 1);
+    json_decref(message);
+    frame_send(evaluator, &text);
 }
 
 static json_t *json_of(struct bytes text) {
@@ -261,13 +297,33 @@ struct evaluator *evaluator_open(const struct evaluator_options *options) {
 }
 
 bool evaluator_is_quiet(const struct evaluator *evaluator) {
-    return evaluator->quiet && evaluator->worker != NULL && evaluator->parsing == NULL;
+    return evaluator->quiet && evaluator->worker != NULL && evaluator->reading == NULL;
 }
 
-void evaluator_know(struct evaluator *evaluator, json_t *results, struct bytes rejected) {
-    message_send(evaluator,
-                 json_pack("{s:s, s:o, s:o}", "t", "know", "results", results, "rejected",
-                           rejected.len > 0 ? json_of(rejected) : json_null()));
+void evaluator_results_add(struct text *results, struct bytes step, struct bytes result, bool has) {
+    if (results->len == 0) {
+        text_add_str(results, "[{\"t\":\"know\",\"results\":{");
+    }
+    text_add_name(results, step.data);
+    if (has) {
+        text_add_json(results, result.data, result.len);
+    } else {
+        text_add_str(results, "null");
+    }
+}
+
+void evaluator_results_end(struct text *results, struct bytes rejected) {
+    if (results->len > 0) {
+        text_add_str(results, "}");
+        text_add_member_or_null(results, "rejected", rejected);
+        text_add_str(results, "}]");
+    }
+}
+
+void evaluator_know(struct evaluator *evaluator, struct text *results) {
+    if (results->len > 0) {
+        frame_send(evaluator, results);
+    }
 }
 
 void evaluator_ask(struct evaluator *evaluator, const struct evaluation *what) {

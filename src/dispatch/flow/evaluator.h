@@ -25,9 +25,15 @@ enum evaluator_end {
     EVALUATOR_STUCK,   /* A function computed for too long, or needed too much memory. */
     EVALUATOR_CRASHED, /* Another worker may get further. */
 };
+/* What a function returned. A long one was written in the pool. */
+struct evaluator_value {
+    const json_t *json;
+    struct text *text; /* A text as it is, else JSON; failed: longer than may be. May be taken. */
+    bool read_results;
+};
 struct evaluator_watch {
     void (*described)(void *ctx, json_t *flow); /* NULL: the caller knows it. */
-    void (*value)(void *ctx, int64_t id, const json_t *value, bool read_results);
+    void (*value)(void *ctx, int64_t id, const struct evaluator_value *value);
     void (*threw)(void *ctx, int64_t id, struct bytes sentence);
     /* A code step asks for an agent: evaluator_answer. */
     void (*asks)(void *ctx, int64_t id, int64_t call, struct bytes agent, struct bytes task);
@@ -49,8 +55,11 @@ struct evaluator;
 struct evaluator *evaluator_open(const struct evaluator_options *options);
 void evaluator_close(struct evaluator *evaluator); /* NULL is allowed. */
 
-/* Results that evaluations read from here on: an object of texts and nulls. Takes it over. */
-void evaluator_know(struct evaluator *evaluator, json_t *results, struct bytes rejected);
+/* Results that evaluations read from here on, as they are sent: they may be megabytes, so a thread
+ * of the store writes them. `has` false: a step has none. */
+void evaluator_results_add(struct text *results, struct bytes step, struct bytes result, bool has);
+void evaluator_results_end(struct text *results, struct bytes rejected); /* Of all the steps. */
+void evaluator_know(struct evaluator *evaluator, struct text *results); /* Takes it over. */
 /* Whether all that it was sent is done, but for agents that it asked for. */
 MUST_CHECK bool evaluator_is_quiet(const struct evaluator *evaluator);
 struct evaluation {

@@ -111,11 +111,11 @@ struct flow_run {
     int64_t due_ms;
     bool orphans;      /* Children run that no step waits for: a tick ends them. */
     enum flow_how how; /* IN_REPORT. */
-    struct text name, file, source, input, model, root, path, owner, project, rejected,
-        rules;           /* Owned. rules: settings of the project. */
+    struct text name, file, source, input, model, root, path, owner, project; /* Owned. */
+    struct text rules;   /* Owned: settings of the project. */
     json_t *description; /* Owned. */
     struct flow flow;    /* Owned: the same, as it was read once; its steps stay as before all. */
-    json_t *results;     /* Owned: that the worker does not have yet. */
+    struct text results; /* Owned: what the worker does not know yet, as it is told. */
     size_t count;
     struct flow_seen *seen;  /* Owned. */
     struct flow_hand *hands; /* Owned. */

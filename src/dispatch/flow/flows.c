@@ -9,6 +9,7 @@
 #include "dispatch/flow/flow_run.h"
 #include "dispatch/flow/start.h"
 #include "engine/project/projects.h"
+#include "script/protocol.h"
 
 enum {
     RETRY_MS = 200,
@@ -25,8 +26,8 @@ enum {
 static struct text *const *texts_of(struct flow_run *run, struct text *ret_texts[RUN_TEXTS]) {
     struct text *const texts[RUN_TEXTS] = {
         &run->name,  &run->file,     &run->source, &run->input,   &run->model,
-        &run->root,  &run->path,     &run->owner,  &run->project, &run->rejected,
-        &run->rules, &run->rendered, &run->title};
+        &run->root,  &run->path,     &run->owner,  &run->project, &run->rules,
+        &run->title, &run->rendered, &run->results};
     memcpy(ret_texts, texts, sizeof texts);
     return ret_texts;
 }
@@ -52,7 +53,6 @@ static void flow_run_free(struct flow_run *run) {
     seen_free(run);
     flow_free(&run->flow);
     json_release(&run->description);
-    json_release(&run->results);
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         text_done(texts_of(run, texts)[i]);
     }
@@ -95,13 +95,10 @@ static void texts_take(struct flow_run *run, const struct flow_item *item) {
     text_set(&seen->prompt, item->phase == FLOW_AT_OUTPUT  ? item->log
                             : item->phase == FLOW_AT_CHILD ? item->prompt
                                                            : BYTES(""));
-    /* A command that wrote nothing has a result: no text. One that is no UTF-8 is left out. */
+    /* A command that wrote nothing has a result: no text. */
     const bool has =
         item->result.len > 0 || item->status == FLOW_COMPLETED || item->phase == FLOW_AT_UNTIL;
-    (void)json_object_set_new(
-        run->results, seen->id.data,
-        has ? json_stringn(item->result.len > 0 ? item->result.data : "", item->result.len)
-            : json_null());
+    evaluator_results_add(&run->results, seen->id, item->result, has);
 }
 
 static void on_item(void *ctx, const struct flow_item *item) {
@@ -159,13 +156,15 @@ static struct err look_tx(struct tx *tx, void *ctx) {
     run->orphans = look.orphans;
     run->how = look.how;
     text_set(&run->rules, tx_project_settings(tx, look.run.owner, look.run.project));
-    text_set(&run->rejected, look.rejected);
     if (run->description == NULL) {
         err = tx_flow_texts(tx, &look, &texts);
         err = err_failed(err) ? err : description_read(run, &look, &texts);
     }
     const struct flow_known known = {run->known, run->count};
-    return err_failed(err) ? err : tx_flow_steps(tx, &look, known, on_item, run);
+    text_clear(&run->results);
+    err = err_failed(err) ? err : tx_flow_steps(tx, &look, known, on_item, run);
+    evaluator_results_end(&run->results, look.rejected);
+    return err;
 }
 
 /* --- The worker ------------------------------------------------------------------------------- */
@@ -216,15 +215,10 @@ static void tell_throw(struct flow_run *run, size_t at, struct bytes sentence) {
     text_add(&order->text, sentence.data, sentence.len);
 }
 
-/* A text as it is; anything else as JSON. False: it is too long, or nothing. */
-static bool value_write(const json_t *value, struct text *text) {
-    const struct bytes words = json_text(value);
-    if (json_is_string(value)) {
-        text_add(text, words.data, words.len);
-    } else if (value != NULL && !json_is_null(value) && err_failed(json_write(value, text))) {
-        return false;
-    }
-    return !text_failed(text);
+static void text_swap(struct text *a, struct text *b) {
+    const struct text was = *a;
+    *a = *b;
+    *b = was;
 }
 
 static void case_answered(struct flow_run *run, size_t at, bool holds) {
@@ -241,9 +235,7 @@ static void case_answered(struct flow_run *run, size_t at, bool holds) {
 /* The report is what was rendered last. */
 static struct flow_order *end_order(struct flow_run *run, struct bytes note) {
     struct flow_order *order = flow_run__order_new(run, ORDER_END, FLOW_NONE);
-    const struct text empty = order->text;
-    order->text = run->rendered;
-    run->rendered = empty;
+    text_swap(&order->text, &run->rendered);
     text_add(&order->note, note.data, note.len);
     run->report = -1;
     run->naming = 0;
@@ -259,9 +251,9 @@ static void end_bare(struct flow_run *run, struct bytes note) {
 /* --- Its report ------------------------------------------------------------------------------- */
 
 /* A report of what there is, after a failure, must not replace the file of one that is whole. */
-static void report_value(struct flow_run *run, const json_t *value) {
-    text_clear(&run->rendered);
-    if (!value_write(value, &run->rendered)) {
+static void report_value(struct flow_run *run, const struct evaluator_value *value) {
+    text_swap(&run->rendered, value->text);
+    if (text_failed(&run->rendered)) {
         end_bare(run, BYTES("the report is longer than 1 MB"));
         return;
     }
@@ -282,9 +274,9 @@ static void report_unnamed(struct flow_run *run, struct bytes why) {
 }
 
 /* No name: no file. */
-static void report_named(struct flow_run *run, const json_t *value) {
-    const struct bytes name = json_text(value);
-    if (value != NULL && !json_is_null(value) && !json_is_string(value)) {
+static void report_named(struct flow_run *run, const struct evaluator_value *value) {
+    const struct bytes name = json_text(value->json);
+    if (value->json != NULL && !json_is_null(value->json) && !json_is_string(value->json)) {
         report_unnamed(run, BYTES("it must return the name of a file, a text"));
     } else if (name.len >= LIMIT_PATH_MAX || memchr(name.data, '\0', name.len) != NULL) {
         report_unnamed(run, BYTES("it returned what is no name of a file"));
@@ -294,9 +286,8 @@ static void report_named(struct flow_run *run, const json_t *value) {
     }
 }
 
-static void on_value(void *ctx, int64_t id, const json_t *value, bool read_results) {
+static void on_value(void *ctx, int64_t id, const struct evaluator_value *value) {
     struct flow_run *run = ctx;
-    (void)read_results; /* For the start alone (start.c). */
     if (id > 0 && (id == run->report || id == run->naming)) {
         (id == run->report ? report_value : report_named)(run, value);
         flow_run__next(run);
@@ -308,16 +299,17 @@ static void on_value(void *ctx, int64_t id, const json_t *value, bool read_resul
     }
     const enum flow_phase phase = run->seen[at].phase;
     if (phase == FLOW_AT_CASES) {
-        case_answered(run, at, json_is_true(value));
+        case_answered(run, at, json_is_true(value->json));
     } else if (phase == FLOW_AT_RUN) {
         struct flow_order *order = tell_new(run, at, FLOW_SAID_VALUE);
-        if (!value_write(value, &order->text)) {
+        text_swap(&order->text, value->text);
+        if (text_failed(&order->text)) {
             order->answer.said = FLOW_SAID_THREW;
             text_clear(&order->text);
             text_add_str(&order->text, "what it returned is longer than 1 MB");
         }
     } else {
-        (void)tell_new(run, at, json_is_true(value) ? FLOW_SAID_YES : FLOW_SAID_NO);
+        (void)tell_new(run, at, json_is_true(value->json) ? FLOW_SAID_YES : FLOW_SAID_NO);
     }
     flow_run__next(run);
 }
@@ -533,14 +525,6 @@ static void time_wait(struct flow_run *run) {
     }
 }
 
-static void results_give(struct flow_run *run) {
-    if (run->evaluator != NULL && json_object_size(run->results) > 0) {
-        evaluator_know(run->evaluator, run->results, text_bytes(&run->rejected));
-        run->results = NULL;
-    }
-    json_release(&run->results);
-}
-
 /* A flow may wait for days: without a worker. */
 static void evaluator_rest(struct flow_run *run) {
     bool busy = run->report > 0 || run->naming > 0 || !links_empty(&run->orders) ||
@@ -563,14 +547,14 @@ static void flow_looked(void *ctx) {
     }
     evicted_ask(run);
     if (run->stop != CAUSE_NONE) {
-        json_release(&run->results);
         flow_run__orders_free(&run->orders);
         end_bare(run, BYTES(""));
     } else if (run->evaluator == NULL && needs_worker(run)) {
-        json_release(&run->results);
         evaluator_begin(run);
     } else {
-        results_give(run);
+        if (run->evaluator != NULL) {
+            evaluator_know(run->evaluator, &run->results);
+        }
         calls_ask(run);
         for (size_t i = 0; i < run->count && run->stage == FLOW_IN_STEPS; i++) {
             step_do(run, i);
@@ -619,7 +603,6 @@ void flow_run__next(struct flow_run *run) {
     } else if (run->again) {
         run->again = false;
         run->state = FLOW_RUN_READING;
-        run->results = json_object();
         ask_read(&run->ask, look_tx, flow_looked);
     }
 }
@@ -643,7 +626,6 @@ static void flow_run_clear(struct flow_run *run) {
     flow_run__orders_free(&run->calls);
     flow_run__order_free(run->order);
     run->order = NULL;
-    json_release(&run->results);
     evaluator_close(run->evaluator);
     run->evaluator = NULL;
 }
@@ -677,6 +659,7 @@ static struct flow_run *flow_run_new(struct flows *flows, struct bytes name) {
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         text_init(texts_of(run, texts)[i], FLOW_TEXT_MAX);
     }
+    run->results.size_max = SCRIPT_ORDER_MAX;
     agent_order_init(&run->agent);
     ask_init(&run->ask, &flows->room.asker, &rules, run);
     run->ask.run = run->node.name;

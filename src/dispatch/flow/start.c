@@ -178,9 +178,9 @@ static void when_answered(struct flow_start *start) {
     }
 }
 
-static void on_value(void *ctx, int64_t id, const json_t *value, bool read_results) {
+static void on_value(void *ctx, int64_t id, const struct evaluator_value *value) {
     struct flow_start *start = ctx;
-    start->excluded[id - 1] = !read_results && json_is_false(value);
+    start->excluded[id - 1] = !value->read_results && json_is_false(value->json);
     when_answered(start);
 }
 

@@ -65,34 +65,12 @@ struct frame_reader {
 
 /* --- Memory ----------------------------------------------------------------------------------- */
 
-/* A value that is freed in the pool. */
-struct json_burial {
-    struct workflows *workflows;
-    struct pool_job job;
-    json_t *json; /* Owned. */
-};
-
-static void burial_run(struct pool_job *job) {
-    json_release(&CONTAINER_OF(job, struct json_burial, job)->json);
-}
-
-static void burial_done(struct pool_job *job) {
-    struct json_burial *burial = CONTAINER_OF(job, struct json_burial, job);
-    struct workflows *workflows = burial->workflows;
-    json_release(&burial->json); /* Where the pool was stopped before it came to it. */
-    mem_free(burial);
-    workflows__maybe_stopped(workflows);
+static void json_free(void *json) {
+    json_decref((json_t *)json);
 }
 
 void workflows__free_json(struct workflows *workflows, json_t *json) {
-    if (workflows->asker.stopping) { /* Nobody waits any more, and the pool takes nothing new. */
-        json_decref(json);
-        return;
-    }
-    struct json_burial *burial = mem_new(sizeof *burial);
-    burial->workflows = workflows;
-    burial->json = json;
-    pool_begin(&workflows->pool, &burial->job, POOL_QUICK, burial_run, burial_done);
+    loop_free(workflows->options.loop, json_free, json, SIZE_MAX); /* It may be large. */
 }
 
 /* A long frame has hundreds of thousands of values: they are freed in the pool. */

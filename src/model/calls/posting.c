@@ -108,22 +108,8 @@ static void repeat_start(struct asking *asking) {
     posting__start(asking);
 }
 
-/* A request that is not needed any more: it may be large, so it is freed in the pool. */
-struct disposal {
-    struct loop_work work;
-    struct models *models;
-    struct model_request *request; /* Owned. */
-};
-
-static void disposal_run(struct loop_work *work) {
-    model_request_free(CONTAINER_OF(work, struct disposal, work)->request);
-}
-
-static void disposal_done(struct loop_work *work) {
-    struct disposal *disposal = CONTAINER_OF(work, struct disposal, work);
-    disposal->models->jobs--;
-    models__check_closed(disposal->models);
-    mem_free(disposal);
+static void request_release(void *request) {
+    model_request_free(request);
 }
 
 /* The provider took the request as it is: what it was made without is remembered, and nothing of it
@@ -133,13 +119,8 @@ static void request_taken(struct asking *asking) {
     const parameter_set found = asking->found;
     asking->found = 0;
     if (asking->request != NULL) {
-        struct disposal *disposal = mem_new(sizeof *disposal);
-        *disposal = (struct disposal){.work = {.run = disposal_run, .done = disposal_done},
-                                      .models = models,
-                                      .request = asking->request};
+        loop_free(models->loop, request_release, asking->request, SIZE_MAX); /* It may be large. */
         asking->request = NULL;
-        models->jobs++;
-        loop_work(models->loop, &disposal->work);
     }
     refused_learn(asking, found);
 }

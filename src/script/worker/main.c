@@ -43,7 +43,7 @@ struct zygote {
 };
 
 /* Waits for room. `fd`: -1, or to be sent. False: errno; a daemon that is gone shows elsewhere. */
-static bool note_send(struct script_note note, int fd) {
+static bool notice_send(struct script_notice note, int fd) {
     const struct parcel parcel = {.bytes = &note, .size = sizeof note, .fd = fd};
     ssize_t sent;
     do {
@@ -84,9 +84,9 @@ static int bear(struct zygote *zygote, const struct script_birth *birth, int *so
         return errno;
     }
     fd_release(socket);
-    const struct script_note note = {birth->id, SCRIPT_NOTE_BORN, (int32_t)pid};
+    const struct script_notice note = {birth->id, SCRIPT_NOTICE_BORN, (int32_t)pid};
     AUTO(fd_release) int pidfd = (int)syscall(SYS_pidfd_open, pid, 0U);
-    if (pidfd < 0 || !note_send(note, pidfd)) {
+    if (pidfd < 0 || !notice_send(note, pidfd)) {
         int os = errno;
         /* Not reported, so it must not go on, and its end is not reported either. It is our child
          * and was not collected: it is there. */
@@ -110,8 +110,8 @@ static bool take_birth(struct zygote *zygote) {
     bool whole = (size_t)got >= sizeof birth.id && socket >= 0;
     int os = whole ? bear(zygote, &birth, &socket) : EPROTO;
     if (os != 0) {
-        const struct script_note note = {birth.id, SCRIPT_NOTE_UNBORN, os};
-        (void)note_send(note, -1 /* descriptor */); /* A daemon that hears nothing ends us. */
+        const struct script_notice note = {birth.id, SCRIPT_NOTICE_UNBORN, os};
+        (void)notice_send(note, -1 /* descriptor */); /* A daemon that hears nothing ends us. */
     }
     return true;
 }
@@ -126,8 +126,8 @@ static void collect(struct zygote *zygote) {
             i++;
         }
         if (i < zygote->child_count) {
-            const struct script_note note = {zygote->children[i].id, SCRIPT_NOTE_ENDED, status};
-            (void)note_send(note, -1 /* descriptor */); /* As above. */
+            const struct script_notice note = {zygote->children[i].id, SCRIPT_NOTICE_ENDED, status};
+            (void)notice_send(note, -1 /* descriptor */); /* As above. */
             zygote->children[i] = zygote->children[--zygote->child_count];
         }
     }
