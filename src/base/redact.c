@@ -224,7 +224,7 @@ static size_t whole(struct bytes text, bool starts_word, const struct redact_sec
     return len;
 }
 
-static size_t part(struct bytes text, bool starts_word, size_t *ret_kept) {
+static size_t text_part(struct bytes text, bool starts_word, size_t *ret_kept) {
     size_t len = url_user(text, ret_kept);
     len = len > 0 ? len : url_query(text, ret_kept);
     if (len == 0 && starts_word) {
@@ -239,7 +239,7 @@ void redact_add(struct text *into, struct bytes text, const struct redact_secret
         const struct bytes rest = rest_of(text, at);
         const bool starts_word = at == 0 || !is_word(text.data[at - 1]);
         size_t kept = 0, len = whole(rest, starts_word, secrets);
-        len = len > 0 ? len : part(rest, starts_word, &kept);
+        len = len > 0 ? len : text_part(rest, starts_word, &kept);
         if (len == 0) {
             text_add_char(into, text.data[at++]);
             continue;

@@ -266,3 +266,11 @@ struct err tx_stream_show(struct tx *tx, const struct stream_name *stream, bool 
     struct err err = rows == NULL ? ERR_OK : stream_row_give(rows, show, ctx);
     return err_failed(err) ? err : journal__told(tx, rows != NULL, ret_found);
 }
+
+struct err journal__told(const struct tx *tx, bool value, bool *ret_value) {
+    struct err err = tx_error(tx);
+    if (!err_failed(err)) {
+        *ret_value = value;
+    }
+    return err;
+}

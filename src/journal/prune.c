@@ -8,14 +8,6 @@
 
 #include "journal/note.h"
 
-struct err journal__told(const struct tx *tx, bool value, bool *ret_value) {
-    struct err err = tx_error(tx);
-    if (!err_failed(err)) {
-        *ret_value = value;
-    }
-    return err;
-}
-
 static int64_t min_of(int64_t a, int64_t b) {
     return a < b ? a : b;
 }

@@ -50,7 +50,7 @@ static bool has_room(const struct shortage *shortage) {
     return options->room != NULL ? options->room(options->ctx) : shortage_room();
 }
 
-static uint64_t now_ns(const struct shortage *shortage) {
+static uint64_t shortage_now_ns(const struct shortage *shortage) {
     return world_mono_ns(loop_world(shortage->options.loop));
 }
 
@@ -99,7 +99,7 @@ static void probe(struct timer *timer) {
         return;
     }
     shortage->state = SHORTAGE_TRIED;
-    shortage->tried_ns = now_ns(shortage);
+    shortage->tried_ns = shortage_now_ns(shortage);
     timer_start(shortage->options.loop, &shortage->timer, SHORTAGE_CALM_MS, calm);
     waiters_wake(shortage);
 }
@@ -113,7 +113,7 @@ void shortage_report(struct shortage *shortage, const char *what, struct err err
         return; /* The start was on its way before the pause. */
     }
     bool first = shortage->state == SHORTAGE_CLEAR;
-    shortage->since_ns = first ? now_ns(shortage) : shortage->since_ns;
+    shortage->since_ns = first ? shortage_now_ns(shortage) : shortage->since_ns;
     pause_begin(shortage);
     if (first) {
         shortage->stats.since_ms = world_wall_ms(loop_world(shortage->options.loop));
@@ -138,7 +138,8 @@ bool shortage_lasts(const struct shortage *shortage) {
 
 bool shortage_is_endless(const struct shortage *shortage) {
     const uint64_t max_ns = (uint64_t)SHORTAGE_PATIENCE_MS * 1000 * 1000;
-    return shortage->state != SHORTAGE_CLEAR && now_ns(shortage) - shortage->since_ns > max_ns;
+    return shortage->state != SHORTAGE_CLEAR &&
+           shortage_now_ns(shortage) - shortage->since_ns > max_ns;
 }
 
 /* --- Waiters ---------------------------------------------------------------------------------- */

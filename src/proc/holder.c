@@ -420,7 +420,7 @@ static void take_exited(struct holder *holder, struct bytes json) {
 
 /* The first thing is `claimed`, `void` or `failed`, but for a holder that claimed and could not
  * make that durable: of that one the result comes at once. None of the three comes later. */
-static bool take(void *ctx, const struct link_message *message) {
+static bool message_take(void *ctx, const struct link_message *message) {
     struct holder *holder = ctx;
     bool first = holder->state == HOLDER_STARTING;
     switch (message->word) {
@@ -479,7 +479,7 @@ static void on_read(uv_stream_t *pipe, ssize_t got, const uv_buf_t *buf) {
     }
     holder->silent = false;
     struct bytes bytes = {buf->base, (size_t)got};
-    if (link_feed(&holder->reader, bytes, take, holder) == LINK_NONSENSE) {
+    if (link_feed(&holder->reader, bytes, message_take, holder) == LINK_NONSENSE) {
         holder_finish(holder, HOLDER_LOST, NULL /* exit */);
     }
 }

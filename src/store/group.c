@@ -23,7 +23,7 @@ void group_writer_done(struct group_writer *writer) {
     tx_done(&writer->tx);
 }
 
-static void count(atomic_uint_fast64_t *counter) {
+static void counter_add(atomic_uint_fast64_t *counter) {
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
@@ -33,7 +33,7 @@ static struct err call_run(struct group_writer *writer, struct group *group, str
     struct conn *conn = writer->tx.conn;
     const struct raised raised = conn->raised;
     writer->tx.notes = &group->notes;
-    count(&writer->counters.functions);
+    counter_add(&writer->counters.functions);
     struct err err = tx_run(&writer->tx, call->fn, call->ctx);
     if (err_failed(err)) {
         notes_cut(&group->notes, mark);
@@ -178,7 +178,7 @@ static enum together run_together(struct progress *progress, struct err *ret_err
     }
     switch (conn->driver->commit(conn, ret_err)) {
     case COMMIT_DONE:
-        count(&writer->counters.commits);
+        counter_add(&writer->counters.commits);
         return TOGETHER_DONE;
     case COMMIT_NOT:
         return TOGETHER_GONE;
@@ -194,7 +194,7 @@ static enum together run_together(struct progress *progress, struct err *ret_err
  * end; its own ends in call->result. */
 static struct err run_alone(struct group_writer *writer, struct group *group, struct call *call) {
     struct conn *conn = writer->tx.conn;
-    count(&writer->counters.reruns);
+    counter_add(&writer->counters.reruns);
     size_t mark = notes_mark(&group->notes);
     call->result = call_run(writer, group, call);
     if (err_failed(call->result)) {
@@ -204,7 +204,7 @@ static struct err run_alone(struct group_writer *writer, struct group *group, st
     struct err err = ERR_OK;
     switch (conn->driver->commit(conn, &err)) {
     case COMMIT_DONE:
-        count(&writer->counters.commits);
+        counter_add(&writer->counters.commits);
         break;
     case COMMIT_NOT:
         call->result = err;
@@ -264,10 +264,10 @@ struct err group_run(struct group_writer *writer, struct group_source source, st
         return err;
     }
     err = together == TOGETHER_GONE ? run_each_alone(writer, group) : ERR_OK;
-    count(&writer->counters.groups);
+    counter_add(&writer->counters.groups);
     for (const struct call *call = group->calls.first; call != NULL; call = call->next) {
         if (err_failed(call->result)) {
-            count(&writer->counters.errors);
+            counter_add(&writer->counters.errors);
         }
     }
     return err;

@@ -56,18 +56,6 @@ struct store {
     size_t threads; /* Number of those that were started: the writer's, then the readers'. */
 };
 
-static const struct driver *const drivers[] = {&driver_postgres, &driver_sqlite};
-
-const struct driver *driver_for(const char *where) {
-    assert(where != NULL);
-    for (size_t i = 0; i < COUNT_OF(drivers); i++) {
-        if (drivers[i]->serves(where)) {
-            return drivers[i];
-        }
-    }
-    return &driver_sqlite;
-}
-
 /* --- Running functions ------------------------------------------------------------------------ */
 
 static struct call *next_write(void *ctx) {

@@ -162,7 +162,7 @@ static const struct {
     {"Plan", plans, "Read, Glob, Grep, WebFetch, WebSearch, Skill, recall"},
 };
 
-static char *copy(struct bytes text) {
+static char *text_copy(struct bytes text) {
     return mem_copy(text.len == 0 ? "" : text.data, text.len);
 }
 
@@ -228,8 +228,8 @@ static void take(const struct front *front, struct bytes name, struct agent_type
     tool_set all = tools.data == NULL ? TOOL_SET_ALL : agent_tools_read(tools);
     model.len = model.len > AGENT_TYPE_MODEL_MAX ? 0 : model.len;
     *ret_type =
-        (struct agent_type){.model = copy(model),
-                            .instructions = copy(bytes_trim(front->rest, " \t\r\n")),
+        (struct agent_type){.model = text_copy(model),
+                            .instructions = text_copy(bytes_trim(front->rest, " \t\r\n")),
                             .misnamed = misnamed_tools(tools, name),
                             .tools = all & ~(denied.data == NULL ? 0 : agent_tools_denied(denied)),
                             .isolated = isolation_of(front).len > 0};
@@ -278,7 +278,7 @@ static bool file_find(const struct context_names *names, const char *file, struc
     if (!has_name(search, &front, file, front.broken || text.cut)) {
         struct bytes name = name_of(&front, file);
         if (search->count < KNOWN_MAX && name.len <= AGENT_TYPE_NAME_MAX) {
-            search->known[search->count++] = copy(name);
+            search->known[search->count++] = text_copy(name);
         }
         return false;
     }
@@ -357,7 +357,7 @@ static void add_near(struct search *search, const char *typed, struct text *text
 
 static struct err not_found(struct search *search, const struct shelf *shelves, size_t count,
                             struct why *why) {
-    AUTO(mem_release) char *typed = copy(search->name);
+    AUTO(mem_release) char *typed = text_copy(search->name);
     AUTO(text_done) struct text text = text_up_to(WORDS_MAX);
     text_addf(&text, "there is no agent type \"%.60s\"", typed);
     add_near(search, typed, &text);
@@ -386,8 +386,8 @@ struct err agent_type_find(const struct agent_places *places, struct bytes name,
     for (size_t i = 0; !err_failed(err) && !found && i < COUNT_OF(built_in); i++) {
         if (bytes_is(name, built_in[i].name)) {
             *ret_type =
-                (struct agent_type){.model = copy(BYTES("")),
-                                    .instructions = copy(bytes_of(built_in[i].instructions)),
+                (struct agent_type){.model = text_copy(BYTES("")),
+                                    .instructions = text_copy(bytes_of(built_in[i].instructions)),
                                     .tools = agent_tools_read(bytes_of(built_in[i].tools))};
             found = true;
         }
@@ -414,7 +414,7 @@ static void type_see(struct types_list *list, const struct agent_type_seen *seen
         listed = bytes_is(seen->name, search->known[i]);
     }
     if (!listed) {
-        search->known[search->count++] = copy(seen->name);
+        search->known[search->count++] = text_copy(seen->name);
         list->see(list->ctx, seen);
     }
 }

@@ -111,7 +111,7 @@ static struct err spawn_start(void *ctx) {
     return ERR_OK;
 }
 
-static struct bytes given(struct bytes text) {
+static struct bytes given_or_empty(struct bytes text) {
     return text.data == NULL ? BYTES("") : text;
 }
 
@@ -133,7 +133,7 @@ static struct err spawn_pool(void *ctx) {
                                     .home = api->home,
                                     .path = spawn->path.len > 0 ? spawn->path.data : NULL,
                                     .rows = api->agents,
-                                    .model = given(spawn->model),
+                                    .model = given_or_empty(spawn->model),
                                     .first = AGENT_PROGRAMS_ONLY};
     agent_order_find(&wish, &spawn->order);
     if (spawn->order.kind == AGENT_ORDER_UNKNOWN) {
@@ -164,10 +164,10 @@ static struct err spawn_work(struct tx *tx, void *ctx) {
                                       .input = spawn->input,
                                       .model = spawn->order.kind == AGENT_ORDER_PROGRAM
                                                    ? text_bytes(&spawn->order.model)
-                                                   : given(spawn->model),
+                                                   : given_or_empty(spawn->model),
                                       .program = text_bytes(&spawn->order.program),
-                                      .agent = given(spawn->agent),
-                                      .label = given(spawn->label),
+                                      .agent = given_or_empty(spawn->agent),
+                                      .label = given_or_empty(spawn->label),
                                       .settings = text_bytes(&spawn->narrowed),
                                       .cost_micros = spawn->budget,
                                       .session = spawn->session,

@@ -13,54 +13,6 @@ enum { PLACE_MAX = 512, REFERENCES_MAX = 512 };
 
 /* --- References ------------------------------------------------------------------------------- */
 
-/* Copies a component of a pointer into `buffer`, its escapes undone. */
-static bool unescape(struct bytes part, char *buffer, size_t size) {
-    size_t len = 0;
-    for (size_t i = 0; i < part.len; i++) {
-        char c = part.data[i];
-        if (c == '~' && i + 1 < part.len && (part.data[i + 1] == '0' || part.data[i + 1] == '1')) {
-            c = part.data[++i] == '0' ? '~' : '/';
-        }
-        if (len + 1 == size) {
-            return false;
-        }
-        buffer[len++] = c;
-    }
-    buffer[len] = '\0';
-    return true;
-}
-
-static const json_t *follow_part(const json_t *at, struct bytes part) {
-    char key[256];
-    if (!unescape(part, key, sizeof key)) {
-        return NULL;
-    }
-    if (json_is_object(at)) {
-        return json_object_get(at, key);
-    }
-    struct number_bounds bounds = {0, INT32_MAX};
-    int64_t number = 0;
-    if (json_is_array(at) && number_parse(bytes_of(key), bounds, &number)) {
-        return json_array_get(at, (size_t)number);
-    }
-    return NULL;
-}
-
-const json_t *json_schema__follow(const struct json_schema *schema, const char *reference) {
-    if (reference[0] != '#' || (reference[1] != '\0' && reference[1] != '/')) {
-        return NULL;
-    }
-    const json_t *at = schema->source;
-    const char *rest = reference + 1;
-    while (at != NULL && *rest == '/') {
-        rest++;
-        size_t len = strcspn(rest, "/");
-        at = follow_part(at, (struct bytes){rest, len});
-        rest += len;
-    }
-    return at;
-}
-
 /* --- Properties of the whole ------------------------------------------------------------------ */
 
 enum { PARTS_STEPS_MAX = 1000, PARTS_DEPTH_MAX = 16 };

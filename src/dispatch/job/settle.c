@@ -160,7 +160,7 @@ enum {
 };
 
 /* Length of a character, or of a byte that belongs to none. */
-static size_t step(struct bytes rest, bool *ret_valid) {
+static size_t utf8_step(struct bytes rest, bool *ret_valid) {
     size_t len = 1;
     while (len < rest.len && len < CHARACTER_MAX && ((uint8_t)rest.data[len] & 0xC0U) == 0x80U) {
         len++;
@@ -169,11 +169,11 @@ static size_t step(struct bytes rest, bool *ret_valid) {
     return *ret_valid ? len : 1;
 }
 
-static size_t count(struct bytes bytes) {
+static size_t characters_count(struct bytes bytes) {
     size_t characters = 0;
     bool valid = false;
     while (bytes.len > 0) {
-        size_t len = step(bytes, &valid);
+        size_t len = utf8_step(bytes, &valid);
         bytes = (struct bytes){bytes.data + len, bytes.len - len};
         characters++;
     }
@@ -184,7 +184,7 @@ static size_t count(struct bytes bytes) {
 static struct bytes skip(struct bytes bytes, size_t characters, struct text *text) {
     bool valid = false;
     for (; characters > 0 && bytes.len > 0; characters--) {
-        size_t len = step(bytes, &valid);
+        size_t len = utf8_step(bytes, &valid);
         if (text != NULL && valid) {
             text_add(text, bytes.data, len);
         } else if (text != NULL) {
@@ -217,7 +217,7 @@ static void add_log(const struct spool *spool, struct log_place place, size_t ch
                     struct text *text) {
     AUTO(piece_done) struct piece head = piece_read(spool, &place);
     struct bytes bytes = {head.bytes, head.read.len};
-    if ((int64_t)head.read.len == head.read.size && count(bytes) <= characters) {
+    if ((int64_t)head.read.len == head.read.size && characters_count(bytes) <= characters) {
         (void)skip(bytes, characters, text);
         return;
     }
@@ -233,7 +233,7 @@ static void add_log(const struct spool *spool, struct log_place place, size_t ch
     while (bytes.len > 0 && ((uint8_t)bytes.data[0] & 0xC0U) == 0x80U) {
         bytes = (struct bytes){bytes.data + 1, bytes.len - 1};
     }
-    size_t have = count(bytes);
+    size_t have = characters_count(bytes);
     bytes = skip(bytes, have > half ? have - half : 0, NULL /* left out */);
     (void)skip(bytes, half, text);
 }

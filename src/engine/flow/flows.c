@@ -775,18 +775,6 @@ int64_t flows__talk_session(struct tx *tx, int64_t turn) {
     return tx_number(tx, session, ARGS(arg_int(turn)));
 }
 
-void flows__artifact_write(const struct flow_state *state, struct text *text) {
-    text_add_name(text, "artifact");
-    if (state->artifact.len == 0 && state->artifact_fault.len == 0) {
-        text_add_str(text, "null");
-        return;
-    }
-    text_add_char(text, '{');
-    text_add_member(text, "path", state->artifact);
-    text_add_member_or_null(text, "error", state->artifact_fault);
-    text_add_char(text, '}');
-}
-
 void flows__forget(struct tx *tx, int64_t run) {
     tx_do(tx, "DELETE FROM flow_calls WHERE run = $1", ARGS(arg_int(run)));
     tx_do(tx, "DELETE FROM flow_steps WHERE run = $1", ARGS(arg_int(run)));

@@ -295,3 +295,15 @@ void flows__plan_write(const struct flow *flow, const struct flow_reused *reused
     }
     text_add_char(text, ']');
 }
+
+void flows__artifact_write(const struct flow_state *state, struct text *text) {
+    text_add_name(text, "artifact");
+    if (state->artifact.len == 0 && state->artifact_fault.len == 0) {
+        text_add_str(text, "null");
+        return;
+    }
+    text_add_char(text, '{');
+    text_add_member(text, "path", state->artifact);
+    text_add_member_or_null(text, "error", state->artifact_fault);
+    text_add_char(text, '}');
+}

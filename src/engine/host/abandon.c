@@ -7,10 +7,8 @@
 #include <string.h>
 
 #include "base/json/json.h"
-#include "engine/base/follow.h"
 #include "engine/host/hosts.h"
 #include "engine/job/spec.h"
-#include "engine/run/folder_removals.h"
 #include "engine/run/rows.h"
 
 /* A spec that cannot be read leaves the default, as with the dispatcher: no further attempt. */
@@ -148,16 +146,6 @@ struct err tx_host_abandon(struct tx *tx, const struct host_abandon *what,
         *ret_abandoned = abandoned;
     }
     return err;
-}
-
-struct err tx_host_remove(struct tx *tx, struct bytes place, bool *ret_more) {
-    tx_fail(tx, tx_folder_removals_forget(tx, place, ret_more));
-    const struct follow change = {.name = "host", .stream = "system", .key = "place", .id = place};
-    if (!*ret_more &&
-        tx_change(tx, "DELETE FROM hosts WHERE place = $1", ARGS(arg_text(place))) > 0) {
-        follow_tell(tx, &change, NULL /* removed */);
-    }
-    return tx_error(tx);
 }
 
 /* --- Before a release ------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include "engine/base/follow.h"
 #include "engine/base/home.h"
 #include "engine/run/budget_gate.h"
+#include "engine/run/folder_removals.h"
 #include "engine/run/kinds.h"
 #include "engine/trace/spans.h"
 #include "journal/journal.h"
@@ -215,4 +216,14 @@ struct err tx_run_check_output(struct tx *tx, const struct run_output *output,
     return err_why(why, ERR_HOST_AWAY,
                    "attempt %lld ran on host %.*s, which keeps its output: read it there",
                    (long long)output->attempt, (int)host.name.len, host.name.data);
+}
+
+struct err tx_host_remove(struct tx *tx, struct bytes place, bool *ret_more) {
+    tx_fail(tx, tx_folder_removals_forget(tx, place, ret_more));
+    const struct follow change = {.name = "host", .stream = "system", .key = "place", .id = place};
+    if (!*ret_more &&
+        tx_change(tx, "DELETE FROM hosts WHERE place = $1", ARGS(arg_text(place))) > 0) {
+        follow_tell(tx, &change, NULL /* removed */);
+    }
+    return tx_error(tx);
 }

@@ -249,3 +249,10 @@ struct err mail__delivery_changed(struct tx *tx, const struct resource_key *key,
     }
     return tx_error(tx);
 }
+
+bool mail__find(struct tx *tx, struct bytes owner, struct bytes mail, struct mail *ret_mail) {
+    const struct resource_key key = {owner, mail};
+    bool found = false;
+    return mail_is_name(mail) &&
+           !err_failed(tx_resource_find(tx, &mail_resource, &key, &found, ret_mail)) && found;
+}

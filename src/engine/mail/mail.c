@@ -7,13 +7,6 @@
 #include "engine/project/projects.h"
 #include "rules/board/settings.h"
 
-bool mail__find(struct tx *tx, struct bytes owner, struct bytes mail, struct mail *ret_mail) {
-    const struct resource_key key = {owner, mail};
-    bool found = false;
-    return mail_is_name(mail) &&
-           !err_failed(tx_resource_find(tx, &mail_resource, &key, &found, ret_mail)) && found;
-}
-
 static struct err mail_get(struct tx *tx, struct bytes owner, struct bytes mail,
                            struct mail *ret_mail, struct why *why) {
     return mail__find(tx, owner, mail, ret_mail) || err_failed(tx_error(tx))

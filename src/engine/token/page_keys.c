@@ -5,7 +5,7 @@
 
 #include "engine/base/resource.h"
 
-static int64_t now_ms(const struct page_keys *keys) {
+static int64_t page_now_ms(const struct page_keys *keys) {
     return world_wall_ms(loop_world(keys->on.loop));
 }
 
@@ -33,7 +33,7 @@ void page_keys_use(struct page_keys *keys, const char *id) {
     }
     keys->writes = true;
     keys->id = id_copy(bytes_of(id));
-    token_table_used(keys->on.table, id, now_ms(keys));
+    token_table_used(keys->on.table, id, page_now_ms(keys));
     store_write(keys->on.store, use_write, use_written, keys);
 }
 
@@ -69,7 +69,7 @@ static void end_written(struct err result, void *ctx) {
 
 static void round_begin(struct timer *timer) {
     struct page_keys *keys = CONTAINER_OF(timer, struct page_keys, timer);
-    const char *id = token_table_expired(keys->on.table, now_ms(keys));
+    const char *id = token_table_expired(keys->on.table, page_now_ms(keys));
     if (id == NULL || keys->writes) {
         round_later(keys);
         return;

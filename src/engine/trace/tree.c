@@ -44,7 +44,7 @@ static struct bytes member_text(struct tx *tx, struct bytes spec, const char *na
     " AND NOT EXISTS (SELECT 1 FROM runs t WHERE (t.parent = a.id AND t.step_key <> '')"           \
     " OR (t.parent = a.id AND t.parent <> 0 AND t.step_key = ''))"
 
-static int64_t known(int64_t number, bool is_known) {
+static int64_t known_or_none(int64_t number, bool is_known) {
     return is_known ? number : SPAN_UNKNOWN;
 }
 
@@ -77,12 +77,12 @@ struct err tx_span_of_agent(struct tx *tx, const struct span_page *page,
         .error = completed ? BYTES("") : rows_text(rows, 3),
         .started_ms = rows_int(rows, 4),
         .ended_ms = ended ? rows_int(rows, 5) : 0,
-        .tokens = {.fresh = known(tokens - output - read - written, counted),
-                   .cache_read = known(read, counted),
-                   .cache_write = known(written, counted),
-                   .output = known(output, counted),
-                   .reasoning = known(rows_int(rows, 10), counted)},
-        .cost = known(rows_int(rows, 11), counted && rows_int(rows, 12) == 0),
+        .tokens = {.fresh = known_or_none(tokens - output - read - written, counted),
+                   .cache_read = known_or_none(read, counted),
+                   .cache_write = known_or_none(written, counted),
+                   .output = known_or_none(output, counted),
+                   .reasoning = known_or_none(rows_int(rows, 10), counted)},
+        .cost = known_or_none(rows_int(rows, 11), counted && rows_int(rows, 12) == 0),
         SPAN_NO_PROCESS,
         .prompt = {SPAN_UNKNOWN, SPAN_UNKNOWN, SPAN_UNKNOWN},
         .input = spans__quote(tx, member_text(tx, spec, "prompt")),

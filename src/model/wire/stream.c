@@ -44,7 +44,7 @@ void stream_clear(struct stream *stream, const char *secret) {
                               .spare_key = NO_KEY};
 }
 
-static bool found(struct stream *stream, enum sse_found what) {
+static bool stream_found(struct stream *stream, enum sse_found what) {
     if (what == SSE_TOO_LARGE) {
         answer_fail(&stream->answer, MODEL_TOO_LARGE, "one event has more than %d bytes",
                     SSE_EVENT_MAX);
@@ -57,7 +57,7 @@ bool stream_pull(struct stream *stream, struct bytes *rest, struct sse_event *re
         rest->len = 0;
         return false;
     }
-    return found(stream, sse_pull(&stream->sse, rest, ret_event));
+    return stream_found(stream, sse_pull(&stream->sse, rest, ret_event));
 }
 
 struct err stream_parse(struct bytes data, json_t **ret_json) {
@@ -164,8 +164,8 @@ void stream_stop(struct stream *stream, enum model_stop stop) {
 void stream_end(struct stream *stream) {
     struct sse_event event;
     struct answer *answer = &stream->answer;
-    if (!stream->over && answer_goes_on(answer) && found(stream, sse_end(&stream->sse, &event)) &&
-        !answer->stopped) {
+    if (!stream->over && answer_goes_on(answer) &&
+        stream_found(stream, sse_end(&stream->sse, &event)) && !answer->stopped) {
         /* Some leave out the blank line after their last event. One that isn't whole is no
          * nonsense of the provider's: the answer broke off within it. */
         AUTO(json_release) json_t *json = NULL;

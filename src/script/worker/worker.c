@@ -336,8 +336,8 @@ static uint64_t emit_line(struct vm *vm, const uint64_t *arguments) {
     return VM_UNDEFINED;
 }
 
-/* end(json): the result; empty: there is none. Does not return. */
-static uint64_t end(struct vm *vm, const uint64_t *arguments) {
+/* end_with(json): the result; empty: there is none. Does not return. */
+static uint64_t end_with(struct vm *vm, const uint64_t *arguments) {
     struct worker *worker = of_vm(vm);
     struct frames *frames = &worker->frames;
     struct vm_text result = vm_text(vm, arguments[0]);
@@ -482,7 +482,7 @@ static bool read_prelude(struct worker *worker) {
 struct worker *worker_boot(void) {
     static const struct vm_function functions[] = {
         {"keyOf", key_of}, {"sizeOf", size_of}, {"call", emit_call},    {"line", emit_line},
-        {"emit", emit},    {"end", end},        {"fail", fail_as_told}, {"compile", compile},
+        {"emit", emit},    {"end", end_with},   {"fail", fail_as_told}, {"compile", compile},
         {"limit", limit},  {"leave", leave},    {"placeOf", place_of},  {"emitAt", emit_at},
     };
     static const struct vm_host host = {functions, COUNT_OF(functions), over};

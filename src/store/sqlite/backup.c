@@ -84,7 +84,7 @@ static struct err open_look(const char *path, struct sqlite_conn **ret_conn, str
 }
 
 /* The file is synced as a whole afterwards, so nothing has to be safe in between. */
-static struct err copy(const char *from, const char *to, struct why *why) {
+static struct err database_copy(const char *from, const char *to, struct why *why) {
     AUTO(sqlite_conn_release) struct sqlite_conn *source = NULL;
     AUTO(sqlite_conn_release) struct sqlite_conn *target = NULL;
     struct err err = open_look(from, &source, why);
@@ -133,7 +133,7 @@ struct err sqlite_backup(const char *where, const char *to, struct why *why) {
     AUTO(part_release) struct part part = {.path = NULL};
     err = part_make(to, &part, why);
     if (!err_failed(err)) {
-        err = copy(from, part.path, why);
+        err = database_copy(from, part.path, why);
     }
     return err_failed(err) ? err : publish(&part, to, why);
 }
@@ -292,7 +292,7 @@ struct err sqlite_restore(const char *from, const char *where, struct why *why) 
         err = must_be_absent(to, why);
     }
     err = err_failed(err) ? err : part_make(to, &part, why);
-    err = err_failed(err) ? err : copy(from, part.path, why);
+    err = err_failed(err) ? err : database_copy(from, part.path, why);
     err = err_failed(err) ? err : must_be_ours(part.path, from, why);
     err = err_failed(err) ? err : mark_restored(part.path, why);
     /* The mark is of the database that was here. */

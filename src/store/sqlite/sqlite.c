@@ -273,7 +273,7 @@ static struct err missing_note(struct sqlite_conn *writer) {
                        NULL /* there is one row */);
 }
 
-static int64_t missing(const struct conn *writer, int64_t *ret_at_ms) {
+static int64_t sqlite_missing(const struct conn *writer, int64_t *ret_at_ms) {
     *ret_at_ms = of(writer)->missing_at_ms;
     return atomic_load(&of(writer)->missing);
 }
@@ -309,7 +309,7 @@ static struct err plain(struct conn *conn, const char *sql) {
     return sqlite_exec(conn, sql, NULL /* no arguments */, 0, NULL);
 }
 
-static struct err begin(struct conn *conn) {
+static struct err sqlite_begin(struct conn *conn) {
     of(conn)->met_damage = false;
     conn->raised = (struct raised){.stream = 0};
     of(conn)->changes_at_begin = sqlite3_total_changes64(of(conn)->db);
@@ -369,7 +369,7 @@ static bool file_moved(struct conn *conn) {
     return rc == SQLITE_OK && moved != 0; /* A file system that cannot tell is trusted. */
 }
 
-static enum commit_outcome commit(struct conn *conn, struct err *ret_err) {
+static enum commit_outcome sqlite_commit(struct conn *conn, struct err *ret_err) {
     struct sqlite_conn *self = of(conn);
     bool writer = conn->role == CONN_WRITER;
     struct commit_point point = {.number = 0};
@@ -420,7 +420,7 @@ static struct err reserve_index(struct sqlite_conn *conn) {
 static struct err raise_epoch(struct conn *conn, int64_t *ret_epoch) {
     int64_t epoch = 0;
     struct err err = mark_begin(of(conn));
-    err = err_failed(err) ? err : begin(conn);
+    err = err_failed(err) ? err : sqlite_begin(conn);
     if (err_failed(err)) {
         return err;
     }
@@ -436,7 +436,7 @@ static struct err raise_epoch(struct conn *conn, int64_t *ret_epoch) {
         rollback(conn);
         return err;
     }
-    if (commit(conn, &err) != COMMIT_DONE) {
+    if (sqlite_commit(conn, &err) != COMMIT_DONE) {
         return err; /* Unknown is as good as failed: nothing was served yet. */
     }
     *ret_epoch = epoch;
@@ -491,13 +491,13 @@ const struct driver driver_sqlite = {
     .schema = sqlite_schema,
     .run = run,
     .raise_epoch = raise_epoch,
-    .missing = missing,
+    .missing = sqlite_missing,
     .missing_accept = missing_accept,
-    .begin = begin,
+    .begin = sqlite_begin,
     .savepoint = savepoint,
     .release = release,
     .rollback_to = rollback_to,
-    .commit = commit,
+    .commit = sqlite_commit,
     .rollback = rollback,
     .transaction_lost = transaction_lost,
     .changes = changes,

@@ -32,6 +32,7 @@ enum {
 struct url {
     char text[URL_SIZE];
 };
+MUST_CHECK bool url_is_https(const struct url *url);
 /* `base` NULL: the reference is whole. False: it is nothing that is fetched. */
 MUST_CHECK bool url_join(const struct url *base, struct bytes reference, struct url *ret_url);
 
