@@ -53,6 +53,7 @@ struct loop {
     void (*slow)(void *ctx, uint64_t cpu_ns);
     void *slow_ctx;
     uint64_t slow_turns, piece_began_ns, piece_began_cpu_ns;
+    size_t works; /* In the pool. */
     bool stopping, polling; /* polling: no callback ran since on_before. */
 
     struct loop_msg *ready; /* Taken from `posted`, oldest first. */
@@ -397,7 +398,9 @@ void loop_close(struct loop *loop) {
     uv_close((uv_handle_t *)&loop->after, NULL);
     uv_close((uv_handle_t *)&loop->before, NULL);
     uv_close((uv_handle_t *)&loop->wake, NULL);
-    (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
+    do { /* Once at least, for the closings; the pool may still free something. */
+        (void)uv_run(&loop->uv, loop->works > 0 ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    } while (loop->works > 0);
     assert(!has_work(loop));
     int rc = uv_loop_close(&loop->uv);
     assert(rc == 0); /* Else somebody's handle was left open. */
@@ -464,6 +467,7 @@ static void on_work_done(uv_work_t *uv, int status) {
     struct pool_request *request = CONTAINER_OF(uv, struct pool_request, uv);
     struct loop_work *work = request->work;
     loop_breathe(request->loop);
+    request->loop->works--;
     mem_free(request);
     work->done(work);
 }
@@ -472,6 +476,7 @@ void loop_work(struct loop *loop, struct loop_work *work) {
     struct pool_request *request = mem_new(sizeof *request);
     request->loop = loop;
     request->work = work;
+    loop->works++;
     int rc = uv_queue_work(&loop->uv, &request->uv, on_work, on_work_done);
     assert(rc == 0);
 }

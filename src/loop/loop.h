@@ -10,8 +10,8 @@
  *            wait for the next one.
  * Ending     after loop_stop everything still works until nobody else's handle, message, task or
  *            work is left; timers alone hold nothing up. Then loop_run returns. Threads that post
- *            must have ended before loop_close, which runs what they left and closes the loop's
- *            own handles.
+ *            must have ended before loop_close, which runs what they left, waits for works, and
+ *            closes the loop's own handles.
  */
 #ifndef DROVER_LOOP_LOOP_H
 #define DROVER_LOOP_LOOP_H
