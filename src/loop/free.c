@@ -1,4 +1,4 @@
-/* free.c: what is large is freed in the pool: to unmap a megabyte takes a millisecond. */
+/* free.c: memory is freed in the pool where there is much: a megabyte takes a millisecond. */
 #include "base/memory.h"
 #include "loop/loop.h"
 

@@ -84,7 +84,7 @@ struct loop_work {
     void (*done)(struct loop_work *work);
 };
 void loop_work(struct loop *loop, struct loop_work *work);
-/* `release(what)`, in that pool where so many bytes are more than the loop should unmap itself. */
+/* `release(what)`; where it frees many bytes, in that pool. */
 void loop_free(struct loop *loop, void (*release)(void *what), void *what, size_t bytes);
 
 #endif

@@ -187,7 +187,11 @@ struct script_birth {
     uint64_t memory_max; /* RLIMIT_AS; 0: no such limit. */
 };
 
-enum script_notice_kind { SCRIPT_NOTICE_BORN = 1, SCRIPT_NOTICE_UNBORN = 2, SCRIPT_NOTICE_ENDED = 3 };
+enum script_notice_kind {
+    SCRIPT_NOTICE_BORN = 1,
+    SCRIPT_NOTICE_UNBORN = 2,
+    SCRIPT_NOTICE_ENDED = 3
+};
 struct script_notice {
     uint64_t id;
     int32_t kind;   /* Of enum script_notice_kind. */

@@ -1,4 +1,4 @@
-/* work.c: what the tools share: the rules that judge what they find, and texts of others. */
+/* work.c: tools share the rules that judge the files they find, and texts of others. */
 #include "tool/work.h"
 
 #include <string.h>

@@ -24,7 +24,7 @@ struct tool_work {
     enum card_cause cause; /* Of a refusal, where its error's code does not say it all. */
 };
 
-/* What a look is about; `real` empty: it is nowhere. */
+/* The subject of a look; `real` empty: it is nowhere. */
 MUST_CHECK struct err look_set_subjects(struct tool_look *look, const char *shown,
                                         const char *real);
 /* Where it is: as it was written, and really. */

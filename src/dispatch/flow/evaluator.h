@@ -25,7 +25,7 @@ enum evaluator_end {
     EVALUATOR_STUCK,   /* A function computed for too long, or needed too much memory. */
     EVALUATOR_CRASHED, /* Another worker may get further. */
 };
-/* What a function returned. A long one was written in the pool. */
+/* Returned by a function. A long one was written in the pool. */
 struct evaluator_value {
     const json_t *json;
     struct text *text; /* A text as it is, else JSON; failed: longer than may be. May be taken. */
@@ -58,7 +58,7 @@ void evaluator_close(struct evaluator *evaluator); /* NULL is allowed. */
 /* Results that evaluations read from here on, as they are sent: they may be megabytes, so a thread
  * of the store writes them. `has` false: a step has none. */
 void evaluator_results_add(struct text *results, struct bytes step, struct bytes result, bool has);
-void evaluator_results_end(struct text *results, struct bytes rejected); /* Of all the steps. */
+void evaluator_results_end(struct text *results, struct bytes rejected);
 void evaluator_know(struct evaluator *evaluator, struct text *results); /* Takes it over. */
 /* Whether all that it was sent is done, but for agents that it asked for. */
 MUST_CHECK bool evaluator_is_quiet(const struct evaluator *evaluator);

@@ -115,7 +115,7 @@ struct flow_run {
     struct text rules;   /* Owned: settings of the project. */
     json_t *description; /* Owned. */
     struct flow flow;    /* Owned: the same, as it was read once; its steps stay as before all. */
-    struct text results; /* Owned: what the worker does not know yet, as it is told. */
+    struct text results; /* Owned: what the worker does not know yet, as it is sent. */
     size_t count;
     struct flow_seen *seen;  /* Owned. */
     struct flow_hand *hands; /* Owned. */

@@ -37,7 +37,7 @@ static void decide_run(struct pool_job *job) {
     struct flight_work *work = CONTAINER_OF(job, struct flight_work, job);
     work__at(work);
     if (work->spec != NULL) {
-        start__read(work);
+        facts__read(work);
     }
     if (work->of_other_host) {
         /* A folder that was copied along with the database may have the end. */
@@ -87,27 +87,6 @@ void decide__pause(struct flight *flight) {
 
 /* --- Adopting --------------------------------------------------------------------------------- */
 
-/* The rows are to say that this daemon holds an attempt which an older one began. The command is
- * followed already, and its end does not wait for this: a row that still names the older epoch
- * would only be looked into again at the next start. So it is tried again while the command lives,
- * and forgotten when it ends: the commit of its end says more. An answer may outlive its flight. */
-struct adoption {
-    struct flight *flight; /* NULL: it is gone. */
-    struct id run;
-    int64_t attempt;
-    bool late;
-    struct ask ask;
-};
-
-static void adoption_free(void *ctx) {
-    struct adoption *adoption = ctx;
-    if (adoption->flight != NULL) {
-        adoption->flight->adoption = NULL;
-    }
-    ask_drop(&adoption->ask);
-    mem_free(adoption);
-}
-
 static bool adoption_is_wanted(const struct adoption *adoption) {
     return adoption->flight != NULL && adoption->flight->state == FLIGHT_FOLLOWING;
 }
@@ -126,7 +105,7 @@ static void adoption_done(void *ctx) {
     struct adoption *adoption = ctx;
     struct flight *flight = adoption_is_wanted(adoption) ? adoption->flight : NULL;
     bool late = adoption->late;
-    adoption_free(adoption);
+    flight__adoption_free(adoption);
     if (flight != NULL) {
         flight->ours = true;
         if (late) { /* Nobody owns it any more: a process that no row knows may not live. */
@@ -141,16 +120,7 @@ static void adoption_refused(void *ctx, struct err err) {
     dispatch__failed(dispatch, "the row of a command that goes on could not be written",
                      flight__run(adoption->flight), err);
     effects_abandon(dispatch->options.effects, &adoption->ask.retry.effect);
-    adoption_free(adoption);
-}
-
-void decide__forget_adoption(struct flight *flight) {
-    struct adoption *adoption = flight->adoption;
-    if (adoption != NULL && adoption->ask.state == ASK_AWAY) {
-        adoption->flight = NULL;
-    } else if (adoption != NULL) {
-        adoption_free(adoption);
-    }
+    flight__adoption_free(adoption);
 }
 
 enum { BATCHES_MAX = 2, TREE_TRIES = 5 /* Before the end is reported with what is left. */ };
@@ -265,12 +235,12 @@ static void flight_follow_again(struct flight *flight) {
     static const struct ask_rules rules = {.words = {.effect = "adopt a command"},
                                            .judge = adoption_judge,
                                            .refused = adoption_refused,
-                                           .dropped = adoption_free};
+                                           .dropped = flight__adoption_free};
     struct dispatch *dispatch = flight->dispatch;
     unresponsive__watch_deadline(flight); /* The holder may never be reached. */
     /* A holder that could not be killed is not spoken to again, but asked for. */
     if (flight->health != HEALTH_GOOD ||
-        err_failed(holder_adopt(dispatch->options.holders, flight->folder.name, flight__news(),
+        err_failed(holder_adopt(dispatch->options.holders, flight->folder.name, dispatch->news,
                                 flight, &flight->holder))) {
         decide__pause(flight);
         return;
@@ -355,9 +325,15 @@ void decide__begin(struct flight *flight) {
     decide(flight);
 }
 
-void decide__now(struct flight *flight) {
-    timer_stop(flight->dispatch->options.loop, &flight->timer);
-    decide(flight);
+void decide__silent(struct flight *flight) {
+    if (flight->state == FLIGHT_FOLLOWING) {
+        holder_close(flight->holder);
+        flight->holder = NULL;
+        decide__begin(flight);
+    } else if (flight->state == FLIGHT_PAUSING) {
+        timer_stop(flight->dispatch->options.loop, &flight->timer);
+        decide(flight);
+    }
 }
 
 void decide__later(struct flight *flight) {

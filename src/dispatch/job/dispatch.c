@@ -1,10 +1,4 @@
-/* dispatch.c: the door through which notes come, what all files of the folder share, and the
- * followers of logs, hung on the attempt that they follow.
- *
- * A holder says `grown` thousands of times a second, so it may cost nothing that grows with the
- * followers of others. A follower of an attempt that is not in flight is woken at once, and reads
- * the row, which knows why; but while the rows are still being walked after a start, its flight may
- * be about to come: then it waits for the walk. */
+/* dispatch.c: the door through which notes come, and the life of the dispatcher. */
 #include "dispatch/job/dispatch.h"
 
 #include "base/memory.h"
@@ -12,45 +6,12 @@
 
 enum { RETRY_FIRST_MS = 1000, RETRY_MAX_MS = 10000 }; /* Pauses after errors of the store. */
 
-/* --- Shared ----------------------------------------------------------------------------------- */
-
-uint32_t dispatch__random(const struct dispatch *dispatch) {
-    uint32_t random = 0;
-    world_random(loop_world(dispatch->options.loop), &random, sizeof random);
-    return random;
-}
-
-void dispatch__failed(struct dispatch *dispatch, const char *what, struct bytes run,
-                      struct err err) {
-    asker_report(&dispatch->asker, what, run, err);
-}
-
-/* Answers of the store are not waited for: a silent server takes its time, unless store_close cuts
- * it short, and that comes after us. */
-void dispatch__maybe_stopped(struct dispatch *dispatch) {
-    if (dispatch->stopped != NULL && dispatch->pool.count == 0 && !dispatch->stop_task.queued) {
-        loop_soon(dispatch->options.loop, &dispatch->stop_task);
-    }
-}
-
-bool dispatch__hosts_shared(const struct dispatch *dispatch) {
-    return dispatch->options.guest || dispatch->options.bounds.hosts == RUN_HOSTS_SHARED;
-}
-
-void dispatch__parts(struct dispatch *dispatch, enum part_step step) {
-    for (const struct dispatch_part *const *at = dispatch->options.parts; *at != NULL; at++) {
-        if ((*at)->steps[step] != NULL) {
-            (*at)->steps[step](dispatch);
-        }
-    }
-}
+/* --- Notes ------------------------------------------------------------------------------------ */
 
 void dispatch_after_sleep(struct dispatch *dispatch) {
     wake__after_sleep(dispatch);
     dispatch__parts(dispatch, PART_AFTER_SLEEP);
 }
-
-/* --- Notes ------------------------------------------------------------------------------------ */
 
 /* An attempt that is in our hands already is nothing new. A run of ours that should stop and is in
  * nobody's hands never began: the folder decides that, and nothing will.
@@ -138,6 +99,8 @@ struct dispatch *dispatch_open(const struct dispatch_options *options) {
     dispatch->environment = start__environment(options->environment, VARIABLE_COMMAND);
     dispatch->own_environment = start__environment(options->environment, VARIABLE_USES);
     dispatch->agent_environment = start__environment(options->environment, VARIABLE_AGENT);
+    dispatch->news = &flight_news;
+    dispatch->on_silent = decide__silent;
     dispatch__parts(dispatch, PART_OPEN);
     return dispatch;
 }
@@ -201,89 +164,7 @@ void dispatch_set_address(struct dispatch *dispatch, const char *address) {
     (void)snprintf(dispatch->address, sizeof dispatch->address, "%s", address);
 }
 
-void dispatch__address_lacks(struct why *why) {
-    why_set(why, "it reaches drover by a port (\"reach\" of its definition), and this daemon has"
-                 " none: start it with --listen 127.0.0.1:7433, or run 'drover open' once");
-}
-
-bool dispatch_has_address(const struct dispatch *dispatch, struct why *why) {
-    if (dispatch->address[0] == '\0') {
-        dispatch__address_lacks(why);
-    }
-    return dispatch->address[0] != '\0';
-}
-
-/* --- Followers of logs ------------------------------------------------------------------------ */
-
-static void log_watch_on_task(struct loop_task *task) {
-    struct dispatch_watch *watch = CONTAINER_OF(task, struct dispatch_watch, task);
-    watch->dispatch->stats.watches--;
-    watch->ready(watch);
-}
-
-static void log_watch_wake(struct dispatch_watch *watch) {
-    link_remove(&watch->link);
-    watch->task.run = log_watch_on_task;
-    loop_soon(watch->dispatch->options.loop, &watch->task);
-}
-
-void log_watch__grown(struct flight *flight, enum log_stream stream) {
-    for (struct link *at = flight->watches.next, *next; at != &flight->watches; at = next) {
-        struct dispatch_watch *watch = CONTAINER_OF(at, struct dispatch_watch, link);
-        next = at->next;
-        if (watch->stream == stream && watch->offset < flight->sizes[stream]) {
-            log_watch_wake(watch);
-        }
-    }
-}
-
-void log_watch__all(struct dispatch *dispatch, struct link *list) {
-    while (!links_empty(list)) {
-        struct dispatch_watch *watch = CONTAINER_OF(list->next, struct dispatch_watch, link);
-        if (dispatch->stopping) { /* The follower would only ask again. */
-            dispatch_watch_stop(watch);
-        } else {
-            log_watch_wake(watch);
-        }
-    }
-}
-
-void dispatch_watch_start(struct dispatch *dispatch, const struct log_place *place,
-                          struct dispatch_watch *watch,
-                          void (*ready)(struct dispatch_watch *watch)) {
-    *watch = (struct dispatch_watch){
-        .dispatch = dispatch, .stream = place->stream, .offset = place->offset, .ready = ready};
-    dispatch->stats.watches++;
-    struct id run;
-    int64_t attempt = 0;
-    struct flight *flight = folder_parse(place->name, &run, &attempt)
-                                ? flight__find(dispatch, bytes_of(run.text), attempt)
-                                : NULL;
-    if (flight != NULL ? place->offset < flight->sizes[place->stream]
-                       : dispatch->recovered && !dispatch->stopping) {
-        log_watch_wake(watch);
-        return;
-    }
-    link_add_first(flight != NULL ? &flight->watches : &dispatch->parked, &watch->link);
-}
-
-void dispatch_watch_stop(struct dispatch_watch *watch) {
-    if (link_listed(&watch->link) || watch->task.queued) {
-        watch->dispatch->stats.watches--;
-    }
-    link_remove(&watch->link);
-    if (watch->task.queued) {
-        loop_task_cancel(watch->dispatch->options.loop, &watch->task);
-    }
-}
-
 /* --- Asked from above ------------------------------------------------------------------------- */
-
-struct run_bounds dispatch_bounds(const struct dispatch *dispatch) {
-    struct run_bounds bounds = dispatch->options.bounds;
-    bounds.slots = dispatch->options.hold == RUN_HELD ? 0 : bounds.slots;
-    return bounds;
-}
 
 const struct dispatch_options *dispatch_options(const struct dispatch *dispatch) {
     return &dispatch->options;

@@ -1,11 +1,9 @@
-/* flight.c: one attempt in our hands, and what its holder says of it. The states: flight.h. */
+/* flight.c: one attempt in our hands. The states: flight.h. */
 #include <stdio.h>
 
 #include "base/fd.h"
 #include "base/memory.h"
 #include "dispatch/job/work.h"
-
-enum { SHORT_MS = 1000 }; /* Life of a link that broke as soon as it was there. */
 
 #define TO(state) (1U << FLIGHT_##state)
 static const unsigned edges[FLIGHT_STATES] = {
@@ -25,18 +23,6 @@ static const unsigned edges[FLIGHT_STATES] = {
 void flight__enter(struct flight *flight, enum flight_state state) {
     assert((edges[flight->state] & (1U << state)) != 0);
     flight->state = state;
-}
-
-struct bytes flight__run(const struct flight *flight) {
-    return flight->node.name;
-}
-
-struct flight *flight__find(const struct dispatch *dispatch, struct bytes run, int64_t attempt) {
-    struct table_node *node = table_find(&dispatch->flights, run);
-    while (node != NULL && CONTAINER_OF(node, struct flight, node)->attempt != attempt) {
-        node = table_find_next(node);
-    }
-    return node == NULL ? NULL : CONTAINER_OF(node, struct flight, node);
 }
 
 struct flight *flight__new(struct dispatch *dispatch, const struct run_row *row) {
@@ -114,6 +100,24 @@ unsigned flight__grace_ms(int64_t grace_ms) {
     return grace_ms < 0 ? 0 : grace_ms > INT32_MAX ? INT32_MAX : (unsigned)grace_ms;
 }
 
+void flight__adoption_free(void *ctx) {
+    struct adoption *adoption = ctx;
+    if (adoption->flight != NULL) {
+        adoption->flight->adoption = NULL;
+    }
+    ask_drop(&adoption->ask);
+    mem_free(adoption);
+}
+
+static void adoption_forget(struct flight *flight) {
+    struct adoption *adoption = flight->adoption;
+    if (adoption != NULL && adoption->ask.state == ASK_AWAY) {
+        adoption->flight = NULL;
+    } else if (adoption != NULL) {
+        flight__adoption_free(adoption);
+    }
+}
+
 bool work__back(struct flight_work *work) {
     struct dispatch *dispatch = work->dispatch;
     work->away = false;
@@ -137,84 +141,10 @@ void flight__free(struct flight *flight) {
     holder_close(flight->holder);
     flight__work_drop(flight);
     input__drop(flight);
-    decide__forget_adoption(flight);
+    adoption_forget(flight);
     dispatch->stats.disk_full -= flight->full;
     log_watch__all(dispatch, &flight->watches);
     mem_free(flight);
-}
-
-/* --- Its holder ------------------------------------------------------------------------------- */
-
-static void on_claimed(void *ctx) {
-    struct flight *flight = ctx;
-    flight->claimed = true;
-}
-
-static void on_grown(void *ctx, enum log_stream stream, int64_t size) {
-    flight__grown(ctx, stream, size);
-}
-
-static void on_accepted(void *ctx, int64_t size) {
-    input__accepted(ctx, size);
-}
-
-static void on_disk_full(void *ctx, bool full) {
-    struct flight *flight = ctx;
-    struct dispatch *dispatch = flight->dispatch;
-    dispatch->stats.disk_full += full;
-    dispatch->stats.disk_full -= flight->full;
-    if (full && !flight->full) {
-        dispatch__failed(dispatch, "the output of a command finds no space; it waits",
-                         flight__run(flight), err_make(ERR_DISK_FULL, "dispatch: log"));
-    }
-    flight->full = full;
-}
-
-static void on_ended(void *ctx, enum holder_end end, const struct spool_exit *exit) {
-    struct flight *flight = ctx;
-    flight->holder = NULL; /* It ends by itself. */
-    on_disk_full(flight, false);
-    timer_stop(flight->dispatch->options.loop, &flight->timer);
-    struct flight_work *work = flight__work(flight);
-    const char *why = exit == NULL ? NULL : strerrordesc_np(exit->os);
-    const struct world *world = loop_world(flight->dispatch->options.loop);
-    switch (end) {
-    case HOLDER_EXITED:
-        settle__exit(flight, exit);
-        break;
-    case HOLDER_VOID: /* Or it ran already: the row may be older than its folder, by a restore. */
-        (void)snprintf(work->note, sizeof work->note, "Somebody else decided its start");
-        decide__begin(flight);
-        break;
-    case HOLDER_LOST: /* Of use when the spool says that nothing ran. */
-        if (exit != NULL) {
-            work->exit = *exit; /* It says why; that nothing ran is for the spool to say. */
-        }
-        (void)snprintf(work->note, sizeof work->note,
-                       "The holder ended before it came to the command%s%s",
-                       why == NULL ? "" : ": ", why == NULL ? "" : why); /* Short. */
-        /* A link that broke as soon as it was there will do so again. */
-        flight->breaks = world_mono_ns(world) - flight->followed_ns < (uint64_t)SHORT_MS * 1000000
-                             ? flight->breaks + 1
-                             : 0;
-        if (flight->breaks > 1) {
-            decide__later(flight);
-        } else {
-            decide__begin(flight);
-        }
-        break;
-    }
-}
-
-const struct holder_news *flight__news(void) {
-    static const struct holder_news news = {
-        .claimed = on_claimed,
-        .grown = on_grown,
-        .accepted = on_accepted,
-        .disk_full = on_disk_full,
-        .ended = on_ended,
-    };
-    return &news;
 }
 
 void flight__follow(struct flight *flight, int64_t accepted) {

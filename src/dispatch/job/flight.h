@@ -86,10 +86,23 @@ struct flight {
     int64_t sizes[LOG_STREAMS];
     struct holder *holder;     /* Owned; FOLLOWING. */
     struct flight_work *work;  /* Owned. */
-    struct adoption *adoption; /* decide.c: owned, or by the store's answer; NULL: none. */
+    struct adoption *adoption; /* Owned, or by the store's answer; NULL: none. */
     struct link watches;       /* Borrowed. */
     struct timer timer, answer, deadline;
 };
+
+/* The rows are to say that this daemon holds an attempt which an older one began. The command is
+ * followed already, and its end does not wait for this: a row that still names the older epoch
+ * would only be looked into again at the next start. So it is tried again while the command lives,
+ * and forgotten when it ends: the commit of its end says more. An answer may outlive its flight. */
+struct adoption {
+    struct flight *flight; /* NULL: it is gone. */
+    struct id run;
+    int64_t attempt;
+    bool late;
+    struct ask ask;
+};
+void flight__adoption_free(void *adoption);
 
 #define FLIGHT_NOT_STOPPED UINT32_MAX
 static inline bool flight__is_stopped(const struct flight *flight) {
@@ -101,13 +114,16 @@ void flight__grown(struct flight *flight, enum log_stream stream, int64_t size);
 struct flight *flight__find(const struct dispatch *dispatch, struct bytes run, int64_t attempt);
 struct flight *flight__new(struct dispatch *dispatch, const struct run_row *row);
 void flight__enter(struct flight *flight, enum flight_state state);
-struct bytes flight__run(const struct flight *flight);
+static inline struct bytes flight__run(const struct flight *flight) {
+    return flight->node.name;
+}
 void flight__free(struct flight *flight); /* At the end, or when the daemon stops. */
 void flight__stop(struct flight *flight, unsigned grace_ms);
 unsigned flight__grace_ms(int64_t stop_grace_ms); /* As a row has it. */
 /* flight->holder is there: follow it, from where its input was taken. */
 void flight__follow(struct flight *flight, int64_t accepted);
-const struct holder_news *flight__news(void);
+/* news.c: for struct dispatch. */
+extern const struct holder_news flight_news;
 
 /* start.c */
 void start__queue(struct flight *flight);
@@ -115,11 +131,10 @@ void start__task(struct loop_task *task);
 
 /* decide.c */
 void decide__begin(struct flight *flight);
-void decide__now(struct flight *flight);   /* PAUSING: the rest of the pause is not waited for. */
-void decide__pause(struct flight *flight); /* Before the next try. */
+void decide__silent(struct flight *flight); /* Its holder does not answer: at once. */
+void decide__pause(struct flight *flight);  /* Before the next try. */
 /* The link broke, and the one before it, too: after a pause. */
 void decide__later(struct flight *flight);
-void decide__forget_adoption(struct flight *flight);
 
 /* unresponsive.c: for a flight that was asked to stop: after the grace its holder must show that it
  * lives. The deadline of a flight whose holder lives is watched, too; again: nothing. */
@@ -137,7 +152,7 @@ void input__follow(struct flight *flight, int64_t accepted);
 void input__accepted(struct flight *flight, int64_t size);
 void input__drop(struct flight *flight);
 
-/* dispatch.c */
+/* followers.c */
 void log_watch__grown(struct flight *flight, enum log_stream stream);
 
 #endif

@@ -15,6 +15,7 @@
 #include "dispatch/base/table.h"
 #include "dispatch/job/dispatch.h"
 
+struct flight;
 struct dispatch {
     struct dispatch_options options;
     struct table flights, wakers;
@@ -37,7 +38,9 @@ struct dispatch {
     char **environment;                /* Owned: what commands inherit of ours; ends with NULL. */
     char **own_environment;   /* Owned: all of ours, to which definitions of agents refer. */
     char **agent_environment; /* Owned: the same of programs that are agents. */
-    char address[DISPATCH_ADDRESS_SIZE]; /* dispatch_set_address */
+    char address[DISPATCH_ADDRESS_SIZE];      /* dispatch_set_address */
+    const struct holder_news *news;           /* news.c: what holders say of flights. */
+    void (*on_silent)(struct flight *flight); /* decide.c: a holder does not answer. */
     struct asker asker;
     uint64_t guest_walk;   /* A guest's: number of the walk that goes on. */
     int64_t history_start; /* First epoch of this database's own history. */

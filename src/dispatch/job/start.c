@@ -55,43 +55,6 @@ char **start__environment(const char *const *environment, enum variable_use use)
     return copy;
 }
 
-/* --- The spec --------------------------------------------------------------------------------- */
-
-static struct err spec_read(struct flight_work *work, json_t **ret_json, struct job_spec *ret_spec,
-                            struct why *why) {
-    AUTO(mem_release) char *text = work->spec;
-    work->spec = NULL;
-    work->facts = (struct flight_facts){.read = true};
-    struct err err = json_parse_wrapped((struct bytes){text, work->spec_len}, ret_json, why);
-    if (!err_failed(err)) {
-        err = job_spec_read_stored(*ret_json, ret_spec, why);
-    }
-    if (!err_failed(err)) {
-        work->facts = (struct flight_facts){
-            .read = true,
-            .notify = ret_spec->notify != NULL && json_array_size(ret_spec->notify) > 0,
-            .pty = ret_spec->pty,
-            .input_open = ret_spec->input_open,
-            .retry = ret_spec->retry,
-            .log_max = ret_spec->output != 0 ? ret_spec->output : JOB_LOG_DEFAULT,
-            .timeout_ms = ret_spec->timeout_ms,
-            .path_given = json_object_get(ret_spec->env, "PATH") != NULL};
-        const char *program = ret_spec->argv == NULL
-                                  ? ret_spec->shell
-                                  : json_string_value(json_array_get(ret_spec->argv, 0));
-        struct bytes begin = {program, utf8_cut(bytes_of(program), sizeof work->facts.program - 1)};
-        memcpy(work->facts.program, begin.data, begin.len);
-    }
-    return err;
-}
-
-/* A spec that cannot be read (it was once) leaves the defaults: no further attempt. */
-void start__read(struct flight_work *work) {
-    AUTO(json_release) json_t *json = NULL;
-    struct job_spec spec = {0};
-    (void)spec_read(work, &json, &spec, NULL); /* As said above. */
-}
-
 /* In a spec that drover wrote with secrets, which are read from the disk. In a text of a client it
  * costs that spec a way through the pool. */
 static const struct bytes reads_keys = BYTES_INIT("\"agent\":{");
@@ -341,7 +304,7 @@ static void order_make(struct flight_work *work) {
     struct job_spec spec = {0};
     struct why why = {.text = ""};
     const char *lack = work->dispatch->options.sandbox_lack;
-    work->err = spec_read(work, &json, &spec, &why);
+    work->err = facts__read_spec(work, &json, &spec, &why);
     if (!err_failed(work->err) && spec.sandbox && lack != NULL) {
         /* The sandbox was there when the job was accepted; the daemon, or the kernel, is another
          * one now. */
@@ -413,8 +376,8 @@ static void flight_begin(struct flight *flight) {
         err = err_from_errno(EMFILE, "holder: wait for a descriptor");
     }
     if (!err_failed(err)) {
-        err = holder_start(dispatch->options.holders, fd_take(&work->order), flight__news(), flight,
-                           &flight->holder);
+        err = holder_start(dispatch->options.holders, fd_take(&work->order), flight->dispatch->news,
+                           flight, &flight->holder);
     }
     if (!err_failed(err)) {
         dispatch->stats.started++;

@@ -70,13 +70,7 @@ static void responsive_look(struct flight *flight) {
     bool silent = flight->state == FLIGHT_FOLLOWING && flight->asks >= ASKS_MAX;
     if (silent || (flight->asks > 0 && flight->state == FLIGHT_PAUSING)) {
         flight->health = flight__is_stopped(flight) ? HEALTH_UNRESPONSIVE : HEALTH_OVERDUE;
-        if (flight->state == FLIGHT_FOLLOWING) {
-            holder_close(flight->holder);
-            flight->holder = NULL;
-            decide__begin(flight);
-        } else if (flight->state == FLIGHT_PAUSING) {
-            decide__now(flight);
-        }
+        flight->dispatch->on_silent(flight);
         return;
     }
     flight->asks = flight->state == FLIGHT_DECIDING ? 0 : flight->asks + 1;

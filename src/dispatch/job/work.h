@@ -65,7 +65,10 @@ void work__begin(struct flight_work *work, void (*run)(struct pool_job *job),
 MUST_CHECK bool work__back(struct flight_work *work);
 void flight__learn(struct flight *flight); /* Takes over what its work read in the spec. */
 
-/* start.c: in the pool. Fills in what is read. */
-void start__read(struct flight_work *work);
+/* facts.c, in the pool: the spec, once; the facts of the work are filled in. */
+struct job_spec;
+struct err facts__read_spec(struct flight_work *work, json_t **ret_json,
+                            struct job_spec *ret_spec, struct why *why);
+void facts__read(struct flight_work *work); /* No more than these. */
 
 #endif

@@ -70,7 +70,7 @@ static void json_free(void *json) {
 }
 
 void workflows__free_json(struct workflows *workflows, json_t *json) {
-    loop_free(workflows->options.loop, json_free, json, SIZE_MAX); /* It may be large. */
+    loop_free(workflows->options.loop, json_free, json, SIZE_MAX); /* A message may be large. */
 }
 
 /* A long frame has hundreds of thousands of values: they are freed in the pool. */

@@ -119,7 +119,7 @@ static void request_taken(struct asking *asking) {
     const parameter_set found = asking->found;
     asking->found = 0;
     if (asking->request != NULL) {
-        loop_free(models->loop, request_release, asking->request, SIZE_MAX); /* It may be large. */
+        loop_free(models->loop, request_release, asking->request, SIZE_MAX);
         asking->request = NULL;
     }
     refused_learn(asking, found);

@@ -1,4 +1,4 @@
-/* note.c: one more note: its place, and its room. */
+/* note.c: a note is added: its place, and its room. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
