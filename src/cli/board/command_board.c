@@ -22,7 +22,7 @@
 #include "cli/board/board.h"
 #include "cli/board/page.h"
 #include "cli/board/task.h"
-#include "cli/stream/sse_reader.h"
+#include "cli/stream/feed.h"
 #include "cli/terminal/cells.h"
 #include "cli/terminal/edit_line.h"
 #include "cli/terminal/live_screen.h"
@@ -51,14 +51,11 @@ struct screen {
     struct text said;      /* Owned: what the last key led to. */
     struct live_screen live;
     struct raw_terminal terminal;
-    struct client *stream; /* Owned. */
-    struct sse_reader reader;
-    int64_t seq;       /* Number of the last event. */
-    bool changed;      /* Events came since the lists were read. */
-    uint64_t read_ns;  /* When that was. */
-    uint64_t retry_ns; /* When to connect again; 0: the stream is open. */
-    int64_t pause_ms;  /* The last pause between two tries. */
-    int signal_fd;     /* Owned: SIGWINCH, SIGCONT. */
+    struct feed feed; /* Owned: the stream of the project. */
+    int64_t seq;      /* Number of the last event. */
+    bool changed;     /* Events came since the lists were read. */
+    uint64_t read_ns; /* When that was. */
+    int signal_fd;    /* Owned: SIGWINCH, SIGCONT. */
 };
 
 /* --- Reading ---------------------------------------------------------------------------------- */
@@ -116,7 +113,7 @@ static void foot_add(const struct screen *screen, const struct paint *paint, str
     AUTO(text_done) struct text line = text_up_to(EDIT_LINE_MAX * 2);
     if (screen->mode == BOARD_SURE) {
         text_addf(&line, "cancel %s? y/N", talk_text(task, "name"));
-    } else if (screen->retry_ns != 0) {
+    } else if (feed_is_away(&screen->feed)) {
         text_add_str(&line, "the daemon is away; trying again");
     } else if (screen->said.len > 0) {
         plain_add(&line, text_bytes(&screen->said).data);
@@ -184,9 +181,9 @@ static void screen_clear(struct screen *screen) {
 
 /* --- The stream ------------------------------------------------------------------------------- */
 
-static struct err frame_take(void *ctx, const struct sse_frame *frame, struct why *why) {
+static struct err on_frame(void *ctx, const struct sse_frame *frame, struct why *why) {
     struct screen *screen = ctx;
-    if (sse_is(frame, "closing") || sse_is(frame, "done") || sse_is(frame, "deleted")) {
+    if (sse_is(frame, "done") || sse_is(frame, "deleted")) {
         return err_why(why, ERR_CLOSING, "the daemon ended the stream");
     }
     screen->seq = frame->id > screen->seq ? frame->id : screen->seq;
@@ -194,17 +191,13 @@ static struct err frame_take(void *ctx, const struct sse_frame *frame, struct wh
     return ERR_OK;
 }
 
-static void stream_name(const struct screen *screen, struct text *target) {
-    text_add_str(target, "/api/v1/streams/project:");
-    client_add_escaped(target, screen->project);
-}
-
 /* The newest event; a stream without any does not exist yet. */
 static struct err head_find(struct screen *screen) {
     AUTO(text_done) struct text target = text_up_to(TASK_PATH_MAX);
     AUTO(json_release) json_t *row = NULL;
     struct why *why = &screen->invocation->why;
-    stream_name(screen, &target);
+    text_add_str(&target, "/api/v1/streams/project:");
+    client_add_escaped(&target, screen->project);
     const struct err err = talk_get(screen->talk, text_bytes(&target).data, &row, why);
     screen->seq = talk_int(row, "head");
     if (err.code == ERR_NOT_FOUND) {
@@ -214,46 +207,16 @@ static struct err head_find(struct screen *screen) {
     return err;
 }
 
-/* An outage is waited out, with growing pauses; any other refusal ends the board. */
-static struct err stream_away(struct screen *screen, struct err err) {
-    const struct world *world = screen->talk->world;
-    client_hang_up(screen->stream);
-    if (!client_may_pass(err)) {
-        return err;
-    }
-    screen->invocation->why.text[0] = '\0';
-    const int64_t pause_ms = talk_pause_next(world, &screen->pause_ms);
-    screen->retry_ns = world_mono_ns(world) + (uint64_t)pause_ms * UINT64_C(1000000);
-    return ERR_OK;
+static bool on_connect(void *ctx, struct text *target) {
+    const struct screen *screen = ctx;
+    char rest[48];
+    (void)snprintf(rest, sizeof rest, "/events?after=%lld", (long long)screen->seq); /* Fits. */
+    return talk_target(target, "/api/v1/streams/project:", screen->project, rest);
 }
 
-static struct err stream_connect(struct screen *screen) {
-    AUTO(text_done) struct text target = text_up_to(TASK_PATH_MAX);
-    stream_name(screen, &target);
-    text_addf(&target, "/events?after=%lld", (long long)screen->seq);
-    const struct client_request request = {
-        .method = "GET", .target = text_bytes(&target).data, .accept = "text/event-stream"};
-    sse_reader_clear(&screen->reader);
-    client_hang_up(screen->stream);
-    const struct err err = client_ask(screen->stream, &request, &screen->invocation->why);
-    screen->retry_ns = 0;
-    return err_failed(err) ? stream_away(screen, err) : ERR_OK;
-}
-
-static struct err stream_read(struct screen *screen) {
-    struct why *why = &screen->invocation->why;
-    struct bytes piece = {0};
-    enum client_more more = CLIENT_MORE;
-    struct err err = client_read_now(screen->stream, &piece, &more, why);
-    if (!err_failed(err) && piece.len > 0) {
-        screen->changed = screen->changed || screen->pause_ms > 0; /* The stream was away. */
-        screen->pause_ms = 0;
-        err = sse_reader_feed(&screen->reader, piece, why);
-    }
-    if (!err_failed(err) && more == CLIENT_OVER) {
-        err = err_make(ERR_CLOSING, "board: stream");
-    }
-    return err_failed(err) ? stream_away(screen, err) : ERR_OK;
+static void on_alive(void *ctx, bool was_away) {
+    struct screen *screen = ctx;
+    screen->changed = screen->changed || was_away;
 }
 
 /* --- Keys ------------------------------------------------------------------------------------- */
@@ -454,16 +417,15 @@ static struct err keys_take(struct screen *screen) {
 
 /* --- The loop --------------------------------------------------------------------------------- */
 
-/* Milliseconds until something is due by itself; -1: nothing is. */
+/* Milliseconds until something is due by itself. */
 static int timeout_of(const struct screen *screen) {
     const uint64_t now_ns = world_mono_ns(screen->talk->world);
-    const uint64_t read_ns = screen->read_ns + PAUSE_MS * UINT64_C(1000000);
-    const uint64_t due_ns = screen->retry_ns != 0 ? screen->retry_ns : read_ns;
+    const uint64_t due_ns = screen->read_ns + PAUSE_MS * UINT64_C(1000000);
     if (screen->mode == BOARD_REASON && edit_line_is_partial(&screen->edit)) {
         return EDIT_ESCAPE_MS;
     }
-    if (screen->retry_ns == 0 && !screen->changed) {
-        return -1;
+    if (feed_is_away(&screen->feed) || !screen->changed) {
+        return feed_wait_ms(&screen->feed);
     }
     return due_ns > now_ns ? (int)((due_ns - now_ns) / 1000000) + 1 : 0;
 }
@@ -481,26 +443,22 @@ static void signals_take(struct screen *screen) {
     }
 }
 
-/* Reads the lists and connects, where it is time. */
-static struct err due_do(struct screen *screen) {
-    const uint64_t now_ns = world_mono_ns(screen->talk->world);
-    struct err err = ERR_OK;
-    if (screen->retry_ns != 0 && now_ns >= screen->retry_ns) {
-        err = stream_connect(screen);
+/* Reads the lists, where it is time. */
+static struct err lists_look(struct screen *screen) {
+    const uint64_t due_ns = screen->read_ns + PAUSE_MS * UINT64_C(1000000);
+    if (feed_is_away(&screen->feed) || !screen->changed ||
+        world_mono_ns(screen->talk->world) < due_ns) {
+        return ERR_OK;
     }
-    if (!err_failed(err) && screen->retry_ns == 0 && screen->changed &&
-        now_ns >= screen->read_ns + PAUSE_MS * UINT64_C(1000000)) {
-        err = lists_read(screen);
-        err = err_failed(err) ? stream_away(screen, err) : ERR_OK;
-    }
-    return err;
+    const struct err err = lists_read(screen);
+    return err_failed(err) ? feed_break(&screen->feed, err, &screen->invocation->why) : ERR_OK;
 }
 
 static struct err screen_wait(struct screen *screen) {
     enum { INPUT, STREAM, INTERRUPT, SIGNAL };
     struct pollfd polls[] = {
         [INPUT] = {.fd = screen->terminal.raw ? STDIN_FILENO : -1, .events = POLLIN},
-        [STREAM] = {.fd = screen->retry_ns == 0 ? client_fd(screen->stream) : -1, .events = POLLIN},
+        [STREAM] = {.fd = feed_fd(&screen->feed), .events = POLLIN},
         [INTERRUPT] = {.fd = screen->talk->interrupt_fd, .events = POLLIN},
         [SIGNAL] = {.fd = screen->signal_fd, .events = POLLIN},
     };
@@ -517,17 +475,16 @@ static struct err screen_wait(struct screen *screen) {
     if (polls[SIGNAL].revents != 0) {
         signals_take(screen);
     }
-    struct err err = polls[STREAM].revents != 0 ? stream_read(screen) : ERR_OK;
+    struct err err = feed_turn(&screen->feed, polls[STREAM].revents != 0, &screen->invocation->why);
     if (!err_failed(err) && polls[INPUT].revents != 0) {
         err = keys_take(screen);
     }
-    return err_failed(err) ? err : due_do(screen);
+    return err_failed(err) ? err : lists_look(screen);
 }
 
 static void screen_done(struct screen *screen) {
     raw_terminal_end(&screen->terminal);
-    client_close(screen->stream);
-    sse_reader_done(&screen->reader);
+    feed_done(&screen->feed);
     board_done(&screen->board);
     edit_line_done(&screen->edit);
     json_release(&screen->judged);
@@ -541,16 +498,17 @@ static struct err screen_run(struct screen *screen) {
     board_init(&screen->board);
     edit_line_init(&screen->edit);
     live_screen_init(&screen->live);
-    sse_reader_init(&screen->reader);
     text_init(&screen->said, 4096);
-    screen->reader.frame = frame_take;
-    screen->reader.ctx = screen;
+    screen->feed = (struct feed){.talk = screen->talk,
+                                 .retry_ms = OUTAGE_ANY,
+                                 .on_connect = on_connect,
+                                 .on_frame = on_frame,
+                                 .on_alive = on_alive,
+                                 .ctx = screen};
     struct err err = head_find(screen);
     err = err_failed(err) ? err : lists_read(screen);
-    err = err_failed(err)
-              ? err
-              : client_open(&screen->talk->options, &screen->stream, &screen->invocation->why);
-    err = err_failed(err) ? err : stream_connect(screen);
+    err = err_failed(err) ? err : feed_open(&screen->feed, &screen->invocation->why);
+    err = err_failed(err) ? err : feed_turn(&screen->feed, false, &screen->invocation->why);
     if (err_failed(err)) {
         return err;
     }

@@ -155,7 +155,7 @@ struct err flow_watch(const struct flow_watch *watch) {
                                            .after = watch->only_new ? -1 : 0,
                                            .retry_ms = watch->retry_ms,
                                            .enough = &watching.enough,
-                                           .event = on_event,
+                                           .on_event = on_event,
                                            .ctx = &watching};
     AUTO(json_release) json_t *run = NULL;
     talk_warn_held(talk);

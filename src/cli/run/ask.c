@@ -82,7 +82,7 @@ struct err run_wait(struct talk *talk, const struct run_wait *wait, json_t **ret
             .after = watcher.seq,
             .retry_ms = wait->retry_ms,
             .enough = &watcher.enough,
-            .event = event_look,
+            .on_event = event_look,
             .ctx = &watcher,
         };
         err = follow_run(&options, why);

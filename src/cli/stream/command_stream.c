@@ -177,7 +177,7 @@ static struct err tail_run(struct invocation *invocation, struct talk *talk) {
         .count = args_int(args, "count", 0),
         .retry_ms = args_on(args, "no-retry") ? 0 : args_int(args, "retry-for", 0) * 1000,
         .once = !follow,
-        .event = event_print,
+        .on_event = event_print,
         .ctx = invocation,
     };
     invocation->follows = follow;

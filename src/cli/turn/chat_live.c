@@ -1,7 +1,7 @@
 /* chat_live.c: the loop over the keyboard, the session's stream and signals.
  *
  *     keyboard ── edit_line ──> chat_state ──> send, answer, stop, leave (requests of the talk)
- *     stream ──── sse_reader ─> conversation ─> chat_state, lines above
+ *     stream ──── feed ───────> conversation ─> chat_state, lines above
  *     signals ─── resize, fg after Ctrl-Z: draw again; Ctrl-C from outside, SIGTERM, SIGHUP: leave
  *                                  │
  *                                  v
@@ -31,8 +31,7 @@ enum { KEYS_SIZE = 4096, ABOVE_MAX = 4 << 20, BACKGROUND_LOOK_MS = 500 };
 
 static void live_done(struct live *live) {
     raw_terminal_end(&live->terminal);
-    client_close(live->stream);
-    sse_reader_done(&live->reader);
+    feed_done(&live->feed);
     conversation_done(&live->conversation);
     edit_line_done(&live->edit);
     live_screen_done(&live->screen);
@@ -102,7 +101,7 @@ static struct err command_run(struct live *live, const char *line) {
         live_doubt_end(live);
         conversation_done(&live->conversation);
         conversation_init(&live->conversation, chat->paint);
-        err = live_stream_connect(live);
+        feed_restart(&live->feed);
     }
     if (chat->over) {
         live->state = CHAT_OVER;
@@ -247,22 +246,21 @@ static struct err line_take(struct live *live) {
 /* --- The loop --------------------------------------------------------------------------------- */
 
 static int timeout_of(const struct live *live) {
-    uint64_t now_ns = world_mono_ns(live->chat->talk->world);
+    const int wait_ms = feed_wait_ms(&live->feed);
     if (edit_line_is_partial(&live->edit)) {
         return EDIT_ESCAPE_MS;
     }
-    if (live->retry_ns == 0) { /* No event reports that a running job comes to the foreground. */
-        bool away = live->state == CHAT_ASKING && live_turn_in_background(live);
-        return away ? BACKGROUND_LOOK_MS : -1 /* Until something comes. */;
-    }
-    return live->retry_ns > now_ns ? (int)((live->retry_ns - now_ns) / 1000000) + 1 : 0;
+    /* No event reports that a running job comes to the foreground. */
+    const bool away = live->state == CHAT_ASKING && live_turn_in_background(live);
+    return away && wait_ms > BACKGROUND_LOOK_MS ? BACKGROUND_LOOK_MS : wait_ms;
 }
 
 /* With --json a message waits until what was sent before is answered. */
 static bool input_is_wanted(const struct live *live) {
-    return live_is_terminal(live) ? live->terminal.raw
-                                  : (live->state == CHAT_IDLE &&
-                                     json_array_size(live->awaited) == 0 && live->retry_ns == 0);
+    return live_is_terminal(live)
+               ? live->terminal.raw
+               : (live->state == CHAT_IDLE && json_array_size(live->awaited) == 0 &&
+                  !feed_is_away(&live->feed));
 }
 
 /* A line that was read with the one before it is there already. */
@@ -281,7 +279,7 @@ static struct err live_wait(struct live *live) {
     }
     struct pollfd polls[] = {
         [INPUT] = {.fd = wanted ? STDIN_FILENO : -1, .events = POLLIN},
-        [STREAM] = {.fd = live->retry_ns == 0 ? client_fd(live->stream) : -1, .events = POLLIN},
+        [STREAM] = {.fd = feed_fd(&live->feed), .events = POLLIN},
         [INTERRUPT] = {.fd = live->chat->talk->interrupt_fd, .events = POLLIN},
         [SIGNAL] = {.fd = live->signal_fd, .events = POLLIN},
     };
@@ -298,10 +296,8 @@ static struct err live_wait(struct live *live) {
     if (polls[SIGNAL].revents != 0) {
         live_signals_take(live);
     }
-    struct err err = live_stream_retry(live);
-    if (!err_failed(err) && polls[STREAM].revents != 0) {
-        err = live_stream_read(live);
-    }
+    struct err err =
+        feed_turn(&live->feed, polls[STREAM].revents != 0, &live->chat->invocation->why);
     if (!err_failed(err) && polls[INPUT].revents != 0) {
         err = live_is_terminal(live) ? keys_take(live) : line_take(live);
     }
@@ -333,8 +329,7 @@ static struct err live_open(struct live *live) {
             history_load(live->history, &live->edit);
         }
     }
-    struct err err = client_open(&chat->talk->options, &live->stream, &chat->invocation->why);
-    return err_failed(err) ? err : live_stream_connect(live);
+    return live_stream_open(live);
 }
 
 static bool live_is_over(const struct live *live) {
@@ -351,9 +346,6 @@ static struct err live_run(struct live *live) {
     edit_line_init(&live->edit);
     live_screen_init(&live->screen);
     text_init(&live->above, ABOVE_MAX);
-    sse_reader_init(&live->reader);
-    live->reader.frame = live_frame_take;
-    live->reader.ctx = live;
     live->answering =
         (struct answering){.chat = chat, .conversation = &live->conversation, .edit = &live->edit};
     if (live->turn != NULL) {

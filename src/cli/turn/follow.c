@@ -268,7 +268,7 @@ static struct err stream_follow(struct watching *watching) {
         .after = watching->outcome->seq,
         .retry_ms = RUN_RETRY_MS,
         .enough = &watching->enough,
-        .event = on_event,
+        .on_event = on_event,
         .ctx = watching,
     };
     struct err err = follow_run(&options, why);

@@ -9,7 +9,7 @@
 #ifndef DROVER_CLI_TURN_LIVE_H
 #define DROVER_CLI_TURN_LIVE_H
 
-#include "cli/stream/sse_reader.h"
+#include "cli/stream/feed.h"
 #include "cli/terminal/live_screen.h"
 #include "cli/terminal/raw_terminal.h"
 #include "cli/turn/answering.h"
@@ -38,12 +38,9 @@ struct live {
     json_t *awaited;   /* Owned: ids of runs whose messages were sent here, until they end. */
     struct live_screen screen;
     struct raw_terminal terminal;
-    struct client *stream; /* Owned. */
-    struct sse_reader reader;
-    bool joins;        /* The stream is to begin with the session as it is. */
-    int signal_fd;     /* Owned: SIGWINCH, SIGCONT. */
-    uint64_t retry_ns; /* When to connect again; 0: the stream is open. */
-    int64_t pause_ms;  /* The last pause between two tries. */
+    struct feed feed; /* Owned: the stream of the session. */
+    bool joins;       /* The stream is to begin with the session as it is. */
+    int signal_fd;    /* Owned: SIGWINCH, SIGCONT. */
 };
 
 static inline bool live_is_terminal(const struct live *live) {
@@ -74,13 +71,8 @@ void live_suspend(struct live *live);
 /* Takes one event of the state machine (chat_state.h); its effect is the caller's. */
 enum chat_effect live_event(struct live *live, enum chat_event event);
 
-/* Handler of the stream's frames; `ctx` is the struct live. */
-MUST_CHECK struct err live_frame_take(void *ctx, const struct sse_frame *frame, struct why *why);
-/* An outage is waited out, with growing pauses; any other refusal ends the chat. */
-MUST_CHECK struct err live_stream_connect(struct live *live);
-/* Connects again when it is time. */
-MUST_CHECK struct err live_stream_retry(struct live *live);
-MUST_CHECK struct err live_stream_read(struct live *live);
+/* Opens the stream of the session; an outage is waited out. */
+MUST_CHECK struct err live_stream_open(struct live *live);
 /* Forgets the message that was in doubt. */
 void live_doubt_end(struct live *live);
 

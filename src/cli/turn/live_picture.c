@@ -23,7 +23,7 @@ static void queued_draw(const struct live *live, int columns, struct text *out) 
 }
 
 static void status_draw(const struct live *live, struct text *out) {
-    const char *words = live->retry_ns != 0             ? "the daemon is away; trying again"
+    const char *words = feed_is_away(&live->feed)       ? "the daemon is away; trying again"
                         : live->state != CHAT_ANSWERING ? NULL
                         : live->turn != NULL            ? "answering; Ctrl-C detaches"
                                                         : "answering; Ctrl-C stops it";

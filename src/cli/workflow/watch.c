@@ -428,10 +428,10 @@ static struct err events_follow(struct watching *watching) {
         .after = watch->only_new ? -1 : 0,
         .retry_ms = watch->retry_ms,
         .enough = &watching->enough,
-        .event = on_event,
-        .trouble = on_trouble,
-        .back = on_back,
-        .held = on_held,
+        .on_event = on_event,
+        .on_trouble = on_trouble,
+        .on_back = on_back,
+        .on_held = on_held,
         .ctx = watching,
     };
     struct err err = follow_run(&options, why);
