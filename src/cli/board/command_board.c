@@ -25,7 +25,7 @@
 #include "cli/stream/feed.h"
 #include "cli/terminal/cells.h"
 #include "cli/terminal/edit_line.h"
-#include "cli/terminal/live_screen.h"
+#include "cli/terminal/live_view.h"
 #include "cli/terminal/plain.h"
 #include "cli/terminal/raw_terminal.h"
 
@@ -49,7 +49,7 @@ struct screen {
     struct edit_line edit; /* The reason of a rejection. */
     json_t *judged;        /* Owned: the task, as the last key that acts on one saw it. */
     struct text said;      /* Owned: what the last key led to. */
-    struct live_screen live;
+    struct live_view view;
     struct raw_terminal terminal;
     struct feed feed; /* Owned: the stream of the project. */
     int64_t seq;      /* Number of the last event. */
@@ -129,21 +129,10 @@ static void foot_add(const struct screen *screen, const struct paint *paint, str
     }
 }
 
-static size_t lines_of(const struct text *text) {
-    struct bytes rest = text_bytes(text), line;
-    size_t lines = 0;
-    while (bytes_next(&rest, '\n', &line)) {
-        lines++;
-    }
-    return lines;
-}
-
 static void screen_draw(struct screen *screen) {
-    AUTO(text_done) struct text out = text_up_to(2 * LIVE_SCREEN_MAX);
-    AUTO(text_done) struct text picture = text_up_to(LIVE_SCREEN_MAX), above = text_up_to(1);
+    AUTO(text_done) struct text picture = text_up_to(LIVE_SCREEN_MAX);
     AUTO(text_done) struct text title = text_up_to(TASK_PATH_MAX), foot = text_up_to(EDIT_LINE_MAX);
-    const struct terminal_size size =
-        terminal_size_or(STDOUT_FILENO, (struct terminal_size){.rows = 24, .columns = 80});
+    const struct terminal_size size = live_view_resize(&screen->view);
     struct board_room room = {.paint = paint_of(STDOUT_FILENO, &screen->invocation->env),
                               .marks = true};
     struct edit_place cursor = {0, 0};
@@ -158,25 +147,16 @@ static void screen_draw(struct screen *screen) {
     } else {
         foot_add(screen, &room.paint, &foot);
     }
-    const size_t frame_rows = FRAME_ROWS + lines_of(&foot), rows = (size_t)size.rows;
+    const size_t frame_rows = FRAME_ROWS + (size_t)cells_lines(text_bytes(&foot)),
+                 rows = (size_t)size.rows;
     room.rows = rows > frame_rows + ROWS_MIN ? rows - frame_rows : ROWS_MIN;
     text_addf(&title, "board of %s", screen->project);
     (void)cells_add(&picture, text_bytes(&title), room.paint.columns); /* The cut is enough. */
     text_add_str(&picture, "\n\n");
     board_draw(&screen->board, &room, &picture);
-    const struct live_cursor at = {(int)lines_of(&picture) + cursor.row, cursor.column};
+    const struct live_cursor at = {cells_lines(text_bytes(&picture)) + cursor.row, cursor.column};
     text_add(&picture, text_bytes(&foot).data, foot.len);
-    const struct live_frame frame = {&above, &picture, size.columns};
-    live_screen_draw_at(&screen->live, &frame, typing ? &at : NULL, &out);
-    fwrite(text_bytes(&out).data, 1, out.len, stdout);
-    (void)fflush(stdout); /* A terminal that is gone shows when it is read. */
-}
-
-/* The screen holds something else: the next picture begins at its top. */
-static void screen_clear(struct screen *screen) {
-    screen->live.cursor_row = 0;
-    text_clear(&screen->live.picture);
-    fputs("\033[H\033[2J", stdout);
+    live_view_show(&screen->view, &picture, typing ? &at : NULL);
 }
 
 /* --- The stream ------------------------------------------------------------------------------- */
@@ -287,10 +267,10 @@ static void page_show(struct screen *screen) {
         return;
     }
     screen->mode = BOARD_PAGE;
-    screen_clear(screen);
+    live_view_clear(&screen->view);
     task_page_print(screen->invocation, task);
     fputs("\nAny key goes back to the board.\n", stdout);
-    (void)fflush(stdout); /* As in screen_draw. */
+    (void)fflush(stdout); /* A terminal that is gone shows when it is read. */
 }
 
 /* Stops the whole job, as the terminal does for other programs. */
@@ -298,7 +278,7 @@ static void screen_suspend(struct screen *screen) {
     raw_terminal_end(&screen->terminal);
     (void)kill(0, SIGTSTP);
     screen->mode = BOARD_KEYS;
-    screen_clear(screen);
+    live_view_clear(&screen->view);
 }
 
 /* Keys that act on a task. */
@@ -343,14 +323,14 @@ static void key_take(struct screen *screen, char key) {
         screen_suspend(screen);
     } else if (screen->mode == BOARD_PAGE) {
         screen->mode = BOARD_KEYS;
-        screen_clear(screen);
+        live_view_clear(&screen->view);
     } else if (screen->mode == BOARD_SURE) {
         screen->mode = BOARD_KEYS;
         if (key == 'y') {
             status_send(screen, "cancelled");
         }
     } else if (key == CTRL_L) {
-        screen_clear(screen);
+        live_view_clear(&screen->view);
     } else {
         for (size_t i = 0; i < COUNT_OF(steps); i++) {
             if (key == steps[i].keys[0] || key == steps[i].keys[1]) {
@@ -439,7 +419,7 @@ static void signals_take(struct screen *screen) {
         }
     }
     if (screen->mode != BOARD_PAGE) {
-        screen_clear(screen);
+        live_view_clear(&screen->view);
     }
 }
 
@@ -489,7 +469,7 @@ static void screen_done(struct screen *screen) {
     edit_line_done(&screen->edit);
     json_release(&screen->judged);
     text_done(&screen->said);
-    live_screen_done(&screen->live);
+    live_view_done(&screen->view);
     fd_release(&screen->signal_fd);
 }
 
@@ -497,7 +477,7 @@ static void screen_done(struct screen *screen) {
 static struct err screen_run(struct screen *screen) {
     board_init(&screen->board);
     edit_line_init(&screen->edit);
-    live_screen_init(&screen->live);
+    live_view_init(&screen->view, stdout);
     text_init(&screen->said, 4096);
     screen->feed = (struct feed){.talk = screen->talk,
                                  .retry_ms = OUTAGE_ANY,

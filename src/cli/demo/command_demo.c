@@ -35,7 +35,7 @@
 #include "cli/demo/private_daemon.h"
 #include "cli/demo/stand_ins.h"
 #include "cli/session/session.h"
-#include "cli/terminal/live_screen.h"
+#include "cli/terminal/live_view.h"
 #include "cli/terminal/plain.h"
 #include "cli/workflow/draw.h"
 
@@ -79,8 +79,7 @@ struct demo {
     struct workflow_tree tree;
     struct chat chat;
     struct demo_board board;
-    struct live_screen screen;
-    struct text above; /* Lines that go above the next picture. */
+    struct live_view view;
     /* Names of agents when the daemon was killed last: `cut` are of a model, `running` programs. */
     struct text finished, cut, running;
     size_t finished_count;
@@ -88,7 +87,6 @@ struct demo {
     json_t *result;
     enum show show;
     struct paint paint;
-    struct terminal_size size;
     int64_t speed;
     uint64_t ended_ms; /* When the first agent had ended. 0: not yet. */
     uint64_t moved_ms; /* Time of the last progress. */
@@ -122,7 +120,7 @@ static void PRINTF_LIKE(4, 5)
         }
         text_add_str(&line, "}\n");
     } else {
-        int columns = demo->show == SHOW_LIVE ? demo->size.columns : 0;
+        int columns = demo->show == SHOW_LIVE ? demo->view.size.columns : 0;
         const struct demo_words wrapped = {words, 0, columns};
         text_add_str(&line, paint_begin(&demo->paint, colour));
         demo_words_add(&line, &wrapped);
@@ -130,7 +128,7 @@ static void PRINTF_LIKE(4, 5)
         text_addf(&line, "%s\n", paint_end(&demo->paint, colour));
     }
     if (demo->show == SHOW_LIVE) {
-        text_add(&demo->above, text_bytes(&line).data, line.len);
+        text_add(&demo->view.above, text_bytes(&line).data, line.len);
     } else {
         fputs(text_bytes(&line).data, stdout);
         (void)fflush(stdout); /* A failure shows again at the end. */
@@ -139,13 +137,11 @@ static void PRINTF_LIKE(4, 5)
 
 enum picture_end { GOES_ON, STAYS };
 static void demo_draw(struct demo *demo, enum picture_end end) {
-    AUTO(text_done)
-    struct text picture = text_up_to(LIVE_SCREEN_MAX), out = text_up_to(2 * LIVE_SCREEN_MAX);
+    AUTO(text_done) struct text picture = text_up_to(LIVE_SCREEN_MAX);
     char daemon[128];
     if (demo->show != SHOW_LIVE) {
         return;
     }
-    demo->size = terminal_size_or(STDOUT_FILENO, demo->size);
     bool serves = demo->daemon.state == PRIVATE_SERVING;
     if (serves || demo->kills == 0) {
         (void)snprintf(daemon, sizeof daemon, "daemon %s, pid %d", serves ? "serves" : "starts",
@@ -156,7 +152,7 @@ static void demo_draw(struct demo *demo, enum picture_end end) {
     }
     const struct demo_picture shown = {
         .paint = demo->paint,
-        .size = demo->size,
+        .size = live_view_resize(&demo->view),
         .now_ms = world_wall_ms(demo->invocation->world),
         .tree = &demo->tree,
         .chat = &demo->chat,
@@ -168,11 +164,7 @@ static void demo_draw(struct demo *demo, enum picture_end end) {
         .pid = serves && end == GOES_ON ? demo->daemon.pid : 0,
     };
     demo_picture_draw(&shown, &picture);
-    const struct live_frame frame = {&demo->above, &picture, demo->size.columns};
-    live_screen_draw(&demo->screen, &frame, &out);
-    fwrite(out.data, 1, out.len, stdout);
-    (void)fflush(stdout); /* A failure shows again at the end. */
-    text_clear(&demo->above);
+    live_view_show(&demo->view, &picture, NULL /* no cursor */);
 }
 
 /* --- Beginning ---------------------------------------------------------------------------- */
@@ -572,7 +564,7 @@ static void end_json(const struct demo *demo) {
 static void line_print(const struct demo *demo, const char *mark, enum colour colour,
                        const char *words) {
     AUTO(text_done) struct text line = text_up_to(8192);
-    int columns = demo->show == SHOW_LIVE ? demo->size.columns : 0;
+    int columns = demo->show == SHOW_LIVE ? demo->view.size.columns : 0;
     const struct demo_words wrapped = {words, 2 + (int)strlen(mark) + (mark[0] != '\0'), columns};
     text_addf(&line, "  %s%s%s%s", paint_begin(&demo->paint, colour), mark,
               paint_end(&demo->paint, colour), mark[0] != '\0' ? " " : "");
@@ -704,8 +696,7 @@ static void demo_done(struct demo *demo) {
     mem_free(demo->run);
     workflow_tree_done(&demo->tree);
     chat_done(&demo->chat);
-    live_screen_done(&demo->screen);
-    text_done(&demo->above);
+    live_view_done(&demo->view);
     text_done(&demo->finished);
     text_done(&demo->cut);
     text_done(&demo->running);
@@ -721,17 +712,16 @@ static struct err demo_open(struct demo *demo, struct invocation *invocation) {
         .tails = {{"workflow", "run", .fd = -1, .text = text_up_to(LINE_MAX)},
                   {"chat", "session", .fd = -1, .text = text_up_to(LINE_MAX)},
                   {"board", "project", .fd = -1, .text = text_up_to(LINE_MAX)}},
-        .above = text_up_to(LIVE_SCREEN_MAX / 2),
         .finished = text_up_to(4096),
         .cut = text_up_to(4096),
         .running = text_up_to(4096),
         .fault = text_up_to(4096),
-        .size = {.rows = 24, .columns = 80},
         .paint = paint_of(STDOUT_FILENO, &invocation->env),
         .speed = args_int(&invocation->args, "speed", 1),
     };
+    live_view_init(&demo->view, stdout);
     demo->show = invocation->json ? SHOW_JSON
-                 : terminal_size(STDOUT_FILENO, &demo->size) &&
+                 : terminal_size(STDOUT_FILENO, &demo->view.size) &&
                          terminal_draws(STDOUT_FILENO, &invocation->env)
                      ? SHOW_LIVE
                      : SHOW_LINES;
@@ -739,7 +729,6 @@ static struct err demo_open(struct demo *demo, struct invocation *invocation) {
         demo->show != SHOW_JSON && args_on(&invocation->args, "keep") && isatty(STDOUT_FILENO) != 0;
     demo->stand_ins.daemon = &demo->daemon;
     workflow_tree_init(&demo->tree);
-    live_screen_init(&demo->screen);
     struct err err = private_daemon_open(&demo->daemon, invocation->world, &invocation->env, why);
     err = err_failed(err) ? err : script_write(demo);
     if (err_failed(err)) {

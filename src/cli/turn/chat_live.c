@@ -27,17 +27,16 @@
 #include "cli/turn/live.h"
 #include "cli/turn/question.h"
 
-enum { KEYS_SIZE = 4096, ABOVE_MAX = 4 << 20, BACKGROUND_LOOK_MS = 500 };
+enum { KEYS_SIZE = 4096, BACKGROUND_LOOK_MS = 500 };
 
 static void live_done(struct live *live) {
     raw_terminal_end(&live->terminal);
     feed_done(&live->feed);
     conversation_done(&live->conversation);
     edit_line_done(&live->edit);
-    live_screen_done(&live->screen);
+    live_view_done(&live->view);
     answering_done(&live->answering);
     mem_free(live->doubt.text);
-    text_done(&live->above);
     json_decref(live->awaited);
     mem_free(live->history);
     fd_release(&live->signal_fd);
@@ -203,7 +202,7 @@ static struct err key_take(struct live *live, enum edit_event event) {
         }
         break;
     case EDIT_REDRAW:
-        live_screen_clear(live);
+        live_view_clear(&live->view);
         break;
     case EDIT_CHANGED:
         break;
@@ -324,7 +323,7 @@ static struct err live_open(struct live *live) {
         live->history = live->turn == NULL ? history_path(chat) : NULL;
         live->signal_fd = terminal_signals_open();
         talk_hear_all(chat->talk);
-        chat->above = &live->above;
+        chat->above = &live->view.above;
         if (live->history != NULL) {
             history_load(live->history, &live->edit);
         }
@@ -344,8 +343,7 @@ static struct err live_run(struct live *live) {
     chat->paint = paint_of(STDOUT_FILENO, &chat->invocation->env);
     conversation_init(&live->conversation, chat->paint);
     edit_line_init(&live->edit);
-    live_screen_init(&live->screen);
-    text_init(&live->above, ABOVE_MAX);
+    live_view_init(&live->view, stdout);
     live->answering =
         (struct answering){.chat = chat, .conversation = &live->conversation, .edit = &live->edit};
     if (live->turn != NULL) {

@@ -10,14 +10,12 @@
 #define DROVER_CLI_TURN_LIVE_H
 
 #include "cli/stream/feed.h"
-#include "cli/terminal/live_screen.h"
+#include "cli/terminal/live_view.h"
 #include "cli/terminal/raw_terminal.h"
 #include "cli/turn/answering.h"
 #include "cli/turn/chat.h"
 #include "cli/turn/chat_state.h"
 #include "cli/turn/conversation.h"
-
-enum { LIVE_COLUMNS = 80, LIVE_ROWS = 24 };
 
 /* A message that was sent, and whose answer was lost. */
 struct doubt {
@@ -33,10 +31,9 @@ struct live {
     struct edit_line edit;
     struct answering answering;
     struct doubt doubt;
-    struct text above; /* Owned: lines to show above the picture at the next drawing. */
-    char *history;     /* Owned: path of the file; NULL: none. */
-    json_t *awaited;   /* Owned: ids of runs whose messages were sent here, until they end. */
-    struct live_screen screen;
+    char *history;         /* Owned: path of the file; NULL: none. */
+    json_t *awaited;       /* Owned: ids of runs whose messages were sent here, until they end. */
+    struct live_view view; /* Owned. */
     struct raw_terminal terminal;
     struct feed feed; /* Owned: the stream of the session. */
     bool joins;       /* The stream is to begin with the session as it is. */
@@ -50,9 +47,6 @@ static inline bool live_is_terminal(const struct live *live) {
 /* Draws what stands above, and the picture. `picture` false: only what stands above, and the
  * cursor below it. Nothing without a terminal. */
 void live_draw(struct live *live, bool picture);
-/* The screen holds what others wrote: the next picture is drawn below it. */
-void live_picture_forget(struct live *live);
-void live_screen_clear(struct live *live);
 /* Writes to standard output at once. */
 void live_write(const struct text *out);
 

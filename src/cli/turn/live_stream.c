@@ -62,8 +62,8 @@ static void data_take(struct live *live, const struct sse_frame *frame, const js
     AUTO(mem_release) char *asked = mem_copy(id, strlen(id));
     const enum chat_event event =
         sse_is(frame, "snapshot")
-            ? conversation_snapshot(conversation, data, &live->above)
-            : conversation_event(conversation, frame->type, data, &live->above);
+            ? conversation_snapshot(conversation, data, &live->view.above)
+            : conversation_event(conversation, frame->type, data, &live->view.above);
     bool same = strcmp(asked, talk_text(conversation_asked(conversation), "id")) == 0;
     if (event == CHAT_TURN_ENDED) {
         awaited_forget(live, talk_text(data, "run"));
