@@ -376,10 +376,7 @@ struct err talk_rows(struct talk *talk, const struct talk_rows *rows, struct why
         }
         bool first = page == NULL;
         json_release(&page);
-        struct err err = talk_get(talk, target.data, &page, why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(talk_get(talk, target.data, &page, why));
         if (first) {
             end.total = talk_int(page, "total");
             end.total_more = json_is_true(json_object_get(page, "more"));

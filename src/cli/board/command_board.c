@@ -82,20 +82,14 @@ static struct err board_read(struct talk *talk, const char *project, struct boar
     if (text_failed(&path)) {
         return err_why(&talk->invocation->why, ERR_USAGE, "the name of the project is too long");
     }
-    const struct err err =
-        rows_read(talk, path.data, "pending,claimed,working,review,blocked", OPEN_MAX, ret_board);
-    return err_failed(err)
-               ? err
-               : rows_read(talk, path.data, "done,failed,cancelled", OVER_MAX, ret_board);
+    TRY(rows_read(talk, path.data, "pending,claimed,working,review,blocked", OPEN_MAX, ret_board));
+    return rows_read(talk, path.data, "done,failed,cancelled", OVER_MAX, ret_board);
 }
 
 /* The place stays with its task. */
 static struct err lists_read(struct screen *screen) {
     AUTO(board_done) struct board board;
-    const struct err err = board_read(screen->talk, screen->project, &board);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(board_read(screen->talk, screen->project, &board));
     const struct board before = screen->board;
     board.at = before.at;
     board_seek(&board, talk_text(board_at(&before), "id"));
@@ -485,15 +479,13 @@ static struct err screen_run(struct screen *screen) {
                                  .on_frame = on_frame,
                                  .on_alive = on_alive,
                                  .ctx = screen};
-    struct err err = head_find(screen);
-    err = err_failed(err) ? err : lists_read(screen);
-    err = err_failed(err) ? err : feed_open(&screen->feed, &screen->invocation->why);
-    err = err_failed(err) ? err : feed_turn(&screen->feed, false, &screen->invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(head_find(screen));
+    TRY(lists_read(screen));
+    TRY(feed_open(&screen->feed, &screen->invocation->why));
+    TRY(feed_turn(&screen->feed, false, &screen->invocation->why));
     talk_hear_all(screen->talk);
     screen->signal_fd = terminal_signals_open();
+    struct err err = ERR_OK;
     while (!err_failed(err) && screen->mode != BOARD_LEFT) {
         /* In the background the terminal is the shell's: then the picture alone is kept. */
         if (!screen->terminal.raw && !raw_terminal_background() &&
@@ -513,11 +505,8 @@ static struct err board_print(struct talk *talk, const char *project) {
     AUTO(board_done) struct board board;
     AUTO(text_done) struct text out = text_up_to(LIVE_SCREEN_MAX);
     const struct board_room room = {.paint = paint_of(STDOUT_FILENO, &invocation->env)};
-    const struct err err = board_read(talk, project, &board);
+    TRY(board_read(talk, project, &board));
     size_t count = 0;
-    if (err_failed(err)) {
-        return err;
-    }
     for (unsigned column = 0; column < BOARD_COLUMNS; column++) {
         const json_t *task = NULL;
         size_t at = 0;

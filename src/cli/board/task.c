@@ -170,18 +170,15 @@ struct err task_path(struct talk *talk, const char *word, struct text *path) {
 struct err task_ask(struct talk *talk, const struct task_request *request, json_t **ret_answer) {
     struct why *why = &talk->invocation->why;
     AUTO(text_done) struct text path = {0};
-    struct err err = task_path(talk, request->word, &path);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(task_path(talk, request->word, &path));
     text_add_str(&path, request->rest != NULL ? request->rest : "");
-    err = path_check(talk, &path);
+    TRY(path_check(talk, &path));
     const struct api_request ask = {.method = request->method,
                                     .base = path.data,
                                     .body = request->body,
                                     .timeout_ms = request->timeout_ms,
                                     .retry = request->keyed ? API_RETRY_CUT : API_RETRY_AWAY};
-    return err_failed(err) ? err : api_ask(talk, &ask, ret_answer, why);
+    return api_ask(talk, &ask, ret_answer, why);
 }
 
 struct err task_input_read(const struct talk *talk, struct text *text) {

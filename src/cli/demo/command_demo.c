@@ -206,10 +206,7 @@ static struct err workflow_begin(struct demo *demo, struct why *why) {
     text_add_member(&body, "root", bytes_of(demo->daemon.dir));
     text_add_str(&body, "}");
     const struct api_request start = {.method = "POST", .base = "/api/v1/workflows", .body = &body};
-    struct err err = api_ask(&demo->talk, &start, &answer, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(api_ask(&demo->talk, &start, &answer, why));
     const char *run = talk_text(answer, "runId");
     demo->run = mem_copy(run, strlen(run));
     return run[0] != '\0' ? ERR_OK : err_why(why, ERR_INTERNAL, "%s", talk_text(answer, "error"));
@@ -245,10 +242,7 @@ static struct err tails_begin(struct demo *demo, struct why *why) {
             tail_is_over(demo, tail) || !private_daemon_has_room(&demo->daemon)) {
             continue;
         }
-        struct err err = tail_begin(demo, tail, why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(tail_begin(demo, tail, why));
     }
     return ERR_OK;
 }
@@ -438,10 +432,7 @@ static struct err daemon_serves(struct demo *demo, struct why *why) {
     AUTO(text_done) struct text invite = text_up_to(128);
     demo->moved_ms = mono_ms(demo);
     if (demo->kills == 0) {
-        struct err err = story_begin(demo, why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(story_begin(demo, why));
     } else {
         demo_say(demo, "serving", COLOUR_GREEN,
                  "The next daemon serves after %llu ms (pid %d), and goes on from its database.",
@@ -534,10 +525,7 @@ static struct err agents_check(struct demo *demo, struct why *why) {
     AUTO(text_done) struct text body = {0};
     const struct client_request request = {
         .method = "GET", .target = "/metrics", .accept = "text/plain"};
-    struct err err = talk_ask(&demo->talk, &request, &body, NULL /* no JSON */, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(talk_ask(&demo->talk, &request, &body, NULL /* no JSON */, why));
     const char *line = strstr(text_bytes(&body).data, name);
     int64_t asked = -1;
     struct bytes digits = bytes_of(line != NULL ? line + strlen(name) : "");
@@ -642,10 +630,7 @@ static void kept_print(const struct demo *demo) {
 static struct err link_print(struct demo *demo, struct why *why) {
     AUTO(json_release) json_t *link = NULL;
     const struct api_request make = {.method = "POST", .base = "/api/v1/login/links"};
-    struct err err = api_ask(&demo->talk, &make, &link, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(api_ask(&demo->talk, &make, &link, why));
     puts("\nClick through all of it");
     printf("  %s\n", talk_text(link, "url")); /* In one line, to be copied. */
     char words[2048];
@@ -729,16 +714,13 @@ static struct err demo_open(struct demo *demo, struct invocation *invocation) {
         demo->show != SHOW_JSON && args_on(&invocation->args, "keep") && isatty(STDOUT_FILENO) != 0;
     demo->stand_ins.daemon = &demo->daemon;
     workflow_tree_init(&demo->tree);
-    struct err err = private_daemon_open(&demo->daemon, invocation->world, &invocation->env, why);
-    err = err_failed(err) ? err : script_write(demo);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(private_daemon_open(&demo->daemon, invocation->world, &invocation->env, why));
+    TRY(script_write(demo));
     demo->daemon.reach = demo->stays ? PRIVATE_FOR_BROWSERS : PRIVATE_FOR_PROGRAMS;
     demo->talk.options = (struct client_options){.data = demo->daemon.data, .interrupt_fd = -1};
     talk_hear_all(&demo->talk); /* Each of these signals is an end in order. */
     demo->talk.options.interrupt_fd = demo->talk.interrupt_fd;
-    err = client_open(&demo->talk.options, &demo->talk.client, why);
+    struct err err = client_open(&demo->talk.options, &demo->talk.client, why);
     demo->started_ms = demo->moved_ms = mono_ms(demo);
     demo_say(demo, "begin", COLOUR_NONE,
              "Five agents plan a release; a chat and a board of three tasks go on beside them. "
@@ -766,10 +748,7 @@ static struct err demo_step(struct demo *demo, struct why *why) {
         }
     }
     if (fds[1].revents != 0 && private_daemon_hear(&demo->daemon)) {
-        struct err err = daemon_serves(demo, why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(daemon_serves(demo, why));
     }
     return demo_look(demo, why);
 }
@@ -778,17 +757,14 @@ static struct err demo_step(struct demo *demo, struct why *why) {
  * again in its next life. */
 static struct err demo_play(struct demo *demo, struct why *why) {
     for (;;) {
-        struct err err = demo_step(demo, why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(demo_step(demo, why));
         demo_draw(demo, GOES_ON);
         if (!demo->tree.finished || !chat_is_over(&demo->chat, COUNT_OF(questions)) ||
             !demo_board_is_over(&demo->board) || demo->daemon.state != PRIVATE_SERVING ||
             demo->kills == 0) {
             continue;
         }
-        err = chat_check(demo, why);
+        struct err err = chat_check(demo, why);
         err = err_failed(err) ? err : agents_check(demo, why);
         err = err_failed(err) ? err : demo_board_check(&demo->talk, &demo->fault, why);
         err = err_failed(err) ? err : stand_ins_check(&demo->stand_ins, &demo->fault);

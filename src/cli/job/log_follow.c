@@ -55,15 +55,13 @@ struct err log_page(struct talk *talk, const char *run, const struct log_range *
                     struct text *ret_body, int64_t *ret_offset, int64_t *ret_size,
                     struct why *why) {
     AUTO(text_done) struct text target = {0};
-    struct err err = log_target(&target, run, range) ? ERR_OK : err_make(ERR_NOT_FOUND, "job: id");
+    TRY(log_target(&target, run, range) ? ERR_OK : err_make(ERR_NOT_FOUND, "job: id"));
     const struct client_request request = {
         .method = "GET", .target = target.data, .accept = "application/octet-stream"};
-    err = err_failed(err) ? err : client_call(talk->client, &request, ret_body, why);
-    if (!err_failed(err)) {
-        header_int(talk, "drover-offset", ret_offset);
-        header_int(talk, "drover-size", ret_size);
-    }
-    return err;
+    TRY(client_call(talk->client, &request, ret_body, why));
+    header_int(talk, "drover-offset", ret_offset);
+    header_int(talk, "drover-size", ret_size);
+    return ERR_OK;
 }
 
 /* --- What may come next ----------------------------------------------------------------------- */

@@ -330,11 +330,8 @@ static struct err watch_run(struct talk *talk, struct invocation *invocation) {
         return err_why(&invocation->why, ERR_USAGE, "--watch does not go with --%s",
                        limit ? "limit" : "total");
     }
-    struct err err =
-        listing_path(invocation, "/api/v1/runs", draw ? LISTING_ALL : LISTING_ALL_BUT_STATE, &path);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(listing_path(invocation, "/api/v1/runs", draw ? LISTING_ALL : LISTING_ALL_BUT_STATE,
+                     &path));
     text_addf(&live, "%s%clive=1", path.data, strchr(path.data, '?') == NULL ? '?' : '&');
     struct ps_watch watch = {.invocation = invocation,
                              .talk = talk,
@@ -346,7 +343,7 @@ static struct err watch_run(struct talk *talk, struct invocation *invocation) {
     live_view_init(&watch.shown, stdout);
     text_init(&watch.picture, LIVE_SCREEN_MAX);
     invocation->follows = true;
-    err = watch_loop(&watch);
+    struct err err = watch_loop(&watch);
     live_view_done(&watch.shown);
     text_done(&watch.picture);
     return err;

@@ -260,10 +260,7 @@ static struct err event_send(const struct append *append, struct bytes json, con
                                       .body = &body,
                                       .key = key,
                                       .retry_ms = append->retry_ms};
-    struct err err = api_ask(append->talk, &event, &answer, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(api_ask(append->talk, &event, &answer, &invocation->why));
     if (invocation->json) {
         talk_print(answer);
     } else {

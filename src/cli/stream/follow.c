@@ -68,9 +68,9 @@ void follow_event_print(const struct follow_event *event, const json_t *data) {
 static struct err json_deliver(struct follow *follow, int64_t seq, const char *type,
                                const json_t *data) {
     AUTO(text_done) struct text text = text_up_to(FRAME_MAX);
-    struct err err = json_write(data, &text);
+    TRY(json_write(data, &text));
     struct follow_event event = {.seq = seq, .type = bytes_of(type), .data = text_bytes(&text)};
-    return err_failed(err) ? err : follow__event(follow, &event);
+    return follow__event(follow, &event);
 }
 
 /* The same of an object: {"seq","type","data",…}. */
@@ -97,12 +97,11 @@ static struct err target_make(const struct follow *follow, const char *rest, str
 static struct err stream_get(const struct follow *follow, const char *rest, int64_t timeout_ms,
                              json_t **ret_answer) {
     AUTO(text_done) struct text target = {0};
-    struct err err = target_make(follow, rest, &target);
+    TRY(target_make(follow, rest, &target));
     const struct client_request request = {
         .method = "GET", .target = target.data, .timeout_ms = timeout_ms};
-    return err_failed(err) ? err
-                           : talk_ask(follow->options->talk, &request, NULL /* parsed is enough */,
-                                      ret_answer, follow->why);
+    return talk_ask(follow->options->talk, &request, NULL /* parsed is enough */, ret_answer,
+                    follow->why);
 }
 
 /* "Only new events" must mean the same before and after a reconnect, so it is made a number. */
@@ -332,10 +331,7 @@ static struct err ws_follow(struct follow *follow) {
                                                            .send_callback = on_send,
                                                            .genmask_callback = on_mask,
                                                            .on_msg_recv_callback = on_message};
-    struct err err = ws_handshake(follow);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(ws_handshake(follow));
     AUTO(mem_release) struct ws *ws = mem_new(sizeof *ws);
     wslay_event_context_ptr ctx = NULL;
     if (wslay_event_context_client_init(&ctx, &callbacks, ws) != 0) {
