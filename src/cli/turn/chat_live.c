@@ -22,7 +22,6 @@
 
 #include "base/fd.h"
 #include "base/memory.h"
-#include "cli/base/names.h"
 #include "cli/terminal/history.h"
 #include "cli/turn/live.h"
 #include "cli/turn/question.h"
@@ -40,38 +39,6 @@ static void live_done(struct live *live) {
     json_decref(live->awaited);
     mem_free(live->history);
     fd_release(&live->signal_fd);
-}
-
-/* --- States ----------------------------------------------------------------------------------- */
-
-static void question_show(struct live *live) {
-    answering_show(&live->answering);
-    bool background = live_turn_in_background(live);
-    if (isatty(STDIN_FILENO) == 0 || background) {
-        AUTO(text_done) struct text words = text_up_to(256);
-        text_addf(&words, "it waits for an answer%s: drover approve %s",
-                  background ? ", and takes none in the background" : "",
-                  short_name_of(talk_text(conversation_asked(&live->conversation), "id"),
-                                NULL /* no label */)
-                      .text);
-        chat_note(live->chat, text_bytes(&words).data);
-    }
-}
-
-enum chat_effect live_event(struct live *live, enum chat_event event) {
-    enum chat_state before = live->state;
-    const json_t *asked = conversation_asked(&live->conversation);
-    struct chat_step step = chat_state_event(before, event);
-    live->state = step.state;
-    if (step.state == CHAT_ASKING && before != CHAT_ASKING) {
-        answering_begin(&live->answering);
-    } else if (before == CHAT_ASKING && step.state != CHAT_ASKING) {
-        answering_end(&live->answering);
-    }
-    if (event == CHAT_ASKED && asked != NULL && live_is_terminal(live)) {
-        question_show(live);
-    }
-    return step.effect;
 }
 
 /* --- Lines ------------------------------------------------------------------------------------ */

@@ -1,11 +1,47 @@
-/* live_stream.c: the session's stream of a chat. */
+/* live_stream.c: the session's stream of a chat, and the states that its events lead to. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
+#include "cli/base/names.h"
 #include "cli/run/ask.h"
 #include "cli/run/view.h"
 #include "cli/turn/live.h"
+
+/* --- States ----------------------------------------------------------------------------------- */
+
+static void question_show(struct live *live) {
+    answering_show(&live->answering);
+    bool background = live_turn_in_background(live);
+    if (isatty(STDIN_FILENO) == 0 || background) {
+        AUTO(text_done) struct text words = text_up_to(256);
+        text_addf(&words, "it waits for an answer%s: drover approve %s",
+                  background ? ", and takes none in the background" : "",
+                  short_name_of(talk_text(conversation_asked(&live->conversation), "id"),
+                                NULL /* no label */)
+                      .text);
+        chat_note(live->chat, text_bytes(&words).data);
+    }
+}
+
+enum chat_effect live_event(struct live *live, enum chat_event event) {
+    enum chat_state before = live->state;
+    const json_t *asked = conversation_asked(&live->conversation);
+    struct chat_step step = chat_state_event(before, event);
+    live->state = step.state;
+    if (step.state == CHAT_ASKING && before != CHAT_ASKING) {
+        answering_begin(&live->answering);
+    } else if (before == CHAT_ASKING && step.state != CHAT_ASKING) {
+        answering_end(&live->answering);
+    }
+    if (event == CHAT_ASKED && asked != NULL && live_is_terminal(live)) {
+        question_show(live);
+    }
+    return step.effect;
+}
+
+/* --- Events ----------------------------------------------------------------------------------- */
 
 static void event_print(const struct sse_frame *frame) {
     AUTO(text_done) struct text line = text_up_to(SSE_LINE_MAX * 2);
@@ -104,11 +140,7 @@ static struct err turn_take(struct live *live, const struct sse_frame *frame, co
         turn->end = json_incref((json_t *)(uintptr_t)data);
     } else if (sse_is(frame, "snapshot")) {
         AUTO(json_release) json_t *run = NULL;
-        struct err err =
-            run_get(live->chat->talk, turn->run, RUN_RETRY_MS, &run, &live->chat->invocation->why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(run_get(live->chat->talk, turn->run, RUN_RETRY_MS, &run, &live->chat->invocation->why));
         turn->end = run_has_ended(run) ? json_incref(run) : NULL;
     }
     return ERR_OK;
@@ -163,6 +195,6 @@ struct err live_stream_open(struct live *live) {
                                .on_frame = on_frame,
                                .on_alive = on_alive,
                                .ctx = live};
-    const struct err err = feed_open(&live->feed, why);
-    return err_failed(err) ? err : feed_turn(&live->feed, false /* not ready */, why);
+    TRY(feed_open(&live->feed, why));
+    return feed_turn(&live->feed, false /* not ready */, why);
 }
