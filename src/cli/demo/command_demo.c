@@ -5,7 +5,8 @@
  *                   ^  └──> finished                                               │
  *                   └───────────────────────────────────────────────────────────────┘
  *
- * Clients (`drover stream tail`) follow the streams of the run, the session and the board across
+ * It begins with commands that its reader could type, too: each is shown before it is run
+ * (private_daemon_do). Clients (`drover stream tail`) follow the streams of the run, the session and the board across
  * the death of the daemon, as any client does; the screen shows their lines. When all three are
  * over, the stored answers are compared with what was shown, each program must have been asked
  * once, and each task done once. */
@@ -169,8 +170,8 @@ static void demo_draw(struct demo *demo, enum picture_end end) {
 
 /* --- Beginning ---------------------------------------------------------------------------- */
 
-/* The model's script with its waits divided by the speed. */
-static struct err script_write(struct demo *demo) {
+/* The model's script with its waits divided by the speed; the workflow, and the stand-in. */
+static struct err files_write(struct demo *demo) {
     static const char wait[] = "\"delay: ";
     const struct world *world = demo->invocation->world;
     AUTO(text_done) struct text script = text_up_to(LINE_MAX);
@@ -191,25 +192,19 @@ static struct err script_write(struct demo *demo) {
         text_addf(&script, "%s%lld", wait, (long long)(ms / demo->speed));
         at += strlen(wait) + digits.len - 1;
     }
+    const struct builtin *files = demo_files(&count);
+    const struct {
+        const char *name;
+        struct bytes text;
+    } written[] = {{"answers.json", text_bytes(&script)},
+                   {"release.js", files[DEMO_WORKFLOW].source},
+                   {"stand-in.sh", files[DEMO_STAND_IN].source}};
+    for (size_t i = 0; i < COUNT_OF(written); i++) {
+        AUTO(mem_release) char *path = private_daemon_path(&demo->daemon, written[i].name);
+        TRY(world->file_replace(world->ctx, path, written[i].text, 0600 /* for the owner */));
+    }
     demo->script = private_daemon_path(&demo->daemon, "answers.json");
-    return world->file_replace(world->ctx, demo->script, text_bytes(&script),
-                               0600 /* for the owner */);
-}
-
-static struct err workflow_begin(struct demo *demo, struct why *why) {
-    AUTO(text_done) struct text body = text_up_to(LINE_MAX);
-    AUTO(json_release) json_t *answer = NULL;
-    size_t count = 0;
-    text_add_str(&body, "{");
-    text_add_member(&body, "script", demo_files(&count)[DEMO_WORKFLOW].source);
-    text_add_member(&body, "title", bytes_of(demo_files(&count)[DEMO_WORKFLOW].file));
-    text_add_member(&body, "root", bytes_of(demo->daemon.dir));
-    text_add_str(&body, "}");
-    const struct api_request start = {.method = "POST", .base = "/api/v1/workflows", .body = &body};
-    TRY(api_ask(&demo->talk, &start, &answer, why));
-    const char *run = talk_text(answer, "runId");
-    demo->run = mem_copy(run, strlen(run));
-    return run[0] != '\0' ? ERR_OK : err_why(why, ERR_INTERNAL, "%s", talk_text(answer, "error"));
+    return ERR_OK;
 }
 
 /* Follows the stream from the last event that was heard. */
@@ -247,20 +242,31 @@ static struct err tails_begin(struct demo *demo, struct why *why) {
     return ERR_OK;
 }
 
+/* A command that prints the id of what it made. */
+static struct err id_make_by(struct demo *demo, const char *const *words, char **ret_id,
+                             struct why *why) {
+    AUTO(text_done) struct text said = text_up_to(LINE_MAX);
+    TRY(private_daemon_do(&demo->daemon, words, &said, why));
+    *ret_id = mem_copy(text_bytes(&said).data, said.len);
+    return ERR_OK;
+}
+
+static void on_command(void *ctx, const char *line) {
+    demo_say(ctx, "command", COLOUR_GREY, "$ %s", line);
+}
+
 /* Submits the workflow, the tasks and all questions, and starts the followers. */
 static struct err story_begin(struct demo *demo, struct why *why) {
-    const struct session_wish wish = {.title = "About the release"};
-    struct err err = session_make(&demo->talk, &wish, &demo->session, why);
-    err = err_failed(err) ? err : stand_ins_add(&demo->stand_ins, &demo->talk, demo->speed, why);
-    err = err_failed(err) ? err : workflow_begin(demo, why);
-    err = err_failed(err) ? err : demo_board_add(&demo->talk, demo->daemon.dir, demo->speed, why);
-    for (size_t i = 0; i < COUNT_OF(questions) && !err_failed(err); i++) {
+    static const char *const talk[] = {"session", "new", "--title", "About the release", NULL};
+    static const char *const start[] = {"run", "./release.js", "--root", ".", "--detach", NULL};
+    TRY(id_make_by(demo, talk, &demo->session, why));
+    TRY(stand_ins_add(&demo->stand_ins, demo->speed, why));
+    TRY(id_make_by(demo, start, &demo->run, why));
+    TRY(demo_board_add(&demo->daemon, demo->speed, why));
+    for (size_t i = 0; i < COUNT_OF(questions); i++) { /* They wait for each other. */
         AUTO(mem_release) char *turn = NULL;
         const struct session_say say = {.session = demo->session, .text = questions[i]};
-        err = session_say(&demo->talk, &say, &turn, why);
-    }
-    if (err_failed(err)) {
-        return err;
+        TRY(session_say(&demo->talk, &say, &turn, why));
     }
     demo->tails[TAIL_WORKFLOW].id = demo->run;
     demo->tails[TAIL_CHAT].id = demo->session;
@@ -715,7 +721,9 @@ static struct err demo_open(struct demo *demo, struct invocation *invocation) {
     demo->stand_ins.daemon = &demo->daemon;
     workflow_tree_init(&demo->tree);
     TRY(private_daemon_open(&demo->daemon, invocation->world, &invocation->env, why));
-    TRY(script_write(demo));
+    TRY(files_write(demo));
+    demo->daemon.on_command = on_command;
+    demo->daemon.ctx = demo;
     demo->daemon.reach = demo->stays ? PRIVATE_FOR_BROWSERS : PRIVATE_FOR_PROGRAMS;
     demo->talk.options = (struct client_options){.data = demo->daemon.data, .interrupt_fd = -1};
     talk_hear_all(&demo->talk); /* Each of these signals is an end in order. */
