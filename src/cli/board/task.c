@@ -158,11 +158,9 @@ struct err task_path(struct talk *talk, const char *word, struct text *path) {
     /* An id says enough: "_" stands for its project. */
     const struct bytes project =
         split.project.data == NULL && is_id(split.task) ? BYTES("_") : split.project;
-    const struct err err = project_path(talk, project, path);
-    if (!err_failed(err)) {
-        text_addf(path, "/%.*s", (int)split.task.len, split.task.data);
-    }
-    return err_failed(err) ? err : path_check(talk, path);
+    TRY(project_path(talk, project, path));
+    text_addf(path, "/%.*s", (int)split.task.len, split.task.data);
+    return path_check(talk, path);
 }
 
 /* --- Requests --------------------------------------------------------------------------------- */

@@ -210,16 +210,9 @@ static struct err look_once(struct look *look) {
     look->now = json_object();
     look->newest[0] = '\0';
     look->reached = false;
-    struct err err = talk_rows(watch->talk, &rows, &watch->invocation->why);
-    if (!err_failed(err)) {
-        err = talk_list(watch->talk, watch->live_path, live_each, look, &watch->invocation->why);
-    }
-    if (!err_failed(err)) {
-        err = gone_look(look);
-    }
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(talk_rows(watch->talk, &rows, &watch->invocation->why));
+    TRY(talk_list(watch->talk, watch->live_path, live_each, look, &watch->invocation->why));
+    TRY(gone_look(look));
     json_decref(look->before);
     look->before = look->now;
     look->now = NULL;
@@ -245,16 +238,12 @@ static struct err draw_once(struct ps_watch *watch) {
                                    .each = tree_row_keep,
                                    .ctx = &kept,
                                    .most = watch->all ? SHOWN : TREE_RUNS_MAX};
-    struct err err = talk_rows(watch->talk, &rows, &watch->invocation->why);
-    if (!err_failed(err)) {
-        err = tree_draw(&kept, size.rows > ROWS_MIN ? (size_t)size.rows - 1 : ROWS_MIN, &text);
-    }
-    if (!err_failed(err)) {
-        text_clear(&watch->picture);
-        text_add(&watch->picture, text.data, text.len);
-        live_view_show(&watch->shown, &watch->picture, NULL /* no cursor */);
-    }
-    return err;
+    TRY(talk_rows(watch->talk, &rows, &watch->invocation->why));
+    TRY(tree_draw(&kept, size.rows > ROWS_MIN ? (size_t)size.rows - 1 : ROWS_MIN, &text));
+    text_clear(&watch->picture);
+    text_add(&watch->picture, text.data, text.len);
+    live_view_show(&watch->shown, &watch->picture, NULL /* no cursor */);
+    return ERR_OK;
 }
 
 /* Above the picture, which shows the runs as they were. */

@@ -54,14 +54,10 @@ static void path_print(const struct invocation *invocation, const char *key, con
 static struct err backup_run(struct invocation *invocation) {
     AUTO(mem_release) char *owned = NULL;
     const char *to = invocation->args.operands[0], *where = NULL;
-    struct err err = database_find(invocation, &owned, &where);
-    if (!err_failed(err)) {
-        err = store_backup(where, to, &invocation->why);
-    }
-    if (!err_failed(err)) {
-        path_print(invocation, "backup", to);
-    }
-    return err;
+    TRY(database_find(invocation, &owned, &where));
+    TRY(store_backup(where, to, &invocation->why));
+    path_print(invocation, "backup", to);
+    return ERR_OK;
 }
 
 const struct command command_backup = {

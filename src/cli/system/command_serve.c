@@ -308,17 +308,10 @@ static struct err serve_command(struct invocation *invocation) {
     const struct args *args = &invocation->args;
     struct serving serving = {.invocation = invocation};
     config_init(&config);
-    struct err err = config_load(&config, &invocation->args, &invocation->env, invocation->world,
-                                 &invocation->why);
-    if (!err_failed(err)) {
-        err = names_read(args, "allow-host", &hosts, &invocation->why);
-    }
-    if (!err_failed(err)) {
-        err = names_read(args, "allow-origin", &origins, &invocation->why);
-    }
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(config_load(&config, &invocation->args, &invocation->env, invocation->world,
+                    &invocation->why));
+    TRY(names_read(args, "allow-host", &hosts, &invocation->why));
+    TRY(names_read(args, "allow-origin", &origins, &invocation->why));
     enum log_level level = LOG_INFO;
     bool known = log_level_parse(bytes_of(args_text(args, "log")), &level);
     assert(known); /* The table lists the choices. */
