@@ -5,11 +5,11 @@
  *                   ^  └──> finished                                               │
  *                   └───────────────────────────────────────────────────────────────┘
  *
- * It begins with commands that its reader could type, too: each is shown before it is run
- * (private_daemon_do). Clients (`drover stream tail`) follow the streams of the run, the session and the board across
- * the death of the daemon, as any client does; the screen shows their lines. When all three are
- * over, the stored answers are compared with what was shown, each program must have been asked
- * once, and each task done once. */
+ * The story begins with commands that its reader could type: each is shown before it is run
+ * (private_daemon_do). Clients (`drover stream tail`) follow the streams of the run, the session
+ * and the board across the death of the daemon, as any client does; the screen shows their lines.
+ * When all three are over, the stored answers are compared with what was shown, each program must
+ * have been asked once, and each task done once. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -263,7 +263,7 @@ static struct err story_begin(struct demo *demo, struct why *why) {
     TRY(stand_ins_add(&demo->stand_ins, demo->speed, why));
     TRY(id_make_by(demo, start, &demo->run, why));
     TRY(demo_board_add(&demo->daemon, demo->speed, why));
-    for (size_t i = 0; i < COUNT_OF(questions); i++) { /* They wait for each other. */
+    for (size_t i = 0; i < COUNT_OF(questions); i++) { /* A session answers them in turn. */
         AUTO(mem_release) char *turn = NULL;
         const struct session_say say = {.session = demo->session, .text = questions[i]};
         TRY(session_say(&demo->talk, &say, &turn, why));

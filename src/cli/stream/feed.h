@@ -1,4 +1,4 @@
-/* feed.h: one stream of server-sent events, for a caller that polls several descriptors; and the
+/* feed.h: server-sent events of a stream, for a caller that polls several descriptors; and the
  * rule of all followers of a stream about outages.
  *
  *   FEED_AWAY ──due: asked──> FEED_READING ──done──> FEED_ENDED
@@ -61,7 +61,7 @@ MUST_CHECK struct err feed_turn(struct feed *feed, bool ready, struct why *why);
 /* Milliseconds until feed_turn has something to do by itself. */
 int feed_wait_ms(const struct feed *feed);
 int feed_fd(const struct feed *feed); /* For poll(2); -1: there is no connection. */
-/* The next turn connects anew. */
+/* The next turn connects again. */
 void feed_restart(struct feed *feed);
 /* An outage that another connection of the caller met. */
 MUST_CHECK struct err feed_break(struct feed *feed, struct err err, struct why *why);

@@ -51,7 +51,8 @@ struct err follow__event(struct follow *follow, const struct follow_event *event
     options->on_event(options->ctx, event);
     follow->delivered += !snapshot;
     bool all = options->count > 0 && follow->delivered >= options->count;
-    if (all || (options->enough != NULL && *options->enough)) {
+    follow->gap = snapshot && options->on_gap != NULL;
+    if (all || follow->gap || (options->enough != NULL && *options->enough)) {
         follow->ended = true;
     }
     return ERR_OK;
@@ -381,7 +382,16 @@ struct err follow_run(const struct follow_options *options, struct why *why) {
                   : options->via == FOLLOW_WS ? ws_follow(&follow)
                                               : poll_follow(&follow);
         }
-        const bool first = follow.outage.pause_ms == 0; /* Of this outage. */
+        if (follow.gap && !err_failed(err)) {
+            client_hang_up(follow.client);
+            follow.gap = follow.ended = false;
+            TRY(options->on_gap(options->ctx, why));
+            if (options->enough != NULL && *options->enough) {
+                return ERR_OK;
+            }
+            continue;
+        }
+        const bool first = follow.outage.pause_ms == 0;
         const struct err end = feed_outage_wait(&follow.outage, follow.client, err, &pause_ms);
         /* A daemon that was killed before its first answer was whole is retried like any other
          * outage; a daemon that never listened is not. */
@@ -394,9 +404,6 @@ struct err follow_run(const struct follow_options *options, struct why *why) {
             options->on_trouble != NULL ? options->on_trouble(options->ctx, words)
                                         : talk_trouble(options->ctx, words);
         }
-        err = client_pause(&options->talk->options, pause_ms);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(client_pause(&options->talk->options, pause_ms));
     }
 }

@@ -4,8 +4,8 @@
  *   WebSocket   GET /api/v1/ws, {"subscribe":…,"after":…}
  *   long-poll   GET …/events?after=…&wait=…
  *
- * Promise    `on_event` gets each event once, in the order of seq, without a gap; that is checked here
- *            and not believed. After a disconnect the stream is resumed after the last event.
+ * Promise    `on_event` gets each event once, in the order of seq, without a gap; that is checked
+ *            here and not believed. After a disconnect the stream is resumed after the last event.
  *            Pauses between tries grow to 2 s; without any success for `retry_ms` it ends.
  *            It ends where the stream ends.
  *            Success is a byte after the head of the answer (the daemon sends a comment at once):
@@ -40,6 +40,9 @@ struct follow_options {
     bool once;          /* Only what is there already. */
     const bool *enough; /* `on_event` sets it when it wants no more; NULL: it never does. */
     void (*on_event)(void *ctx, const struct follow_event *event);
+    /* After a snapshot, which comes in place of pruned events: reads what these would have told,
+     * with the talk, before the stream goes on. NULL: nobody asks. */
+    struct err (*on_gap)(void *ctx, struct why *why);
     /* Disconnected, trying again; NULL: talk_trouble. */
     void (*on_trouble)(void *ctx, const char *text);
     void (*on_back)(void *ctx); /* Connected again after that; NULL: nobody asks. */
@@ -58,6 +61,7 @@ struct follow {
     int64_t cursor;    /* The last event handed out. */
     int64_t delivered; /* Events. */
     bool ended;        /* As many as were asked for, all that is there, or the stream is over. */
+    bool gap;          /* Ended for on_gap. */
     struct feed_outage outage;
 };
 /* Prints the event as a line of JSON: {"event","seq",…members of `data`}. */

@@ -28,7 +28,6 @@ struct watching {
     struct text step; /* Text of the last step that has any: the answer. */
     bool fresh;       /* Another step has begun, and has no output yet. */
     bool enough;      /* The turn has ended, something is asked, or all was seen. */
-    bool pruned;      /* Events were pruned before they came: the run must be read. */
     bool missed;      /* Events were pruned at least once: `step` is not all of the text. */
     json_t *asked;    /* Owned: the question that must be answered before it goes on. */
 };
@@ -139,7 +138,7 @@ static void on_event(void *ctx, const struct follow_event *event) {
                 question_take(watching, asked);
             }
         }
-        watching->pruned = watching->missed = watching->enough = true;
+        watching->missed = true;
     } else if (read && strcmp(talk_text(data, "run"), watch->run) == 0) {
         if (watch->show == TURN_SHOW_EVENTS) {
             follow_event_print(event, data);
@@ -149,6 +148,17 @@ static void on_event(void *ctx, const struct follow_event *event) {
     if (watch->until > 0 && event->seq >= watch->until) {
         watching->enough = true;
     }
+}
+
+static struct err on_gap(void *ctx, struct why *why) {
+    struct watching *watching = ctx;
+    AUTO(json_release) json_t *run = NULL;
+    TRY(run_get(watching->watch->talk, watching->watch->run, RUN_RETRY_MS, &run, why));
+    if (run_has_ended(run)) {
+        json_release(&watching->asked);
+        turn_finish(watching, run);
+    }
+    return ERR_OK;
 }
 
 /* --- Questions -------------------------------------------------------------------------------- */
@@ -266,6 +276,7 @@ static struct err stream_follow(struct watching *watching) {
         .retry_ms = RUN_RETRY_MS,
         .enough = &watching->enough,
         .on_event = on_event,
+        .on_gap = on_gap,
         .ctx = watching,
     };
     struct err err = follow_run(&options, why);
@@ -274,18 +285,6 @@ static struct err stream_follow(struct watching *watching) {
     if (!err_failed(err) && !watching->enough) {
         return err_why(why, ERR_NOT_FOUND, "the session %s was deleted while its turn ran",
                        watch->session);
-    }
-    if (!err_failed(err) && watching->pruned) { /* A snapshot came: the run is read. */
-        AUTO(json_release) json_t *run = NULL;
-        err = run_get(watch->talk, watch->run, RUN_RETRY_MS, &run, why);
-        watching->pruned = watching->enough = false;
-        if (err_failed(err)) {
-            return err;
-        }
-        if (run_has_ended(run)) {
-            json_release(&watching->asked);
-            turn_finish(watching, run);
-        }
     }
     if (!err_failed(err) && watching->asked != NULL) {
         err = question_report(watching);

@@ -46,10 +46,8 @@ struct watching {
     bool changed; /* Since the last picture. */
     bool stale;   /* An agent began before we came: its times are not known. */
     bool asks;    /* The open questions may have changed. */
-    bool pruned;  /* Events were pruned before they came: the run must be read. */
     bool enough;
-    bool types;  /* An answer may be typed. */
-    int64_t seq; /* Number of the last event, or of a snapshot. */
+    bool types; /* An answer may be typed. */
     struct client_tick tick;
     struct talk side; /* Owned: its client. */
     json_t *parents;  /* Owned: of each run that asked, the run that it belongs to. */
@@ -331,13 +329,9 @@ static void on_event(void *ctx, const struct follow_event *event) {
     const struct bytes type = event->type;
     AUTO(json_release) json_t *data = NULL;
     AUTO(text_done) struct text line = text_up_to(16 << 10);
-    watching->seq = event->seq;
     watching->heard_ms = mono_ms(watching);
-    if (bytes_is(type, "snapshot")) { /* The end of the run may be among what is gone. */
-        watching->pruned = watching->enough = true;
-        return;
-    }
-    if (err_failed(json_parse_wrapped(event->data, &data, NULL /* no why */))) {
+    if (bytes_is(type, "snapshot") ||
+        err_failed(json_parse_wrapped(event->data, &data, NULL /* no why */))) {
         return;
     }
     const struct workflow_event heard = {type, data,
@@ -378,6 +372,18 @@ static void on_event(void *ctx, const struct follow_event *event) {
     picture_look(watching);
 }
 
+/* The end of the run may be among what is gone; its row has what the events would report. */
+static struct err on_gap(void *ctx, struct why *why) {
+    struct watching *watching = ctx;
+    const struct workflow_watch *watch = watching->watch;
+    AUTO(json_release) json_t *run = NULL;
+    TRY(run_get(watch->talk, watch->run, watch->retry_ms, &run, why));
+    workflow_tree_run(&watching->tree, run);
+    watching->enough = run_has_ended(run);
+    watching->stale = watching->asks = watching->changed = true;
+    return ERR_OK;
+}
+
 static void on_trouble(void *ctx, const char *text) {
     struct watching *watching = ctx;
     watching->stale = watching->changed = true;
@@ -413,7 +419,7 @@ static struct err events_follow(struct watching *watching) {
     char name[128];
     (void)snprintf(name, sizeof name, "run:%s", watch->run); /* Ids are short. */
     watch->talk->options.tick = &watching->tick;
-    struct follow_options options = {
+    const struct follow_options options = {
         .talk = watch->talk,
         .name = name,
         .via = FOLLOW_SSE,
@@ -421,27 +427,13 @@ static struct err events_follow(struct watching *watching) {
         .retry_ms = watch->retry_ms,
         .enough = &watching->enough,
         .on_event = on_event,
+        .on_gap = on_gap,
         .on_trouble = on_trouble,
         .on_back = on_back,
         .on_held = on_held,
         .ctx = watching,
     };
-    struct err err = follow_run(&options, why);
-    while (!err_failed(err) && watching->pruned) {
-        /* A snapshot came in place of pruned events: the rows have what these would report. */
-        AUTO(json_release) json_t *run = NULL;
-        err = run_get(watch->talk, watch->run, watch->retry_ms, &run, why);
-        if (!err_failed(err)) {
-            workflow_tree_run(&watching->tree, run);
-            watching->pruned = false;
-            watching->enough = run_has_ended(run);
-            watching->stale = watching->asks = watching->changed = true;
-            options.after = watching->seq;
-        }
-        if (!err_failed(err) && !watching->enough) {
-            err = follow_run(&options, why);
-        }
-    }
+    const struct err err = follow_run(&options, why);
     watch->talk->options.tick = NULL;
     watching->note = NULL;
     return err.code == ERR_NOT_FOUND ? ERR_OK
