@@ -273,10 +273,7 @@ static struct err request_repeat(struct talk *talk, struct client_request *reque
         if (pause_ms == 0) {
             talk_trouble_of(err, why);
         }
-        err = client_pause(&talk->options, talk_pause_next(talk->world, &pause_ms));
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(client_pause(&talk->options, talk_pause_next(talk->world, &pause_ms)));
     }
     return talk->err;
 }

@@ -271,30 +271,24 @@ static struct err event_send(const struct append *append, struct bytes json, con
 }
 
 static struct err lines_append(struct append *append) {
-    struct err err = ERR_OK;
     for (;;) {
         struct bytes line;
         struct why key;
-        err = lines_next(append->lines, &line);
-        if (err_failed(err) || line.data == NULL) {
-            return err;
+        TRY(lines_next(append->lines, &line));
+        if (line.data == NULL) {
+            return ERR_OK;
         }
         append->line++;
         if (line.len == 0) {
             continue;
         }
-        err = json_check(append, "the input", line);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(json_check(append, "the input", line));
         why_set(&key, "%s-%lld", append->key, (long long)append->line);
-        err = event_send(append, line, key.text);
+        const struct err err = event_send(append, line, key.text);
         if (err_failed(err) && err.code != ERR_INTERRUPTED) {
             plain_note("drover: line %lld was not acknowledged\n", (long long)append->line);
         }
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(err);
     }
 }
 

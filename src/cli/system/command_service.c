@@ -203,9 +203,8 @@ static struct err daemon_end(struct talk *talk, struct bytes main_pid, struct wh
 static struct err daemon_wait(struct talk *talk, struct why *why) {
     const uint64_t end_ns = world_mono_ns(talk->world) + (uint64_t)START_MS * 1000000;
     for (;;) {
-        struct err err = version_get(talk, NULL /* not read */);
-        if (!err_failed(err)) {
-            return err;
+        if (!err_failed(version_get(talk, NULL /* not read */))) {
+            return ERR_OK;
         }
         if (world_mono_ns(talk->world) >= end_ns) {
             return err_why(why, ERR_UNREACHABLE,
@@ -213,10 +212,7 @@ static struct err daemon_wait(struct talk *talk, struct why *why) {
                            " 'journalctl --user -u " SYSTEMCTL_UNIT "' has its log",
                            talk->options.data);
         }
-        err = client_pause(&talk->options, PAUSE_MS);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(client_pause(&talk->options, PAUSE_MS));
     }
 }
 
