@@ -160,6 +160,15 @@ static inline bool err_failed(struct err err) {
     return err.code != ERR_NONE;
 }
 
+/* Returns the failure of a call; the only macro that returns. What the function owns is AUTO. */
+#define TRY(call)                                                                                  \
+    do {                                                                                           \
+        const struct err try_err = (call);                                                         \
+        if (err_failed(try_err)) {                                                                 \
+            return try_err;                                                                        \
+        }                                                                                          \
+    } while (0)
+
 /* The sentence of an error, or its title where it has none. */
 const char *err_words(struct err err, const struct why *why);
 

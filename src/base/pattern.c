@@ -73,10 +73,7 @@ static struct err compile(struct bytes source, enum form form, pcre2_code **ret_
 struct err pattern_compile(struct bytes source, struct pattern **ret_pattern, struct why *why) {
     AUTO(pattern_release) struct pattern *pattern = mem_new(sizeof *pattern);
     for (int form = 0; form < FORMS; form++) {
-        struct err err = compile(source, (enum form)form, &pattern->forms[form], why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(compile(source, (enum form)form, &pattern->forms[form], why));
     }
     *ret_pattern = pattern;
     pattern = NULL;

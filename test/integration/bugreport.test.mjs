@@ -88,7 +88,7 @@ test("a report has the failed run, texts where they are asked for, no secret", a
     "end of the log"]) {
     assert.ok(text.includes(`\n=== ${title} ===\n`), title);
   }
-  assert.match(text, /^ok +integrity/m);
+  assert.match(text, /^{"check":"integrity","verdict":"ok",/m);
   assert.ok(text.includes(`{"id":"${turn}","kind":"turn","state":"failed"`));
   assert.match(text, /"note":"the script's line \\"\[\d+ bytes\]\\" is not valid/);
   assert.match(text, /"type":"turn_finished"/);

@@ -39,7 +39,7 @@ for (const columns of [60, 120]) {
     screen.keys("Enter");
     await screen.when((all) => all.includes("T-1: pending") && !/REVIEW [1-9]/.test(all));
     screen.type("a");
-    golden(`board-${columns}-refused`, await screen.when((all) => all.includes("not made done")));
+    golden(`board-${columns}-refused`, await screen.when((all) => all.includes("rejected this")));
     screen.type("x");
     await screen.when((all) => all.includes("cancel T-1? y/N"));
     screen.type("y");

@@ -25,7 +25,7 @@ for (const columns of [40, 80, 120]) {
       await screen.when((all) => /\n> $|\n>$/m.test(all));
       screen.paste(script(call("write_file", { path: "b", content: "日本語\n" }), say("**日本語** 😀")));
       screen.keys("Enter");
-      await screen.when((all) => all.includes("a (always), p"));
+      await screen.when((all) => all.includes("a (always)"));
       const [{ id }] = (await turns.get("/approvals")).items;
       await turns.approve(id);
       await screen.when((all) => /😀\n\n>$/m.test(all));

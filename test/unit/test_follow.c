@@ -35,12 +35,15 @@ struct scene {
 };
 
 static void scene_begin(struct scene *scene, int64_t cursor, int64_t count) {
-    *scene = (struct scene){.talk = {.warned_held = true},
-                            .options = {.count = count, .event = copy_event}};
+    *scene = (struct scene){.talk = {.warned_held = true, .world = world_real()},
+                            .options = {.count = count, .on_event = copy_event}};
     scene->options.talk = &scene->talk;
     scene->options.ctx = &scene->copy;
     scene->follow =
-        (struct follow){.options = &scene->options, .why = &scene->why, .cursor = cursor};
+        (struct follow){.options = &scene->options,
+                        .why = &scene->why,
+                        .cursor = cursor,
+                        .outage = feed_outage_of(&scene->talk, 0 /* none is waited out */)};
 }
 
 static enum err_code give(struct scene *scene, struct bytes type, int64_t seq) {
@@ -96,10 +99,10 @@ static void who_was_told_of_trouble_hears_once_that_it_is_over(void **state) {
     (void)state;
     struct scene scene;
     scene_begin(&scene, 0, 0);
-    scene.options.back = count_back;
+    scene.options.on_back = count_back;
     assert_int_equal(give(&scene, BYTES("t"), 1), ERR_NONE);
     assert_int_equal(scene.copy.backs, 0);
-    scene.follow.away = true;
+    scene.follow.outage.pause_ms = 20;
     assert_int_equal(give(&scene, BYTES("t"), 2), ERR_NONE);
     assert_int_equal(give(&scene, BYTES("t"), 3), ERR_NONE);
     assert_int_equal(scene.copy.backs, 1);

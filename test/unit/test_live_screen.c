@@ -88,7 +88,7 @@ static void draw(struct scene *scene, const char *above, const char *picture) {
     text_set(&shown, picture);
     text_init(&out, 4096);
     struct live_frame frame = {&over, &shown, scene->terminal.columns};
-    live_screen_draw(&scene->screen, &frame, &out);
+    live_screen_draw(&scene->screen, &frame, NULL, &out);
     assert_false(text_failed(&out));
     play(&scene->terminal, &out);
 }

@@ -208,10 +208,7 @@ struct err fields_check(const struct field_set *set, enum field_use use, const v
         const struct bytes *text = (const void *)((const char *)row + field->at);
         if (field->kind == FIELD_LIST && field_has(set, field, use)) {
             const struct field_list *list = (const void *)text;
-            struct err err = list_check(field, list->given, why);
-            if (err_failed(err)) {
-                return err;
-            }
+            TRY(list_check(field, list->given, why));
         }
         if (field->kind != FIELD_TEXT || !field_has(set, field, use) || text->data == NULL) {
             continue;

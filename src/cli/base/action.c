@@ -85,11 +85,7 @@ static struct err path_add(struct invocation *invocation, const struct action *a
         client_add_escaped(path, id);
     }
     action_params_add(path, invocation, action->params);
-    const struct err err =
-        action->folder == NULL ? ERR_OK : folder_add(path, invocation, action->folder);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(action->folder == NULL ? ERR_OK : folder_add(path, invocation, action->folder));
     if (!text_failed(path) && fits) {
         return ERR_OK;
     }
@@ -197,10 +193,7 @@ struct err listing_print(struct talk *talk, struct invocation *invocation,
     AUTO(text_done) struct text target = {0};
     struct printing printing = {.listing = listing, .json = invocation->json};
     struct talk_end end = {.shown = 0};
-    struct err err = listing_path(invocation, listing->path, LISTING_ALL, &target);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(listing_path(invocation, listing->path, LISTING_ALL, &target));
     if (listing->columns != NULL) {
         printing.table = table_of(invocation, listing->columns);
     }
@@ -214,11 +207,9 @@ struct err listing_print(struct talk *talk, struct invocation *invocation,
         .ctx = &printing,
         .end = &end,
     };
-    err = talk_rows(talk, &rows, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(talk_rows(talk, &rows, &invocation->why));
     row_print(&printing, NULL);
+    struct err err = ERR_OK;
     if (listing->foot != NULL && !invocation->json) {
         err = listing->foot(listing->ctx);
     }
@@ -244,11 +235,9 @@ static void row_keep(void *ctx, const json_t *row) {
 
 struct err action_rows(struct talk *talk, const char *path, json_t **ret_rows, struct why *why) {
     AUTO(json_release) json_t *rows = json_array();
-    struct err err = talk_list(talk, path, row_keep, rows, why);
-    if (!err_failed(err)) {
-        *ret_rows = json_incref(rows);
-    }
-    return err;
+    TRY(talk_list(talk, path, row_keep, rows, why));
+    *ret_rows = json_incref(rows);
+    return ERR_OK;
 }
 
 /* --- Requests --------------------------------------------------------------------------------- */
@@ -337,16 +326,13 @@ struct err action_do(struct invocation *invocation, const struct action *action)
     if (columns != NULL && lists) {
         AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
         AUTO(text_done) struct text path = text_up_to(ACTION_PATH_MAX);
-        struct err err = path_add(invocation, action, &path);
+        TRY(path_add(invocation, action, &path));
         const struct listing listing = {
             .path = path.data, .columns = columns, .empty = action->empty};
-        err = err_failed(err) ? err : talk_open(&talk, invocation);
-        return err_failed(err) ? err : listing_print(&talk, invocation, &listing);
+        TRY(talk_open(&talk, invocation));
+        return listing_print(&talk, invocation, &listing);
     }
-    struct err err = action_get(invocation, action, &answer);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(action_get(invocation, action, &answer));
     if (columns != NULL) {
         table_print(invocation, columns, json_object_get(answer, "items"), action->empty);
     } else if (invocation->json) {

@@ -273,10 +273,7 @@ static struct err request_repeat(struct talk *talk, struct client_request *reque
         if (pause_ms == 0) {
             talk_trouble_of(err, why);
         }
-        err = client_pause(&talk->options, talk_pause_next(talk->world, &pause_ms));
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(client_pause(&talk->options, talk_pause_next(talk->world, &pause_ms)));
     }
     return talk->err;
 }
@@ -376,10 +373,7 @@ struct err talk_rows(struct talk *talk, const struct talk_rows *rows, struct why
         }
         bool first = page == NULL;
         json_release(&page);
-        struct err err = talk_get(talk, target.data, &page, why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(talk_get(talk, target.data, &page, why));
         if (first) {
             end.total = talk_int(page, "total");
             end.total_more = json_is_true(json_object_get(page, "more"));

@@ -150,10 +150,7 @@ struct err args_set(struct args *args, unsigned at, const char *text, enum value
             return err_why(why, ERR_USAGE, "%s: '%s' is neither true nor false", where, text);
         }
     } else if (flag->kind != FLAG_TEXT && flag->kind != FLAG_LIST) {
-        struct err err = number_read(flag, args->flags.rows[at].field, &value, where, why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(number_read(flag, args->flags.rows[at].field, &value, where, why));
     } else if (flag->choices != NULL && !choices_fit(flag, text)) {
         return err_why(why, ERR_USAGE, "%s: '%s' is not one of %s", where, text, flag->choices);
     }

@@ -143,10 +143,7 @@ static struct err owner_check(const struct autostart *start, int directory, stru
 }
 
 static struct err directory_open(const struct autostart *start, int *ret_fd, struct why *why) {
-    struct err err = datadir_make(start->data, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(datadir_make(start->data, why));
     AUTO(fd_release) int fd = open(start->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 && errno == EACCES) { /* The owner is readable all the same. */
         fd = open(start->data, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -154,11 +151,9 @@ static struct err directory_open(const struct autostart *start, int *ret_fd, str
     if (fd < 0) {
         return path_why(err_from_errno(errno, "autostart: open"), start->data, "opened", why);
     }
-    err = owner_check(start, fd, why);
-    if (!err_failed(err)) {
-        *ret_fd = fd_take(&fd);
-    }
-    return err;
+    TRY(owner_check(start, fd, why));
+    *ret_fd = fd_take(&fd);
+    return ERR_OK;
 }
 
 bool autostart_is_wanted(const char *data) {
@@ -306,11 +301,8 @@ static struct err daemon_start(struct waiting *waiting, enum start_attempt *ret_
     if (user_unit_serves(start)) {
         return unit_start(waiting, ret_attempt, why);
     }
-    struct err err = log_open(start, waiting->directory, &log, why);
-    if (err_failed(err)) {
-        return err;
-    }
-    err = daemon_spawn(start, log, by, ret_pid);
+    TRY(log_open(start, waiting->directory, &log, why));
+    struct err err = daemon_spawn(start, log, by, ret_pid);
     if (err_failed(err)) {
         return err_why(why, ERR_UNREACHABLE, "no daemon serves %s, and none can be started: %s",
                        start->data, strerror(err.os));
@@ -322,12 +314,10 @@ struct err autostart_run(const struct autostart *start, int *ret_pid, struct why
     struct waiting waiting = {.start = start, .directory = -1};
     AUTO(fd_release) int directory = -1;
     AUTO(fd_release) int lock = -1;
-    struct err err = directory_open(start, &directory, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(directory_open(start, &directory, why));
     waiting.directory = directory;
     lock = openat(directory, AUTOSTART_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    struct err err = ERR_OK;
     if (lock < 0) {
         err = err_from_errno(errno, "autostart: lock");
         return err_why(why, err.code, "no daemon serves %s, and none can be started: %s",

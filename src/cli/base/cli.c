@@ -82,8 +82,8 @@ void cli_failure_print(const struct invocation *invocation, struct err err) {
 
 static struct err command_converse(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    struct err err = talk_open(&talk, invocation);
-    return err_failed(err) ? err : invocation->args.command->converse(invocation, &talk);
+    TRY(talk_open(&talk, invocation));
+    return invocation->args.command->converse(invocation, &talk);
 }
 
 static struct err command_run_named(struct invocation *invocation, int argc) {
@@ -100,14 +100,8 @@ static struct err command_run_named(struct invocation *invocation, int argc) {
         return question ? ERR_OK : err_make(ERR_USAGE, "arguments: command");
     }
     if (command != &command_serve) {
-        struct err err = config_env(&invocation->args, &invocation->env, &invocation->why);
-        if (err_failed(err)) {
-            return err;
-        }
-        err = names_resolve(invocation);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(config_env(&invocation->args, &invocation->env, &invocation->why));
+        TRY(names_resolve(invocation));
     }
     return command->converse != NULL ? command_converse(invocation) : command->run(invocation);
 }

@@ -258,11 +258,9 @@ static struct err socket_connect(const struct client_options *options, const cha
         return err_why(why, ERR_USAGE, "the path of a socket has at most %zu bytes: %s",
                        sizeof address.sun_path - 1, path);
     }
-    struct err err = connect_queue(options, fd, &address, why);
-    if (!err_failed(err)) {
-        *ret_fd = fd_take(&fd);
-    }
-    return err;
+    TRY(connect_queue(options, fd, &address, why));
+    *ret_fd = fd_take(&fd);
+    return ERR_OK;
 }
 
 static struct err connect_unix(const struct client_options *options, int *ret_fd, struct why *why) {
@@ -325,10 +323,7 @@ static struct err socket_send(const struct client_options *options, int fd, stru
         if (n >= 0) {
             sent += (size_t)n;
         } else if (errno == EAGAIN) {
-            struct err err = wait_for(options, fd, POLLOUT, SEND_MS);
-            if (err_failed(err)) {
-                return err;
-            }
+            TRY(wait_for(options, fd, POLLOUT, SEND_MS));
         } else if (errno != EINTR) {
             struct err err = {.code = ERR_IO, .os = errno, .step = "client: send"};
             why_set(why, "the connection broke while sending: %s", strerror(err.os));
@@ -436,11 +431,8 @@ static int on_complete(llhttp_t *parser) {
 /* More of the answer, or its end. */
 static struct err receive(struct client *client, int64_t timeout_ms, struct why *why) {
     size_t len = 0;
-    struct err err = socket_receive(client->options, client->fd, timeout_ms, client->in,
-                                    RECEIVE_SIZE, &len, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(socket_receive(client->options, client->fd, timeout_ms, client->in, RECEIVE_SIZE, &len,
+                       why));
     client->answer.answered = client->answer.answered || len > 0;
     if (len == 0) {
         /* An answer without a length ends with its connection; any other was cut off. */
@@ -606,10 +598,7 @@ struct err client_open(const struct client_options *options, struct client **ret
                        struct why *why) {
     struct client_address address = {.host = ""};
     if (options->url != NULL) {
-        struct err err = client_url_parse(options->url, &address, why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(client_url_parse(options->url, &address, why));
     }
     struct client *client = mem_new(sizeof *client);
     client->options = options;
@@ -663,8 +652,8 @@ struct err client_begin(struct client *client, const struct client_request *requ
     if (client->answer.status < 400) {
         return ERR_OK;
     }
-    struct err err = body_finish(client, request->timeout_ms, why);
-    return err_failed(err) ? err : problem_read(client, why);
+    TRY(body_finish(client, request->timeout_ms, why));
+    return problem_read(client, why);
 }
 
 struct err client_call(struct client *client, const struct client_request *request,

@@ -57,8 +57,8 @@ static struct err values_apply(struct args *args, const struct config_env *env, 
 }
 
 struct err config_env(struct args *args, const struct config_env *env, struct why *why) {
-    struct err err = values_apply(args, env, why);
-    return err_failed(err) ? err : values_apply(args, /* defaults */ NULL, why);
+    TRY(values_apply(args, env, why));
+    return values_apply(args, /* defaults */ NULL, why);
 }
 
 #define OURS "DROVER_"

@@ -200,12 +200,10 @@ static struct err help_run(struct invocation *invocation) {
     const char *argv[] = {"drover", args->operand_count > 0 ? args->operands[0] : "--help",
                           args->operand_count > 1 ? args->operands[1] : "--help", "--help"};
     struct args named;
-    struct err err = args_parse(invocation->commands, (int)args->operand_count + 2, argv, &named,
-                                &invocation->why);
-    if (!err_failed(err)) {
-        help_print(invocation->commands, &named, stdout);
-    }
-    return err;
+    TRY(args_parse(invocation->commands, (int)args->operand_count + 2, argv, &named,
+                   &invocation->why));
+    help_print(invocation->commands, &named, stdout);
+    return ERR_OK;
 }
 
 static const struct flag help_flags[] = {

@@ -125,10 +125,7 @@ static struct err kind_ask(const struct search *search, const struct name_kind *
                        "'%.60s' is no name: it is text in UTF-8, of at most %d bytes", typed,
                        TYPED_MAX);
     }
-    struct err err = talk_get(search->talk, target.data, &answer, &search->invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(talk_get(search->talk, target.data, &answer, &search->invocation->why));
     const json_t *items = json_object_get(answer, "items");
     for (size_t i = 0; i < json_array_size(items); i++) {
         json_t *item = json_array_get(items, i);
@@ -249,12 +246,8 @@ static struct err name_find(const struct search *search, struct id *ret_id) {
     struct short_names *names = &search->invocation->names;
     AUTO(json_release) json_t *found = json_array();
     bool more = false, last = strcmp(search->typed, last_word) == 0;
-    struct err err =
-        all_ask(search, last ? NULL : search->typed, last ? 1 : NEAREST_MAX, found, &more);
+    TRY(all_ask(search, last ? NULL : search->typed, last ? 1 : NEAREST_MAX, found, &more));
     size_t count = json_array_size(found), labelled = 0;
-    if (err_failed(err)) {
-        return err;
-    }
     if (count == 0 && !more) {
         return absent_say(search);
     }
@@ -301,11 +294,9 @@ static struct err word_resolve(struct resolving *resolving, struct bytes placeho
     if (resolving->talk.client == NULL) {
         (void)talk_open(&resolving->talk, resolving->invocation); /* The request says why. */
     }
-    struct err err = name_find(&search, &names->ids[names->count]);
-    if (!err_failed(err)) {
-        *io_word = names->ids[names->count++].text;
-    }
-    return err;
+    TRY(name_find(&search, &names->ids[names->count]));
+    *io_word = names->ids[names->count++].text;
+    return ERR_OK;
 }
 
 static bool is_own_word(const struct flag *flag, const char *typed) {

@@ -22,10 +22,10 @@
 #include "cli/board/board.h"
 #include "cli/board/page.h"
 #include "cli/board/task.h"
-#include "cli/stream/sse_reader.h"
+#include "cli/stream/feed.h"
 #include "cli/terminal/cells.h"
 #include "cli/terminal/edit_line.h"
-#include "cli/terminal/live_screen.h"
+#include "cli/terminal/live_view.h"
 #include "cli/terminal/plain.h"
 #include "cli/terminal/raw_terminal.h"
 
@@ -49,16 +49,13 @@ struct screen {
     struct edit_line edit; /* The reason of a rejection. */
     json_t *judged;        /* Owned: the task, as the last key that acts on one saw it. */
     struct text said;      /* Owned: what the last key led to. */
-    struct live_screen live;
+    struct live_view view;
     struct raw_terminal terminal;
-    struct client *stream; /* Owned. */
-    struct sse_reader reader;
-    int64_t seq;       /* Number of the last event. */
-    bool changed;      /* Events came since the lists were read. */
-    uint64_t read_ns;  /* When that was. */
-    uint64_t retry_ns; /* When to connect again; 0: the stream is open. */
-    int64_t pause_ms;  /* The last pause between two tries. */
-    int signal_fd;     /* Owned: SIGWINCH, SIGCONT. */
+    struct feed feed; /* Owned: the stream of the project. */
+    int64_t seq;      /* Number of the last event. */
+    bool changed;     /* Events came since the lists were read. */
+    uint64_t read_ns; /* When that was. */
+    int signal_fd;    /* Owned: SIGWINCH, SIGCONT. */
 };
 
 /* --- Reading ---------------------------------------------------------------------------------- */
@@ -85,20 +82,14 @@ static struct err board_read(struct talk *talk, const char *project, struct boar
     if (text_failed(&path)) {
         return err_why(&talk->invocation->why, ERR_USAGE, "the name of the project is too long");
     }
-    const struct err err =
-        rows_read(talk, path.data, "pending,claimed,working,review,blocked", OPEN_MAX, ret_board);
-    return err_failed(err)
-               ? err
-               : rows_read(talk, path.data, "done,failed,cancelled", OVER_MAX, ret_board);
+    TRY(rows_read(talk, path.data, "pending,claimed,working,review,blocked", OPEN_MAX, ret_board));
+    return rows_read(talk, path.data, "done,failed,cancelled", OVER_MAX, ret_board);
 }
 
 /* The place stays with its task. */
 static struct err lists_read(struct screen *screen) {
     AUTO(board_done) struct board board;
-    const struct err err = board_read(screen->talk, screen->project, &board);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(board_read(screen->talk, screen->project, &board));
     const struct board before = screen->board;
     board.at = before.at;
     board_seek(&board, talk_text(board_at(&before), "id"));
@@ -116,7 +107,7 @@ static void foot_add(const struct screen *screen, const struct paint *paint, str
     AUTO(text_done) struct text line = text_up_to(EDIT_LINE_MAX * 2);
     if (screen->mode == BOARD_SURE) {
         text_addf(&line, "cancel %s? y/N", talk_text(task, "name"));
-    } else if (screen->retry_ns != 0) {
+    } else if (feed_is_away(&screen->feed)) {
         text_add_str(&line, "the daemon is away; trying again");
     } else if (screen->said.len > 0) {
         plain_add(&line, text_bytes(&screen->said).data);
@@ -132,21 +123,10 @@ static void foot_add(const struct screen *screen, const struct paint *paint, str
     }
 }
 
-static size_t lines_of(const struct text *text) {
-    struct bytes rest = text_bytes(text), line;
-    size_t lines = 0;
-    while (bytes_next(&rest, '\n', &line)) {
-        lines++;
-    }
-    return lines;
-}
-
 static void screen_draw(struct screen *screen) {
-    AUTO(text_done) struct text out = text_up_to(2 * LIVE_SCREEN_MAX);
-    AUTO(text_done) struct text picture = text_up_to(LIVE_SCREEN_MAX), above = text_up_to(1);
+    AUTO(text_done) struct text picture = text_up_to(LIVE_SCREEN_MAX);
     AUTO(text_done) struct text title = text_up_to(TASK_PATH_MAX), foot = text_up_to(EDIT_LINE_MAX);
-    const struct terminal_size size =
-        terminal_size_or(STDOUT_FILENO, (struct terminal_size){.rows = 24, .columns = 80});
+    const struct terminal_size size = live_view_resize(&screen->view);
     struct board_room room = {.paint = paint_of(STDOUT_FILENO, &screen->invocation->env),
                               .marks = true};
     struct edit_place cursor = {0, 0};
@@ -161,32 +141,23 @@ static void screen_draw(struct screen *screen) {
     } else {
         foot_add(screen, &room.paint, &foot);
     }
-    const size_t frame_rows = FRAME_ROWS + lines_of(&foot), rows = (size_t)size.rows;
+    const size_t frame_rows = FRAME_ROWS + (size_t)cells_lines(text_bytes(&foot)),
+                 rows = (size_t)size.rows;
     room.rows = rows > frame_rows + ROWS_MIN ? rows - frame_rows : ROWS_MIN;
     text_addf(&title, "board of %s", screen->project);
     (void)cells_add(&picture, text_bytes(&title), room.paint.columns); /* The cut is enough. */
     text_add_str(&picture, "\n\n");
     board_draw(&screen->board, &room, &picture);
-    const struct live_cursor at = {(int)lines_of(&picture) + cursor.row, cursor.column};
+    const struct live_cursor at = {cells_lines(text_bytes(&picture)) + cursor.row, cursor.column};
     text_add(&picture, text_bytes(&foot).data, foot.len);
-    const struct live_frame frame = {&above, &picture, size.columns};
-    live_screen_draw_at(&screen->live, &frame, typing ? &at : NULL, &out);
-    fwrite(text_bytes(&out).data, 1, out.len, stdout);
-    (void)fflush(stdout); /* A terminal that is gone shows when it is read. */
-}
-
-/* The screen holds something else: the next picture begins at its top. */
-static void screen_clear(struct screen *screen) {
-    screen->live.cursor_row = 0;
-    text_clear(&screen->live.picture);
-    fputs("\033[H\033[2J", stdout);
+    live_view_show(&screen->view, &picture, typing ? &at : NULL);
 }
 
 /* --- The stream ------------------------------------------------------------------------------- */
 
-static struct err frame_take(void *ctx, const struct sse_frame *frame, struct why *why) {
+static struct err on_frame(void *ctx, const struct sse_frame *frame, struct why *why) {
     struct screen *screen = ctx;
-    if (sse_is(frame, "closing") || sse_is(frame, "done") || sse_is(frame, "deleted")) {
+    if (sse_is(frame, "done") || sse_is(frame, "deleted")) {
         return err_why(why, ERR_CLOSING, "the daemon ended the stream");
     }
     screen->seq = frame->id > screen->seq ? frame->id : screen->seq;
@@ -194,17 +165,13 @@ static struct err frame_take(void *ctx, const struct sse_frame *frame, struct wh
     return ERR_OK;
 }
 
-static void stream_name(const struct screen *screen, struct text *target) {
-    text_add_str(target, "/api/v1/streams/project:");
-    client_add_escaped(target, screen->project);
-}
-
 /* The newest event; a stream without any does not exist yet. */
 static struct err head_find(struct screen *screen) {
     AUTO(text_done) struct text target = text_up_to(TASK_PATH_MAX);
     AUTO(json_release) json_t *row = NULL;
     struct why *why = &screen->invocation->why;
-    stream_name(screen, &target);
+    text_add_str(&target, "/api/v1/streams/project:");
+    client_add_escaped(&target, screen->project);
     const struct err err = talk_get(screen->talk, text_bytes(&target).data, &row, why);
     screen->seq = talk_int(row, "head");
     if (err.code == ERR_NOT_FOUND) {
@@ -214,46 +181,16 @@ static struct err head_find(struct screen *screen) {
     return err;
 }
 
-/* An outage is waited out, with growing pauses; any other refusal ends the board. */
-static struct err stream_away(struct screen *screen, struct err err) {
-    const struct world *world = screen->talk->world;
-    client_hang_up(screen->stream);
-    if (!client_may_pass(err)) {
-        return err;
-    }
-    screen->invocation->why.text[0] = '\0';
-    const int64_t pause_ms = talk_pause_next(world, &screen->pause_ms);
-    screen->retry_ns = world_mono_ns(world) + (uint64_t)pause_ms * UINT64_C(1000000);
-    return ERR_OK;
+static bool on_connect(void *ctx, struct text *target) {
+    const struct screen *screen = ctx;
+    char rest[48];
+    (void)snprintf(rest, sizeof rest, "/events?after=%lld", (long long)screen->seq); /* Fits. */
+    return talk_target(target, "/api/v1/streams/project:", screen->project, rest);
 }
 
-static struct err stream_connect(struct screen *screen) {
-    AUTO(text_done) struct text target = text_up_to(TASK_PATH_MAX);
-    stream_name(screen, &target);
-    text_addf(&target, "/events?after=%lld", (long long)screen->seq);
-    const struct client_request request = {
-        .method = "GET", .target = text_bytes(&target).data, .accept = "text/event-stream"};
-    sse_reader_clear(&screen->reader);
-    client_hang_up(screen->stream);
-    const struct err err = client_ask(screen->stream, &request, &screen->invocation->why);
-    screen->retry_ns = 0;
-    return err_failed(err) ? stream_away(screen, err) : ERR_OK;
-}
-
-static struct err stream_read(struct screen *screen) {
-    struct why *why = &screen->invocation->why;
-    struct bytes piece = {0};
-    enum client_more more = CLIENT_MORE;
-    struct err err = client_read_now(screen->stream, &piece, &more, why);
-    if (!err_failed(err) && piece.len > 0) {
-        screen->changed = screen->changed || screen->pause_ms > 0; /* The stream was away. */
-        screen->pause_ms = 0;
-        err = sse_reader_feed(&screen->reader, piece, why);
-    }
-    if (!err_failed(err) && more == CLIENT_OVER) {
-        err = err_make(ERR_CLOSING, "board: stream");
-    }
-    return err_failed(err) ? stream_away(screen, err) : ERR_OK;
+static void on_alive(void *ctx, bool was_away) {
+    struct screen *screen = ctx;
+    screen->changed = screen->changed || was_away;
 }
 
 /* --- Keys ------------------------------------------------------------------------------------- */
@@ -324,10 +261,10 @@ static void page_show(struct screen *screen) {
         return;
     }
     screen->mode = BOARD_PAGE;
-    screen_clear(screen);
+    live_view_clear(&screen->view);
     task_page_print(screen->invocation, task);
     fputs("\nAny key goes back to the board.\n", stdout);
-    (void)fflush(stdout); /* As in screen_draw. */
+    (void)fflush(stdout); /* A terminal that is gone shows when it is read. */
 }
 
 /* Stops the whole job, as the terminal does for other programs. */
@@ -335,7 +272,7 @@ static void screen_suspend(struct screen *screen) {
     raw_terminal_end(&screen->terminal);
     (void)kill(0, SIGTSTP);
     screen->mode = BOARD_KEYS;
-    screen_clear(screen);
+    live_view_clear(&screen->view);
 }
 
 /* Keys that act on a task. */
@@ -380,14 +317,14 @@ static void key_take(struct screen *screen, char key) {
         screen_suspend(screen);
     } else if (screen->mode == BOARD_PAGE) {
         screen->mode = BOARD_KEYS;
-        screen_clear(screen);
+        live_view_clear(&screen->view);
     } else if (screen->mode == BOARD_SURE) {
         screen->mode = BOARD_KEYS;
         if (key == 'y') {
             status_send(screen, "cancelled");
         }
     } else if (key == CTRL_L) {
-        screen_clear(screen);
+        live_view_clear(&screen->view);
     } else {
         for (size_t i = 0; i < COUNT_OF(steps); i++) {
             if (key == steps[i].keys[0] || key == steps[i].keys[1]) {
@@ -454,16 +391,15 @@ static struct err keys_take(struct screen *screen) {
 
 /* --- The loop --------------------------------------------------------------------------------- */
 
-/* Milliseconds until something is due by itself; -1: nothing is. */
+/* Milliseconds until something is due by itself. */
 static int timeout_of(const struct screen *screen) {
     const uint64_t now_ns = world_mono_ns(screen->talk->world);
-    const uint64_t read_ns = screen->read_ns + PAUSE_MS * UINT64_C(1000000);
-    const uint64_t due_ns = screen->retry_ns != 0 ? screen->retry_ns : read_ns;
+    const uint64_t due_ns = screen->read_ns + PAUSE_MS * UINT64_C(1000000);
     if (screen->mode == BOARD_REASON && edit_line_is_partial(&screen->edit)) {
         return EDIT_ESCAPE_MS;
     }
-    if (screen->retry_ns == 0 && !screen->changed) {
-        return -1;
+    if (feed_is_away(&screen->feed) || !screen->changed) {
+        return feed_wait_ms(&screen->feed);
     }
     return due_ns > now_ns ? (int)((due_ns - now_ns) / 1000000) + 1 : 0;
 }
@@ -477,30 +413,26 @@ static void signals_take(struct screen *screen) {
         }
     }
     if (screen->mode != BOARD_PAGE) {
-        screen_clear(screen);
+        live_view_clear(&screen->view);
     }
 }
 
-/* Reads the lists and connects, where it is time. */
-static struct err due_do(struct screen *screen) {
-    const uint64_t now_ns = world_mono_ns(screen->talk->world);
-    struct err err = ERR_OK;
-    if (screen->retry_ns != 0 && now_ns >= screen->retry_ns) {
-        err = stream_connect(screen);
+/* Reads the lists, where it is time. */
+static struct err lists_look(struct screen *screen) {
+    const uint64_t due_ns = screen->read_ns + PAUSE_MS * UINT64_C(1000000);
+    if (feed_is_away(&screen->feed) || !screen->changed ||
+        world_mono_ns(screen->talk->world) < due_ns) {
+        return ERR_OK;
     }
-    if (!err_failed(err) && screen->retry_ns == 0 && screen->changed &&
-        now_ns >= screen->read_ns + PAUSE_MS * UINT64_C(1000000)) {
-        err = lists_read(screen);
-        err = err_failed(err) ? stream_away(screen, err) : ERR_OK;
-    }
-    return err;
+    const struct err err = lists_read(screen);
+    return err_failed(err) ? feed_break(&screen->feed, err, &screen->invocation->why) : ERR_OK;
 }
 
 static struct err screen_wait(struct screen *screen) {
     enum { INPUT, STREAM, INTERRUPT, SIGNAL };
     struct pollfd polls[] = {
         [INPUT] = {.fd = screen->terminal.raw ? STDIN_FILENO : -1, .events = POLLIN},
-        [STREAM] = {.fd = screen->retry_ns == 0 ? client_fd(screen->stream) : -1, .events = POLLIN},
+        [STREAM] = {.fd = feed_fd(&screen->feed), .events = POLLIN},
         [INTERRUPT] = {.fd = screen->talk->interrupt_fd, .events = POLLIN},
         [SIGNAL] = {.fd = screen->signal_fd, .events = POLLIN},
     };
@@ -517,22 +449,21 @@ static struct err screen_wait(struct screen *screen) {
     if (polls[SIGNAL].revents != 0) {
         signals_take(screen);
     }
-    struct err err = polls[STREAM].revents != 0 ? stream_read(screen) : ERR_OK;
+    struct err err = feed_turn(&screen->feed, polls[STREAM].revents != 0, &screen->invocation->why);
     if (!err_failed(err) && polls[INPUT].revents != 0) {
         err = keys_take(screen);
     }
-    return err_failed(err) ? err : due_do(screen);
+    return err_failed(err) ? err : lists_look(screen);
 }
 
 static void screen_done(struct screen *screen) {
     raw_terminal_end(&screen->terminal);
-    client_close(screen->stream);
-    sse_reader_done(&screen->reader);
+    feed_done(&screen->feed);
     board_done(&screen->board);
     edit_line_done(&screen->edit);
     json_release(&screen->judged);
     text_done(&screen->said);
-    live_screen_done(&screen->live);
+    live_view_done(&screen->view);
     fd_release(&screen->signal_fd);
 }
 
@@ -540,22 +471,21 @@ static void screen_done(struct screen *screen) {
 static struct err screen_run(struct screen *screen) {
     board_init(&screen->board);
     edit_line_init(&screen->edit);
-    live_screen_init(&screen->live);
-    sse_reader_init(&screen->reader);
+    live_view_init(&screen->view, stdout);
     text_init(&screen->said, 4096);
-    screen->reader.frame = frame_take;
-    screen->reader.ctx = screen;
-    struct err err = head_find(screen);
-    err = err_failed(err) ? err : lists_read(screen);
-    err = err_failed(err)
-              ? err
-              : client_open(&screen->talk->options, &screen->stream, &screen->invocation->why);
-    err = err_failed(err) ? err : stream_connect(screen);
-    if (err_failed(err)) {
-        return err;
-    }
+    screen->feed = (struct feed){.talk = screen->talk,
+                                 .retry_ms = OUTAGE_ANY,
+                                 .on_connect = on_connect,
+                                 .on_frame = on_frame,
+                                 .on_alive = on_alive,
+                                 .ctx = screen};
+    TRY(head_find(screen));
+    TRY(lists_read(screen));
+    TRY(feed_open(&screen->feed, &screen->invocation->why));
+    TRY(feed_turn(&screen->feed, false, &screen->invocation->why));
     talk_hear_all(screen->talk);
     screen->signal_fd = terminal_signals_open();
+    struct err err = ERR_OK;
     while (!err_failed(err) && screen->mode != BOARD_LEFT) {
         /* In the background the terminal is the shell's: then the picture alone is kept. */
         if (!screen->terminal.raw && !raw_terminal_background() &&
@@ -575,11 +505,8 @@ static struct err board_print(struct talk *talk, const char *project) {
     AUTO(board_done) struct board board;
     AUTO(text_done) struct text out = text_up_to(LIVE_SCREEN_MAX);
     const struct board_room room = {.paint = paint_of(STDOUT_FILENO, &invocation->env)};
-    const struct err err = board_read(talk, project, &board);
+    TRY(board_read(talk, project, &board));
     size_t count = 0;
-    if (err_failed(err)) {
-        return err;
-    }
     for (unsigned column = 0; column < BOARD_COLUMNS; column++) {
         const json_t *task = NULL;
         size_t at = 0;

@@ -106,13 +106,12 @@ static struct err body_write(const struct import *import, const json_t *task, st
 
 static struct err task_make(struct import *import, const json_t *task, json_t **ret_task) {
     AUTO(text_done) struct text body = text_up_to(TASK_BODY_MAX);
-    const struct err err = body_write(import, task, &body);
+    TRY(body_write(import, task, &body));
     const struct api_request add = {.method = "POST",
                                     .base = text_bytes(&import->path).data,
                                     .body = &body,
                                     .retry = API_RETRY_CUT};
-    return err_failed(err) ? err
-                           : api_ask(import->talk, &add, ret_task, &import->talk->invocation->why);
+    return api_ask(import->talk, &add, ret_task, &import->talk->invocation->why);
 }
 
 /* "T-3  Fix it", "new  Fix it", "T-3  Fix it (there already)" */

@@ -171,10 +171,7 @@ static struct err ls_run(struct invocation *invocation, struct talk *talk) {
         {"ready", "ready"}, {"archived", "archived"}, {.flag = NULL}};
     AUTO(text_done) struct text path = {0};
     struct table_columns made;
-    const struct err err = tasks_path(talk, &path);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tasks_path(talk, &path));
     action_params_add(&path, invocation, params);
     table_columns_of(&task_resource.fields, TABLE_COLUMNS, &made);
     const struct listing listing = {

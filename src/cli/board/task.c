@@ -158,11 +158,9 @@ struct err task_path(struct talk *talk, const char *word, struct text *path) {
     /* An id says enough: "_" stands for its project. */
     const struct bytes project =
         split.project.data == NULL && is_id(split.task) ? BYTES("_") : split.project;
-    const struct err err = project_path(talk, project, path);
-    if (!err_failed(err)) {
-        text_addf(path, "/%.*s", (int)split.task.len, split.task.data);
-    }
-    return err_failed(err) ? err : path_check(talk, path);
+    TRY(project_path(talk, project, path));
+    text_addf(path, "/%.*s", (int)split.task.len, split.task.data);
+    return path_check(talk, path);
 }
 
 /* --- Requests --------------------------------------------------------------------------------- */
@@ -170,18 +168,15 @@ struct err task_path(struct talk *talk, const char *word, struct text *path) {
 struct err task_ask(struct talk *talk, const struct task_request *request, json_t **ret_answer) {
     struct why *why = &talk->invocation->why;
     AUTO(text_done) struct text path = {0};
-    struct err err = task_path(talk, request->word, &path);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(task_path(talk, request->word, &path));
     text_add_str(&path, request->rest != NULL ? request->rest : "");
-    err = path_check(talk, &path);
+    TRY(path_check(talk, &path));
     const struct api_request ask = {.method = request->method,
                                     .base = path.data,
                                     .body = request->body,
                                     .timeout_ms = request->timeout_ms,
                                     .retry = request->keyed ? API_RETRY_CUT : API_RETRY_AWAY};
-    return err_failed(err) ? err : api_ask(talk, &ask, ret_answer, why);
+    return api_ask(talk, &ask, ret_answer, why);
 }
 
 struct err task_input_read(const struct talk *talk, struct text *text) {

@@ -29,34 +29,36 @@ static void script_add(const struct demo_task *task, int64_t speed, struct text 
                          "say: It waits for gus.\n");
 }
 
-static struct err task_add(struct talk *talk, size_t at, int64_t speed, struct why *why) {
-    AUTO(text_done) struct text body = text_up_to(BODY_MAX), script = text_up_to(BODY_MAX);
-    script_add(&tasks[at], speed, &script);
-    text_add_str(&body, "{");
-    text_add_member(&body, "title", bytes_of(tasks[at].title));
-    text_add_member(&body, "description", text_bytes(&script));
-    if (at > 0) {
-        text_addf(&body, ",\"depends_on\":[\"T-%zu\"]", at);
+struct err demo_board_add(struct private_daemon *daemon, int64_t speed, struct why *why) {
+    AUTO(text_done) struct text said = text_up_to(BODY_MAX);
+    const char *const make[] = {"project",
+                                "add",
+                                DEMO_BOARD_PROJECT,
+                                "--root",
+                                daemon->dir,
+                                "--model",
+                                "scripted/demo",
+                                "--board",
+                                "{\"agents\":[{\"name\":\"finn\"}],\"reviewer\":\"gus\"}",
+                                NULL};
+    TRY(private_daemon_do(daemon, make, &said, why));
+    for (size_t i = 0; i < DEMO_TASKS; i++) {
+        AUTO(text_done) struct text script = text_up_to(BODY_MAX), before = text_up_to(BODY_MAX);
+        script_add(&tasks[i], speed, &script);
+        text_addf(&before, "T-%zu", i);
+        const char *const add[] = {"task",
+                                   "add",
+                                   tasks[i].title,
+                                   "--project",
+                                   DEMO_BOARD_PROJECT,
+                                   "--description",
+                                   text_bytes(&script).data,
+                                   i > 0 ? "--after" : NULL,
+                                   text_bytes(&before).data,
+                                   NULL};
+        TRY(private_daemon_do(daemon, add, &said, why));
     }
-    text_add_str(&body, "}");
-    const struct api_request add = {
-        .method = "POST", .base = "/api/v1/projects/" DEMO_BOARD_PROJECT "/tasks", .body = &body};
-    return api_ask(talk, &add, NULL, why);
-}
-
-struct err demo_board_add(struct talk *talk, const char *root, int64_t speed, struct why *why) {
-    AUTO(text_done) struct text body = text_up_to(BODY_MAX);
-    text_add_str(&body, "{");
-    text_add_member(&body, "name", BYTES(DEMO_BOARD_PROJECT));
-    text_add_member(&body, "root", bytes_of(root));
-    text_add_member(&body, "model", BYTES("scripted/demo"));
-    text_add_str(&body, ",\"board\":{\"agents\":[{\"name\":\"finn\"}],\"reviewer\":\"gus\"}}");
-    const struct api_request make = {.method = "POST", .base = "/api/v1/projects", .body = &body};
-    struct err err = api_ask(talk, &make, NULL, why);
-    for (size_t i = 0; i < DEMO_TASKS && !err_failed(err); i++) {
-        err = task_add(talk, i, speed, why);
-    }
-    return err;
+    return ERR_OK;
 }
 
 bool demo_board_hear(struct demo_board *board, struct bytes type, const json_t *data,

@@ -12,6 +12,7 @@
 #include "base/json/json.h"
 #include "base/text.h"
 #include "cli/base/api.h"
+#include "cli/demo/private_daemon.h"
 
 #define DEMO_BOARD_PROJECT "release"
 
@@ -22,8 +23,7 @@ struct demo_board {
 };
 
 /* Makes the project and its tasks; their words take the time divided by `speed`. */
-MUST_CHECK struct err demo_board_add(struct talk *talk, const char *root, int64_t speed,
-                                     struct why *why);
+MUST_CHECK struct err demo_board_add(struct private_daemon *daemon, int64_t speed, struct why *why);
 
 /* An event of the project. True: a task has gone from one status to another; `line` says which. */
 bool demo_board_hear(struct demo_board *board, struct bytes type, const json_t *data,

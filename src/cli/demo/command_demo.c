@@ -5,10 +5,11 @@
  *                   ^  └──> finished                                               │
  *                   └───────────────────────────────────────────────────────────────┘
  *
- * Clients (`drover stream tail`) follow the streams of the run, the session and the board across
- * the death of the daemon, as any client does; the screen shows their lines. When all three are
- * over, the stored answers are compared with what was shown, each program must have been asked
- * once, and each task done once. */
+ * The story begins with commands that its reader could type: each is shown before it is run
+ * (private_daemon_do). Clients (`drover stream tail`) follow the streams of the run, the session
+ * and the board across the death of the daemon, as any client does; the screen shows their lines.
+ * When all three are over, the stored answers are compared with what was shown, each program must
+ * have been asked once, and each task done once. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -35,7 +36,7 @@
 #include "cli/demo/private_daemon.h"
 #include "cli/demo/stand_ins.h"
 #include "cli/session/session.h"
-#include "cli/terminal/live_screen.h"
+#include "cli/terminal/live_view.h"
 #include "cli/terminal/plain.h"
 #include "cli/workflow/draw.h"
 
@@ -79,8 +80,7 @@ struct demo {
     struct workflow_tree tree;
     struct chat chat;
     struct demo_board board;
-    struct live_screen screen;
-    struct text above; /* Lines that go above the next picture. */
+    struct live_view view;
     /* Names of agents when the daemon was killed last: `cut` are of a model, `running` programs. */
     struct text finished, cut, running;
     size_t finished_count;
@@ -88,7 +88,6 @@ struct demo {
     json_t *result;
     enum show show;
     struct paint paint;
-    struct terminal_size size;
     int64_t speed;
     uint64_t ended_ms; /* When the first agent had ended. 0: not yet. */
     uint64_t moved_ms; /* Time of the last progress. */
@@ -122,7 +121,7 @@ static void PRINTF_LIKE(4, 5)
         }
         text_add_str(&line, "}\n");
     } else {
-        int columns = demo->show == SHOW_LIVE ? demo->size.columns : 0;
+        int columns = demo->show == SHOW_LIVE ? demo->view.size.columns : 0;
         const struct demo_words wrapped = {words, 0, columns};
         text_add_str(&line, paint_begin(&demo->paint, colour));
         demo_words_add(&line, &wrapped);
@@ -130,7 +129,7 @@ static void PRINTF_LIKE(4, 5)
         text_addf(&line, "%s\n", paint_end(&demo->paint, colour));
     }
     if (demo->show == SHOW_LIVE) {
-        text_add(&demo->above, text_bytes(&line).data, line.len);
+        text_add(&demo->view.above, text_bytes(&line).data, line.len);
     } else {
         fputs(text_bytes(&line).data, stdout);
         (void)fflush(stdout); /* A failure shows again at the end. */
@@ -139,13 +138,11 @@ static void PRINTF_LIKE(4, 5)
 
 enum picture_end { GOES_ON, STAYS };
 static void demo_draw(struct demo *demo, enum picture_end end) {
-    AUTO(text_done)
-    struct text picture = text_up_to(LIVE_SCREEN_MAX), out = text_up_to(2 * LIVE_SCREEN_MAX);
+    AUTO(text_done) struct text picture = text_up_to(LIVE_SCREEN_MAX);
     char daemon[128];
     if (demo->show != SHOW_LIVE) {
         return;
     }
-    demo->size = terminal_size_or(STDOUT_FILENO, demo->size);
     bool serves = demo->daemon.state == PRIVATE_SERVING;
     if (serves || demo->kills == 0) {
         (void)snprintf(daemon, sizeof daemon, "daemon %s, pid %d", serves ? "serves" : "starts",
@@ -156,7 +153,7 @@ static void demo_draw(struct demo *demo, enum picture_end end) {
     }
     const struct demo_picture shown = {
         .paint = demo->paint,
-        .size = demo->size,
+        .size = live_view_resize(&demo->view),
         .now_ms = world_wall_ms(demo->invocation->world),
         .tree = &demo->tree,
         .chat = &demo->chat,
@@ -168,17 +165,13 @@ static void demo_draw(struct demo *demo, enum picture_end end) {
         .pid = serves && end == GOES_ON ? demo->daemon.pid : 0,
     };
     demo_picture_draw(&shown, &picture);
-    const struct live_frame frame = {&demo->above, &picture, demo->size.columns};
-    live_screen_draw(&demo->screen, &frame, &out);
-    fwrite(out.data, 1, out.len, stdout);
-    (void)fflush(stdout); /* A failure shows again at the end. */
-    text_clear(&demo->above);
+    live_view_show(&demo->view, &picture, NULL /* no cursor */);
 }
 
 /* --- Beginning ---------------------------------------------------------------------------- */
 
-/* The model's script with its waits divided by the speed. */
-static struct err script_write(struct demo *demo) {
+/* The model's script with its waits divided by the speed; the workflow, and the stand-in. */
+static struct err files_write(struct demo *demo) {
     static const char wait[] = "\"delay: ";
     const struct world *world = demo->invocation->world;
     AUTO(text_done) struct text script = text_up_to(LINE_MAX);
@@ -199,28 +192,19 @@ static struct err script_write(struct demo *demo) {
         text_addf(&script, "%s%lld", wait, (long long)(ms / demo->speed));
         at += strlen(wait) + digits.len - 1;
     }
-    demo->script = private_daemon_path(&demo->daemon, "answers.json");
-    return world->file_replace(world->ctx, demo->script, text_bytes(&script),
-                               0600 /* for the owner */);
-}
-
-static struct err workflow_begin(struct demo *demo, struct why *why) {
-    AUTO(text_done) struct text body = text_up_to(LINE_MAX);
-    AUTO(json_release) json_t *answer = NULL;
-    size_t count = 0;
-    text_add_str(&body, "{");
-    text_add_member(&body, "script", demo_files(&count)[DEMO_WORKFLOW].source);
-    text_add_member(&body, "title", bytes_of(demo_files(&count)[DEMO_WORKFLOW].file));
-    text_add_member(&body, "root", bytes_of(demo->daemon.dir));
-    text_add_str(&body, "}");
-    const struct api_request start = {.method = "POST", .base = "/api/v1/workflows", .body = &body};
-    struct err err = api_ask(&demo->talk, &start, &answer, why);
-    if (err_failed(err)) {
-        return err;
+    const struct builtin *files = demo_files(&count);
+    const struct {
+        const char *name;
+        struct bytes text;
+    } written[] = {{"answers.json", text_bytes(&script)},
+                   {"release.js", files[DEMO_WORKFLOW].source},
+                   {"stand-in.sh", files[DEMO_STAND_IN].source}};
+    for (size_t i = 0; i < COUNT_OF(written); i++) {
+        AUTO(mem_release) char *path = private_daemon_path(&demo->daemon, written[i].name);
+        TRY(world->file_replace(world->ctx, path, written[i].text, 0600 /* for the owner */));
     }
-    const char *run = talk_text(answer, "runId");
-    demo->run = mem_copy(run, strlen(run));
-    return run[0] != '\0' ? ERR_OK : err_why(why, ERR_INTERNAL, "%s", talk_text(answer, "error"));
+    demo->script = private_daemon_path(&demo->daemon, "answers.json");
+    return ERR_OK;
 }
 
 /* Follows the stream from the last event that was heard. */
@@ -253,28 +237,36 @@ static struct err tails_begin(struct demo *demo, struct why *why) {
             tail_is_over(demo, tail) || !private_daemon_has_room(&demo->daemon)) {
             continue;
         }
-        struct err err = tail_begin(demo, tail, why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(tail_begin(demo, tail, why));
     }
     return ERR_OK;
 }
 
+/* A command that prints the id of what it made. */
+static struct err id_make_by(struct demo *demo, const char *const *words, char **ret_id,
+                             struct why *why) {
+    AUTO(text_done) struct text said = text_up_to(LINE_MAX);
+    TRY(private_daemon_do(&demo->daemon, words, &said, why));
+    *ret_id = mem_copy(text_bytes(&said).data, said.len);
+    return ERR_OK;
+}
+
+static void on_command(void *ctx, const char *line) {
+    demo_say(ctx, "command", COLOUR_GREY, "$ %s", line);
+}
+
 /* Submits the workflow, the tasks and all questions, and starts the followers. */
 static struct err story_begin(struct demo *demo, struct why *why) {
-    const struct session_wish wish = {.title = "About the release"};
-    struct err err = session_make(&demo->talk, &wish, &demo->session, why);
-    err = err_failed(err) ? err : stand_ins_add(&demo->stand_ins, &demo->talk, demo->speed, why);
-    err = err_failed(err) ? err : workflow_begin(demo, why);
-    err = err_failed(err) ? err : demo_board_add(&demo->talk, demo->daemon.dir, demo->speed, why);
-    for (size_t i = 0; i < COUNT_OF(questions) && !err_failed(err); i++) {
+    static const char *const talk[] = {"session", "new", "--title", "About the release", NULL};
+    static const char *const start[] = {"run", "./release.js", "--root", ".", "--detach", NULL};
+    TRY(id_make_by(demo, talk, &demo->session, why));
+    TRY(stand_ins_add(&demo->stand_ins, demo->speed, why));
+    TRY(id_make_by(demo, start, &demo->run, why));
+    TRY(demo_board_add(&demo->daemon, demo->speed, why));
+    for (size_t i = 0; i < COUNT_OF(questions); i++) { /* A session answers them in turn. */
         AUTO(mem_release) char *turn = NULL;
         const struct session_say say = {.session = demo->session, .text = questions[i]};
-        err = session_say(&demo->talk, &say, &turn, why);
-    }
-    if (err_failed(err)) {
-        return err;
+        TRY(session_say(&demo->talk, &say, &turn, why));
     }
     demo->tails[TAIL_WORKFLOW].id = demo->run;
     demo->tails[TAIL_CHAT].id = demo->session;
@@ -446,10 +438,7 @@ static struct err daemon_serves(struct demo *demo, struct why *why) {
     AUTO(text_done) struct text invite = text_up_to(128);
     demo->moved_ms = mono_ms(demo);
     if (demo->kills == 0) {
-        struct err err = story_begin(demo, why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(story_begin(demo, why));
     } else {
         demo_say(demo, "serving", COLOUR_GREEN,
                  "The next daemon serves after %llu ms (pid %d), and goes on from its database.",
@@ -542,10 +531,7 @@ static struct err agents_check(struct demo *demo, struct why *why) {
     AUTO(text_done) struct text body = {0};
     const struct client_request request = {
         .method = "GET", .target = "/metrics", .accept = "text/plain"};
-    struct err err = talk_ask(&demo->talk, &request, &body, NULL /* no JSON */, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(talk_ask(&demo->talk, &request, &body, NULL /* no JSON */, why));
     const char *line = strstr(text_bytes(&body).data, name);
     int64_t asked = -1;
     struct bytes digits = bytes_of(line != NULL ? line + strlen(name) : "");
@@ -572,7 +558,7 @@ static void end_json(const struct demo *demo) {
 static void line_print(const struct demo *demo, const char *mark, enum colour colour,
                        const char *words) {
     AUTO(text_done) struct text line = text_up_to(8192);
-    int columns = demo->show == SHOW_LIVE ? demo->size.columns : 0;
+    int columns = demo->show == SHOW_LIVE ? demo->view.size.columns : 0;
     const struct demo_words wrapped = {words, 2 + (int)strlen(mark) + (mark[0] != '\0'), columns};
     text_addf(&line, "  %s%s%s%s", paint_begin(&demo->paint, colour), mark,
               paint_end(&demo->paint, colour), mark[0] != '\0' ? " " : "");
@@ -650,10 +636,7 @@ static void kept_print(const struct demo *demo) {
 static struct err link_print(struct demo *demo, struct why *why) {
     AUTO(json_release) json_t *link = NULL;
     const struct api_request make = {.method = "POST", .base = "/api/v1/login/links"};
-    struct err err = api_ask(&demo->talk, &make, &link, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(api_ask(&demo->talk, &make, &link, why));
     puts("\nClick through all of it");
     printf("  %s\n", talk_text(link, "url")); /* In one line, to be copied. */
     char words[2048];
@@ -704,8 +687,7 @@ static void demo_done(struct demo *demo) {
     mem_free(demo->run);
     workflow_tree_done(&demo->tree);
     chat_done(&demo->chat);
-    live_screen_done(&demo->screen);
-    text_done(&demo->above);
+    live_view_done(&demo->view);
     text_done(&demo->finished);
     text_done(&demo->cut);
     text_done(&demo->running);
@@ -721,17 +703,16 @@ static struct err demo_open(struct demo *demo, struct invocation *invocation) {
         .tails = {{"workflow", "run", .fd = -1, .text = text_up_to(LINE_MAX)},
                   {"chat", "session", .fd = -1, .text = text_up_to(LINE_MAX)},
                   {"board", "project", .fd = -1, .text = text_up_to(LINE_MAX)}},
-        .above = text_up_to(LIVE_SCREEN_MAX / 2),
         .finished = text_up_to(4096),
         .cut = text_up_to(4096),
         .running = text_up_to(4096),
         .fault = text_up_to(4096),
-        .size = {.rows = 24, .columns = 80},
         .paint = paint_of(STDOUT_FILENO, &invocation->env),
         .speed = args_int(&invocation->args, "speed", 1),
     };
+    live_view_init(&demo->view, stdout);
     demo->show = invocation->json ? SHOW_JSON
-                 : terminal_size(STDOUT_FILENO, &demo->size) &&
+                 : terminal_size(STDOUT_FILENO, &demo->view.size) &&
                          terminal_draws(STDOUT_FILENO, &invocation->env)
                      ? SHOW_LIVE
                      : SHOW_LINES;
@@ -739,17 +720,15 @@ static struct err demo_open(struct demo *demo, struct invocation *invocation) {
         demo->show != SHOW_JSON && args_on(&invocation->args, "keep") && isatty(STDOUT_FILENO) != 0;
     demo->stand_ins.daemon = &demo->daemon;
     workflow_tree_init(&demo->tree);
-    live_screen_init(&demo->screen);
-    struct err err = private_daemon_open(&demo->daemon, invocation->world, &invocation->env, why);
-    err = err_failed(err) ? err : script_write(demo);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(private_daemon_open(&demo->daemon, invocation->world, &invocation->env, why));
+    TRY(files_write(demo));
+    demo->daemon.on_command = on_command;
+    demo->daemon.ctx = demo;
     demo->daemon.reach = demo->stays ? PRIVATE_FOR_BROWSERS : PRIVATE_FOR_PROGRAMS;
     demo->talk.options = (struct client_options){.data = demo->daemon.data, .interrupt_fd = -1};
     talk_hear_all(&demo->talk); /* Each of these signals is an end in order. */
     demo->talk.options.interrupt_fd = demo->talk.interrupt_fd;
-    err = client_open(&demo->talk.options, &demo->talk.client, why);
+    struct err err = client_open(&demo->talk.options, &demo->talk.client, why);
     demo->started_ms = demo->moved_ms = mono_ms(demo);
     demo_say(demo, "begin", COLOUR_NONE,
              "Five agents plan a release; a chat and a board of three tasks go on beside them. "
@@ -777,10 +756,7 @@ static struct err demo_step(struct demo *demo, struct why *why) {
         }
     }
     if (fds[1].revents != 0 && private_daemon_hear(&demo->daemon)) {
-        struct err err = daemon_serves(demo, why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(daemon_serves(demo, why));
     }
     return demo_look(demo, why);
 }
@@ -789,17 +765,14 @@ static struct err demo_step(struct demo *demo, struct why *why) {
  * again in its next life. */
 static struct err demo_play(struct demo *demo, struct why *why) {
     for (;;) {
-        struct err err = demo_step(demo, why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(demo_step(demo, why));
         demo_draw(demo, GOES_ON);
         if (!demo->tree.finished || !chat_is_over(&demo->chat, COUNT_OF(questions)) ||
             !demo_board_is_over(&demo->board) || demo->daemon.state != PRIVATE_SERVING ||
             demo->kills == 0) {
             continue;
         }
-        err = chat_check(demo, why);
+        struct err err = chat_check(demo, why);
         err = err_failed(err) ? err : agents_check(demo, why);
         err = err_failed(err) ? err : demo_board_check(&demo->talk, &demo->fault, why);
         err = err_failed(err) ? err : stand_ins_check(&demo->stand_ins, &demo->fault);

@@ -78,17 +78,9 @@ static void board_add(const struct demo_picture *picture, struct text *out) {
     demo_words_add(out, &words);
 }
 
-static int lines_count(struct bytes text) {
-    int lines = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        lines += text.data[i] == '\n';
-    }
-    return lines;
-}
-
 static void last_lines_add(struct text *out, struct bytes text, int most) {
     struct bytes line;
-    for (int skip = lines_count(text) - most; skip > 0; skip--) {
+    for (int skip = cells_lines(text) - most; skip > 0; skip--) {
         (void)bytes_next(&text, '\n', &line); /* The line is there: it was counted. */
     }
     text_add(out, text.data, text.len);
@@ -110,8 +102,8 @@ void demo_picture_draw(const struct demo_picture *picture, struct text *out) {
     chat_add(picture, &chat);
     board_add(picture, &board);
     /* Three blank lines. */
-    int rows = picture->size.rows - 1 - lines_count(text_bytes(&below)) -
-               lines_count(text_bytes(&board)) - 3;
+    int rows = picture->size.rows - 1 - cells_lines(text_bytes(&below)) -
+               cells_lines(text_bytes(&board)) - 3;
     int above = rows - CHAT_ROWS_LEAST;
     above = above > WORKFLOW_ROWS         ? WORKFLOW_ROWS
             : above < WORKFLOW_ROWS_LEAST ? WORKFLOW_ROWS_LEAST
@@ -123,7 +115,7 @@ void demo_picture_draw(const struct demo_picture *picture, struct text *out) {
     size_t begin = out->len;
     workflow_draw(&draw, picture->tree, out);
     struct bytes drawn = {text_bytes(out).data + begin, out->len - begin};
-    int left = rows - lines_count(drawn);
+    int left = rows - cells_lines(drawn);
     text_add_char(out, '\n');
     text_add(out, text_bytes(&board).data, board.len);
     text_add_char(out, '\n');

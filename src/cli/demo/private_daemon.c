@@ -23,9 +23,10 @@
 
 enum {
     PATH_LEN_MAX = 4096,
-    WORDS_MAX = 24,
-    PINNED_MAX = 8,  /* Variables that the demo sets, and the end of the list. */
-    END_POLLS = 500, /* Looks at processes that are to end, 10 ms apart. */
+    WORDS_MAX = 32,
+    WORD_SHOWN_MAX = 80, /* Bytes of a word of a command that is shown whole. */
+    PINNED_MAX = 8,      /* Variables that the demo sets, and the end of the list. */
+    END_POLLS = 500,     /* Looks at processes that are to end, 10 ms apart. */
     END_POLL_MS = 10,
 };
 
@@ -158,6 +159,7 @@ static struct err process_start(struct private_daemon *daemon, const char *const
     const struct spawn process = {.program = "/proc/self/exe",
                                   .argv = argv,
                                   .environment = (const char *const *)daemon->env,
+                                  .folder = daemon->dir,
                                   .fds = {SPAWN_NULL, theirs, log},
                                   .fd_count = 3,
                                   .session = SPAWN_SESSION};
@@ -201,6 +203,42 @@ struct err private_daemon_run(struct private_daemon *daemon, const char *const *
     const size_t at = free_client(daemon);
     assert(at < PRIVATE_CLIENTS_MAX);
     return process_start(daemon, words, &daemon->clients[at], ret_out, why);
+}
+
+/* "drover session new --title 'About it'"; a long word is "…". */
+static void command_show(const struct private_daemon *daemon, const char *const *words) {
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,";
+    AUTO(text_done) struct text line = text_up_to(PATH_LEN_MAX);
+    text_add_str(&line, "drover");
+    for (size_t at = 0; words[at] != NULL; at++) {
+        const char *word = words[at];
+        const bool whole = strlen(word) <= WORD_SHOWN_MAX && strchr(word, '\n') == NULL;
+        const char *quote = !whole || word[strspn(word, plain)] != '\0' ? "'" : "";
+        text_addf(&line, " %s%s%s", quote, whole ? word : "…", quote);
+    }
+    daemon->on_command(daemon->ctx, text_bytes(&line).data);
+}
+
+struct err private_daemon_do(struct private_daemon *daemon, const char *const *words,
+                             struct text *ret_said, struct why *why) {
+    AUTO(fd_release) int out = -1;
+    char bytes[4096];
+    ssize_t len = 0;
+    int pid = 0, status = 0;
+    command_show(daemon, words);
+    TRY(process_start(daemon, words, &pid, &out, why));
+    while ((len = read(out, bytes, sizeof bytes)) > 0 || (len < 0 && errno == EINTR)) {
+        text_add(ret_said, bytes, len > 0 ? (size_t)len : 0);
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        return err_why(why, ERR_INTERNAL, "'drover %s %s' failed; %s/log says why", words[0],
+                       words[1], daemon->dir);
+    }
+    text_cut(ret_said, ret_said->len > 0 ? ret_said->len - 1 : 0);
+    return ERR_OK;
 }
 
 bool private_daemon_hear(struct private_daemon *daemon) {

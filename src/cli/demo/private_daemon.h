@@ -18,6 +18,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/text.h"
 #include "cli/base/config.h"
 #include "loop/world.h"
 
@@ -37,6 +38,9 @@ struct private_daemon {
     int pid;                          /* 0: no daemon runs. */
     int clients[PRIVATE_CLIENTS_MAX]; /* Processes of clients; 0: none. */
     int ready_fd; /* Owned: the daemon's standard output until it serves; -1: none. */
+    /* Set by the owner: shows a command, as a user would type it, before it is run. */
+    void (*on_command)(void *ctx, const char *line);
+    void *ctx;
 };
 
 MUST_CHECK struct err private_daemon_open(struct private_daemon *daemon, const struct world *world,
@@ -58,6 +62,10 @@ MUST_CHECK bool private_daemon_hear(struct private_daemon *daemon);
  * standard error goes to the log of the directory. */
 MUST_CHECK struct err private_daemon_run(struct private_daemon *daemon, const char *const *words,
                                          int *ret_out, struct why *why);
+/* Runs a command of this program in the directory, to its end; *ret_said gets what it printed,
+ * without its last line break. One that fails is ERR_INTERNAL. */
+MUST_CHECK struct err private_daemon_do(struct private_daemon *daemon, const char *const *words,
+                                        struct text *ret_said, struct why *why);
 bool private_daemon_has_room(const struct private_daemon *daemon);
 
 /* The daemon or one of the clients that has ended since the last call; 0: none has. From here on a

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "cli/base/api_request.h"
-#include "cli/demo/files.h"
+
+/* Files of the directory: the program, and that in which it writes down that it was asked. */
+#define SCRIPT "stand-in.sh"
+#define ASKED "asked-"
 
 enum { BODY_MAX = 64 << 10, FILE_MAX = 64 << 10, NAME_SIZE = 64 };
 
@@ -23,57 +25,47 @@ static const struct stand_in {
      "If it fails, the old package goes back in one minute; I have tried it.", 680},
 };
 
-/* Path of the file in which a program writes down that it was asked; owned by the caller. */
-static char *asked_path(const struct stand_ins *stand_ins, const struct stand_in *one) {
-    char name[NAME_SIZE];
-    (void)snprintf(name, sizeof name, "asked-%s", one->name); /* Names are short. */
-    return private_daemon_path(stand_ins->daemon, name);
-}
-
-static void word_add(struct text *body, const char *word) {
-    text_add_json(body, word, strlen(word));
-}
-
 static struct err stand_in_add(const struct stand_ins *stand_ins, const struct stand_in *one,
-                               struct talk *talk, int64_t speed, struct why *why) {
-    AUTO(text_done) struct text body = text_up_to(BODY_MAX);
-    AUTO(mem_release) char *script = private_daemon_path(stand_ins->daemon, "stand-in.sh");
-    AUTO(mem_release) char *asked = asked_path(stand_ins, one);
-    AUTO(json_release) json_t *answer = NULL;
-    char seconds[NAME_SIZE];
-    int64_t ms = one->word_ms / speed;
-    (void)snprintf(seconds, sizeof seconds, "%d.%03d", (int)(ms / 1000), (int)(ms % 1000));
-    text_add_str(&body, "{");
-    text_add_member(&body, "name", bytes_of(one->type));
-    text_add_member(&body, "description", BYTES("Stands in for a program, in drover demo."));
-    text_add_member(&body, "program", BYTES("json_lines"));
-    text_add_member(&body, "command", BYTES("/bin/sh"));
-    text_add_name(&body, "args");
-    const char *const words[] = {script, asked, seconds, one->answer};
-    for (size_t i = 0; i < COUNT_OF(words); i++) {
-        text_add_char(&body, i == 0 ? '[' : ',');
-        word_add(&body, words[i]);
-    }
-    text_add_str(&body, "],\"lines\":{\"text\":\"text\",\"result\":\"done\",\"cost\":\"dollars\","
-                        "\"input_tokens\":\"input\",\"output_tokens\":\"output\"}}");
-    const struct api_request add = {.method = "POST", .base = "/api/v1/agents", .body = &body};
-    return api_ask(talk, &add, &answer, why);
+                               int64_t speed, struct why *why) {
+    AUTO(text_done) struct text said = text_up_to(BODY_MAX);
+    char asked[NAME_SIZE], seconds[NAME_SIZE];
+    const int ms = (int)(one->word_ms / speed);
+    (void)snprintf(asked, sizeof asked, ASKED "%s", one->name); /* Names are short. */
+    (void)snprintf(seconds, sizeof seconds, "%d.%03d", ms / 1000, ms % 1000);
+    const char *const words[] = {"agent",
+                                 "add",
+                                 one->type,
+                                 "--program",
+                                 "json_lines",
+                                 "--command",
+                                 "/bin/sh",
+                                 "--arg",
+                                 SCRIPT,
+                                 "--arg",
+                                 asked,
+                                 "--arg",
+                                 seconds,
+                                 "--arg",
+                                 one->answer,
+                                 "--line",
+                                 "text=text",
+                                 "--line",
+                                 "result=done",
+                                 "--line",
+                                 "cost=dollars",
+                                 "--line",
+                                 "input_tokens=input",
+                                 "--line",
+                                 "output_tokens=output",
+                                 NULL};
+    return private_daemon_do(stand_ins->daemon, words, &said, why);
 }
 
-struct err stand_ins_add(const struct stand_ins *stand_ins, struct talk *talk, int64_t speed,
-                         struct why *why) {
-    const struct world *world = stand_ins->daemon->world;
-    AUTO(mem_release) char *script = private_daemon_path(stand_ins->daemon, "stand-in.sh");
-    size_t count = 0;
-    struct bytes source = demo_files(&count)[DEMO_STAND_IN].source;
-    struct err err = world->file_replace(world->ctx, script, source, 0600 /* for the owner */);
-    if (err_failed(err)) {
-        why_set(why, "%s cannot be written", script);
+struct err stand_ins_add(const struct stand_ins *stand_ins, int64_t speed, struct why *why) {
+    for (size_t i = 0; i < STAND_INS; i++) {
+        TRY(stand_in_add(stand_ins, &all[i], speed, why));
     }
-    for (size_t i = 0; i < STAND_INS && !err_failed(err); i++) {
-        err = stand_in_add(stand_ins, &all[i], talk, speed, why);
-    }
-    return err;
+    return ERR_OK;
 }
 
 bool stand_in_is(const char *name) {
@@ -96,7 +88,9 @@ void stand_ins_hear(struct stand_ins *stand_ins, const char *line) {
 struct err stand_ins_check(const struct stand_ins *stand_ins, struct text *fault) {
     const struct world *world = stand_ins->daemon->world;
     for (size_t i = 0; i < STAND_INS; i++) {
-        AUTO(mem_release) char *path = asked_path(stand_ins, &all[i]);
+        char name[NAME_SIZE];
+        (void)snprintf(name, sizeof name, ASKED "%s", all[i].name); /* Names are short. */
+        AUTO(mem_release) char *path = private_daemon_path(stand_ins->daemon, name);
         AUTO(mem_release) char *text = NULL;
         size_t len = 0, asked = 0;
         struct err err = world->file_read(world->ctx, path, FILE_MAX, &text, &len);

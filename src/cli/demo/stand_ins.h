@@ -20,13 +20,13 @@
 enum { STAND_INS = 3 };
 
 struct stand_ins {
-    const struct private_daemon *daemon; /* Borrowed. */
-    int answers[STAND_INS];              /* Number of whole answers that the script logged. */
+    struct private_daemon *daemon; /* Borrowed. */
+    int answers[STAND_INS];        /* Number of whole answers that the script logged. */
 };
 
-/* Writes the script, and stores the definitions. Their words take the time divided by `speed`. */
-MUST_CHECK struct err stand_ins_add(const struct stand_ins *stand_ins, struct talk *talk,
-                                    int64_t speed, struct why *why);
+/* Stores the definitions. Their words take the time divided by `speed`. */
+MUST_CHECK struct err stand_ins_add(const struct stand_ins *stand_ins, int64_t speed,
+                                    struct why *why);
 
 /* Whether the agent of that label is one of these programs. */
 bool stand_in_is(const char *name);

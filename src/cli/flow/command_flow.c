@@ -62,13 +62,10 @@ static struct err described_print(struct invocation *invocation, struct talk *ta
                                   void (*print)(const json_t *flow)) {
     AUTO(flow_request_done) struct flow_request request = {.invocation = invocation};
     AUTO(json_release) json_t *answer = NULL;
-    struct err err = flow_request_read(&request);
+    TRY(flow_request_read(&request));
     const struct api_request check = {
         .method = "POST", .base = "/api/v1/flows/check", .body = &request.body};
-    err = err_failed(err) ? err : api_ask(talk, &check, &answer, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(api_ask(talk, &check, &answer, &invocation->why));
     const bool valid = json_is_true(json_object_get(answer, "valid"));
     if (invocation->json) {
         talk_print(answer);

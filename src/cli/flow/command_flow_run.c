@@ -12,12 +12,9 @@ static struct err flow_run_run(struct invocation *invocation, struct talk *talk)
     AUTO(flow_request_done) struct flow_request request = {.invocation = invocation};
     AUTO(json_release) json_t *answer = NULL;
     const struct args *args = &invocation->args;
-    struct err err = flow_request_read(&request);
+    TRY(flow_request_read(&request));
     const struct api_request start = {.base = "/api/v1/flows", .body = &request.body};
-    err = err_failed(err) ? err : workflow_run_begin(invocation, talk, start, &answer);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(workflow_run_begin(invocation, talk, start, &answer));
     const struct flow_watch watch = {.invocation = invocation,
                                      .talk = talk,
                                      .run = talk_text(answer, "id"),

@@ -4,7 +4,7 @@
 #include "cli/flow/watch.h"
 #include "cli/job/watch.h"
 #include "cli/run/view.h"
-#include "cli/turn/follow.h"
+#include "cli/turn/attach.h"
 #include "cli/workflow/show.h"
 #include "cli/workflow/watch.h"
 

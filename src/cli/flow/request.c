@@ -162,9 +162,9 @@ static struct err resume_set(const struct args *args, json_t *body, struct why *
                    ? ERR_OK
                    : err_why(why, ERR_USAGE, "name a flow or a file, or a run with --resume");
     }
-    struct err err = value_set(body, "resumeFromRunId", json_string(run), why);
-    err = err_failed(err) ? err : list_set(args, "rerun", "rerun", NULL, body, why);
-    return err_failed(err) ? err : list_set(args, "rerun-from", "rerun_from", NULL, body, why);
+    TRY(value_set(body, "resumeFromRunId", json_string(run), why));
+    TRY(list_set(args, "rerun", "rerun", NULL, body, why));
+    return list_set(args, "rerun-from", "rerun_from", NULL, body, why);
 }
 
 /* The folder of a run that is named counts, unless another one is given. */
@@ -187,8 +187,8 @@ static struct err flow_set(struct flow_request *request, json_t *body) {
     if (err_failed(err) || title == NULL) {
         return err_failed(err) ? err : value_set(body, "name", json_string(word), why);
     }
-    err = value_set(body, "script", json_stringn(request->script, len), why);
-    return err_failed(err) ? err : value_set(body, "title", json_string(title), why);
+    TRY(value_set(body, "script", json_stringn(request->script, len), why));
+    return value_set(body, "title", json_string(title), why);
 }
 
 struct err flow_request_read(struct flow_request *request) {

@@ -56,10 +56,7 @@ struct err flow_show(struct invocation *invocation, struct talk *talk, json_t *r
     AUTO(json_release) json_t *flow = NULL;
     const struct api_request about = {
         .base = "/api/v1/runs/", .id = talk_text(run, "id"), .rest = "/flow"};
-    const struct err err = api_ask(talk, &about, &flow, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(api_ask(talk, &about, &flow, &invocation->why));
     if (invocation->json) {
         (void)json_object_set(run, "flow", flow); /* NULL is refused. */
         talk_print(run);

@@ -106,10 +106,7 @@ static struct err end_tell(const struct flow_watch *watch, const json_t *run) {
     AUTO(json_release) json_t *flow = NULL;
     const struct api_request about = {
         .base = "/api/v1/runs/", .id = watch->run, .rest = "/flow", .retry_ms = watch->retry_ms};
-    const struct err err = api_ask(watch->talk, &about, &flow, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(api_ask(watch->talk, &about, &flow, &invocation->why));
     const char *state = talk_text(run, "state"), *note = talk_text(run, "note");
     const json_t *report = json_object_get(flow, "report");
     const struct bytes words = json_text(report);
@@ -155,7 +152,7 @@ struct err flow_watch(const struct flow_watch *watch) {
                                            .after = watch->only_new ? -1 : 0,
                                            .retry_ms = watch->retry_ms,
                                            .enough = &watching.enough,
-                                           .event = on_event,
+                                           .on_event = on_event,
                                            .ctx = &watching};
     AUTO(json_release) json_t *run = NULL;
     talk_warn_held(talk);

@@ -97,10 +97,7 @@ static struct err logs_run(struct invocation *invocation, struct talk *talk) {
         .hole = log_print_hole,
         .ctx = &print,
     };
-    struct err err = run_get(talk, options.run, 0 /* a single try */, &run, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(run_get(talk, options.run, 0 /* a single try */, &run, &invocation->why));
     if (strcmp(talk_text(run, "kind"), "turn") == 0) {
         const struct short_name turn =
             short_name_of(talk_text(run, "id"), NULL /* a turn has no label */);
@@ -125,6 +122,7 @@ static struct err logs_run(struct invocation *invocation, struct talk *talk) {
     if (args_on(args, "follow")) {
         return logs_follow(invocation, &options);
     }
+    struct err err = ERR_OK;
     for (unsigned i = 0; i < JOB_STREAM_COUNT && !err_failed(err); i++) {
         if (options.wanted[i]) {
             err = stream_print(&options, (enum job_stream)i, &invocation->why);
@@ -247,10 +245,7 @@ static struct err search_run(struct invocation *invocation, struct talk *talk) {
     if (text_failed(&target)) {
         return err_make(ERR_URL_TOO_LONG, "job: pattern");
     }
-    err = talk_get(talk, target.data, &answer, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(talk_get(talk, target.data, &answer, &invocation->why));
     const json_t *matches = json_object_get(answer, "matches");
     invocation->exit_code = json_array_size(matches) == 0;
     if (invocation->json) {

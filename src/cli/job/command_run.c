@@ -72,10 +72,7 @@ static struct err input_open(struct job_run *run, const char *name, struct bytes
     }
     struct bytes input = {0};
     lines_init(&run->input, run->input_fd, run->talk->interrupt_fd);
-    struct err err = lines_rest(&run->input, &input);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(lines_rest(&run->input, &input));
     if (input.len <= TEXT_SMALL && utf8_valid(input.data, input.len) &&
         memchr(input.data, '\0', input.len) == NULL) {
         *ret_input = input;
@@ -92,12 +89,8 @@ static struct err job_submit(struct job_run *run, json_t **ret_job) {
     const struct args *args = &invocation->args;
     char here[LIMIT_PATH_MAX];
     struct bytes input = {0};
-    struct err err = args_text(args, "stdin") == NULL
-                         ? ERR_OK
-                         : input_open(run, args_text(args, "stdin"), &input);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(args_text(args, "stdin") == NULL ? ERR_OK
+                                         : input_open(run, args_text(args, "stdin"), &input));
     if (getcwd(here, sizeof here) == NULL) {
         return err_why(&invocation->why, ERR_USAGE, "the current folder: %s; go to another one",
                        strerror(errno));
@@ -111,13 +104,13 @@ static struct err job_submit(struct job_run *run, json_t **ret_job) {
     };
     job.on_terminal = terminal_size(STDOUT_FILENO, &job.size);
     text_init(&run->body, LIMIT_BODY_MAX);
-    err = job_request_write(&job, &run->body, &invocation->why);
+    TRY(job_request_write(&job, &run->body, &invocation->why));
     const struct api_request jobs = {.method = "POST",
                                      .base = "/api/v1/jobs",
                                      .body = &run->body,
                                      .retry = API_RETRY_CUT,
                                      .retry_ms = args_int(args, "retry-for", 0)};
-    return err_failed(err) ? err : api_ask(run->talk, &jobs, ret_job, &invocation->why);
+    return api_ask(run->talk, &jobs, ret_job, &invocation->why);
 }
 
 /* --- What is shown ---------------------------------------------------------------------------- */
@@ -195,10 +188,7 @@ static struct err job_run_run(struct invocation *invocation, struct talk *talk) 
         invocation->exit_code = RUN_EXIT_NOT_FOUND; /* As where the daemon finds none. */
         return ERR_OK;
     }
-    struct err err = job_submit(&run, &job);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(job_submit(&run, &job));
     const char *id = talk_text(job, "id");
     return args_on(&invocation->args, "detach") ? job_detach(&run, id) : job_follow(&run, id);
 }

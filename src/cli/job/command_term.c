@@ -73,18 +73,15 @@ const struct command command_term_new = {
 static struct err attach_terminal(struct invocation *invocation, struct talk *talk) {
     static const struct action show = {.request = "GET /api/v1/terminals/{}"};
     AUTO(json_release) json_t *terminal = NULL, *job = NULL;
-    struct err err = action_ask(talk, &show, &terminal);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(action_ask(talk, &show, &terminal));
     if (json_is_null(json_object_get(terminal, "state"))) {
         const char *id = talk_text(terminal, "id");
         return err_why(&invocation->why, ERR_CONFLICT,
                        "its job was removed; 'drover term restart %s' starts it again",
                        short_name_of(id, talk_text(terminal, "name")).text);
     }
-    err = run_get(talk, talk_text(terminal, "run"), 0 /* a single try */, &job, &invocation->why);
-    return err_failed(err) ? err : job_attach(invocation, talk, job);
+    TRY(run_get(talk, talk_text(terminal, "run"), 0 /* a single try */, &job, &invocation->why));
+    return job_attach(invocation, talk, job);
 }
 
 const struct command command_term_attach = {

@@ -1,9 +1,4 @@
-/* log_follow.c: a connection for each stream, and one poll(2) over all of them.
- *
- *   AWAY ──asked──> READING ──done──> ENDED
- *     ^                │
- *     └──── broken ────┘   (after a pause; `closing` is a break that was announced)
- */
+/* log_follow.c: a feed for each stream, and one poll(2) over all of them. */
 #include "cli/job/log_follow.h"
 
 #include <errno.h>
@@ -17,11 +12,8 @@
 #include "base/number.h"
 #include "base/utf8.h"
 #include "cli/job/input.h"
-#include "cli/stream/sse_reader.h"
+#include "cli/stream/feed.h"
 #include "cli/terminal/plain.h"
-
-enum { SILENCE_MS = 45 * 1000 };
-#define NS_PER_MS UINT64_C(1000000)
 
 static const char *const stream_names[JOB_STREAM_COUNT + 1] = {
     [JOB_OUT] = "out", [JOB_ERR] = "err", [JOB_PTY] = "pty"};
@@ -36,9 +28,9 @@ bool job_stream_find(const char *name, enum job_stream *ret_stream) {
 }
 
 /* "/api/v1/jobs/RUN/logs?…" */
-static struct err log_target(struct text *target, const char *run, const struct log_range *range) {
+static bool log_target(struct text *target, const char *run, const struct log_range *range) {
     if (!talk_target(target, "/api/v1/jobs/", run, "/logs?stream=")) {
-        return err_make(ERR_NOT_FOUND, "job: id");
+        return false;
     }
     text_addf(target, "%s&attempt=%lld", job_stream_name(range->stream), (long long)range->attempt);
     if (range->offset >= 0) {
@@ -47,7 +39,7 @@ static struct err log_target(struct text *target, const char *run, const struct 
     if (range->limit > 0) {
         text_addf(target, "&limit=%d", range->limit);
     }
-    return text_failed(target) ? err_make(ERR_NOT_FOUND, "job: id") : ERR_OK;
+    return !text_failed(target);
 }
 
 /* Leaves *number as it is where there is no such header, or it is no number. */
@@ -63,15 +55,13 @@ struct err log_page(struct talk *talk, const char *run, const struct log_range *
                     struct text *ret_body, int64_t *ret_offset, int64_t *ret_size,
                     struct why *why) {
     AUTO(text_done) struct text target = {0};
-    struct err err = log_target(&target, run, range);
+    TRY(log_target(&target, run, range) ? ERR_OK : err_make(ERR_NOT_FOUND, "job: id"));
     const struct client_request request = {
         .method = "GET", .target = target.data, .accept = "application/octet-stream"};
-    err = err_failed(err) ? err : client_call(talk->client, &request, ret_body, why);
-    if (!err_failed(err)) {
-        header_int(talk, "drover-offset", ret_offset);
-        header_int(talk, "drover-size", ret_size);
-    }
-    return err;
+    TRY(client_call(talk->client, &request, ret_body, why));
+    header_int(talk, "drover-offset", ret_offset);
+    header_int(talk, "drover-size", ret_size);
+    return ERR_OK;
 }
 
 /* --- What may come next ----------------------------------------------------------------------- */
@@ -176,134 +166,72 @@ void log_print_hole(void *ctx, const struct log_hole *hole) {
 
 /* --- One stream ------------------------------------------------------------------------------- */
 
-enum feed_state { FEED_AWAY, FEED_READING, FEED_ENDED };
-
-struct feed {
-    struct log_cursor cursor;
-    struct client *client; /* Owned. */
-    struct sse_reader reader;
-    enum feed_state state;
-    uint64_t due_ns;   /* Away: time of the next try. Reading: end of a silence that is too long. */
-    uint64_t alive_ns; /* Time of the last bytes. */
-    int64_t pause_ms;  /* 0: nothing failed since the last bytes. */
-};
-
 struct following {
     const struct log_follow_options *options;
-    struct feed feeds[JOB_STREAM_COUNT];
+    struct log_feed {
+        struct following *all;
+        struct feed feed;
+        struct log_cursor cursor;
+    } feeds[JOB_STREAM_COUNT];
     unsigned feed_count;
     bool troubled; /* The user was told of this outage. */
     int reader_fd; /* Our stdout, where that is a pipe or a socket; -1: it is not. */
     struct why *why;
 };
 
-static uint64_t following_now(const struct following *all) {
-    return world_mono_ns(all->options->talk->world);
+static bool on_connect(void *ctx, struct text *target) {
+    const struct log_feed *log = ctx;
+    const struct log_follow_options *options = log->all->options;
+    const struct log_range range = {
+        .stream = log->cursor.stream, .attempt = options->attempt, .offset = log->cursor.next};
+    return log_target(target, options->run, &range);
 }
 
-static struct err frame_take(void *ctx, const struct sse_frame *frame, struct why *why) {
-    struct feed *feed = ctx;
-    if (feed->state == FEED_ENDED) {
-        return ERR_OK;
-    }
-    if (sse_is(frame, "closing")) {
-        return err_why(why, ERR_CLOSING, "the daemon ended the connection");
-    }
-    if (sse_is(frame, "done")) {
-        feed->state = FEED_ENDED;
-        return ERR_OK;
-    }
+static struct err on_frame(void *ctx, const struct sse_frame *frame, struct why *why) {
+    struct log_feed *log = ctx;
     AUTO(json_release) json_t *data = NULL;
+    const bool dropped = sse_is(frame, "dropped");
+    if (!dropped && !sse_is(frame, "output")) {
+        return ERR_OK;
+    }
     if (err_failed(json_parse_wrapped(frame->data, &data, why))) {
         return err_make(ERR_IO, "log: frame");
     }
-    if (sse_is(frame, "output")) {
-        return log_cursor_output(&feed->cursor, data, why);
-    }
-    return sse_is(frame, "dropped") ? log_cursor_dropped(&feed->cursor, data, why) : ERR_OK;
+    return dropped ? log_cursor_dropped(&log->cursor, data, why)
+                   : log_cursor_output(&log->cursor, data, why);
 }
 
-static struct err feed_broken(struct following *all, struct feed *feed, struct err err) {
-    const struct log_follow_options *options = all->options;
-    uint64_t now = following_now(all);
-    client_hang_up(feed->client);
-    feed->state = FEED_AWAY;
-    if (!client_may_pass(err) || options->retry_ms == 0 ||
-        now - feed->alive_ns > (uint64_t)options->retry_ms * NS_PER_MS) {
-        return err;
-    }
-    if (!all->troubled) {
-        talk_trouble_of(err, all->why);
-        all->troubled = true;
-    }
-    int64_t pause_ms = talk_pause_next(options->talk->world, &feed->pause_ms);
-    feed->due_ns = now + (uint64_t)pause_ms * NS_PER_MS;
-    return ERR_OK;
+static void on_alive(void *ctx, bool was_away) {
+    struct log_feed *log = ctx;
+    (void)was_away; /* The other streams count, too. */
+    log->all->troubled = false;
 }
 
-/* Does what is due: connects, reads, or gives a silent connection up. */
-static struct err feed_turn(struct following *all, struct feed *feed, bool ready) {
-    const uint64_t now = following_now(all);
-    struct err err = ERR_OK;
-    if (feed->state == FEED_ENDED || (!ready && feed->due_ns > now)) {
-        return err;
+static void on_away(void *ctx, struct err err, const struct why *why) {
+    struct log_feed *log = ctx;
+    if (!log->all->troubled) {
+        talk_trouble_of(err, why);
+        log->all->troubled = true;
     }
-    if (feed->state == FEED_AWAY) {
-        AUTO(text_done) struct text target = {0};
-        const struct log_range range = {.stream = feed->cursor.stream,
-                                        .attempt = all->options->attempt,
-                                        .offset = feed->cursor.next};
-        sse_reader_clear(&feed->reader);
-        all->why->text[0] = '\0';
-        err = log_target(&target, all->options->run, &range);
-        const struct client_request request = {
-            .method = "GET", .target = target.data, .accept = "text/event-stream"};
-        err = err_failed(err) ? err : client_ask(feed->client, &request, all->why);
-        feed->state = FEED_READING;
-        feed->due_ns = following_now(all) + SILENCE_MS * NS_PER_MS;
-    } else if (!ready) {
-        err = err_why(all->why, ERR_IO, "the daemon was silent for %d s", SILENCE_MS / 1000);
-    } else {
-        struct bytes piece = {0};
-        enum client_more more = CLIENT_MORE;
-        err = client_read_now(feed->client, &piece, &more, all->why);
-        if (!err_failed(err) && piece.len > 0) {
-            all->troubled = false;
-            feed->pause_ms = 0;
-            feed->alive_ns = following_now(all);
-            feed->due_ns = feed->alive_ns + SILENCE_MS * NS_PER_MS;
-            err = sse_reader_feed(&feed->reader, piece, all->why);
-        } else if (!err_failed(err) && more == CLIENT_OVER) {
-            err = err_why(all->why, ERR_CLOSING, "the daemon closed the connection");
-        }
-        if (feed->state == FEED_ENDED) {
-            client_hang_up(feed->client);
-            return ERR_OK;
-        }
-    }
-    return err_failed(err) ? feed_broken(all, feed, err) : ERR_OK;
 }
 
 /* --- All of them ------------------------------------------------------------------------------ */
 
-/* Waits for bytes, or until something is due: at least a millisecond, so that none is missed by
- * rounding. */
+/* Waits for bytes, or until something is due. */
 static struct err feeds_wait(struct following *all, bool ret_ready[JOB_STREAM_COUNT]) {
     const struct log_follow_options *options = all->options;
     const struct client_options *client = &options->talk->options;
-    const uint64_t now = following_now(all);
-    uint64_t first = now + SILENCE_MS * NS_PER_MS;
+    int wait_ms = FEED_SILENCE_MS;
     struct pollfd polls[JOB_STREAM_COUNT + 4];
     unsigned count = all->feed_count;
     for (unsigned i = 0; i < count; i++) {
-        const struct feed *feed = &all->feeds[i];
-        int fd = feed->state == FEED_READING ? client_fd(feed->client) : -1;
-        polls[i] = (struct pollfd){.fd = fd, .events = POLLIN};
-        first = feed->state != FEED_ENDED && feed->due_ns < first ? feed->due_ns : first;
+        const struct feed *feed = &all->feeds[i].feed;
+        const int feed_ms = feed->state == FEED_ENDED ? wait_ms : feed_wait_ms(feed);
+        polls[i] = (struct pollfd){.fd = feed_fd(feed), .events = POLLIN};
+        wait_ms = feed_ms < wait_ms ? feed_ms : wait_ms;
     }
     int input_fd = options->input != NULL ? job_input_fd(options->input) : -1;
     int64_t input_ms = options->input != NULL ? job_input_wait_ms(options->input) : -1;
-    int wait_ms = first <= now ? 0 : (int)((first - now) / NS_PER_MS) + 1;
     wait_ms = input_ms >= 0 && input_ms < wait_ms ? (int)input_ms : wait_ms;
     struct pollfd *interrupt = &polls[count], *signal = &polls[count + 1];
     struct pollfd *input = &polls[count + 2], *reader = &polls[count + 3];
@@ -346,7 +274,7 @@ static int reader_find(void) {
 static bool feeds_ended(const struct following *all) {
     bool ended = true;
     for (unsigned i = 0; i < all->feed_count; i++) {
-        ended = ended && all->feeds[i].state == FEED_ENDED;
+        ended = ended && all->feeds[i].feed.state == FEED_ENDED;
     }
     return ended;
 }
@@ -358,27 +286,31 @@ struct err log_follow(const struct log_follow_options *options, struct why *why)
         if (!options->wanted[stream]) {
             continue;
         }
-        struct feed *feed = &all.feeds[all.feed_count++];
-        *feed = (struct feed){.alive_ns = following_now(&all)};
-        feed->cursor = (struct log_cursor){
-            .options = options, .stream = (enum job_stream)stream, .next = options->from[stream]};
-        sse_reader_init(&feed->reader);
-        feed->reader.frame = frame_take;
-        feed->reader.ctx = feed;
-        err = client_open(&options->talk->options, &feed->client, why);
+        struct log_feed *log = &all.feeds[all.feed_count++];
+        *log = (struct log_feed){.all = &all,
+                                 .cursor = {.options = options,
+                                            .stream = (enum job_stream)stream,
+                                            .next = options->from[stream]},
+                                 .feed = {.talk = options->talk,
+                                          .retry_ms = options->retry_ms,
+                                          .on_connect = on_connect,
+                                          .on_frame = on_frame,
+                                          .on_alive = on_alive,
+                                          .on_away = on_away,
+                                          .ctx = log}};
+        err = feed_open(&log->feed, why);
     }
     bool ready[JOB_STREAM_COUNT] = {false}; /* At first nobody is connected, and all are due. */
     while (!err_failed(err) && !feeds_ended(&all)) {
         for (unsigned i = 0; i < all.feed_count && !err_failed(err); i++) {
-            err = feed_turn(&all, &all.feeds[i], ready[i]);
+            err = feed_turn(&all.feeds[i].feed, ready[i], why);
         }
         if (!err_failed(err) && !feeds_ended(&all)) {
             err = feeds_wait(&all, ready);
         }
     }
     for (unsigned i = 0; i < all.feed_count; i++) {
-        client_close(all.feeds[i].client);
-        sse_reader_done(&all.feeds[i].reader);
+        feed_done(&all.feeds[i].feed);
     }
     return err;
 }

@@ -90,8 +90,8 @@ static struct err variable_add(const struct job_request *request, const char *va
     text_add_char(object, ':');
     struct why what;
     why_set(&what, "--env: %.*s", (int)(name.len < 100 ? name.len : 100), variable);
-    struct err err = flags_text_check(variable, "--env", why);
-    return err_failed(err) ? err : flags_text_add(object, value, what.text, why);
+    TRY(flags_text_check(variable, "--env", why));
+    return flags_text_add(object, value, what.text, why);
 }
 
 static struct err env_add(const void *ctx, struct text *body, struct why *why) {

@@ -112,20 +112,16 @@ static struct err attempt_watch(struct watching *watching, int64_t attempt, json
         if (!options.wanted[i]) {
             continue;
         }
-        struct err err =
-            log_page(watch->talk, watch->run, &range, NULL /* not read */, &offset, &size, why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(log_page(watch->talk, watch->run, &range, NULL /* not read */, &offset, &size, why));
         if (size < 0) {
             return err_why(why, ERR_INTERNAL, "the daemon does not say how long the log is");
         }
         options.from[i] = size;
     }
-    struct err err = log_follow(&options, why);
+    TRY(log_follow(&options, why));
     const struct run_wait wait = {
         .id = watch->run, .past_attempt = attempt, .retry_ms = watch->retry_ms};
-    return err_failed(err) ? err : run_wait(watch->talk, &wait, ret_run, why);
+    return run_wait(watch->talk, &wait, ret_run, why);
 }
 
 static struct err attempts_watch(struct watching *watching) {
@@ -136,10 +132,7 @@ static struct err attempts_watch(struct watching *watching) {
         if (attempt > watch->attempt && !invocation->json) {
             job_attempt_tell(attempt);
         }
-        struct err err = attempt_watch(watching, attempt, &run);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(attempt_watch(watching, attempt, &run));
         if (!run_has_ended(run) || talk_int(run, "attempt") > attempt) {
             continue;
         }

@@ -62,13 +62,10 @@ static struct err mail_body(struct invocation *invocation, const char *member, s
 }
 
 static struct err send_body(struct invocation *invocation, struct text *body) {
-    const struct err err = mail_body(invocation, "to", body);
-    if (!err_failed(err)) {
-        text_add_member(
-            body, "type",
-            bytes_of(args_on(&invocation->args, "inform") ? MAIL_INFORM : MAIL_REQUEST));
-    }
-    return err;
+    TRY(mail_body(invocation, "to", body));
+    text_add_member(body, "type",
+                    bytes_of(args_on(&invocation->args, "inform") ? MAIL_INFORM : MAIL_REQUEST));
+    return ERR_OK;
 }
 
 static struct err reply_body(struct invocation *invocation, struct text *body) {

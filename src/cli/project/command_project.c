@@ -75,9 +75,8 @@ static struct err rm_one(struct invocation *invocation, struct talk *talk) {
     static const struct action texts = {.request = "DELETE /api/v1/projects/{}/texts",
                                         .done = "the tasks and the mail of {name} are removed"};
     (void)talk; /* Each request has its own. */
-    const struct err err =
-        args_on(&invocation->args, "texts") ? action_do(invocation, &texts) : ERR_OK;
-    return err_failed(err) ? err : action_do(invocation, invocation->args.command->action);
+    TRY(args_on(&invocation->args, "texts") ? action_do(invocation, &texts) : ERR_OK);
+    return action_do(invocation, invocation->args.command->action);
 }
 
 static struct err rm_run(struct invocation *invocation) {

@@ -250,10 +250,7 @@ static struct err test_run(struct invocation *invocation, struct talk *talk) {
     static const struct action test = {"POST " PROVIDERS "/{}/test", .body = test_body,
                                        .timeout_ms = 90000 /* Longer than the daemon's own. */};
     AUTO(json_release) json_t *answer = NULL;
-    struct err err = action_ask(talk, &test, &answer);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(action_ask(talk, &test, &answer));
     const char *name = talk_text(answer, "name");
     bool answers = json_is_true(json_object_get(answer, "ok"));
     invocation->exit_code = answers ? 0 : 1;

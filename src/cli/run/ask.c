@@ -56,10 +56,7 @@ struct err run_wait(struct talk *talk, const struct run_wait *wait, json_t **ret
     struct watcher watcher = {.wait = wait};
     for (bool over = false;; over = !watcher.enough) {
         AUTO(json_release) json_t *run = NULL;
-        struct err err = run_get(talk, wait->id, wait->retry_ms, &run, why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(run_get(talk, wait->id, wait->retry_ms, &run, why));
         bool later = wait->past_attempt > 0 && talk_int(run, "attempt") > wait->past_attempt;
         if (over || later || run_has_ended(run)) {
             *ret_run = run;
@@ -82,13 +79,10 @@ struct err run_wait(struct talk *talk, const struct run_wait *wait, json_t **ret
             .after = watcher.seq,
             .retry_ms = wait->retry_ms,
             .enough = &watcher.enough,
-            .event = event_look,
+            .on_event = event_look,
             .ctx = &watcher,
         };
-        err = follow_run(&options, why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(follow_run(&options, why));
     }
 }
 

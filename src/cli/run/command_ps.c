@@ -19,7 +19,7 @@
 #include "cli/run/ask.h"
 #include "cli/run/tree.h"
 #include "cli/run/view.h"
-#include "cli/terminal/live_screen.h"
+#include "cli/terminal/live_view.h"
 
 static void head_print(void *ctx) {
     AUTO(text_done) struct text text = text_up_to(1024);
@@ -90,7 +90,7 @@ struct ps_watch {
     bool draw; /* Whether the output is a terminal. */
     struct run_view view;
     /* On a terminal. Owned: what stands there now, and the last picture that was read. */
-    struct live_screen screen;
+    struct live_view shown;
     struct text picture;
 };
 
@@ -210,16 +210,9 @@ static struct err look_once(struct look *look) {
     look->now = json_object();
     look->newest[0] = '\0';
     look->reached = false;
-    struct err err = talk_rows(watch->talk, &rows, &watch->invocation->why);
-    if (!err_failed(err)) {
-        err = talk_list(watch->talk, watch->live_path, live_each, look, &watch->invocation->why);
-    }
-    if (!err_failed(err)) {
-        err = gone_look(look);
-    }
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(talk_rows(watch->talk, &rows, &watch->invocation->why));
+    TRY(talk_list(watch->talk, watch->live_path, live_each, look, &watch->invocation->why));
+    TRY(gone_look(look));
     json_decref(look->before);
     look->before = look->now;
     look->now = NULL;
@@ -234,54 +227,34 @@ static struct err look_once(struct look *look) {
 
 enum { TREE_RUNS_MAX = 10000 };
 
-static struct terminal_size screen_size(void) {
-    return terminal_size_or(STDOUT_FILENO, (struct terminal_size){.rows = 24, .columns = 80});
-}
-
-/* Nothing is wrong: "" above, and the picture is read again. */
-static void picture_show(struct ps_watch *watch, const char *above) {
-    AUTO(text_done) struct text out = text_up_to(2 * LIVE_SCREEN_MAX), said = text_up_to(4096);
-    const struct terminal_size size = screen_size();
-    text_add_str(&said, above);
-    const struct live_frame frame = {
-        .above = &said, .picture = &watch->picture, .columns = size.columns};
-    live_screen_draw(&watch->screen, &frame, &out);
-    fputs(text_bytes(&out).data, stdout);
-    (void)fflush(stdout); /* A failure shows again at the end. */
-}
-
 /* The line below the picture is that of the cursor. */
 static struct err draw_once(struct ps_watch *watch) {
     AUTO(tree_rows_done)
     struct tree_rows kept = {
         .talk = watch->talk, .invocation = watch->invocation, .runs = json_array()};
     AUTO(text_done) struct text text = text_up_to(LIVE_SCREEN_MAX);
-    const struct terminal_size size = screen_size();
+    const struct terminal_size size = live_view_resize(&watch->shown);
     const struct talk_rows rows = {.path = watch->all ? watch->path : watch->live_path,
                                    .each = tree_row_keep,
                                    .ctx = &kept,
                                    .most = watch->all ? SHOWN : TREE_RUNS_MAX};
-    struct err err = talk_rows(watch->talk, &rows, &watch->invocation->why);
-    if (!err_failed(err)) {
-        err = tree_draw(&kept, size.rows > ROWS_MIN ? (size_t)size.rows - 1 : ROWS_MIN, &text);
-    }
-    if (!err_failed(err)) {
-        text_clear(&watch->picture);
-        text_add(&watch->picture, text.data, text.len);
-        picture_show(watch, "");
-    }
-    return err;
+    TRY(talk_rows(watch->talk, &rows, &watch->invocation->why));
+    TRY(tree_draw(&kept, size.rows > ROWS_MIN ? (size_t)size.rows - 1 : ROWS_MIN, &text));
+    text_clear(&watch->picture);
+    text_add(&watch->picture, text.data, text.len);
+    live_view_show(&watch->shown, &watch->picture, NULL /* no cursor */);
+    return ERR_OK;
 }
 
 /* Above the picture, which shows the runs as they were. */
 static void trouble_show(struct ps_watch *watch, struct err err) {
-    AUTO(text_done) struct text line = text_up_to(4096);
     if (!watch->draw) {
         talk_trouble_of(err, &watch->invocation->why);
         return;
     }
-    text_addf(&line, "drover: %s; trying again\n", err_words(err, &watch->invocation->why));
-    picture_show(watch, text_bytes(&line).data);
+    text_addf(&watch->shown.above, "drover: %s; trying again\n",
+              err_words(err, &watch->invocation->why));
+    live_view_show(&watch->shown, &watch->picture, NULL /* no cursor */);
 }
 
 /* --- Again and again -------------------------------------------------------------------------- */
@@ -346,11 +319,8 @@ static struct err watch_run(struct talk *talk, struct invocation *invocation) {
         return err_why(&invocation->why, ERR_USAGE, "--watch does not go with --%s",
                        limit ? "limit" : "total");
     }
-    struct err err =
-        listing_path(invocation, "/api/v1/runs", draw ? LISTING_ALL : LISTING_ALL_BUT_STATE, &path);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(listing_path(invocation, "/api/v1/runs", draw ? LISTING_ALL : LISTING_ALL_BUT_STATE,
+                     &path));
     text_addf(&live, "%s%clive=1", path.data, strchr(path.data, '?') == NULL ? '?' : '&');
     struct ps_watch watch = {.invocation = invocation,
                              .talk = talk,
@@ -359,11 +329,11 @@ static struct err watch_run(struct talk *talk, struct invocation *invocation) {
                              .all = args_on(args, "all") || args_given(args, "state"),
                              .draw = draw,
                              .view = run_view_of(invocation)};
-    live_screen_init(&watch.screen);
+    live_view_init(&watch.shown, stdout);
     text_init(&watch.picture, LIVE_SCREEN_MAX);
     invocation->follows = true;
-    err = watch_loop(&watch);
-    live_screen_done(&watch.screen);
+    struct err err = watch_loop(&watch);
+    live_view_done(&watch.shown);
     text_done(&watch.picture);
     return err;
 }

@@ -34,10 +34,7 @@ static struct err run_find(struct talk *talk, struct invocation *invocation, jso
 static struct err show_run(struct invocation *invocation, struct talk *talk) {
     AUTO(json_release) json_t *run = NULL;
     const struct run_kind_view *kind = NULL;
-    struct err err = run_find(talk, invocation, &run, &kind);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(run_find(talk, invocation, &run, &kind));
     if (kind != NULL && kind->show != NULL) {
         return kind->show(invocation, talk, run);
     }
@@ -76,10 +73,7 @@ const struct flag run_attach_flags[] = {
 static struct err attach_run(struct invocation *invocation, struct talk *talk) {
     AUTO(json_release) json_t *run = NULL;
     const struct run_kind_view *kind = NULL;
-    struct err err = run_find(talk, invocation, &run, &kind);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(run_find(talk, invocation, &run, &kind));
     if (kind == NULL) {
         return err_why(&invocation->why, ERR_CONFLICT,
                        "%s is of kind %s; only flows, workflows, jobs and turns can be followed",
@@ -209,17 +203,14 @@ static struct err stop_run(struct invocation *invocation, struct talk *talk) {
     static const struct action stop = {"POST /api/v1/runs/{}/stop", .body = stop_body};
     AUTO(json_release) json_t *asked = NULL, *ended = NULL;
     const struct args *args = &invocation->args;
-    struct err err = action_ask(talk, &stop, &asked);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(action_ask(talk, &stop, &asked));
     stop_warn_away(asked);
     if (args_on(args, "no-wait")) {
         end_print(invocation, asked);
         return ERR_OK;
     }
     struct run_wait wait = {.id = args->operands[0], .retry_ms = RUN_RETRY_MS};
-    err = run_wait(talk, &wait, &ended, &invocation->why);
+    struct err err = run_wait(talk, &wait, &ended, &invocation->why);
     if (!err_failed(err)) {
         end_print(invocation, ended);
     } else if (err.code == ERR_INTERRUPTED) {

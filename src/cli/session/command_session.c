@@ -169,10 +169,8 @@ static struct err show_run(struct invocation *invocation, struct talk *talk) {
     AUTO(text_done) struct text path = {0};
     const char *id = invocation->args.operands[0], *text = args_text(&invocation->args, "search");
     const struct api_request session = {SESSION_REQUEST(id)};
-    struct err err = api_ask(talk, &session, &row, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(api_ask(talk, &session, &row, &invocation->why));
+    struct err err = ERR_OK;
     if (invocation->json) {
         talk_print(row);
     } else {
@@ -305,19 +303,13 @@ static struct err rm_one(struct invocation *invocation, struct talk *talk) {
     if (!yes) {
         AUTO(json_release) json_t *session = NULL;
         AUTO(text_done) struct text question = text_up_to(16 << 10);
-        struct err err = action_get(invocation, &look, &session);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(action_get(invocation, &look, &session));
         const char *title = talk_text(session, "title");
         text_addf(&question, "Delete %s%s%s%s with its messages, runs and files?",
                   talk_text(session, "id"), title[0] != '\0' ? " (" : "", title,
                   title[0] != '\0' ? ")" : "");
         utf8_make_plain(question.data, question.len);
-        err = confirm_ask(text_bytes(&question).data, -1 /* Ctrl-C ends us */, &yes);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(confirm_ask(text_bytes(&question).data, -1 /* Ctrl-C ends us */, &yes));
     }
     if (!yes) {
         puts("Nothing was deleted.");
@@ -377,10 +369,7 @@ const struct command command_session_fork = {
 
 static struct err compact_run(struct invocation *invocation, struct talk *talk) {
     AUTO(json_release) json_t *run = NULL;
-    struct err err = session_compact(talk, invocation->args.operands[0], &run, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(session_compact(talk, invocation->args.operands[0], &run, &invocation->why));
     if (invocation->json) {
         talk_print(run);
     } else {

@@ -24,13 +24,11 @@ static struct err body_send(struct talk *talk, const struct api_request *target,
     AUTO(text_done) struct text text = text_up_to(BODY_MAX);
     struct api_request request = *target;
     request.body = &text;
-    struct err err = json_write(body, &text);
-    err = err_failed(err) ? err : api_ask(talk, &request, &answer, why);
-    if (!err_failed(err)) {
-        struct bytes value = bytes_of(talk_text(answer, member));
-        *ret_text = mem_copy(value.data, value.len);
-    }
-    return err;
+    TRY(json_write(body, &text));
+    TRY(api_ask(talk, &request, &answer, why));
+    struct bytes value = bytes_of(talk_text(answer, member));
+    *ret_text = mem_copy(value.data, value.len);
+    return ERR_OK;
 }
 
 static void member_set(json_t *object, const char *key, const char *value) {
@@ -217,10 +215,7 @@ struct err session_compact(struct talk *talk, const char *session, json_t **ret_
     AUTO(json_release) json_t *begun = NULL;
     const struct api_request compact = {
         .method = "POST", SESSION_REQUEST(session), .rest = "/compact"};
-    struct err err = api_ask(talk, &compact, &begun, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(api_ask(talk, &compact, &begun, why));
     const struct run_wait wait = {.id = talk_text(begun, "id"), .retry_ms = COMPACT_RETRY_MS};
     return run_wait(talk, &wait, ret_run, why);
 }

@@ -177,7 +177,7 @@ static struct err tail_run(struct invocation *invocation, struct talk *talk) {
         .count = args_int(args, "count", 0),
         .retry_ms = args_on(args, "no-retry") ? 0 : args_int(args, "retry-for", 0) * 1000,
         .once = !follow,
-        .event = event_print,
+        .on_event = event_print,
         .ctx = invocation,
     };
     invocation->follows = follow;
@@ -260,10 +260,7 @@ static struct err event_send(const struct append *append, struct bytes json, con
                                       .body = &body,
                                       .key = key,
                                       .retry_ms = append->retry_ms};
-    struct err err = api_ask(append->talk, &event, &answer, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(api_ask(append->talk, &event, &answer, &invocation->why));
     if (invocation->json) {
         talk_print(answer);
     } else {
@@ -274,30 +271,24 @@ static struct err event_send(const struct append *append, struct bytes json, con
 }
 
 static struct err lines_append(struct append *append) {
-    struct err err = ERR_OK;
     for (;;) {
         struct bytes line;
         struct why key;
-        err = lines_next(append->lines, &line);
-        if (err_failed(err) || line.data == NULL) {
-            return err;
+        TRY(lines_next(append->lines, &line));
+        if (line.data == NULL) {
+            return ERR_OK;
         }
         append->line++;
         if (line.len == 0) {
             continue;
         }
-        err = json_check(append, "the input", line);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(json_check(append, "the input", line));
         why_set(&key, "%s-%lld", append->key, (long long)append->line);
-        err = event_send(append, line, key.text);
+        const struct err err = event_send(append, line, key.text);
         if (err_failed(err) && err.code != ERR_INTERRUPTED) {
             plain_note("drover: line %lld was not acknowledged\n", (long long)append->line);
         }
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(err);
     }
 }
 

@@ -15,7 +15,6 @@ enum {
     FRAME_MAX = 2 << 20,
     POLL_WAIT_S = 30,
     POLL_LIMIT = 1000,
-    SILENCE_MS = 45 * 1000, /* Three heartbeats. */
     MESSAGE_MAX = 4 << 20,
     IN_SIZE = 16 << 10,
 };
@@ -24,15 +23,16 @@ enum {
 
 /* A transport calls it for all that comes. */
 static void follow_alive(struct follow *follow) {
-    follow->alive = true;
-    if (follow->away && follow->options->back != NULL) {
-        follow->options->back(follow->options->ctx);
+    const struct follow_options *options = follow->options;
+    if (!feed_outage_end(&follow->outage)) {
+        return;
     }
-    if (follow->away && talk_finds_held(follow->options->talk, follow->options->talk->client)) {
-        void (*held)(void *ctx) = follow->options->held;
-        held != NULL ? held(follow->options->ctx) : talk_held_print();
+    if (options->on_back != NULL) {
+        options->on_back(options->ctx);
     }
-    follow->away = false;
+    if (talk_finds_held(options->talk, options->talk->client)) {
+        options->on_held != NULL ? options->on_held(options->ctx) : talk_held_print();
+    }
 }
 
 struct err follow__event(struct follow *follow, const struct follow_event *event) {
@@ -48,10 +48,11 @@ struct err follow__event(struct follow *follow, const struct follow_event *event
                        (long long)follow->cursor);
     }
     follow->cursor = event->seq > follow->cursor ? event->seq : follow->cursor;
-    options->event(options->ctx, event);
+    options->on_event(options->ctx, event);
     follow->delivered += !snapshot;
     bool all = options->count > 0 && follow->delivered >= options->count;
-    if (all || (options->enough != NULL && *options->enough)) {
+    follow->gap = snapshot && options->on_gap != NULL;
+    if (all || follow->gap || (options->enough != NULL && *options->enough)) {
         follow->ended = true;
     }
     return ERR_OK;
@@ -68,9 +69,9 @@ void follow_event_print(const struct follow_event *event, const json_t *data) {
 static struct err json_deliver(struct follow *follow, int64_t seq, const char *type,
                                const json_t *data) {
     AUTO(text_done) struct text text = text_up_to(FRAME_MAX);
-    struct err err = json_write(data, &text);
+    TRY(json_write(data, &text));
     struct follow_event event = {.seq = seq, .type = bytes_of(type), .data = text_bytes(&text)};
-    return err_failed(err) ? err : follow__event(follow, &event);
+    return follow__event(follow, &event);
 }
 
 /* The same of an object: {"seq","type","data",…}. */
@@ -97,12 +98,11 @@ static struct err target_make(const struct follow *follow, const char *rest, str
 static struct err stream_get(const struct follow *follow, const char *rest, int64_t timeout_ms,
                              json_t **ret_answer) {
     AUTO(text_done) struct text target = {0};
-    struct err err = target_make(follow, rest, &target);
+    TRY(target_make(follow, rest, &target));
     const struct client_request request = {
         .method = "GET", .target = target.data, .timeout_ms = timeout_ms};
-    return err_failed(err) ? err
-                           : talk_ask(follow->options->talk, &request, NULL /* parsed is enough */,
-                                      ret_answer, follow->why);
+    return talk_ask(follow->options->talk, &request, NULL /* parsed is enough */, ret_answer,
+                    follow->why);
 }
 
 /* "Only new events" must mean the same before and after a reconnect, so it is made a number. */
@@ -159,7 +159,7 @@ static struct err sse_follow(struct follow *follow) {
     err = err_failed(err) ? err : client_begin(follow->client, &request, follow->why);
     while (!err_failed(err) && !follow->ended) {
         struct bytes piece = {0};
-        err = client_read(follow->client, SILENCE_MS, &piece, follow->why);
+        err = client_read(follow->client, FEED_SILENCE_MS, &piece, follow->why);
         if (!err_failed(err) && piece.len == 0) {
             return err_why(follow->why, ERR_CLOSING, "the daemon closed the stream");
         }
@@ -332,10 +332,7 @@ static struct err ws_follow(struct follow *follow) {
                                                            .send_callback = on_send,
                                                            .genmask_callback = on_mask,
                                                            .on_msg_recv_callback = on_message};
-    struct err err = ws_handshake(follow);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(ws_handshake(follow));
     AUTO(mem_release) struct ws *ws = mem_new(sizeof *ws);
     wslay_event_context_ptr ctx = NULL;
     if (wslay_event_context_client_init(&ctx, &callbacks, ws) != 0) {
@@ -348,7 +345,7 @@ static struct err ws_follow(struct follow *follow) {
         bool fine = wslay_event_want_write(ctx) == 0 || wslay_event_send(ctx) == 0;
         if (fine && !err_failed(ws->err)) {
             ws->in_at = ws->in_len = 0;
-            ws->err = client_raw_read(follow->client, SILENCE_MS, ws->in, sizeof ws->in,
+            ws->err = client_raw_read(follow->client, FEED_SILENCE_MS, ws->in, sizeof ws->in,
                                       &ws->in_len, follow->why);
         }
         if (fine && !err_failed(ws->err) && ws->in_len == 0) {
@@ -371,13 +368,13 @@ static struct err ws_follow(struct follow *follow) {
 /* --- Trying again ----------------------------------------------------------------------------- */
 
 struct err follow_run(const struct follow_options *options, struct why *why) {
-    struct follow follow = {
-        .options = options, .client = options->talk->client, .why = why, .cursor = options->after};
-    const struct world *world = options->talk->world;
-    int64_t pause_ms = 0;
-    uint64_t alive_ns = world_mono_ns(world);
+    struct follow follow = {.options = options,
+                            .client = options->talk->client,
+                            .why = why,
+                            .cursor = options->after,
+                            .outage = feed_outage_of(options->talk, options->retry_ms)};
     for (;;) {
-        follow.alive = false;
+        int64_t pause_ms = 0;
         why->text[0] = '\0';
         struct err err = cursor_settle(&follow);
         if (!err_failed(err)) {
@@ -385,29 +382,28 @@ struct err follow_run(const struct follow_options *options, struct why *why) {
                   : options->via == FOLLOW_WS ? ws_follow(&follow)
                                               : poll_follow(&follow);
         }
-        client_hang_up(options->talk->client);
-        uint64_t now_ns = world_mono_ns(world);
-        if (follow.alive) {
-            alive_ns = now_ns;
-            pause_ms = 0;
+        if (follow.gap && !err_failed(err)) {
+            client_hang_up(follow.client);
+            follow.gap = follow.ended = false;
+            TRY(options->on_gap(options->ctx, why));
+            if (options->enough != NULL && *options->enough) {
+                return ERR_OK;
+            }
+            continue;
         }
-        /* The time since the last success, or since the beginning, decides. A daemon that was
-         * killed before its first answer was whole is retried like any other outage; a daemon that
-         * never listened is not. */
+        const bool first = follow.outage.pause_ms == 0;
+        const struct err end = feed_outage_wait(&follow.outage, follow.client, err, &pause_ms);
+        /* A daemon that was killed before its first answer was whole is retried like any other
+         * outage; a daemon that never listened is not. */
         bool absent = err.code == ERR_UNREACHABLE && !client_was_connected(follow.client);
-        bool late = now_ns - alive_ns > (uint64_t)options->retry_ms * UINT64_C(1000000);
-        if (follow.ended || !client_may_pass(err) || absent || options->retry_ms == 0 || late) {
+        if (follow.ended || absent || err_failed(end)) {
             return follow.ended ? ERR_OK : err;
         }
-        if (pause_ms == 0) { /* Once for each outage. */
-            void (*trouble)(void *ctx, const char *text) =
-                options->trouble != NULL ? options->trouble : talk_trouble;
-            trouble(options->ctx, err_words(err, why));
-            follow.away = true;
+        if (first) {
+            const char *words = err_words(err, why);
+            options->on_trouble != NULL ? options->on_trouble(options->ctx, words)
+                                        : talk_trouble(options->ctx, words);
         }
-        err = client_pause(&options->talk->options, talk_pause_next(world, &pause_ms));
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(client_pause(&options->talk->options, pause_ms));
     }
 }

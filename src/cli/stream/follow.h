@@ -4,8 +4,8 @@
  *   WebSocket   GET /api/v1/ws, {"subscribe":…,"after":…}
  *   long-poll   GET …/events?after=…&wait=…
  *
- * Promise    `event` gets each event once, in the order of seq, without a gap; that is checked here
- *            and not believed. After a disconnect the stream is resumed after the last event.
+ * Promise    `on_event` gets each event once, in the order of seq, without a gap; that is checked
+ *            here and not believed. After a disconnect the stream is resumed after the last event.
  *            Pauses between tries grow to 2 s; without any success for `retry_ms` it ends.
  *            It ends where the stream ends.
  *            Success is a byte after the head of the answer (the daemon sends a comment at once):
@@ -21,7 +21,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/json/json.h"
-#include "cli/base/api.h"
+#include "cli/stream/feed.h"
 
 enum follow_via { FOLLOW_SSE, FOLLOW_WS, FOLLOW_POLL };
 
@@ -38,12 +38,15 @@ struct follow_options {
     int64_t count;      /* Ends after so many events; 0: never. */
     int64_t retry_ms;   /* 0: a disconnect ends it. */
     bool once;          /* Only what is there already. */
-    const bool *enough; /* `event` sets it when it wants no more; NULL: it never does. */
-    void (*event)(void *ctx, const struct follow_event *event);
+    const bool *enough; /* `on_event` sets it when it wants no more; NULL: it never does. */
+    void (*on_event)(void *ctx, const struct follow_event *event);
+    /* After a snapshot, which comes in place of pruned events: reads what these would have told,
+     * with the talk, before the stream goes on. NULL: nobody asks. */
+    struct err (*on_gap)(void *ctx, struct why *why);
     /* Disconnected, trying again; NULL: talk_trouble. */
-    void (*trouble)(void *ctx, const char *text);
-    void (*back)(void *ctx); /* Connected again after that; NULL: nobody asks. */
-    void (*held)(void *ctx); /* The daemon that is there again holds; NULL: talk_held_print. */
+    void (*on_trouble)(void *ctx, const char *text);
+    void (*on_back)(void *ctx); /* Connected again after that; NULL: nobody asks. */
+    void (*on_held)(void *ctx); /* The daemon that is there again holds; NULL: talk_held_print. */
     void *ctx;
 };
 
@@ -58,8 +61,8 @@ struct follow {
     int64_t cursor;    /* The last event handed out. */
     int64_t delivered; /* Events. */
     bool ended;        /* As many as were asked for, all that is there, or the stream is over. */
-    bool alive;        /* A byte came since the last connect. */
-    bool away;         /* Trouble was reported, and nothing came since. */
+    bool gap;          /* Ended for on_gap. */
+    struct feed_outage outage;
 };
 /* Prints the event as a line of JSON: {"event","seq",…members of `data`}. */
 void follow_event_print(const struct follow_event *event, const json_t *data);

@@ -31,11 +31,7 @@ static struct err database_find(struct invocation *invocation, char **owned,
     if (*ret_where != NULL) {
         return ERR_OK;
     }
-    struct err err =
-        config_data(&invocation->args, &invocation->env, &data_owned, &data, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(config_data(&invocation->args, &invocation->env, &data_owned, &data, &invocation->why));
     *ret_where = config_database(&invocation->args, invocation->world, data, owned);
     if (*ret_where == NULL) { /* SQLite is named by its folder. */
         *ret_where = *owned = mem_copy(data, strlen(data));
@@ -58,14 +54,10 @@ static void path_print(const struct invocation *invocation, const char *key, con
 static struct err backup_run(struct invocation *invocation) {
     AUTO(mem_release) char *owned = NULL;
     const char *to = invocation->args.operands[0], *where = NULL;
-    struct err err = database_find(invocation, &owned, &where);
-    if (!err_failed(err)) {
-        err = store_backup(where, to, &invocation->why);
-    }
-    if (!err_failed(err)) {
-        path_print(invocation, "backup", to);
-    }
-    return err;
+    TRY(database_find(invocation, &owned, &where));
+    TRY(store_backup(where, to, &invocation->why));
+    path_print(invocation, "backup", to);
+    return ERR_OK;
 }
 
 const struct command command_backup = {
@@ -77,10 +69,7 @@ const struct command command_backup = {
 
 static struct err sums_rewrite(struct invocation *invocation, const char *where) {
     struct store_pages pages;
-    struct err err = store_rewrite_sums(where, &pages, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(store_rewrite_sums(where, &pages, &invocation->why));
     long long rewritten = (long long)pages.damaged, all = (long long)pages.pages;
     if (invocation->json) {
         printf("{\"rewritten\":%lld,\"pages\":%lld}\n", rewritten, all);
@@ -96,10 +85,7 @@ static struct err restore_run(struct invocation *invocation) {
     AUTO(mem_release) char *owned = NULL;
     const char *where = NULL;
     bool rewrites = args_on(&invocation->args, "rewrite-sums");
-    struct err err = database_find(invocation, &owned, &where);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(database_find(invocation, &owned, &where));
     if (rewrites == (invocation->args.operand_count > 0)) {
         return err_why(&invocation->why, ERR_USAGE,
                        "either the FILE of a backup, or --rewrite-sums");
@@ -107,11 +93,9 @@ static struct err restore_run(struct invocation *invocation) {
     if (rewrites) {
         return sums_rewrite(invocation, where);
     }
-    err = store_restore(invocation->args.operands[0], where, &invocation->why);
-    if (!err_failed(err)) {
-        path_print(invocation, "restored", where);
-    }
-    return err;
+    TRY(store_restore(invocation->args.operands[0], where, &invocation->why));
+    path_print(invocation, "restored", where);
+    return ERR_OK;
 }
 
 const struct command command_restore = {

@@ -440,9 +440,10 @@ static struct err run_add(struct report *report) {
 
 /* --- What this machine says ------------------------------------------------------------------- */
 
-/* The output of the command goes through a file in memory, since it is printed to stdout. */
+/* A JSON line for each check, as in the other sections. The output of the command goes through a
+ * file in memory, since it is printed to stdout. */
 static void doctor_add(struct report *report) {
-    const char *const argv[] = {"drover", "doctor", "--data", report->data, NULL};
+    const char *const argv[] = {"drover", "doctor", "--json", "--data", report->data, NULL};
     AUTO(fd_release) int file = memfd_create("drover-doctor", MFD_CLOEXEC);
     AUTO(fd_release) int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
     AUTO(fd_release) int err = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
@@ -454,7 +455,7 @@ static void doctor_add(struct report *report) {
         lacks(report, err_from_errno(errno, "report: doctor"), &(struct why){.text = ""});
         return;
     }
-    int code = cli_main(4, argv, report->invocation->serve);
+    int code = cli_main(5, argv, report->invocation->serve);
     (void)fflush(stdout);
     (void)dup2(out, STDOUT_FILENO); /* Both were open just now. */
     (void)dup2(err, STDERR_FILENO);

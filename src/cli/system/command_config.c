@@ -93,13 +93,10 @@ static void all_print(const json_t *settings) {
 static struct err get_run(struct invocation *invocation, struct talk *talk) {
     AUTO(json_release) json_t *settings = NULL;
     const char *key = NULL;
-    struct err err = invocation->args.operand_count == 0
-                         ? ERR_OK
-                         : key_find(invocation->args.operands[0], &key, &invocation->why);
-    err = err_failed(err) ? err : talk_get(talk, SETTINGS, &settings, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(invocation->args.operand_count == 0
+            ? ERR_OK
+            : key_find(invocation->args.operands[0], &key, &invocation->why));
+    TRY(talk_get(talk, SETTINGS, &settings, &invocation->why));
     if (invocation->json) {
         talk_print(key != NULL ? json_object_get(settings, key) : settings);
     } else if (key != NULL) {
@@ -161,16 +158,14 @@ static struct err set_run(struct invocation *invocation, struct talk *talk) {
     const struct args *args = &invocation->args;
     const char *key = NULL, *value = args->operand_count == 2 ? args->operands[1] : NULL;
     bool reset = args_on(args, "reset");
-    struct err err = key_find(args->operands[0], &key, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(key_find(args->operands[0], &key, &invocation->why));
     if ((value != NULL) == reset) {
         return err_why(&invocation->why, ERR_USAGE,
                        reset ? "a value and --reset exclude each other"
                              : "VALUE is needed, or --reset");
     }
     text_addf(&patch, "{\"%s\":", key);
+    struct err err = ERR_OK;
     if (reset) {
         text_add_str(&patch, "null");
     } else if (strcmp(key, "window") == 0) {

@@ -797,11 +797,7 @@ static struct err doctor_run(struct invocation *invocation) {
     struct doctor doctor = {.invocation = invocation,
                             .deep = args_on(&invocation->args, "deep"),
                             .talk = {.interrupt_fd = -1}};
-    struct err err =
-        config_data(&invocation->args, &invocation->env, &owned, &doctor.data, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(config_data(&invocation->args, &invocation->env, &owned, &doctor.data, &invocation->why));
     doctor.database = config_database(&invocation->args, invocation->world, doctor.data, &database);
     doctor_row(&doctor, VERDICT_OK, "versions",
                "drover %s, libuv %s, SQLite %s, jansson %s, wslay %s", DROVER_VERSION,

@@ -276,10 +276,7 @@ static struct serve_options options_of(const struct args *args) {
  * that workflows get; empty: none. */
 static struct err settings_check(const struct args *args, struct serve_options *options,
                                  struct text *budget, struct why *why) {
-    struct err err = listen_parse(args_text(args, "listen"), &options->listen, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(listen_parse(args_text(args, "listen"), &options->listen, why));
     if (!options->listen.loopback && !args_on(args, "allow-remote")) {
         return err_why(
             why, ERR_CONFIG,
@@ -311,17 +308,10 @@ static struct err serve_command(struct invocation *invocation) {
     const struct args *args = &invocation->args;
     struct serving serving = {.invocation = invocation};
     config_init(&config);
-    struct err err = config_load(&config, &invocation->args, &invocation->env, invocation->world,
-                                 &invocation->why);
-    if (!err_failed(err)) {
-        err = names_read(args, "allow-host", &hosts, &invocation->why);
-    }
-    if (!err_failed(err)) {
-        err = names_read(args, "allow-origin", &origins, &invocation->why);
-    }
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(config_load(&config, &invocation->args, &invocation->env, invocation->world,
+                    &invocation->why));
+    TRY(names_read(args, "allow-host", &hosts, &invocation->why));
+    TRY(names_read(args, "allow-origin", &origins, &invocation->why));
     enum log_level level = LOG_INFO;
     bool known = log_level_parse(bytes_of(args_text(args, "log")), &level);
     assert(known); /* The table lists the choices. */
@@ -333,8 +323,8 @@ static struct err serve_command(struct invocation *invocation) {
     options.log = &serving.log;
     options.ready = ready_print;
     options.ctx = &serving;
-    err = settings_check(args, &options, &budget, &invocation->why);
-    return err_failed(err) ? err : invocation->serve(&options, &invocation->why);
+    TRY(settings_check(args, &options, &budget, &invocation->why));
+    return invocation->serve(&options, &invocation->why);
 }
 
 const struct command command_serve = {

@@ -50,11 +50,7 @@ static struct err data_find(struct place *place, struct invocation *invocation) 
     AUTO(mem_release) char *owned = NULL;
     const char *data = NULL;
     char here[PATH_MAX];
-    struct err err =
-        config_data(&invocation->args, &invocation->env, &owned, &data, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(config_data(&invocation->args, &invocation->env, &owned, &data, &invocation->why));
     size_t len = strlen(data);
     while (len > 1 && data[len - 1] == '/') {
         len--; /* The daemon compares the address that it is given with its own socket. */
@@ -76,15 +72,10 @@ static struct err place_find(struct place *place, struct invocation *invocation)
         return err_why(&invocation->why, ERR_USAGE,
                        "no folder for the unit: neither HOME nor XDG_CONFIG_HOME is set");
     }
-    struct err err = data_find(place, invocation);
-    err = err_failed(err) ? err
-                          : path_set(&place->config, "%s%s", has_config ? config : home,
-                                     has_config ? "" : "/.config");
-    err = err_failed(err) ? err : path_set(&place->folder, "%s/systemd/user", place->config);
-    err = err_failed(err) ? err : path_set(&place->unit, "%s/" SYSTEMCTL_UNIT, place->folder);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(data_find(place, invocation));
+    TRY(path_set(&place->config, "%s%s", has_config ? config : home, has_config ? "" : "/.config"));
+    TRY(path_set(&place->folder, "%s/systemd/user", place->config));
+    TRY(path_set(&place->unit, "%s/" SYSTEMCTL_UNIT, place->folder));
     ssize_t len = readlink("/proc/self/exe", place->program, sizeof place->program - 1);
     if (len <= 0) {
         return err_from_errno(errno, "service: this program");
@@ -212,9 +203,8 @@ static struct err daemon_end(struct talk *talk, struct bytes main_pid, struct wh
 static struct err daemon_wait(struct talk *talk, struct why *why) {
     const uint64_t end_ns = world_mono_ns(talk->world) + (uint64_t)START_MS * 1000000;
     for (;;) {
-        struct err err = version_get(talk, NULL /* not read */);
-        if (!err_failed(err)) {
-            return err;
+        if (!err_failed(version_get(talk, NULL /* not read */))) {
+            return ERR_OK;
         }
         if (world_mono_ns(talk->world) >= end_ns) {
             return err_why(why, ERR_UNREACHABLE,
@@ -222,10 +212,7 @@ static struct err daemon_wait(struct talk *talk, struct why *why) {
                            " 'journalctl --user -u " SYSTEMCTL_UNIT "' has its log",
                            talk->options.data);
         }
-        err = client_pause(&talk->options, PAUSE_MS);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(client_pause(&talk->options, PAUSE_MS));
     }
 }
 
@@ -267,11 +254,11 @@ static bool lingers(const struct config_env *env) {
 static struct err service_start(struct talk *talk, struct text *state, struct why *why) {
     static const char *const enable[] = {"enable", SYSTEMCTL_UNIT, NULL};
     static const char *const restart[] = {"restart", SYSTEMCTL_UNIT, NULL};
-    struct err err = systemctl_run(reload, NULL /* not wanted */, why);
-    err = err_failed(err) ? err : state_ask(state, why);
-    err = err_failed(err) ? err : daemon_end(talk, state_value(state, "MainPID"), why);
-    err = err_failed(err) ? err : systemctl_run(enable, NULL /* not wanted */, why);
-    return err_failed(err) ? err : systemctl_run(restart, NULL /* not wanted */, why);
+    TRY(systemctl_run(reload, NULL /* not wanted */, why));
+    TRY(state_ask(state, why));
+    TRY(daemon_end(talk, state_value(state, "MainPID"), why));
+    TRY(systemctl_run(enable, NULL /* not wanted */, why));
+    return systemctl_run(restart, NULL /* not wanted */, why);
 }
 
 static struct err install_run(struct invocation *invocation) {
@@ -297,15 +284,12 @@ static struct err install_run(struct invocation *invocation) {
         fputs(unit.data, stdout);
         return ERR_OK;
     }
-    err = service_talk(&talk, &place, invocation);
-    err = err_failed(err) ? err : outside_check(&talk, why);
-    err = err_failed(err) ? err : systemctl_check(why);
-    err = err_failed(err) ? err : unit_place(&place, &unit, invocation->world, why);
-    err = err_failed(err) ? err : service_start(&talk, &state, why);
-    err = err_failed(err) ? err : daemon_wait(&talk, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(service_talk(&talk, &place, invocation));
+    TRY(outside_check(&talk, why));
+    TRY(systemctl_check(why));
+    TRY(unit_place(&place, &unit, invocation->world, why));
+    TRY(service_start(&talk, &state, why));
+    TRY(daemon_wait(&talk, why));
     if (invocation->json) {
         AUTO(text_done) struct text line = text_up_to(UNIT_BYTES_MAX);
         text_add_char(&line, '{');
@@ -445,12 +429,9 @@ static struct err status_run(struct invocation *invocation) {
     AUTO(text_done) struct text state = {0};
     struct status status = {.lines = text_up_to(UNIT_BYTES_MAX), .json = invocation->json};
     struct place place;
-    struct err err = place_find(&place, invocation);
-    err = err_failed(err) ? err : systemctl_check(&invocation->why);
-    err = err_failed(err) ? err : state_ask(&state, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(place_find(&place, invocation));
+    TRY(systemctl_check(&invocation->why));
+    TRY(state_ask(&state, &invocation->why));
     text_add_str(&status.lines, status.json ? "{" : "");
     unit_status(&status, &state);
     daemon_status(&status, &place, &state, invocation);
@@ -459,7 +440,8 @@ static struct err status_run(struct invocation *invocation) {
                    ? "the service goes on when you log out"
                    : "the service ends when you log out; 'loginctl enable-linger' keeps it");
     text_add_str(&status.lines, status.json ? "}\n" : "");
-    err = text_failed(&status.lines) ? text_error(&status.lines, "service: status") : ERR_OK;
+    struct err err =
+        text_failed(&status.lines) ? text_error(&status.lines, "service: status") : ERR_OK;
     if (!err_failed(err)) {
         fputs(status.lines.data, stdout);
     }

@@ -34,11 +34,9 @@ static void stopped_print(void *ctx, const json_t *run) {
 
 static struct err runs_count(struct talk *talk, int64_t *ret_runs, struct why *why) {
     AUTO(json_release) json_t *page = NULL;
-    struct err err = talk_get(talk, "/api/v1/runs?live=1&limit=1&total=1", &page, why);
-    if (!err_failed(err)) {
-        *ret_runs = talk_int(page, "total");
-    }
-    return err;
+    TRY(talk_get(talk, "/api/v1/runs?live=1&limit=1&total=1", &page, why));
+    *ret_runs = talk_int(page, "total");
+    return ERR_OK;
 }
 
 static void end_print(const struct invocation *invocation, int pid, int64_t runs) {

@@ -67,10 +67,8 @@ struct err local_daemon_end(struct talk *talk, int64_t most_ms, int *ret_pid, st
             why, ERR_USAGE,
             "a daemon is ended on its own machine; leave --url and DROVER_URL out there");
     }
-    struct err err = pidfd_of(talk, &pidfd, ret_pid, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(pidfd_of(talk, &pidfd, ret_pid, why));
+    struct err err = ERR_OK;
     if (syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, NULL /* as kill(2) has it */, 0) < 0 &&
         errno != ESRCH) {
         err = err_from_errno(errno, "daemon: signal");

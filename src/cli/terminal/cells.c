@@ -239,3 +239,12 @@ void cells_wrap_values(struct text *io_text, size_t begin, const struct cells_sh
 void cells_wrap_words(struct text *io_text, size_t begin, int columns) {
     cells_wrap_values(io_text, begin, &(struct cells_shape){.columns = columns});
 }
+
+int cells_lines(struct bytes text) {
+    struct bytes line;
+    int lines = 0;
+    while (bytes_next(&text, '\n', &line)) {
+        lines++;
+    }
+    return lines;
+}

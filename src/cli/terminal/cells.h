@@ -33,4 +33,7 @@ struct cells_shape {
 };
 void cells_wrap_values(struct text *io_text, size_t begin, const struct cells_shape *shape);
 
+/* Number of lines; the last one need not end. */
+int cells_lines(struct bytes text);
+
 #endif

@@ -17,9 +17,7 @@ struct err confirm_ask(const char *question, int interrupt_fd, bool *ret_yes) {
     printf("%s [y/N] ", question);
     (void)fflush(stdout); /* A failure shows again at the end. */
     lines_init(&lines, STDIN_FILENO, interrupt_fd);
-    struct err err = lines_next(&lines, &line);
-    if (!err_failed(err)) {
-        *ret_yes = line.len > 0 && (line.data[0] == 'y' || line.data[0] == 'Y');
-    }
-    return err;
+    TRY(lines_next(&lines, &line));
+    *ret_yes = line.len > 0 && (line.data[0] == 'y' || line.data[0] == 'Y');
+    return ERR_OK;
 }

@@ -57,10 +57,7 @@ struct err lines_next(struct lines *lines, struct bytes *ret_line) {
             memmove(lines->text.data, lines->text.data + lines->at, left);
             lines->at = 0;
         }
-        struct err err = more_read(lines);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(more_read(lines));
     }
 }
 

@@ -32,18 +32,13 @@ static void move_add(struct text *out, int count, char direction) {
 /* Up from the line below the picture's last line, which was not begun, to the cursor's place. */
 static void cursor_add(const struct live_frame *frame, const struct live_cursor *cursor,
                        struct text *out) {
-    struct bytes picture = text_bytes(frame->picture), line;
-    int rows = 0;
-    while (bytes_next(&picture, '\n', &line)) {
-        rows++;
-    }
-    move_add(out, rows - 1 - cursor->row, 'A');
+    move_add(out, cells_lines(text_bytes(frame->picture)) - 1 - cursor->row, 'A');
     text_add_char(out, '\r');
     move_add(out, cursor->column, 'C');
 }
 
-void live_screen_draw_at(struct live_screen *screen, const struct live_frame *frame,
-                         const struct live_cursor *cursor, struct text *out) {
+void live_screen_draw(struct live_screen *screen, const struct live_frame *frame,
+                      const struct live_cursor *cursor, struct text *out) {
     struct bytes old = text_bytes(&screen->picture), line;
     int up = 0, columns = frame->columns;
     for (int row = 0; row != screen->cursor_row && bytes_next(&old, '\n', &line); row++) {
@@ -67,9 +62,4 @@ void live_screen_draw_at(struct live_screen *screen, const struct live_frame *fr
     screen->cursor_row = cursor != NULL ? cursor->row : -1;
     text_clear(&screen->picture);
     text_add(&screen->picture, frame->picture->data, frame->picture->len);
-}
-
-void live_screen_draw(struct live_screen *screen, const struct live_frame *frame,
-                      struct text *out) {
-    live_screen_draw_at(screen, frame, NULL /* below the picture */, out);
 }

@@ -29,12 +29,11 @@ struct live_frame {
     const struct text *above, *picture;
     int columns; /* Of the terminal now. */
 };
-void live_screen_draw(struct live_screen *screen, const struct live_frame *frame, struct text *out);
-/* The same with the cursor in the picture, whose last line then has no line below it. */
 struct live_cursor {
     int row, column;
 };
-void live_screen_draw_at(struct live_screen *screen, const struct live_frame *frame,
-                         const struct live_cursor *cursor, struct text *out);
+/* `cursor` NULL: below the picture. With a cursor in it, its last line has no line below it. */
+void live_screen_draw(struct live_screen *screen, const struct live_frame *frame,
+                      const struct live_cursor *cursor, struct text *out);
 
 #endif

@@ -57,10 +57,7 @@ static void browser_start(const struct talk *talk, const char *url) {
 
 static struct err open_run(struct invocation *invocation, struct talk *talk) {
     AUTO(json_release) json_t *link = NULL;
-    struct err err = action_ask(talk, &link_make, &link);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(action_ask(talk, &link_make, &link));
     const char *url = talk_text(link, "url");
     if (invocation->json) {
         talk_print(link);

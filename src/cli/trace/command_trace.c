@@ -206,12 +206,10 @@ static const struct flag trace_flags[] = {
 static struct err kind_find(struct trace *trace, struct talk *talk, const char *id,
                             struct why *why) {
     AUTO(json_release) json_t *run = NULL;
-    struct err err = run_get(talk, id, 0 /* no retry */, &run, why);
-    if (!err_failed(err)) {
-        const char *kind = talk_text(run, "kind");
-        trace->tree = strcmp(kind, "workflow") == 0 || strcmp(kind, "agent") == 0;
-    }
-    return err;
+    TRY(run_get(talk, id, 0 /* no retry */, &run, why));
+    const char *kind = talk_text(run, "kind");
+    trace->tree = strcmp(kind, "workflow") == 0 || strcmp(kind, "agent") == 0;
+    return ERR_OK;
 }
 
 static struct err trace_run(struct invocation *invocation, struct talk *talk) {
@@ -230,10 +228,7 @@ static struct err trace_run(struct invocation *invocation, struct talk *talk) {
                           .spans = spans,
                           .view = {.paint = paint_of(STDOUT_FILENO, &invocation->env),
                                    .now_ms = world_wall_ms(invocation->world)}};
-    struct err err = of_session ? ERR_OK : kind_find(&trace, talk, id, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(of_session ? ERR_OK : kind_find(&trace, talk, id, &invocation->why));
     const bool fits = talk_target(&path, of_session ? "/api/v1/sessions/" : "/api/v1/runs/", id,
                                   trace.tree ? "/spans?below=1" : "/spans");
     action_params_add(&path, invocation, params);
@@ -241,7 +236,7 @@ static struct err trace_run(struct invocation *invocation, struct talk *talk) {
         return err_why(&invocation->why, ERR_NOT_FOUND, "there is no run and no session '%.60s'",
                        id);
     }
-    err = talk_list(talk, path.data, span_take, &trace, &invocation->why);
+    struct err err = talk_list(talk, path.data, span_take, &trace, &invocation->why);
     if (err_failed(err) || invocation->json) {
         return err;
     }

@@ -119,10 +119,7 @@ static struct err usage_run(struct invocation *invocation, struct talk *talk) {
                                              .unknown = NULL};
     const struct args *args = &invocation->args;
     AUTO(json_release) json_t *answer = NULL;
-    struct err err = action_ask(talk, args->operand_count > 0 ? &of_session : &of_all, &answer);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(action_ask(talk, args->operand_count > 0 ? &of_session : &of_all, &answer));
     if (invocation->json) {
         talk_print(answer);
         return ERR_OK;

@@ -7,6 +7,9 @@
  *                    live_stream.c
  *   answering.c      the question that is open, and its answer
  *   chat_commands.c  lines that begin with a slash; completion
+ *   chat.c           lines about the chat, requests about its session
+ *
+ * Each of them calls only those below it.
  *
  * Threads    one.
  */

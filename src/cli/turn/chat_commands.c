@@ -88,8 +88,8 @@ static struct err do_steer(struct chat *chat, const char *rest) {
         chat_say(chat, "[what should it know? /steer TEXT]");
         return ERR_OK;
     }
-    struct err err = chat_send(chat, rest, "steer", NULL /* a new id */, &run);
-    return err_failed(err) ? err : chat_watch(chat, run);
+    TRY(chat_send(chat, rest, "steer", NULL /* a new id */, &run));
+    return chat_watch(chat, run);
 }
 
 static struct err do_title(struct chat *chat, const char *rest) {
@@ -101,11 +101,9 @@ static struct err do_title(struct chat *chat, const char *rest) {
 }
 
 static struct err do_clear(struct chat *chat, const char *rest) {
-    struct err err = chat_ask(chat, "POST", "/clear", NULL, NULL /* nothing is read */);
-    if (!err_failed(err)) {
-        chat_say(chat, "[the session is empty]");
-    }
-    return err;
+    TRY(chat_ask(chat, "POST", "/clear", NULL, NULL /* nothing is read */));
+    chat_say(chat, "[the session is empty]");
+    return ERR_OK;
 }
 
 static struct err do_queue(struct chat *chat, const char *rest) {
@@ -139,12 +137,10 @@ static struct err do_image(struct chat *chat, const char *rest) {
         chat_say(chat, "[which file? /image FILE]");
         return ERR_OK;
     }
-    struct err err = session_attach(chat->talk, chat->session, rest, &id, &chat->invocation->why);
-    if (!err_failed(err)) {
-        (void)json_array_append_new(chat->images, json_string(id));
-        chat_say(chat, "[attached to the next message]");
-    }
-    return err;
+    TRY(session_attach(chat->talk, chat->session, rest, &id, &chat->invocation->why));
+    (void)json_array_append_new(chat->images, json_string(id));
+    chat_say(chat, "[attached to the next message]");
+    return ERR_OK;
 }
 
 static struct err do_quit(struct chat *chat, const char *rest) {
@@ -154,10 +150,7 @@ static struct err do_quit(struct chat *chat, const char *rest) {
 
 static struct err do_model(struct chat *chat, const char *rest) {
     AUTO(json_release) json_t *row = NULL, *agent = NULL;
-    struct err err = chat_ask(chat, "GET", "", NULL, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(chat_ask(chat, "GET", "", NULL, &row));
     if (session_has_program(chat->talk, row, &agent)) {
         chat_say(chat, "[the program keeps the model that its session began with; /agent lets "
                        "another one answer]");
@@ -177,10 +170,7 @@ static struct err do_agent(struct chat *chat, const char *rest) {
     text_add_char(&body, '{');
     text_add_member(&body, "agent", bytes_of(rest));
     text_add_char(&body, '}');
-    struct err err = chat_ask(chat, "PATCH", "", &body, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(chat_ask(chat, "PATCH", "", &body, &row));
     const bool program = session_has_program(chat->talk, row, &agent);
     if (program) { /* Messages to a program name no model. */
         mem_free(chat->model);
@@ -246,10 +236,7 @@ static struct err do_compact(struct chat *chat, const char *rest) {
 
 static struct err do_usage(struct chat *chat, const char *rest) {
     AUTO(json_release) json_t *row = NULL;
-    struct err err = chat_ask(chat, "GET", "", NULL, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(chat_ask(chat, "GET", "", NULL, &row));
     const json_t *usage = json_object_get(row, "usage");
     long long calls = talk_int(usage, "calls");
     long long read =
@@ -300,10 +287,7 @@ static struct err do_help(struct chat *chat, const char *rest) {
 static struct err flow_start(struct chat *chat, const char *name, const char *question) {
     AUTO(json_release) json_t *row = NULL, *agent = NULL, *run = NULL;
     AUTO(text_done) struct text body = text_up_to(BODY_MAX);
-    struct err err = chat_ask(chat, "GET", "", NULL, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(chat_ask(chat, "GET", "", NULL, &row));
     const char *model = chat->model != NULL ? chat->model : talk_text(row, "model");
     const bool has_model = model[0] != '\0' && !session_has_program(chat->talk, row, &agent);
     const char *root = talk_text(row, "root");
@@ -316,7 +300,7 @@ static struct err flow_start(struct chat *chat, const char *name, const char *qu
     api_member(&body, "session", chat->session);
     text_add_str(&body, "}]}");
     const struct api_request start = {.method = "POST", .base = "/api/v1/flows", .body = &body};
-    err = api_ask(chat->talk, &start, &run, &chat->invocation->why);
+    struct err err = api_ask(chat->talk, &start, &run, &chat->invocation->why);
     if (err_failed(err) && err_http_status(err.code) == HTTP_NOT_FOUND) {
         chat->invocation->why.text[0] = '\0';
         return err_make(ERR_NOT_FOUND, "chat: flow");

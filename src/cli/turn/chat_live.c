@@ -1,7 +1,7 @@
 /* chat_live.c: the loop over the keyboard, the session's stream and signals.
  *
  *     keyboard ── edit_line ──> chat_state ──> send, answer, stop, leave (requests of the talk)
- *     stream ──── sse_reader ─> conversation ─> chat_state, lines above
+ *     stream ──── feed ───────> conversation ─> chat_state, lines above
  *     signals ─── resize, fg after Ctrl-Z: draw again; Ctrl-C from outside, SIGTERM, SIGHUP: leave
  *                                  │
  *                                  v
@@ -22,58 +22,23 @@
 
 #include "base/fd.h"
 #include "base/memory.h"
-#include "cli/base/names.h"
 #include "cli/terminal/history.h"
 #include "cli/turn/live.h"
 #include "cli/turn/question.h"
 
-enum { KEYS_SIZE = 4096, ABOVE_MAX = 4 << 20, BACKGROUND_LOOK_MS = 500 };
+enum { KEYS_SIZE = 4096, BACKGROUND_LOOK_MS = 500 };
 
 static void live_done(struct live *live) {
     raw_terminal_end(&live->terminal);
-    client_close(live->stream);
-    sse_reader_done(&live->reader);
+    feed_done(&live->feed);
     conversation_done(&live->conversation);
     edit_line_done(&live->edit);
-    live_screen_done(&live->screen);
+    live_view_done(&live->view);
     answering_done(&live->answering);
     mem_free(live->doubt.text);
-    text_done(&live->above);
     json_decref(live->awaited);
     mem_free(live->history);
     fd_release(&live->signal_fd);
-}
-
-/* --- States ----------------------------------------------------------------------------------- */
-
-static void question_show(struct live *live) {
-    answering_show(&live->answering);
-    bool background = live_turn_in_background(live);
-    if (isatty(STDIN_FILENO) == 0 || background) {
-        AUTO(text_done) struct text words = text_up_to(256);
-        text_addf(&words, "it waits for an answer%s: drover approve %s",
-                  background ? ", and takes none in the background" : "",
-                  short_name_of(talk_text(conversation_asked(&live->conversation), "id"),
-                                NULL /* no label */)
-                      .text);
-        chat_note(live->chat, text_bytes(&words).data);
-    }
-}
-
-enum chat_effect live_event(struct live *live, enum chat_event event) {
-    enum chat_state before = live->state;
-    const json_t *asked = conversation_asked(&live->conversation);
-    struct chat_step step = chat_state_event(before, event);
-    live->state = step.state;
-    if (step.state == CHAT_ASKING && before != CHAT_ASKING) {
-        answering_begin(&live->answering);
-    } else if (before == CHAT_ASKING && step.state != CHAT_ASKING) {
-        answering_end(&live->answering);
-    }
-    if (event == CHAT_ASKED && asked != NULL && live_is_terminal(live)) {
-        question_show(live);
-    }
-    return step.effect;
 }
 
 /* --- Lines ------------------------------------------------------------------------------------ */
@@ -102,7 +67,7 @@ static struct err command_run(struct live *live, const char *line) {
         live_doubt_end(live);
         conversation_done(&live->conversation);
         conversation_init(&live->conversation, chat->paint);
-        err = live_stream_connect(live);
+        feed_restart(&live->feed);
     }
     if (chat->over) {
         live->state = CHAT_OVER;
@@ -204,7 +169,7 @@ static struct err key_take(struct live *live, enum edit_event event) {
         }
         break;
     case EDIT_REDRAW:
-        live_screen_clear(live);
+        live_view_clear(&live->view);
         break;
     case EDIT_CHANGED:
         break;
@@ -247,22 +212,21 @@ static struct err line_take(struct live *live) {
 /* --- The loop --------------------------------------------------------------------------------- */
 
 static int timeout_of(const struct live *live) {
-    uint64_t now_ns = world_mono_ns(live->chat->talk->world);
+    const int wait_ms = feed_wait_ms(&live->feed);
     if (edit_line_is_partial(&live->edit)) {
         return EDIT_ESCAPE_MS;
     }
-    if (live->retry_ns == 0) { /* No event reports that a running job comes to the foreground. */
-        bool away = live->state == CHAT_ASKING && live_turn_in_background(live);
-        return away ? BACKGROUND_LOOK_MS : -1 /* Until something comes. */;
-    }
-    return live->retry_ns > now_ns ? (int)((live->retry_ns - now_ns) / 1000000) + 1 : 0;
+    /* No event reports that a running job comes to the foreground. */
+    const bool away = live->state == CHAT_ASKING && live_turn_in_background(live);
+    return away && wait_ms > BACKGROUND_LOOK_MS ? BACKGROUND_LOOK_MS : wait_ms;
 }
 
 /* With --json a message waits until what was sent before is answered. */
 static bool input_is_wanted(const struct live *live) {
-    return live_is_terminal(live) ? live->terminal.raw
-                                  : (live->state == CHAT_IDLE &&
-                                     json_array_size(live->awaited) == 0 && live->retry_ns == 0);
+    return live_is_terminal(live)
+               ? live->terminal.raw
+               : (live->state == CHAT_IDLE && json_array_size(live->awaited) == 0 &&
+                  !feed_is_away(&live->feed));
 }
 
 /* A line that was read with the one before it is there already. */
@@ -281,7 +245,7 @@ static struct err live_wait(struct live *live) {
     }
     struct pollfd polls[] = {
         [INPUT] = {.fd = wanted ? STDIN_FILENO : -1, .events = POLLIN},
-        [STREAM] = {.fd = live->retry_ns == 0 ? client_fd(live->stream) : -1, .events = POLLIN},
+        [STREAM] = {.fd = feed_fd(&live->feed), .events = POLLIN},
         [INTERRUPT] = {.fd = live->chat->talk->interrupt_fd, .events = POLLIN},
         [SIGNAL] = {.fd = live->signal_fd, .events = POLLIN},
     };
@@ -298,10 +262,8 @@ static struct err live_wait(struct live *live) {
     if (polls[SIGNAL].revents != 0) {
         live_signals_take(live);
     }
-    struct err err = live_stream_retry(live);
-    if (!err_failed(err) && polls[STREAM].revents != 0) {
-        err = live_stream_read(live);
-    }
+    struct err err =
+        feed_turn(&live->feed, polls[STREAM].revents != 0, &live->chat->invocation->why);
     if (!err_failed(err) && polls[INPUT].revents != 0) {
         err = live_is_terminal(live) ? keys_take(live) : line_take(live);
     }
@@ -328,13 +290,12 @@ static struct err live_open(struct live *live) {
         live->history = live->turn == NULL ? history_path(chat) : NULL;
         live->signal_fd = terminal_signals_open();
         talk_hear_all(chat->talk);
-        chat->above = &live->above;
+        chat->above = &live->view.above;
         if (live->history != NULL) {
             history_load(live->history, &live->edit);
         }
     }
-    struct err err = client_open(&chat->talk->options, &live->stream, &chat->invocation->why);
-    return err_failed(err) ? err : live_stream_connect(live);
+    return live_stream_open(live);
 }
 
 static bool live_is_over(const struct live *live) {
@@ -349,11 +310,7 @@ static struct err live_run(struct live *live) {
     chat->paint = paint_of(STDOUT_FILENO, &chat->invocation->env);
     conversation_init(&live->conversation, chat->paint);
     edit_line_init(&live->edit);
-    live_screen_init(&live->screen);
-    text_init(&live->above, ABOVE_MAX);
-    sse_reader_init(&live->reader);
-    live->reader.frame = live_frame_take;
-    live->reader.ctx = live;
+    live_view_init(&live->view, stdout);
     live->answering =
         (struct answering){.chat = chat, .conversation = &live->conversation, .edit = &live->edit};
     if (live->turn != NULL) {

@@ -8,7 +8,7 @@
 #include "cli/base/options.h"
 #include "cli/base/project.h"
 #include "cli/terminal/plain.h"
-#include "cli/turn/follow.h"
+#include "cli/turn/attach.h"
 #include "cli/turn/message.h"
 #include "rules/run/run.h"
 
@@ -113,10 +113,7 @@ static struct err verdict_tell(struct talk *talk, const struct message_sent *sen
     static const struct action agent_show = {.request = "GET /api/v1/agents/{}", .folder = "root"};
     AUTO(json_release) json_t *agent = NULL;
     struct invocation *invocation = talk->invocation;
-    const struct err err = action_ask(talk, &agent_show, &agent);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(action_ask(talk, &agent_show, &agent));
     const struct verdict verdict = {
         .agent = agent, .sent = sent, .turn = turn, .why = why_of(turn)};
     (invocation->json ? verdict_write : verdict_print)(&verdict);
@@ -135,26 +132,24 @@ static struct err word_ask(struct invocation *invocation, struct talk *talk) {
                                                  .title = "Test of an agent",
                                                  .tells = true},
                                         .text = given != NULL ? given : question};
-    struct err err = message_send(talk, &order, &sent, &invocation->why);
+    TRY(message_send(talk, &order, &sent, &invocation->why));
     const struct turn_watch look = {.invocation = invocation,
                                     .talk = talk,
                                     .session = sent.session,
                                     .run = sent.run,
                                     .after = sent.after,
                                     .show = invocation->json ? TURN_SHOW_SILENT : TURN_SHOW_FINAL};
-    err = err_failed(err) ? err : turn_end(&look, &turn);
-    return err_failed(err) ? err : verdict_tell(talk, &sent, &turn);
+    TRY(turn_end(&look, &turn));
+    return verdict_tell(talk, &sent, &turn);
 }
 
 /* An agent of models has no program to start. */
 static struct err start_show(struct invocation *invocation, struct talk *talk) {
     AUTO(json_release) json_t *agent = NULL;
     char root[PATH_MAX];
-    struct err err = root_resolve(args_text(&invocation->args, "root"), root, &invocation->why);
-    err = err_failed(err)
-              ? err
-              : session_program(talk, invocation->args.operands[0], root, &agent, &invocation->why);
-    return err_failed(err) ? err : action_do(invocation, &start);
+    TRY(root_resolve(args_text(&invocation->args, "root"), root, &invocation->why));
+    TRY(session_program(talk, invocation->args.operands[0], root, &agent, &invocation->why));
+    return action_do(invocation, &start);
 }
 
 static struct err test_run(struct invocation *invocation, struct talk *talk) {

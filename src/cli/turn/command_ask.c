@@ -18,7 +18,7 @@
 #include "cli/terminal/confirm.h"
 #include "cli/terminal/lines.h"
 #include "cli/terminal/plain.h"
-#include "cli/turn/follow.h"
+#include "cli/turn/attach.h"
 #include "cli/turn/message.h"
 #include "cli/turn/question.h"
 #include "rules/session/title.h"
@@ -164,13 +164,13 @@ static struct err ask_run(struct invocation *invocation, struct talk *talk) {
                                     .schema = asking.schema,
                                     .images = asking.images,
                                     .retry_ms = RUN_RETRY_MS};
-    err = session_say(talk, &say, &asking.run, &invocation->why);
+    TRY(session_say(talk, &say, &asking.run, &invocation->why));
     const struct turn_watch look = {.invocation = invocation,
                                     .talk = talk,
                                     .session = asking.session,
                                     .run = asking.run,
                                     .after = ends.head};
-    return err_failed(err) ? err : turn_look(&look);
+    return turn_look(&look);
 }
 
 const struct command command_ask = {
@@ -298,10 +298,7 @@ static struct err one_answer(struct invocation *invocation, struct talk *talk) {
     const char *id = invocation->args.operands[0], *given = args_text(&invocation->args, "answer");
     struct api_request approval = {.base = "/api/v1/approvals/", .id = id};
     bool yes = false;
-    struct err err = api_ask(talk, &approval, &row, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(api_ask(talk, &approval, &row, &invocation->why));
     if (question_has_value(row) && given == NULL && !args_on(&invocation->args, "deny")) {
         struct paint paint = paint_of(STDERR_FILENO, &invocation->env);
         paint.on = false;
@@ -311,7 +308,7 @@ static struct err one_answer(struct invocation *invocation, struct talk *talk) {
             &invocation->why, ERR_USAGE, "this is a question; answer it with --answer %s",
             strcmp(talk_text(row, "kind"), "form") == 0 ? "JSON" : "NUMBER or --answer TEXT");
     }
-    err = answer_body(invocation, row, &body);
+    struct err err = answer_body(invocation, row, &body);
     err = err_failed(err) ? err : read_first(invocation, talk, row, &yes);
     if (err_failed(err) || !yes) {
         return err;

@@ -3,10 +3,8 @@
  * A line is a message, or a command with a slash. On a terminal and with --json a loop follows the
  * session (chat_live.c); in a pipe each line is answered before the next one is read. */
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -46,111 +44,6 @@ static void chat_done(struct chat *chat) {
     mem_free(chat->model);
 }
 
-/* --- What the files share --------------------------------------------------------------------- */
-
-static void above_add(struct chat *chat, enum colour colour, const char *words) {
-    const size_t begin = chat->above->len;
-    text_addf(chat->above, "%s%s%s\n", paint_begin(&chat->paint, colour), words,
-              paint_end(&chat->paint, colour));
-    cells_wrap_words(chat->above, begin, chat->paint.columns);
-}
-
-void chat_say(struct chat *chat, const char *format, ...) {
-    AUTO(json_release) json_t *note = NULL;
-    char room[4096];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(room, sizeof room, format, args); /* A longer line is cut. */
-    va_end(args);
-    utf8_make_plain(room, strlen(room));
-    if (chat->above != NULL) {
-        above_add(chat, COLOUR_NONE, room);
-    } else if (chat->form == CHAT_JSON) {
-        note = json_pack("{s:s,s:{s:s}}", "type", "note", "data", "text", room);
-        talk_print(note);
-        (void)fflush(stdout); /* A failure shows again at the end. */
-    } else {
-        puts(room);
-    }
-}
-
-void chat_note(struct chat *chat, const char *words) {
-    if (chat->above == NULL) {
-        chat_say(chat, "%s", words);
-    } else {
-        above_add(chat, COLOUR_YELLOW, words);
-    }
-}
-
-void chat_complain(struct chat *chat, struct err err) {
-    struct why *why = &chat->invocation->why;
-    const char *words = err_words(err, why);
-    if (chat->above != NULL) {
-        AUTO(text_done) struct text line = text_up_to(NOTE_MAX);
-        text_add_str(&line, "drover: ");
-        plain_add(&line, words);
-        above_add(chat, COLOUR_NONE, text_bytes(&line).data);
-    } else {
-        plain_note("drover: %s\n", words);
-    }
-    why->text[0] = '\0';
-}
-
-struct err chat_ask(struct chat *chat, const char *method, const char *rest,
-                    const struct text *body, json_t **ret_answer) {
-    const struct api_request request = {
-        .method = method, SESSION_REQUEST(chat->session), .rest = rest, .body = body};
-    return api_ask(chat->talk, &request, ret_answer, &chat->invocation->why);
-}
-
-struct err chat_stop(struct chat *chat) {
-    struct signalfd_siginfo signal; /* The Ctrl-C that asked for this must not end the request. */
-    while (read(chat->talk->interrupt_fd, &signal, sizeof signal) == sizeof signal) {
-    }
-    struct err err = chat_ask(chat, "POST", "/stop", NULL, NULL /* nothing is read */);
-    if (err.code == ERR_CONFLICT) { /* The turn has just ended. */
-        chat->invocation->why.text[0] = '\0';
-        return ERR_OK;
-    }
-    return err;
-}
-
-struct err chat_send(struct chat *chat, const char *text, const char *policy, const char *client_id,
-                     char **ret_run) {
-    const struct session_say say = {.session = chat->session,
-                                    .text = text,
-                                    .model = chat->model,
-                                    .policy = policy,
-                                    .images = chat->images,
-                                    .client_id = client_id,
-                                    .retry_ms = chat->form == CHAT_TERMINAL ? 0 : RUN_RETRY_MS};
-    struct err err = session_say(chat->talk, &say, ret_run, &chat->invocation->why);
-    if (!err_failed(err)) {
-        (void)json_array_clear(chat->images);
-    }
-    return err;
-}
-
-struct err chat_watch(struct chat *chat, const char *run) {
-    AUTO(turn_outcome_done) struct turn_outcome outcome = {0};
-    const struct turn_watch watch = {.invocation = chat->invocation,
-                                     .talk = chat->talk,
-                                     .session = chat->session,
-                                     .run = run,
-                                     .after = chat->seq,
-                                     .show = TURN_SHOW_FINAL};
-    if (chat->form != CHAT_LINES) {
-        return ERR_OK; /* The loop shows it. */
-    }
-    struct err err = turn_watch(&watch, &outcome);
-    chat->seq = outcome.seq;
-    if (outcome.state != NULL && strcmp(outcome.state, "succeeded") != 0) {
-        plain_note("[%s: %s%s%s]\n", outcome.state, outcome.cause,
-                   outcome.note[0] != '\0' ? ", " : "", outcome.note);
-    }
-    return err;
-}
-
 /* --- A pipe ----------------------------------------------------------------------------------- */
 
 static struct err line_do(struct chat *chat, const char *text) {
@@ -161,8 +54,8 @@ static struct err line_do(struct chat *chat, const char *text) {
     if (text[0] == '/') {
         return chat_command(chat, text);
     }
-    struct err err = chat_send(chat, text, NULL /* policy */, NULL /* a new id */, &run);
-    return err_failed(err) ? err : chat_watch(chat, run);
+    TRY(chat_send(chat, text, NULL /* policy */, NULL /* a new id */, &run));
+    return chat_watch(chat, run);
 }
 
 /* A refusal of the daemon is printed, and the conversation goes on; without a daemon it ends. */
@@ -252,10 +145,8 @@ static struct err session_new(struct chat *chat) {
                                       .native = args_text(args, "native"),
                                       .root = chat->root};
     const struct daily_limit limit = {.model = wish.model};
-    struct err err = agent != NULL ? ERR_OK : daily_limit_ask(chat->talk, &limit, &chat->lines);
-    return err_failed(err)
-               ? err
-               : session_make(chat->talk, &wish, &chat->session, &chat->invocation->why);
+    TRY(agent != NULL ? ERR_OK : daily_limit_ask(chat->talk, &limit, &chat->lines));
+    return session_make(chat->talk, &wish, &chat->session, &chat->invocation->why);
 }
 
 /* Folder for a new session: of a session that the program has, as the program looks for it. */
@@ -361,10 +252,7 @@ static struct err header_print(struct chat *chat) {
     AUTO(json_release) json_t *row = NULL;
     AUTO(text_done) struct text out = text_up_to(NOTE_MAX);
     const struct paint paint = paint_of(STDOUT_FILENO, &chat->invocation->env);
-    struct err err = chat_ask(chat, "GET", "", NULL, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(chat_ask(chat, "GET", "", NULL, &row));
     if (chat->form == CHAT_JSON) {
         AUTO(json_release) json_t *first = json_pack("{s:s,s:O}", "type", "session", "data", row);
         talk_print(first);

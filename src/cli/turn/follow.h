@@ -1,9 +1,8 @@
 /* follow.h: follows a turn until it has ended: what it says, what it does, what it asks.
  *
  * Promise    in a pipe only what counts appears: the text of a step whose stream broke was never
- *            printed, and a question is reported on stderr with the command that answers it. On a
- *            terminal turn_look shows it as a chat does (chat_live_turn). A restart of the daemon
- *            only delays.
+ *            printed, and a question is reported on stderr with the command that answers it. A
+ *            restart of the daemon only delays.
  * Ownership  turn_outcome is the caller's: turn_outcome_done.
  * Threads    one.
  * Failure    ERR_INTERRUPTED: Ctrl-C. The turn goes on. ERR_NOT_FOUND: the session was deleted.
@@ -27,7 +26,7 @@ struct turn_watch {
     int64_t after; /* Number in the session's stream: where to begin. */
     int64_t until; /* Number after which nothing of the turn follows; 0: it may go on. */
     enum turn_json json;
-    enum turn_show show; /* turn_look chooses it. */
+    enum turn_show show; /* turn_look (attach.h) chooses it. */
 };
 struct turn_outcome {
     char *state, *cause, *note; /* Owned; NULL: its end was not seen. */
@@ -36,20 +35,8 @@ struct turn_outcome {
     int64_t seq;                /* Number of the last event seen: where the next turn's begin. */
 };
 void turn_outcome_done(struct turn_outcome *outcome); /* For AUTO; zeroed is fine. */
+/* `data`: the event of its end, or the run. */
+void turn_outcome_set(struct turn_outcome *outcome, const json_t *data);
 MUST_CHECK struct err turn_watch(const struct turn_watch *watch, struct turn_outcome *ret_outcome);
-/* The same for a command that then ends and tells of the outcome itself: Ctrl-C says how to come
- * back, and an end that was not seen is ERR_NOT_FOUND. */
-MUST_CHECK struct err turn_end(const struct turn_watch *watch, struct turn_outcome *ret_outcome);
-
-/* The same for a command that then ends: ask, attach, agent run. With --json {"session","run",
- * "state","cause","text","usage"} is printed; after events the first member is
- * "event": "agent_finished", and there is no "session". The exit code is 0 only when the turn
- * succeeded, and 1 with a sentence on stderr otherwise. Ctrl-C detaches, and says how to come back.
- */
-MUST_CHECK struct err turn_look(const struct turn_watch *look);
-/* The same for a run that is a turn: from its beginning, or (`only_new`) from now on. Ctrl-C is an
- * exit code of 0 here. */
-MUST_CHECK struct err turn_look_run(struct invocation *invocation, struct talk *talk,
-                                    const json_t *run, bool only_new);
 
 #endif

@@ -9,15 +9,13 @@
 #ifndef DROVER_CLI_TURN_LIVE_H
 #define DROVER_CLI_TURN_LIVE_H
 
-#include "cli/stream/sse_reader.h"
-#include "cli/terminal/live_screen.h"
+#include "cli/stream/feed.h"
+#include "cli/terminal/live_view.h"
 #include "cli/terminal/raw_terminal.h"
 #include "cli/turn/answering.h"
 #include "cli/turn/chat.h"
 #include "cli/turn/chat_state.h"
 #include "cli/turn/conversation.h"
-
-enum { LIVE_COLUMNS = 80, LIVE_ROWS = 24 };
 
 /* A message that was sent, and whose answer was lost. */
 struct doubt {
@@ -33,17 +31,13 @@ struct live {
     struct edit_line edit;
     struct answering answering;
     struct doubt doubt;
-    struct text above; /* Owned: lines to show above the picture at the next drawing. */
-    char *history;     /* Owned: path of the file; NULL: none. */
-    json_t *awaited;   /* Owned: ids of runs whose messages were sent here, until they end. */
-    struct live_screen screen;
+    char *history;         /* Owned: path of the file; NULL: none. */
+    json_t *awaited;       /* Owned: ids of runs whose messages were sent here, until they end. */
+    struct live_view view; /* Owned. */
     struct raw_terminal terminal;
-    struct client *stream; /* Owned. */
-    struct sse_reader reader;
-    bool joins;        /* The stream is to begin with the session as it is. */
-    int signal_fd;     /* Owned: SIGWINCH, SIGCONT. */
-    uint64_t retry_ns; /* When to connect again; 0: the stream is open. */
-    int64_t pause_ms;  /* The last pause between two tries. */
+    struct feed feed; /* Owned: the stream of the session. */
+    bool joins;       /* The stream is to begin with the session as it is. */
+    int signal_fd;    /* Owned: SIGWINCH, SIGCONT. */
 };
 
 static inline bool live_is_terminal(const struct live *live) {
@@ -53,9 +47,6 @@ static inline bool live_is_terminal(const struct live *live) {
 /* Draws what stands above, and the picture. `picture` false: only what stands above, and the
  * cursor below it. Nothing without a terminal. */
 void live_draw(struct live *live, bool picture);
-/* The screen holds what others wrote: the next picture is drawn below it. */
-void live_picture_forget(struct live *live);
-void live_screen_clear(struct live *live);
 /* Writes to standard output at once. */
 void live_write(const struct text *out);
 
@@ -74,13 +65,8 @@ void live_suspend(struct live *live);
 /* Takes one event of the state machine (chat_state.h); its effect is the caller's. */
 enum chat_effect live_event(struct live *live, enum chat_event event);
 
-/* Handler of the stream's frames; `ctx` is the struct live. */
-MUST_CHECK struct err live_frame_take(void *ctx, const struct sse_frame *frame, struct why *why);
-/* An outage is waited out, with growing pauses; any other refusal ends the chat. */
-MUST_CHECK struct err live_stream_connect(struct live *live);
-/* Connects again when it is time. */
-MUST_CHECK struct err live_stream_retry(struct live *live);
-MUST_CHECK struct err live_stream_read(struct live *live);
+/* Opens the stream of the session; an outage is waited out. */
+MUST_CHECK struct err live_stream_open(struct live *live);
 /* Forgets the message that was in doubt. */
 void live_doubt_end(struct live *live);
 

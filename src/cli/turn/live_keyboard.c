@@ -61,13 +61,13 @@ void live_suspend(struct live *live) {
     live_keyboard_end(live);
     (void)kill(0, SIGTSTP);
     (void)signals_read(live); /* The stop is over, and seen to here. */
-    live_picture_forget(live);
+    live_view_forget(&live->view);
 }
 
 /* Others can stop us, too: then the shell had the terminal meanwhile. */
 void live_signals_take(struct live *live) {
     if (signals_read(live)) {
         live_keyboard_end(live);
-        live_picture_forget(live);
+        live_view_forget(&live->view);
     }
 }

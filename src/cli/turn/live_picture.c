@@ -23,7 +23,7 @@ static void queued_draw(const struct live *live, int columns, struct text *out) 
 }
 
 static void status_draw(const struct live *live, struct text *out) {
-    const char *words = live->retry_ns != 0             ? "the daemon is away; trying again"
+    const char *words = feed_is_away(&live->feed)       ? "the daemon is away; trying again"
                         : live->state != CHAT_ANSWERING ? NULL
                         : live->turn != NULL            ? "answering; Ctrl-C detaches"
                                                         : "answering; Ctrl-C stops it";
@@ -37,11 +37,8 @@ static void status_draw(const struct live *live, struct text *out) {
 static void picture_fit(struct text *picture, int rows, struct edit_place *cursor) {
     AUTO(text_done) struct text whole = text_up_to(LIVE_SCREEN_MAX);
     struct bytes rest, line;
-    int count = 0;
+    const int count = cells_lines(text_bytes(picture));
     text_add(&whole, text_bytes(picture).data, picture->len);
-    for (rest = text_bytes(&whole); bytes_next(&rest, '\n', &line);) {
-        count++;
-    }
     int skip = count - rows > cursor->row ? cursor->row : count - rows;
     if (skip <= 0) {
         return;
@@ -55,15 +52,6 @@ static void picture_fit(struct text *picture, int rows, struct edit_place *curso
         }
     }
     cursor->row -= skip;
-}
-
-static int rows_of(const struct text *picture) {
-    struct bytes rest = text_bytes(picture), line;
-    int rows = 0;
-    while (bytes_next(&rest, '\n', &line)) {
-        rows++;
-    }
-    return rows;
 }
 
 /* A single turn has no line to type in while nothing is asked. */
@@ -89,7 +77,7 @@ static struct edit_place picture_make(const struct live *live, const struct term
     }
     status_draw(live, out);
     queued_draw(live, size->columns, out);
-    int before = rows_of(out);
+    const int before = cells_lines(text_bytes(out));
     if (has_line(live)) {
         cursor = edit_line_draw(&live->edit, text_bytes(&prompt), size->columns, out);
     }
@@ -105,9 +93,7 @@ void live_write(const struct text *out) {
 /* `picture` false: only what stands above, and the cursor below it. */
 void live_draw(struct live *live, bool picture) {
     AUTO(text_done) struct text shown = text_up_to(LIVE_SCREEN_MAX);
-    AUTO(text_done) struct text out = text_up_to(LIVE_SCREEN_MAX * 2);
-    const struct terminal_size size =
-        terminal_size_or(STDOUT_FILENO, (struct terminal_size){LIVE_ROWS, LIVE_COLUMNS});
+    const struct terminal_size size = live_view_resize(&live->view);
     struct edit_place cursor = {0};
     if (!live_is_terminal(live)) {
         return;
@@ -117,20 +103,6 @@ void live_draw(struct live *live, bool picture) {
         cursor = picture_make(live, &size, &shown);
         picture_fit(&shown, size.rows - 1, &cursor);
     }
-    const struct live_frame frame = {&live->above, &shown, size.columns};
     const struct live_cursor at = {cursor.row, cursor.column};
-    live_screen_draw_at(&live->screen, &frame, picture && has_line(live) ? &at : NULL, &out);
-    live_write(&out);
-    text_clear(&live->above);
-}
-
-/* The screen holds what others wrote: the picture is drawn below it. */
-void live_picture_forget(struct live *live) {
-    live->screen.cursor_row = 0;
-    text_clear(&live->screen.picture);
-}
-
-void live_screen_clear(struct live *live) {
-    live_picture_forget(live);
-    fputs("\033[H\033[2J", stdout);
+    live_view_show(&live->view, &shown, picture && has_line(live) ? &at : NULL);
 }

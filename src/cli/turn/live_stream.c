@@ -1,11 +1,47 @@
-/* live_stream.c: the session's stream of a chat. */
+/* live_stream.c: the session's stream of a chat, and the states that its events lead to. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
+#include "cli/base/names.h"
 #include "cli/run/ask.h"
 #include "cli/run/view.h"
 #include "cli/turn/live.h"
+
+/* --- States ----------------------------------------------------------------------------------- */
+
+static void question_show(struct live *live) {
+    answering_show(&live->answering);
+    bool background = live_turn_in_background(live);
+    if (isatty(STDIN_FILENO) == 0 || background) {
+        AUTO(text_done) struct text words = text_up_to(256);
+        text_addf(&words, "it waits for an answer%s: drover approve %s",
+                  background ? ", and takes none in the background" : "",
+                  short_name_of(talk_text(conversation_asked(&live->conversation), "id"),
+                                NULL /* no label */)
+                      .text);
+        chat_note(live->chat, text_bytes(&words).data);
+    }
+}
+
+enum chat_effect live_event(struct live *live, enum chat_event event) {
+    enum chat_state before = live->state;
+    const json_t *asked = conversation_asked(&live->conversation);
+    struct chat_step step = chat_state_event(before, event);
+    live->state = step.state;
+    if (step.state == CHAT_ASKING && before != CHAT_ASKING) {
+        answering_begin(&live->answering);
+    } else if (before == CHAT_ASKING && step.state != CHAT_ASKING) {
+        answering_end(&live->answering);
+    }
+    if (event == CHAT_ASKED && asked != NULL && live_is_terminal(live)) {
+        question_show(live);
+    }
+    return step.effect;
+}
+
+/* --- Events ----------------------------------------------------------------------------------- */
 
 static void event_print(const struct sse_frame *frame) {
     AUTO(text_done) struct text line = text_up_to(SSE_LINE_MAX * 2);
@@ -62,8 +98,8 @@ static void data_take(struct live *live, const struct sse_frame *frame, const js
     AUTO(mem_release) char *asked = mem_copy(id, strlen(id));
     const enum chat_event event =
         sse_is(frame, "snapshot")
-            ? conversation_snapshot(conversation, data, &live->above)
-            : conversation_event(conversation, frame->type, data, &live->above);
+            ? conversation_snapshot(conversation, data, &live->view.above)
+            : conversation_event(conversation, frame->type, data, &live->view.above);
     bool same = strcmp(asked, talk_text(conversation_asked(conversation), "id")) == 0;
     if (event == CHAT_TURN_ENDED) {
         awaited_forget(live, talk_text(data, "run"));
@@ -104,22 +140,15 @@ static struct err turn_take(struct live *live, const struct sse_frame *frame, co
         turn->end = json_incref((json_t *)(uintptr_t)data);
     } else if (sse_is(frame, "snapshot")) {
         AUTO(json_release) json_t *run = NULL;
-        struct err err =
-            run_get(live->chat->talk, turn->run, RUN_RETRY_MS, &run, &live->chat->invocation->why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(run_get(live->chat->talk, turn->run, RUN_RETRY_MS, &run, &live->chat->invocation->why));
         turn->end = run_has_ended(run) ? json_incref(run) : NULL;
     }
     return ERR_OK;
 }
 
-struct err live_frame_take(void *ctx, const struct sse_frame *frame, struct why *why) {
+static struct err on_frame(void *ctx, const struct sse_frame *frame, struct why *why) {
     struct live *live = ctx;
     AUTO(json_release) json_t *data = NULL;
-    if (sse_is(frame, "closing")) {
-        return err_why(why, ERR_CLOSING, "the daemon ended the stream");
-    }
     if (sse_is(frame, "deleted") || sse_is(frame, "done")) {
         return err_why(why, ERR_NOT_FOUND, "the session %s was deleted", live->chat->session);
     }
@@ -138,68 +167,34 @@ struct err live_frame_take(void *ctx, const struct sse_frame *frame, struct why 
     return sse_is(frame, "snapshot") ? awaited_check(live) : ERR_OK;
 }
 
-static struct err stream_ask(struct live *live) {
-    AUTO(text_done) struct text target = {0};
+static bool on_connect(void *ctx, struct text *target) {
+    const struct live *live = ctx;
     char rest[80];
     (void)snprintf(rest, sizeof rest, "/events?after=%lld%s", (long long)live->chat->seq,
                    live->joins ? "&snapshot=1" : ""); /* Fits. */
-    if (!talk_target(&target, "/api/v1/streams/session:", live->chat->session, rest)) {
-        return err_make(ERR_NOT_FOUND, "chat: session");
-    }
-    const struct client_request request = {
-        .method = "GET", .target = target.data, .accept = "text/event-stream"};
-    sse_reader_clear(&live->reader);
-    client_hang_up(live->stream);
-    return client_ask(live->stream, &request, &live->chat->invocation->why);
+    return talk_target(target, "/api/v1/streams/session:", live->chat->session, rest);
 }
 
-/* An outage is waited out, with growing pauses; any other refusal ends the chat. */
-static struct err stream_away(struct live *live, struct err err) {
-    const struct world *world = live->chat->talk->world;
+static void on_alive(void *ctx, bool was_away) {
+    struct live *live = ctx;
+    (void)was_away; /* A restart shows by itself. */
+    live->joins = false;
+    if (talk_finds_restart(live->chat->talk, live->feed.client)) {
+        chat_note(live->chat, "(the daemon restarted)");
+    }
+    if (talk_finds_held(live->chat->talk, live->feed.client)) {
+        chat_note(live->chat, "[" TALK_HELD_WORDS "]");
+    }
+}
+
+struct err live_stream_open(struct live *live) {
     struct why *why = &live->chat->invocation->why;
-    client_hang_up(live->stream);
-    if (!client_may_pass(err)) {
-        return err;
-    }
-    why->text[0] = '\0';
-    int64_t pause_ms = talk_pause_next(world, &live->pause_ms);
-    live->retry_ns = world_mono_ns(world) + (uint64_t)pause_ms * UINT64_C(1000000);
-    return ERR_OK;
-}
-
-struct err live_stream_connect(struct live *live) {
-    struct err err = stream_ask(live);
-    if (err_failed(err)) {
-        return stream_away(live, err);
-    }
-    live->retry_ns = 0;
-    return ERR_OK;
-}
-
-struct err live_stream_retry(struct live *live) {
-    const bool due =
-        live->retry_ns != 0 && world_mono_ns(live->chat->talk->world) >= live->retry_ns;
-    return due ? live_stream_connect(live) : ERR_OK;
-}
-
-struct err live_stream_read(struct live *live) {
-    struct why *why = &live->chat->invocation->why;
-    struct bytes piece = {0};
-    enum client_more more = CLIENT_MORE;
-    struct err err = client_read_now(live->stream, &piece, &more, why);
-    if (!err_failed(err) && piece.len > 0) {
-        live->pause_ms = 0;
-        live->joins = false;
-        if (talk_finds_restart(live->chat->talk, live->stream)) {
-            chat_note(live->chat, "(the daemon restarted)");
-        }
-        if (talk_finds_held(live->chat->talk, live->stream)) {
-            chat_note(live->chat, "[" TALK_HELD_WORDS "]");
-        }
-        err = sse_reader_feed(&live->reader, piece, why);
-    }
-    if (!err_failed(err) && more == CLIENT_OVER) {
-        err = err_make(ERR_CLOSING, "chat: stream");
-    }
-    return err_failed(err) ? stream_away(live, err) : ERR_OK;
+    live->feed = (struct feed){.talk = live->chat->talk,
+                               .retry_ms = OUTAGE_ANY,
+                               .on_connect = on_connect,
+                               .on_frame = on_frame,
+                               .on_alive = on_alive,
+                               .ctx = live};
+    TRY(feed_open(&live->feed, why));
+    return feed_turn(&live->feed, false /* not ready */, why);
 }

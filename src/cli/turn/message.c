@@ -15,10 +15,7 @@ struct err message_read(const struct message_words *words, struct text *message,
     if (words->operand != NULL && !dash) {
         text_add_str(message, words->operand);
     } else if (dash || isatty(STDIN_FILENO) == 0) {
-        struct err err = lines_rest(words->lines, &input);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(lines_rest(words->lines, &input));
         text_add(message, input.data, input.len);
     }
     if (message->len == 0 || message->data[strspn(message->data, " \t\r\n")] == '\0') {

@@ -43,10 +43,7 @@ struct err catalog_list(struct invocation *invocation, struct talk *talk,
                         const struct catalog_view *view) {
     const struct action catalog = {view->list, .folder = "root"};
     AUTO(json_release) json_t *answer = NULL;
-    struct err err = action_ask(talk, &catalog, &answer);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(action_ask(talk, &catalog, &answer));
     const struct paint paint = paint_of(STDOUT_FILENO, &invocation->env);
     const json_t *rows = json_object_get(answer, view->rows), *row = NULL;
     size_t at = 0;
@@ -94,10 +91,7 @@ struct err catalog_show(struct invocation *invocation, struct talk *talk,
                         const struct catalog_view *view) {
     const struct action script = {view->one, .folder = "root", .unknown = view->unknown};
     AUTO(json_release) json_t *row = NULL;
-    struct err err = action_ask(talk, &script, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(action_ask(talk, &script, &row));
     const struct paint paint = paint_of(STDOUT_FILENO, &invocation->env);
     if (invocation->json) {
         talk_print(row);

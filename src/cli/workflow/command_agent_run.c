@@ -20,7 +20,7 @@
 #include "cli/run/ask.h"
 #include "cli/run/view.h"
 #include "cli/terminal/plain.h"
-#include "cli/turn/follow.h"
+#include "cli/turn/attach.h"
 #include "cli/turn/message.h"
 #include "cli/workflow/watch.h"
 #include "rules/agent/definition.h"
@@ -136,11 +136,8 @@ static struct err task_in_session(struct task *task) {
         return err_why(&invocation->why, ERR_USAGE,
                        "--model is for a new session; this one has the model that it began with");
     }
-    struct err err = there ? session_check(task, session) : ERR_OK;
-    err = err_failed(err) ? err : message_send(task->talk, &order, &sent, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(there ? session_check(task, session) : ERR_OK);
+    TRY(message_send(task->talk, &order, &sent, &invocation->why));
     if (args_on(args, "detach")) {
         run_begun_print(invocation, "run", sent.run, NULL /* no label */);
         return ERR_OK;
@@ -163,12 +160,9 @@ static struct err body_write(const struct task *task, bool native, struct text *
     const struct args *args = &task->invocation->args;
     const char *model = args_text(args, "model");
     AUTO(json_release) json_t *limits = NULL;
-    struct err err = task->limits.len == 0 ? ERR_OK
-                                           : json_parse(task->limits.data, task->limits.len,
-                                                        JSON_DEPTH_MAX, &limits, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(task->limits.len == 0
+            ? ERR_OK
+            : json_parse(task->limits.data, task->limits.len, JSON_DEPTH_MAX, &limits, why));
     AUTO(json_release)
     json_t *all = json_pack(
         "{s:s,s:s,s:s,s:I,s:O*,s:s*,s:s*,s:{s:s%,s:{s:s,s:s*,s:s*,s:s*}}}", "script", script,
@@ -251,8 +245,8 @@ static struct err run_run(struct invocation *invocation, struct talk *talk) {
     lines_init(&task.lines, STDIN_FILENO, talk->interrupt_fd);
     text_init(&task.text, LINES_LINE_MAX);
     text_init(&task.limits, LIMITS_MAX);
-    struct err err = task_read(&task);
-    return err_failed(err) ? err : task_run(&task);
+    TRY(task_read(&task));
+    return task_run(&task);
 }
 
 const struct command command_agent_run = {

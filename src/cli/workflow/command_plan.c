@@ -235,15 +235,10 @@ static struct err plan_run(struct invocation *invocation, struct talk *talk) {
     AUTO(workflow_starting_done)
     struct workflow_starting starting = {.invocation = invocation, .talk = talk};
     AUTO(json_release) json_t *plan = NULL;
-    struct err err = workflow_starting_read(&starting, WORKFLOW_NAME_INSIDE);
+    TRY(workflow_starting_read(&starting, WORKFLOW_NAME_INSIDE));
     const struct client_request request = {
         .method = "POST", .target = "/api/v1/scripts/plan", .body = text_bytes(&starting.body)};
-    err = err_failed(err)
-              ? err
-              : talk_ask(talk, &request, NULL /* parsed is enough */, &plan, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(talk_ask(talk, &request, NULL /* parsed is enough */, &plan, &invocation->why));
     bool valid = is_true(plan, "valid");
     bool misfit = json_is_false(json_object_get(json_object_get(plan, "args"), "fit")) ||
                   json_is_false(json_object_get(json_object_get(plan, "resume"), "fit"));

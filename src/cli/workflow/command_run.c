@@ -20,17 +20,14 @@ static struct err run_run(struct invocation *invocation, struct talk *talk) {
     struct workflow_starting starting = {.invocation = invocation, .talk = talk};
     AUTO(json_release) json_t *answer = NULL;
     const struct args *args = &invocation->args;
-    struct err err = workflow_starting_read(&starting, WORKFLOW_NAME_OUTSIDE);
+    TRY(workflow_starting_read(&starting, WORKFLOW_NAME_OUTSIDE));
     bool named = starting.word != NULL && starting.script == NULL;
     const struct api_request workflow = {.base = named ? "/api/v1/workflows/" : "/api/v1/workflows",
                                          .id = named ? starting.word : NULL,
                                          .rest = "/runs",
                                          .body = &starting.body,
                                          .unknown = "there is no workflow '{}'"};
-    err = err_failed(err) ? err : workflow_run_begin(invocation, talk, workflow, &answer);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(workflow_run_begin(invocation, talk, workflow, &answer));
     const char *error = talk_text(answer, "error"), *warning = talk_text(answer, "warning");
     if (warning[0] != '\0' && !invocation->json) {
         plain_note("drover: %s\n", warning);

@@ -416,10 +416,7 @@ static struct err new_run(struct invocation *invocation) {
     if (len == 0 || len > 64 || strspn(name, letters) != len) {
         return err_why(&invocation->why, ERR_USAGE, "NAME: 1 to 64 of A-Z, a-z, 0-9, '_', '-'");
     }
-    struct err err = project_find(invocation, ".", root);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(project_find(invocation, ".", root));
     text_add_str(&path, root);
     AUTO(fd_release) int fd = file_create(name, &path);
     int os = errno;

@@ -155,10 +155,7 @@ static struct err script_args_set(const struct workflow_request *request, json_t
     if (whole != NULL && request->words != NULL) {
         return err_why(why, ERR_USAGE, "--args and a text after the workflow exclude each other");
     }
-    struct err err = whole != NULL ? whole_args_read(whole, &all, why) : ERR_OK;
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(whole != NULL ? whole_args_read(whole, &all, why) : ERR_OK);
     if (all != NULL && !json_is_object(all) && args_given(args, "arg")) {
         return err_why(why, ERR_USAGE, "--arg adds a member, and --args is %s", json_kind_of(all));
     }
@@ -181,7 +178,7 @@ static struct err script_args_set(const struct workflow_request *request, json_t
         }
         (void)json_object_setn_new(all, word, at, parsed); /* NULL is refused. */
     }
-    err = request->words != NULL ? words_args_set(request, &all, why) : ERR_OK;
+    struct err err = request->words != NULL ? words_args_set(request, &all, why) : ERR_OK;
     if (!err_failed(err) && all != NULL) {
         (void)json_object_set(body, "args", all);
     }
@@ -441,6 +438,6 @@ struct err workflow_run_begin(struct invocation *invocation, struct talk *talk,
     request.method = "POST";
     request.retry = API_RETRY_CUT;
     request.retry_ms = args_int(&invocation->args, "retry-for", 0);
-    const struct err err = daily_limit_ask(talk, &limit, NULL /* nothing reads the input yet */);
-    return err_failed(err) ? err : api_ask(talk, &request, ret_answer, &invocation->why);
+    TRY(daily_limit_ask(talk, &limit, NULL /* nothing reads the input yet */));
+    return api_ask(talk, &request, ret_answer, &invocation->why);
 }

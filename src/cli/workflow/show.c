@@ -230,11 +230,7 @@ struct err workflow_show(struct invocation *invocation, struct talk *talk, json_
     if (whole) {
         json_t *rows = NULL;
         workflow_tree_run(&tree, run);
-        struct err err =
-            workflow_agents_ask(talk, talk_text(run, "id"), &tree, &rows, &invocation->why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(workflow_agents_ask(talk, talk_text(run, "id"), &tree, &rows, &invocation->why));
         (void)json_object_set_new(run, "agents", rows); /* The run owns them now. */
         if (!invocation->json) {
             questions_mark(talk, &tree);
@@ -354,10 +350,7 @@ static struct task_end task_end_of(const struct workflow_tree *tree, const json_
 struct err workflow_task_tell(struct invocation *invocation, struct talk *talk, const char *run,
                               struct workflow_tree *tree) {
     AUTO(json_release) json_t *rows = NULL;
-    struct err err = workflow_agents_ask(talk, run, tree, &rows, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(workflow_agents_ask(talk, run, tree, &rows, &invocation->why));
     const json_t *agent = json_array_get(rows, 0);
     const struct task_end end = task_end_of(tree, agent);
     const bool succeeded = strcmp(end.state, "succeeded") == 0;

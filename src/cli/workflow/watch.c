@@ -16,7 +16,7 @@
 #include "cli/run/view.h"
 #include "cli/run/waits.h"
 #include "cli/stream/follow.h"
-#include "cli/terminal/live_screen.h"
+#include "cli/terminal/live_view.h"
 #include "cli/turn/question.h"
 #include "cli/workflow/draw.h"
 #include "cli/workflow/question.h"
@@ -39,20 +39,15 @@ struct watching {
     const struct workflow_watch *watch;
     struct workflow_tree tree; /* Owned. */
     enum show show;
-    FILE *out; /* Borrowed: where the picture or the lines go. */
     struct paint paint;
-    struct live_screen screen; /* Owned. */
-    struct text above;         /* Owned: lines that go above the next picture. */
-    struct terminal_size size; /* Size at the last picture. */
+    struct live_view view; /* Owned; its `out` is where lines go, too. */
     const char *note;
     uint64_t drawn_ms, asked_ms, failed_ms;
     bool changed; /* Since the last picture. */
     bool stale;   /* An agent began before we came: its times are not known. */
     bool asks;    /* The open questions may have changed. */
-    bool pruned;  /* Events were pruned before they came: the run must be read. */
     bool enough;
-    bool types;  /* An answer may be typed. */
-    int64_t seq; /* Number of the last event, or of a snapshot. */
+    bool types; /* An answer may be typed. */
     struct client_tick tick;
     struct talk side; /* Owned: its client. */
     json_t *parents;  /* Owned: of each run that asked, the run that it belongs to. */
@@ -74,9 +69,8 @@ static uint64_t mono_ms(const struct watching *watching) {
 /* --- The picture ------------------------------------------------------------------------------ */
 
 static void picture_draw(struct watching *watching) {
-    AUTO(text_done)
-    struct text picture = text_up_to(LIVE_SCREEN_MAX), out = text_up_to(2 * LIVE_SCREEN_MAX);
-    const struct terminal_size *size = &watching->size;
+    AUTO(text_done) struct text picture = text_up_to(LIVE_SCREEN_MAX);
+    const struct terminal_size *size = &watching->view.size;
     const struct workflow_draw draw = {
         .paint = watching->paint,
         .now_ms = world_wall_ms(watching->watch->invocation->world),
@@ -87,21 +81,17 @@ static void picture_draw(struct watching *watching) {
         .hint = watching->hint,
     };
     watching->cut = workflow_draw(&draw, &watching->tree, &picture);
-    const struct live_frame frame = {&watching->above, &picture, size->columns};
-    live_screen_draw(&watching->screen, &frame, &out);
-    fwrite(out.data, 1, out.len, watching->out);
-    (void)fflush(watching->out); /* A failure shows again at the end. */
-    text_clear(&watching->above);
+    live_view_show(&watching->view, &picture, NULL /* no cursor */);
     watching->drawn_ms = mono_ms(watching);
     watching->changed = false;
 }
 
 /* At most ten times a second; once in a second also when only the time has passed. */
 static void picture_look(struct watching *watching) {
-    const struct terminal_size size = terminal_size_or(fileno(watching->out), watching->size);
-    bool resized = size.rows != watching->size.rows || size.columns != watching->size.columns;
+    const struct terminal_size before = watching->view.size;
+    const struct terminal_size size = live_view_resize(&watching->view);
+    bool resized = size.rows != before.rows || size.columns != before.columns;
     uint64_t since_ms = mono_ms(watching) - watching->drawn_ms;
-    watching->size = size;
     if (((resized || watching->changed) && since_ms >= TICK_MS) || since_ms >= CLOCK_MS) {
         picture_draw(watching);
     }
@@ -167,12 +157,12 @@ static void question_tell(struct watching *watching, const json_t *approval) {
     if (agent != NULL && watching->show == SHOW_LINES) {
         text_clear(&words);
         run_question_add(approval, &words);
-        fprintf(watching->out, "agent asks: %s (%s): drover approve %s\n", agent->name,
+        fprintf(watching->view.out, "agent asks: %s (%s): drover approve %s\n", agent->name,
                 text_bytes(&words).data, short_name_of(id, NULL /* no label */).text);
         if (strchr(agent->question, '\n') != NULL) {
             text_clear(&words);
             run_question_lines_add(approval, "  ", &words);
-            fprintf(watching->out, "  %s\n", text_bytes(&words).data);
+            fprintf(watching->view.out, "  %s\n", text_bytes(&words).data);
         }
     }
 }
@@ -234,7 +224,7 @@ static void answer_send(struct watching *watching) {
     const bool cut = watching->cut && !watching->whole;
     watching->hint = question_answer_write(asked, cut, line, &body);
     if (watching->hint == question_hint_unread) {
-        question_add(asked, &watching->paint, &watching->above);
+        question_add(asked, &watching->paint, &watching->view.above);
         watching->whole = true;
     } else if (watching->hint == NULL) {
         const struct api_request answer = {
@@ -339,13 +329,9 @@ static void on_event(void *ctx, const struct follow_event *event) {
     const struct bytes type = event->type;
     AUTO(json_release) json_t *data = NULL;
     AUTO(text_done) struct text line = text_up_to(16 << 10);
-    watching->seq = event->seq;
     watching->heard_ms = mono_ms(watching);
-    if (bytes_is(type, "snapshot")) { /* The end of the run may be among what is gone. */
-        watching->pruned = watching->enough = true;
-        return;
-    }
-    if (err_failed(json_parse_wrapped(event->data, &data, NULL /* no why */))) {
+    if (bytes_is(type, "snapshot") ||
+        err_failed(json_parse_wrapped(event->data, &data, NULL /* no why */))) {
         return;
     }
     const struct workflow_event heard = {type, data,
@@ -372,7 +358,7 @@ static void on_event(void *ctx, const struct follow_event *event) {
     const size_t note_len = line.len;
     workflow_lines_add(&told, &line);
     if (watching->show == SHOW_LINES) { /* A task prints its answer alone, as `ask` does. */
-        fputs(task ? "" : text_bytes(&line).data, watching->out);
+        fputs(task ? "" : text_bytes(&line).data, watching->view.out);
         return;
     }
     if (told.agent != NULL && strcmp(told.agent->name, told.agent->run) == 0) {
@@ -381,9 +367,21 @@ static void on_event(void *ctx, const struct follow_event *event) {
     bool budgeted =
         bytes_is(type, "workflow_started") && json_is_object(json_object_get(data, "budget"));
     bool whole = bytes_is(type, "log") || bytes_is(type, "run_stopping") || budgeted;
-    text_add(&watching->above, line.data, whole ? line.len : note_len);
+    text_add(&watching->view.above, line.data, whole ? line.len : note_len);
     watching->changed = true;
     picture_look(watching);
+}
+
+/* The end of the run may be among what is gone; its row has what the events would report. */
+static struct err on_gap(void *ctx, struct why *why) {
+    struct watching *watching = ctx;
+    const struct workflow_watch *watch = watching->watch;
+    AUTO(json_release) json_t *run = NULL;
+    TRY(run_get(watch->talk, watch->run, watch->retry_ms, &run, why));
+    workflow_tree_run(&watching->tree, run);
+    watching->enough = run_has_ended(run);
+    watching->stale = watching->asks = watching->changed = true;
+    return ERR_OK;
 }
 
 static void on_trouble(void *ctx, const char *text) {
@@ -406,7 +404,7 @@ static void on_back(void *ctx) {
 static void on_held(void *ctx) {
     struct watching *watching = ctx;
     if (watching->show == SHOW_LIVE) {
-        text_add_str(&watching->above, TALK_HELD_WORDS "\n");
+        text_add_str(&watching->view.above, TALK_HELD_WORDS "\n");
         watching->changed = true;
     } else {
         talk_held_print();
@@ -421,35 +419,21 @@ static struct err events_follow(struct watching *watching) {
     char name[128];
     (void)snprintf(name, sizeof name, "run:%s", watch->run); /* Ids are short. */
     watch->talk->options.tick = &watching->tick;
-    struct follow_options options = {
+    const struct follow_options options = {
         .talk = watch->talk,
         .name = name,
         .via = FOLLOW_SSE,
         .after = watch->only_new ? -1 : 0,
         .retry_ms = watch->retry_ms,
         .enough = &watching->enough,
-        .event = on_event,
-        .trouble = on_trouble,
-        .back = on_back,
-        .held = on_held,
+        .on_event = on_event,
+        .on_gap = on_gap,
+        .on_trouble = on_trouble,
+        .on_back = on_back,
+        .on_held = on_held,
         .ctx = watching,
     };
-    struct err err = follow_run(&options, why);
-    while (!err_failed(err) && watching->pruned) {
-        /* A snapshot came in place of pruned events: the rows have what these would report. */
-        AUTO(json_release) json_t *run = NULL;
-        err = run_get(watch->talk, watch->run, watch->retry_ms, &run, why);
-        if (!err_failed(err)) {
-            workflow_tree_run(&watching->tree, run);
-            watching->pruned = false;
-            watching->enough = run_has_ended(run);
-            watching->stale = watching->asks = watching->changed = true;
-            options.after = watching->seq;
-        }
-        if (!err_failed(err) && !watching->enough) {
-            err = follow_run(&options, why);
-        }
-    }
+    const struct err err = follow_run(&options, why);
     watch->talk->options.tick = NULL;
     watching->note = NULL;
     return err.code == ERR_NOT_FOUND ? ERR_OK
@@ -466,9 +450,7 @@ static void watching_init(struct watching *watching, const struct workflow_watch
         .show = invocation->json                                                   ? SHOW_JSON
                 : terminal_size(fd, &size) && terminal_draws(fd, &invocation->env) ? SHOW_LIVE
                                                                                    : SHOW_LINES,
-        .out = on_stdout ? stdout : stderr,
         .paint = paint_of(fd, &invocation->env),
-        .size = {.rows = 24, .columns = 80},
         .tick = {TICK_MS, on_tick, watching},
         .side = {.options = watch->talk->options, .interrupt_fd = -1, .world = watch->talk->world},
         .parents = json_object(),
@@ -480,8 +462,7 @@ static void watching_init(struct watching *watching, const struct workflow_watch
     watching->heard_ms = watching->drawn_ms;
     watching->types = watching->show == SHOW_LIVE && isatty(STDIN_FILENO) == 1;
     question_input_init(&watching->input);
-    text_init(&watching->above, LIVE_SCREEN_MAX / 2);
-    live_screen_init(&watching->screen);
+    live_view_init(&watching->view, on_stdout ? stdout : stderr);
     workflow_tree_init(&watching->tree);
     if (watch->row != NULL) {
         watching->stale = watching->asks = true; /* Before we came, too. */
@@ -497,8 +478,7 @@ static void watching_done(struct watching *watching) {
     json_release(&watching->told);
     json_release(&watching->models);
     workflow_tree_done(&watching->tree);
-    live_screen_done(&watching->screen);
-    text_done(&watching->above);
+    live_view_done(&watching->view);
 }
 
 struct err workflow_watch(const struct workflow_watch *watch) {
@@ -530,7 +510,7 @@ struct err workflow_watch(const struct workflow_watch *watch) {
     if (watching.show == SHOW_LIVE) {
         picture_draw(&watching); /* As it stays. */
     }
-    (void)fflush(watching.out); /* A failure shows again at the end. */
+    (void)fflush(watching.view.out); /* A failure shows again at the end. */
     if (err.code == ERR_INTERRUPTED) {
         job_detached(watch->invocation, watch->run, watch->label);
         return err;
