@@ -58,55 +58,10 @@ static bool has_sandbox(const struct board_tree *tree) {
 
 /* --- A job ------------------------------------------------------------------------------------ */
 
-static void job_leave(struct board_tree *tree) {
-    if (tree->node.name.len > 0) {
-        table_remove(&tree->room->jobs, &tree->node);
-        tree->node.name = BYTES("");
-    }
-}
-
-static struct err state_tx(struct tx *tx, void *ctx) {
-    struct board_tree *tree = ctx;
-    const struct run_key key = {.owner = tree->owner, .run = bytes_of(tree->begun.run.text)};
-    struct run_row row;
-    bool found = false;
-    const struct err err = tx_run_find_shown(tx, &key, &found, &row);
-    if (err_failed(err)) {
-        return err;
-    }
-    tree->job_state = found ? row.state : RUN_FAILED;
-    tree->log[0] = '\0';
-    text_clear(&tree->fault);
-    if (found && run_state_final(row.state)) {
-        tree_job_failed(&row, tree->log, &tree->fault);
-    }
-    if (tree->job_state == RUN_SUCCEEDED) {
-        text_clear(&tree->fault);
-    }
-    return ERR_OK;
-}
-
-static void state_done(void *ctx) {
-    struct board_tree *tree = ctx;
-    if (run_state_final(tree->job_state)) {
-        job_leave(tree);
-        tree_look(tree);
-    } else if (tree->again) {
-        tree->again = false;
-        ask_read(&tree->ask, state_tx, state_done);
-    }
-}
-
-void tree_room_note(struct tree_room *room, const struct run_row *row) {
-    struct table_node *node = table_find(&room->jobs, row->run);
-    struct board_tree *tree = node == NULL ? NULL : CONTAINER_OF(node, struct board_tree, node);
-    if (tree == NULL || room->asker->stopping || !run_state_final(row->state)) {
-        return;
-    }
-    tree->again = tree->ask.state != ASK_IDLE;
-    if (!tree->again) {
-        ask_read(&tree->ask, state_tx, state_done);
-    }
+static void on_job_end(struct run_wait *wait) {
+    struct board_tree *tree = CONTAINER_OF(wait, struct board_tree, wait);
+    tree_job_ended(wait, tree->log, &tree->fault);
+    tree_look(tree);
 }
 
 static struct err begin_tx(struct tx *tx, void *ctx) {
@@ -118,7 +73,6 @@ static struct err begin_tx(struct tx *tx, void *ctx) {
     return tx_tree_begin(tx, &begin, &tree->begun);
 }
 
-/* The end may have been noted before the name was known, so the row is read once in any case. */
 static void begin_done(void *ctx) {
     struct board_tree *tree = ctx;
     if (err_failed(tree->ask.err)) {
@@ -129,10 +83,8 @@ static void begin_done(void *ctx) {
         tree_look(tree);
         return;
     }
-    tree->again = false;
-    tree->node.name = bytes_of(tree->begun.run.text);
-    table_add(&tree->room->jobs, &tree->node);
-    ask_read(&tree->ask, state_tx, state_done);
+    tree->wait.on_end = on_job_end;
+    run_wait_start(tree->room->waits, &tree->wait, bytes_of(tree->begun.run.text));
 }
 
 static void job_begin(struct board_tree *tree, enum tree_job job) {
@@ -227,7 +179,7 @@ static void printed_read(struct board_tree *tree) {
 
 static void tree_look_run(struct pool_job *work) {
     struct board_tree *tree = CONTAINER_OF(work, struct board_tree, work);
-    const bool failed = tree->log[0] != '\0' && tree->job_state != RUN_SUCCEEDED;
+    const bool failed = tree->log[0] != '\0' && tree->wait.status.state != RUN_SUCCEEDED;
     tree->looked = true;
     tree->head[0] = '\0';
     if (tree->texts[TREE_PATH][0] == '\0') {
@@ -262,7 +214,7 @@ static void left_on(struct board_tree *tree) {
     const bool half = state == WORKTREE_HALF && !is_used(tree);
     const bool own = !tree->begun.found && tree->job == TREE_FORGET;
     const bool forgotten =
-        tree->texts[TREE_BASE][0] == '\0' || (own && tree->job_state == RUN_SUCCEEDED);
+        tree->texts[TREE_BASE][0] == '\0' || (own && tree->wait.status.state == RUN_SUCCEEDED);
     if ((state == WORKTREE_WHOLE || half) && tree->removes == 0) {
         tree->removes++;
         job_begin(tree, half ? TREE_WIPE : TREE_REMOVE);
@@ -349,7 +301,6 @@ static enum ask_verdict tree_judge(void *ctx, unsigned tries, struct err err) {
 
 static void tree_refused(void *ctx, struct err err) {
     struct board_tree *tree = ctx;
-    job_leave(tree);
     why_set(&tree->why, "its job could not be begun (%s)", err_name(err.code));
     tree_end(tree, TREE_REFUSED);
 }
@@ -369,7 +320,7 @@ void board_tree_init(struct board_tree *tree, struct tree_room *room) {
 }
 
 void board_tree_free(struct board_tree *tree) {
-    job_leave(tree);
+    run_wait_cancel(&tree->wait);
     ask_drop(&tree->ask);
     texts_clear(tree);
     text_done(&tree->worktree);

@@ -23,7 +23,6 @@
 
 #include "dispatch/base/ask.h"
 #include "dispatch/base/pool.h"
-#include "dispatch/base/table.h"
 #include "dispatch/base/tree_job.h"
 #include "dispatch/job/dispatch.h"
 #include "engine/board/trees.h"
@@ -34,7 +33,7 @@ struct tree_room {
     struct asker *asker;
     struct pool *pool;
     struct dispatch *dispatch;
-    struct table jobs; /* Trees that wait for a job, by its run. */
+    struct run_waits *waits;
 };
 
 enum tree_use {
@@ -64,15 +63,14 @@ struct board_tree {
     struct ask ask;
     struct pool_job work;
     struct worktree_look look;
-    bool looked, again; /* The pool has looked; a note came while the row was read. */
+    bool looked; /* The pool has. */
     unsigned heads, adds, wipes, diffs, removes, forgets;
     char head[WORKTREE_BASE]; /* Printed by TREE_HEAD; "": nothing was. */
     enum tree_job job;        /* The last one. */
     struct step_job begun;
     struct run_new job_new;
-    struct text job_bytes, fault; /* Owned. */
-    struct table_node node;       /* By begun.run; listed while it waits. */
-    enum run_state job_state;
+    struct text job_bytes, fault;    /* Owned. */
+    struct run_wait wait;            /* For the end of the last job. */
     char log[PROTOCOL_NAME_MAX + 1]; /* Log of the job that has ended; "": none. */
 };
 void board_tree_init(struct board_tree *tree, struct tree_room *room);
@@ -80,7 +78,5 @@ void board_tree_free(struct board_tree *tree); /* Nothing of it is away. */
 
 /* The fields above `end` are filled, `texts` and `diff` are not. `worktree`: of the row. */
 void board_tree_begin(struct board_tree *tree, struct bytes worktree);
-/* A job was written. */
-void tree_room_note(struct tree_room *room, const struct run_row *row);
 
 #endif

@@ -533,11 +533,6 @@ void boards_note(struct boards *boards, struct bytes note) {
     }
 }
 
-void boards_job_note(void *room, const struct run_row *row) {
-    struct boards *boards = room;
-    tree_room_note(&boards->trees, row);
-}
-
 static struct err recover_tx(struct tx *tx, void *ctx) {
     (void)ctx; /* All of them. */
     return tx_board_recover(tx);
@@ -564,10 +559,10 @@ struct boards *boards_open(const struct boards_options *options) {
     room_init(&boards->room, &options->room,
               (struct room_pauses){.first_ms = RETRY_MS, .max_ms = RETRY_MAX_MS});
     table_init(&boards->table);
-    table_init(&boards->trees.jobs);
     boards->trees.asker = &boards->room.asker;
     boards->trees.pool = &boards->room.pool;
     boards->trees.dispatch = options->dispatch;
+    boards->trees.waits = options->waits;
     ask_init(&boards->recovery, &boards->room.asker, &rules, boards);
     return boards;
 }
@@ -599,6 +594,5 @@ void boards_close(struct boards *boards) {
         board_free(CONTAINER_OF(node, struct board, node));
     }
     table_done(&boards->table);
-    table_done(&boards->trees.jobs);
     mem_free(boards);
 }

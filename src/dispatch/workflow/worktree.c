@@ -29,12 +29,15 @@ struct call_tree {
     enum tree_stage stage;
     bool left; /* The agent has ended, and the tree was inspected after that, or is. */
     bool slow; /* LEAVE_MS have passed. */
-    unsigned adds, wipes, removes;   /* Times that git, or rm, was asked. */
-    struct id job;                   /* Job that is waited for. */
+    unsigned adds, wipes, removes; /* Times that git, or rm, was asked. */
+    struct run_wait job;
+    struct call *call;               /* Its own. */
     char log[PROTOCOL_NAME_MAX + 1]; /* Log of the last job that failed; "": none has. */
     struct text fault;
     struct worktree_look look;
 };
+
+static void on_job_end(struct run_wait *wait);
 
 static struct call_tree *tree_new(struct call *call, const char *const *texts) {
     struct call_tree *tree = mem_new(sizeof *tree);
@@ -42,6 +45,8 @@ static struct call_tree *tree_new(struct call *call, const char *const *texts) {
         tree->texts[i] = mem_copy(texts[i], strlen(texts[i]));
     }
     text_init(&tree->fault, TREE_FAULT_BYTES);
+    tree->call = call;
+    tree->job.on_end = on_job_end;
     call->tree = tree;
     return tree;
 }
@@ -50,6 +55,7 @@ void call__free_tree(struct call *call) {
     struct call_tree *tree = call->tree;
     call->tree = NULL;
     if (tree != NULL) {
+        run_wait_cancel(&tree->job);
         for (size_t i = 0; i < TREE_TEXTS; i++) {
             mem_free(tree->texts[i]);
         }
@@ -120,7 +126,7 @@ struct bytes call__left_tree(const struct call *call) {
 static void inspect_run(struct call *call) {
     struct call_tree *tree = call->tree;
     tree->look = worktree_look(tree->texts[TREE_PATH]);
-    if (tree->log[0] != '\0') {
+    if (tree->fault.len > 0 && tree->log[0] != '\0') {
         tree_fault_read(call->workflow->workflows->options.spool, tree->log, &tree->fault);
     }
 }
@@ -161,34 +167,17 @@ static bool call_waits_for_job(const struct call *call) {
     return waits && call->workflow->state != WORKFLOW_ENDING; /* Else it has ended otherwise. */
 }
 
-/* The awaited job has ended, as it is not found again: its end may have been noted before its name
- * was known. */
-static void job_found_again(struct workflow_op *op) {
-    struct call *call = op->call;
-    if (call_waits_for_job(call) && call->awaited.name.len > 0 &&
-        strcmp(op->job.run.text, call->tree->job.text) != 0) {
-        call__leave_turn(call);
-        call_inspect_tree(call);
-    }
-}
-
 static void job_begun(struct workflow_op *op) {
     struct call *call = op->call;
     if (!call_waits_for_job(call)) {
         return;
     }
-    if (op->job.run.text[0] == '\0' || op->job.ended) {
+    if (op->job.run.text[0] == '\0') {
         call_inspect_tree(call);
         return;
     }
-    call__leave_turn(call); /* The name of the job changes. */
-    call->tree->job = op->job.run;
-    call__await(call, &call->tree->job);
-    if (op->job.found) {
-        struct workflow_op *again = call__op(call, job_tx, job_found_again);
-        op_fill_job(again, call, TREE_NO_JOB);
-        workflow__op_send(again);
-    }
+    run_wait_start(call->workflow->workflows->options.waits, &call->tree->job,
+                   bytes_of(op->job.run.text));
 }
 
 static void call_begin_job(struct call *call, enum tree_job job) {
@@ -197,22 +186,11 @@ static void call_begin_job(struct call *call, enum tree_job job) {
     workflow__op_send(op);
 }
 
-void workflows_job_note(void *room, const struct run_row *row) {
-    const struct workflows *workflows = room;
-    struct table_node *node = table_find(&workflows->turns, row->run);
-    struct call *call = node == NULL ? NULL : CONTAINER_OF(node, struct call, awaited);
-    if (call == NULL || call->workflow->state == WORKFLOW_FREED || call->tree == NULL ||
-        row->parent != 0 || !run_state_final(row->state)) {
-        return;
-    }
-    struct call_tree *tree = call->tree;
-    call__leave_turn(call);
-    tree->log[0] = '\0';
-    text_clear(&tree->fault);
-    if (row->state != RUN_SUCCEEDED) {
-        tree_job_failed(row, tree->log, &tree->fault);
-    }
-    if (call_waits_for_job(call)) {
+static void on_job_end(struct run_wait *wait) {
+    struct call_tree *tree = CONTAINER_OF(wait, struct call_tree, job);
+    struct call *call = tree->call;
+    if (call->workflow->state != WORKFLOW_FREED && call_waits_for_job(call)) {
+        tree_job_ended(wait, tree->log, &tree->fault);
         call_inspect_tree(call);
     }
 }
@@ -270,7 +248,7 @@ void call__make_tree(struct call *call) {
 
 static void call_leave_as(struct call *call, enum tree_stage stage) {
     timer_stop(call->workflow->workflows->options.loop, &call->timer);
-    call__leave_turn(call);
+    run_wait_cancel(&call->tree->job);
     call->tree->stage = stage;
     if (call->restarted) {
         call__start_again(call);
@@ -318,7 +296,8 @@ bool call__leave_tree(struct call *call) {
         return false;
     }
     tree->left = true;
-    call__leave_turn(call);
+    run_wait_cancel(&call->turn_wait);
+    run_wait_cancel(&tree->job);
     if (tree->stage != TREE_MADE) {
         call_submit_removal(call);
         tree->stage = TREE_GONE;
