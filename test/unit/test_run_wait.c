@@ -14,7 +14,7 @@
 struct waiter {
     struct run_wait wait;
     unsigned changes, ends;
-    struct waiter *cancels; /* In its callbacks; NULL: none. */
+    struct waiter *cancels; /* Wait that its callbacks cancel; NULL: none. */
     bool again;             /* It starts again in its next end. */
 };
 struct bench {

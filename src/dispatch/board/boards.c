@@ -190,7 +190,7 @@ static void on_time(struct timer *timer) {
 }
 
 static bool has_tree(const struct begin *begin) {
-    return begin->tree.use != TREE_NOT_USED;
+    return begin->tree.git.use != TREE_NOT_USED;
 }
 
 /* --- The agent could not be started ----------------------------------------------------------- */
@@ -200,7 +200,7 @@ static struct err fail_tx(struct tx *tx, void *ctx) {
     const struct bytes why = bytes_of(begin->why.text);
     return begin->work == BOARD_REVIEW
                ? tx_review_unstarted(tx, bytes_of(begin->task.text), text_bytes(&begin->agent), why)
-           : has_tree(begin) && begin->tree.end == TREE_REFUSED
+           : has_tree(begin) && begin->tree.git.end == TREE_REFUSED
                ? tx_attempt_treeless(tx, bytes_of(begin->attempt.text), why)
                : tx_attempt_unstarted(tx, bytes_of(begin->attempt.text), why);
 }
@@ -216,7 +216,7 @@ static void begin_fail(struct begin *begin) {
 
 /* The folder of the attempt: its tree, else that of the project. */
 static struct bytes begin_folder(const struct begin *begin) {
-    return has_tree(begin) ? bytes_of(begin->tree.texts[TREE_ROOT]) : text_bytes(&begin->root);
+    return has_tree(begin) ? bytes_of(begin->tree.git.texts[TREE_ROOT]) : text_bytes(&begin->root);
 }
 
 /* --- The start -------------------------------------------------------------------------------- */
@@ -242,8 +242,8 @@ static struct err start_tx(struct tx *tx, void *ctx) {
                              .answer = begin->answer,
                              .bounds = boards_of(begin)->options.bounds}},
         .worktree = has_tree(begin) ? text_bytes(&begin->tree.worktree) : BYTES(""),
-        .diff = has_tree(begin) ? text_bytes(&begin->tree.diff) : BYTES(""),
-        .diff_since = has_tree(begin) ? bytes_of(begin->tree.texts[TREE_BASE]) : BYTES(""),
+        .diff = has_tree(begin) ? text_bytes(&begin->tree.git.diff) : BYTES(""),
+        .diff_since = has_tree(begin) ? bytes_of(begin->tree.git.texts[TREE_BASE]) : BYTES(""),
         .prints = text_bytes(&begin->prints),
         .resumes = order->resumes};
     begin->why.text[0] = '\0';
@@ -345,7 +345,7 @@ static void begin_look(struct begin *begin) {
 
 static struct err left_tx(struct tx *tx, void *ctx) {
     const struct begin *begin = ctx;
-    return tx_tree_left(tx, bytes_of(begin->task.text), begin->tree.end != TREE_ABSENT);
+    return tx_tree_left(tx, bytes_of(begin->task.text), begin->tree.git.end != TREE_ABSENT);
 }
 
 static void left_done(void *ctx) {
@@ -356,14 +356,14 @@ static void board_tree_done(struct board_tree *tree) {
     struct begin *begin = CONTAINER_OF(tree, struct begin, tree);
     if (boards_of(begin)->room.asker.stopping) {
         room_maybe_stopped(&boards_of(begin)->room);
-    } else if (begin->work == BOARD_LEAVE && tree->end != TREE_MOVED) {
-        ask_write(&begin->ask, left_tx, left_done);
-    } else if (tree->end == TREE_READY) {
-        begin_look(begin);
-    } else if (tree->end == TREE_MOVED) {
+    } else if (tree->moved) {
         begin_end(begin);
+    } else if (begin->work == BOARD_LEAVE) {
+        ask_write(&begin->ask, left_tx, left_done);
+    } else if (tree->git.end == TREE_READY) {
+        begin_look(begin);
     } else {
-        begin->why = tree->why;
+        begin->why = tree->git.why;
         begin_fail(begin);
     }
 }
@@ -383,9 +383,8 @@ static void begin_go_to_tree(struct begin *begin) {
 /* --- The next task ---------------------------------------------------------------------------- */
 
 static void begin_fill(struct tx *tx, const struct task *task, struct begin *begin) {
-    static const enum tree_use uses[] = {[BOARD_ATTEMPT] = TREE_MADE_FOR_ATTEMPT,
-                                         [BOARD_REVIEW] = TREE_FOUND_FOR_REVIEW,
-                                         [BOARD_LEAVE] = TREE_LEFT};
+    static const enum work_tree_use uses[] = {
+        [BOARD_ATTEMPT] = TREE_MAKE, [BOARD_REVIEW] = TREE_FIND, [BOARD_LEAVE] = TREE_LEAVE};
     begin->attempt = id_copy(task->attempt);
     begin->task = id_copy(task->task);
     (void)snprintf(begin->name, sizeof begin->name, "%.*s", (int)task->name.len, task->name.data);
@@ -401,8 +400,8 @@ static void begin_fill(struct tx *tx, const struct task *task, struct begin *beg
     struct task_tree tree;
     tx_task_tree(tx, task, &tree);
     const bool used = begin->work == BOARD_ATTEMPT ? tree.wanted : tree.worktree.len > 0;
-    begin->tree.use = used ? uses[begin->work] : TREE_NOT_USED;
-    begin->tree.wants_diff = begin->work == BOARD_ATTEMPT && task->rejections > 0;
+    begin->tree.git.use = used ? uses[begin->work] : TREE_NOT_USED;
+    begin->tree.git.wants_diff = begin->work == BOARD_ATTEMPT && task->rejections > 0;
     const struct {
         struct text *text;
         struct bytes value;

@@ -335,7 +335,7 @@ static struct err waited_tx(struct tx *tx, void *ctx) {
     return tx_step_talked(tx, bytes_of(op->turn.text), &op->talked);
 }
 
-/* Its wait until now is stored with it. */
+/* The wait of a turn until now is stored with it. */
 static void waited_done(struct workflow_op *op) {
     struct call *call = op->call;
     if (op->workflow->state != WORKFLOW_ENDING && call->state == CALL_TURN &&
