@@ -90,7 +90,7 @@ struct work {
     struct boards *boards;
     struct flows *flows;
     struct musts *musts;
-    struct run_waits waits; /* Of turns, workflows and boards. */
+    struct run_waits waits; /* Runs that turns, workflows and boards wait for. */
     struct performer performers[PERFORMERS];
 
     struct home_found home;

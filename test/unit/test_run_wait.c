@@ -15,7 +15,7 @@ struct waiter {
     struct run_wait wait;
     unsigned changes, ends;
     struct waiter *cancels; /* Wait that its callbacks cancel; NULL: none. */
-    bool again;             /* It starts again in its next end. */
+    bool again;             /* The next end starts it again. */
 };
 struct bench {
     struct effects *effects;
@@ -181,7 +181,7 @@ static void a_wait_that_is_cancelled_learns_nothing(void **state) {
     struct bench *bench = *state;
     write_row(RUN_SUCCEEDED);
     start(bench, &bench->one);
-    start(bench, &bench->other); /* Its row is not read yet. */
+    start(bench, &bench->other); /* The row is not read for this one yet. */
     run_wait_cancel(&bench->one.wait);
     run_wait_cancel(&bench->other.wait);
     answer();

@@ -1,6 +1,6 @@
 /* run_wait.c: see run_wait.h.
  *
- * The answer of a read finds its waits by the name of the run, and those alone that are READING. One
+ * The answer of a read finds its waits by the name of the run, and only those that are READING: one
  * that was cancelled is not there any more, and one that was started again is UNREAD. So no answer
  * has a pointer to a wait, and a wait may go at any moment. */
 #include "dispatch/base/run_wait.h"

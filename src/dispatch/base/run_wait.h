@@ -10,12 +10,12 @@
  * so the answer is dropped then. A run that the owner is about to write has no row yet: its notes
  * are all to come, and run_wait_expect reads nothing.
  *
- * Nothing of a wait is stored. What has to happen after a restart is in the rows of the owner, who
- * waits again; the step of a flow has its child in a column and needs no wait (engine/flow).
+ * Nothing of a wait is stored. What has to happen after a restart is in the rows of the owner,
+ * which starts its waits again; the step of a flow has its child in a column, and needs none.
  *
  * Promise    on_end comes once, unless the wait is cancelled, and never inside run_wait_start;
- *            on_change comes never after it. The wait is IDLE by then: the owner may start it again,
- *            or be gone when the callback returns. `status` is as of the last callback.
+ *            on_change comes never after it. The wait is IDLE by then: the owner may start it
+ *            again, or be gone when the callback returns. `status` is as of the last callback.
  * Limits     RUN_WAIT_READS rows are read at once. A read that fails is tried again (ask.h).
  * Ownership  a wait is embedded in its owner, zeroed at first, with its callbacks filled in;
  *            run_wait_cancel before the owner goes. Any number of waits for one run is fine.
@@ -55,7 +55,7 @@ struct run_waits {
 
 enum run_wait_state { RUN_WAIT_IDLE, RUN_WAIT_UNREAD, RUN_WAIT_READING, RUN_WAIT_FOLLOWING };
 struct run_wait {
-    void (*on_change)(struct run_wait *wait); /* It has not ended. NULL: not wanted. */
+    void (*on_change)(struct run_wait *wait); /* The run goes on. NULL: not wanted. */
     void (*on_end)(struct run_wait *wait);
     struct id run; /* As of the last start. */
     struct run_status status;

@@ -5,10 +5,10 @@
  *      │        none is under way  │  v
  *      └──work_tree_search──────> BEGINNING ──> WAITING ──its end──> LOOKING …
  *
- * The state is the disk's, and is looked at before each step; what is being done is a job with a key
- * (tree_job.h). So a daemon that comes back searches for the job of the one before it, waits, looks,
- * and goes on. A tree is half made only where git was killed: that is wiped and made again, unless
- * an agent may have been in it.
+ * The state is the disk's, and is looked at before each step; what is being done is a job with a
+ * key (tree_job.h). So a daemon that comes back searches for the job of the one before it, waits,
+ * looks, and goes on. A tree is half made only where git was killed: that is wiped and made again,
+ * unless an agent may have been in it.
  *
  * A tree may have a branch, which outlives it: then git names the commit that it begins at, and the
  * owner's row has it before git makes the tree; a tree that somebody has removed is made again from
@@ -40,7 +40,7 @@ enum work_tree_use {
     TREE_LEAVE,
 };
 enum work_tree_end {
-    TREE_READY, /* It is whole; TREE_LEAVE: it stays. */
+    TREE_READY, /* The tree is whole; TREE_LEAVE: it stays. */
     TREE_REFUSED,
     TREE_ABSENT, /* TREE_LEAVE: there is none any more, nor its branch. */
 };

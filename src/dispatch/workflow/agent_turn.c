@@ -1,8 +1,8 @@
 /* agent_turn.c: an agent with tools: a turn of a session of its own.
  *
  * dispatch/turn performs the turn; here it is only waited for (dispatch/base/run_wait.h), and its
- * answer is read when it has ended. A daemon that comes back finds the turn's name in the row of the
- * step, and waits for it as for any other.
+ * answer is read when it has ended. A daemon that comes back finds the turn's name in the row of
+ * the step, and waits for it as for any other.
  *
  * Silence. dispatch/turn knows when the model was heard last, and is asked from time to time. Only
  * a model that is being asked counts: a tool, a command, a check and a summary have limits of their

@@ -3,9 +3,9 @@
  *   PLANNED ──a job──> MAKING ──it is whole──> MADE ──its end, unchanged──> GONE
  *                        └─ none ──> GONE        └─ changed: kept, and reported
  *
- * dispatch/base/work_tree.h makes and removes it; the tree is on no branch. While the pool inspects,
- * the call is CHECKING before its turn, and TREE_REMOVING after it: an agent that is skipped then is
- * skipped when the pool has answered, or has ended already. */
+ * dispatch/base/work_tree.h makes and removes it; the tree is on no branch. While the pool
+ * inspects, the call is CHECKING before its turn, and TREE_REMOVING after it: an agent that is
+ * skipped then is skipped when the pool has answered, or has ended already. */
 #include "base/memory.h"
 #include "dispatch/base/work_tree.h"
 #include "dispatch/workflow/agent.h"
@@ -18,7 +18,7 @@ enum {
 
 struct call_tree {
     struct work_tree git;
-    struct call *call; /* Its own. */
+    struct call *call; /* The owner. */
     enum tree_stage stage;
     bool left; /* The agent has ended, and the tree was inspected after that, or is. */
     bool slow; /* LEAVE_MS have passed. */
