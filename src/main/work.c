@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "dispatch/base/effects.h"
 #include "dispatch/base/performer.h"
+#include "dispatch/base/run_wait.h"
 #include "dispatch/board/boards.h"
 #include "dispatch/board/must.h"
 #include "dispatch/flow/flows.h"
@@ -45,7 +46,9 @@
 enum {
     RELEASE_AGAIN_MS = 10 * 1000,
     HIDDEN_MAX = 4,
-    PERFORMERS = 8,
+    PERFORMERS = 9,
+    WAITS_PAUSE_MS = 200, /* After a failed read of runs that are waited for. */
+    WAITS_PAUSE_MAX_MS = 10 * 1000,
     /* Many connections may each have CONNECTION_CONCURRENT_DEFAULT streams at once; each is a
      * descriptor. Further calls wait. The default of a daemon that was given no number. */
     STREAMS_MAX = 1024,
@@ -87,6 +90,7 @@ struct work {
     struct boards *boards;
     struct flows *flows;
     struct musts *musts;
+    struct run_waits waits; /* Runs that turns, workflows and boards wait for. */
     struct performer performers[PERFORMERS];
 
     struct home_found home;
@@ -414,6 +418,16 @@ static struct catalog_search catalog_places(void) {
     return (struct catalog_search){.home = work_home(), .config_dir = getenv("CLAUDE_CONFIG_DIR")};
 }
 
+static void run_waits_begin(struct work *work) {
+    run_waits_init(&work->waits, &(struct asker){.loop = work->loop,
+                                                 .store = work->store,
+                                                 .effects = work->effects,
+                                                 .pause_ms = WAITS_PAUSE_MS,
+                                                 .pause_max_ms = WAITS_PAUSE_MAX_MS,
+                                                 .ctx = work,
+                                                 .failed = run_failed});
+}
+
 static struct err workflows_begin(struct work *work) {
     const struct serve_options *serve = work->options.serve;
     AUTO(mem_release) char *path = NULL;
@@ -451,6 +465,7 @@ static struct err workflows_begin(struct work *work) {
                                            .engine = sha256_hex(&hash),
                                            .search = catalog_places(),
                                            .agents = work->agents,
+                                           .waits = &work->waits,
                                            .data_dir = work->processes.data_dir,
                                            .spool = work->processes.spool,
                                            .umask = work->options.umask,
@@ -494,6 +509,7 @@ static void turns_begin(struct work *work) {
                                        .spool = work->processes.spool,
                                        .agents = work->agents,
                                        .dispatch = work->dispatch,
+                                       .waits = &work->waits,
                                        .musts = work->musts,
                                        .sandbox = sandbox_lack(work->options.serve) == NULL,
                                        .agent_commands = agent_commands(),
@@ -530,6 +546,7 @@ static void boards_begin(struct work *work) {
     const struct boards_options with = {.room = room_of(work),
                                         .connections = work->connections,
                                         .dispatch = work->dispatch,
+                                        .waits = &work->waits,
                                         .agents = work->agents,
                                         .home = home == NULL ? "" : home,
                                         .config_dir = catalog_places().config_dir,
@@ -558,24 +575,21 @@ static void flows_begin(struct work *work) {
     work->flows = flows_open(&with);
 }
 
-/* A kind of run is heard by those that name it here; dispatch hears of each (work_run_note). */
+/* A kind of run is heard by those that name it here. Dispatch hears of each, and so do those that
+ * wait for one run (work_run_note). */
 static void performers_fill(struct work *work) {
     const struct performer rows[PERFORMERS] = {
         {.room = work->dispatch, .stop = dispatch_stop},
         {.room = work->deliver, .stop = deliver_stop},
         {.room = work->titles, .note = {[KIND_TITLE] = titles_run_note}, .end = titles_stop},
-        {.room = work->turns,
-         .note = {[KIND_TURN] = turns_run_note, [KIND_JOB] = turns_process_note},
-         .stop = turns_stop},
+        {.room = work->turns, .note = {[KIND_TURN] = turns_run_note}, .stop = turns_stop},
         {.room = work->workflows,
-         .note = {[KIND_WORKFLOW] = workflows_run_note,
-                  [KIND_AGENT] = workflows_step_note,
-                  [KIND_TURN] = workflows_turn_note,
-                  [KIND_JOB] = workflows_job_note},
+         .note = {[KIND_WORKFLOW] = workflows_run_note, [KIND_AGENT] = workflows_step_note},
          .stop = workflows_stop},
-        {.room = work->boards, .note = {[KIND_JOB] = boards_job_note}, .stop = boards_stop},
+        {.room = work->boards, .stop = boards_stop},
         {.room = work->flows, .note = {[KIND_FLOW] = flows_run_note}, .stop = flows_stop},
         {.room = work->musts, .stop = musts_stop},
+        {.room = &work->waits, .end = run_waits_stop},
     };
     memcpy(work->performers, rows, sizeof rows);
 }
@@ -630,6 +644,7 @@ static struct err rooms_open(struct work *work, struct why *why) {
     }
     dispatch_begin(work);
     deliver_begin(work);
+    run_waits_begin(work);
     err = workflows_begin(work);
     if (err_failed(err)) {
         why_set(why, "%s/libexec cannot be written", work->processes.data_dir);
@@ -758,6 +773,7 @@ void work_run_note(struct work *work, const struct run_row *row) {
             work->performers[i].note[row->kind](work->performers[i].room, row);
         }
     }
+    run_waits_note(&work->waits, row);
     census_stale(&work->census);
 }
 
@@ -845,6 +861,7 @@ void work_close(struct work *work) {
     titles_close(work->titles);
     turns_close(work->turns);
     musts_close(work->musts); /* Turns wait for its checks. */
+    run_waits_done(&work->waits);
     toolbox_free(work->toolbox);
     connections_close(work->connections);
     agent_rows_free(work->agents);

@@ -309,6 +309,7 @@ test("a second request, after a kill, hears of the end of the same check", LIMIT
   await cut;
   await daemon.start();
   const asked = shop.refused("T-1");
+  await shop.show("T-1"); // That request has come before this one.
   shop.write("ready");
   const unmet = await asked;
   assert.equal(unmet.length, 2, unmet.join("\n"));

@@ -171,14 +171,20 @@ void tree_job_fill(const struct tree_order *order, struct text *bytes, struct ru
 
 /* --- Failures --------------------------------------------------------------------------------- */
 
-void tree_job_failed(const struct run_row *row, char ret_log[static PROTOCOL_NAME_MAX + 1],
-                     struct text *ret_fault) {
-    (void)snprintf(ret_log, PROTOCOL_NAME_MAX + 1, "%.*s.%lld", (int)row->run.len, row->run.data,
-                   (long long)row->attempt);
+void tree_job_ended(const struct run_wait *wait, char ret_log[static PROTOCOL_NAME_MAX + 1],
+                    struct text *ret_fault) {
+    const struct run_status *status = &wait->status;
+    ret_log[0] = '\0';
     text_clear(ret_fault);
-    text_addf(ret_fault, "git: %s",
-              row->cause == CAUSE_NOT_STARTED ? "it cannot be started; is it installed?"
-                                              : run_cause_about(row->cause));
+    if (status->found) {
+        (void)snprintf(ret_log, PROTOCOL_NAME_MAX + 1, "%s.%lld", wait->run.text,
+                       (long long)status->attempt);
+    }
+    if (status->found && status->state != RUN_SUCCEEDED) {
+        text_addf(ret_fault, "git: %s",
+                  status->cause == CAUSE_NOT_STARTED ? "it cannot be started; is it installed?"
+                                                     : run_cause_about(status->cause));
+    }
 }
 
 /* Messages of several versions of git about a repository without a commit. */

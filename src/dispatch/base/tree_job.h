@@ -14,6 +14,7 @@
 #include "base/json/json.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "dispatch/base/run_wait.h"
 #include "engine/run/runs.h"
 #include "proc/spool/spool.h"
 
@@ -60,8 +61,9 @@ void tree_job_fill(const struct tree_order *order, struct text *bytes, struct ru
 /* After a job that failed: the first line that git calls fatal or an error, else the first. As it
  * was, where there is none. */
 void tree_fault_read(const struct spool *spool, const char *log, struct text *io_fault);
-/* The log of the job's attempt, and the fault that is known without its output. */
-void tree_job_failed(const struct run_row *row, char ret_log[static PROTOCOL_NAME_MAX + 1],
-                     struct text *ret_fault);
+/* The log of the last attempt of a job that has ended, and the fault that is known without it. ""
+ * and "": the job was removed; a fault of "" alone: it succeeded. */
+void tree_job_ended(const struct run_wait *wait, char ret_log[static PROTOCOL_NAME_MAX + 1],
+                    struct text *ret_fault);
 
 #endif

@@ -1,14 +1,17 @@
 /* boards.c: see boards.h. */
 #include "dispatch/board/boards.h"
 
+#include "base/json/json.h"
 #include "base/memory.h"
 #include "dispatch/base/agent_order.h"
 #include "dispatch/base/room.h"
 #include "dispatch/base/table.h"
-#include "dispatch/board/board_tree.h"
+#include "dispatch/base/work_tree.h"
 #include "dispatch/board/must_files.h"
 #include "engine/board/must.h"
 #include "engine/board/start.h"
+#include "engine/board/trees.h"
+#include "engine/job/spec.h"
 
 enum {
     RETRY_MS = 1000,
@@ -19,6 +22,7 @@ enum {
     MODEL_MAX = 400,
     PATH_MAX_BYTES = 8 << 10,
     BEGINS_MAX = 64, /* Trees of one board that are made at once. */
+    BRANCH_ID = 6,   /* Last characters of the task's id, which no other task has. */
 };
 
 enum begin_state { BEGIN_PICKED, BEGIN_TREE, BEGIN_LOOKING, BEGIN_STARTING, BEGIN_FAILING };
@@ -38,7 +42,11 @@ struct begin {
     struct text path, model;        /* Owned: of the project. */
     struct agent_order order;       /* The agent, as it was found. */
     struct text worktree;           /* Owned: JSON of the row; "": none yet. */
-    struct board_tree tree;         /* The task's, where it has one. */
+    struct work_tree tree;          /* The task's, where it has one. */
+    struct run_new tree_job;        /* The job of the tree that begins, */
+    struct text tree_bytes;         /* owned: its texts; */
+    struct step_job tree_begun;     /* and the one that has begun, or was found. */
+    bool tree_looked;               /* The pool has looked at the tree. */
     struct default_model model_default;
     struct id session, run, message, answer;
     struct why why; /* Why its agent could not be started. */
@@ -67,13 +75,16 @@ struct boards {
     struct boards_options options;
     struct room room;
     struct table table;
-    struct tree_room trees;
     struct ask recovery;
 };
 
 static void board_go_on(struct board *board);
 static void begin_fail(struct begin *begin);
 static void on_time(struct timer *timer);
+static struct err tree_tx(struct tx *tx, void *ctx);
+static void on_tree_look(struct work_tree *tree);
+static void on_tree_begin(struct work_tree *tree);
+static void on_tree_done(struct work_tree *tree);
 
 /* --- One board -------------------------------------------------------------------------------- */
 
@@ -83,7 +94,8 @@ static struct boards *boards_of(const struct begin *begin) {
 
 static void begin_free(struct begin *begin) {
     ask_drop(&begin->ask);
-    board_tree_free(&begin->tree);
+    work_tree_done(&begin->tree);
+    text_done(&begin->tree_bytes);
     text_done(&begin->worktree);
     text_done(&begin->agent);
     text_done(&begin->root);
@@ -148,6 +160,11 @@ static void board_refused(void *ctx, struct err err) {
 static void begin_refused(void *ctx, struct err err) {
     struct begin *begin = ctx;
     struct board *board = begin->board;
+    if (begin->ask.fn == tree_tx) {
+        why_set(&begin->tree.why, "its job could not be begun (%s)", err_name(err.code));
+        work_tree_refuse(&begin->tree);
+        return;
+    }
     if (begin->state == BEGIN_STARTING) { /* The attempt's own failure: others go on. */
         why_set(&begin->why, "it could not be started (%s)", err_name(err.code));
         begin_fail(begin);
@@ -157,14 +174,18 @@ static void begin_refused(void *ctx, struct err err) {
     board_retry(board);
 }
 
-/* An error of the start belongs to the attempt; others are tried again as usual. */
+/* An error of the start belongs to the attempt, and a task that was moved is no failure; others are
+ * tried again as usual. */
 static enum ask_verdict begin_judge(void *ctx, unsigned tries, struct err err) {
     const struct begin *begin = ctx;
     const bool refusal = begin->state == BEGIN_STARTING && begin->why.text[0] != '\0';
-    return refusal ? ASK_ANSWERED : ask_usual(tries, EFFECT_TRIES_MAX, err);
+    const bool moved = begin->ask.fn == tree_tx && err.code == ERR_CONFLICT;
+    return refusal || moved ? ASK_ANSWERED : ask_usual(tries, EFFECT_TRIES_MAX, err);
 }
 
 static struct begin *begin_new(struct board *board) {
+    static const struct work_tree_owner tree_owner = {
+        .look = on_tree_look, .begin = on_tree_begin, .done = on_tree_done};
     static const struct ask_rules rules = {
         .words = {.effect = "begin a task",
                   .again = "a task could not be begun; it is tried again"},
@@ -180,7 +201,8 @@ static struct begin *begin_new(struct board *board) {
     text_init(&begin->model, MODEL_MAX);
     agent_order_init(&begin->order);
     text_init(&begin->worktree, TREE_JOB_BYTES);
-    board_tree_init(&begin->tree, &board->boards->trees);
+    text_init(&begin->tree_bytes, TREE_JOB_BYTES);
+    work_tree_init(&begin->tree, &tree_owner, board->boards->options.waits);
     ask_init(&begin->ask, &board->boards->room.asker, &rules, begin);
     return begin;
 }
@@ -241,7 +263,7 @@ static struct err start_tx(struct tx *tx, void *ctx) {
                              .message = begin->message,
                              .answer = begin->answer,
                              .bounds = boards_of(begin)->options.bounds}},
-        .worktree = has_tree(begin) ? text_bytes(&begin->tree.worktree) : BYTES(""),
+        .worktree = has_tree(begin) ? text_bytes(&begin->worktree) : BYTES(""),
         .diff = has_tree(begin) ? text_bytes(&begin->tree.diff) : BYTES(""),
         .diff_since = has_tree(begin) ? bytes_of(begin->tree.texts[TREE_BASE]) : BYTES(""),
         .prints = text_bytes(&begin->prints),
@@ -352,40 +374,142 @@ static void left_done(void *ctx) {
     begin_end(ctx);
 }
 
-static void board_tree_done(struct board_tree *tree) {
+static void worktree_write(struct begin *begin) {
+    text_clear(&begin->worktree);
+    tree_texts_write(begin->tree.texts, &begin->worktree);
+}
+
+static void on_tree_done(struct work_tree *tree) {
     struct begin *begin = CONTAINER_OF(tree, struct begin, tree);
-    if (boards_of(begin)->room.asker.stopping) {
-        room_maybe_stopped(&boards_of(begin)->room);
-    } else if (begin->work == BOARD_LEAVE && tree->end != TREE_MOVED) {
+    if (tree->use == TREE_MAKE && tree->end == TREE_READY) {
+        work_tree_set_text(tree, TREE_ATTEMPT, begin->attempt.text);
+    }
+    worktree_write(begin);
+    if (begin->work == BOARD_LEAVE) {
         ask_write(&begin->ask, left_tx, left_done);
     } else if (tree->end == TREE_READY) {
         begin_look(begin);
-    } else if (tree->end == TREE_MOVED) {
-        begin_end(begin);
     } else {
         begin->why = tree->why;
         begin_fail(begin);
     }
 }
 
+static struct err tree_tx(struct tx *tx, void *ctx) {
+    struct begin *begin = ctx;
+    const bool leaves = begin->tree.use == TREE_LEAVE;
+    const struct tree_begin with = {.task = bytes_of(begin->task.text),
+                                    .attempt = bytes_of(leaves ? "" : begin->attempt.text),
+                                    .worktree = text_bytes(&begin->worktree),
+                                    .job = &begin->tree_job};
+    return tx_tree_begin(tx, &with, &begin->tree_begun);
+}
+
+static void on_tree_begun(void *ctx) {
+    struct begin *begin = ctx;
+    if (err_failed(begin->ask.err)) { /* The task was moved: nothing begins. */
+        begin_end(begin);
+    } else {
+        work_tree_begun(&begin->tree, &begin->tree_begun);
+    }
+}
+
+static bool has_sandbox(const struct begin *begin) {
+    return dispatch_options(boards_of(begin)->options.dispatch)->sandbox_lack == NULL;
+}
+
+static void on_tree_begin(struct work_tree *tree) {
+    struct begin *begin = CONTAINER_OF(tree, struct begin, tree);
+    const struct boards_options *options = &boards_of(begin)->options;
+    const struct tree_order order = {.texts = tree->texts,
+                                     .job = tree->job,
+                                     .user = bytes_of(begin->task.text),
+                                     .sandbox = has_sandbox(begin)};
+    const struct id run = world_new_id(loop_world(options->room.loop), "run");
+    worktree_write(begin);
+    text_clear(&begin->tree_bytes);
+    begin->tree_job = job_run_new(&run, BYTES(""));
+    begin->tree_job.owner = begin->board->owner;
+    begin->tree_job.parent = BYTES("");
+    begin->tree_job.bounds = dispatch_bounds(options->dispatch);
+    tree_job_fill(&order, &begin->tree_bytes, &begin->tree_job);
+    ask_write(&begin->ask, tree_tx, on_tree_begun);
+}
+
+/* TOP/.drover/worktrees/tsk_…, on the branch drover/T-31-…: with a part of the id, so no task of
+ * another project, and no person, has a branch of that name. */
+static void place_find(struct begin *begin) {
+    const struct dispatch_options *options = dispatch_options(boards_of(begin)->options.dispatch);
+    AUTO(text_done) struct text branch = text_up_to(TASK_NUMBER_SIZE + BRANCH_ID + 16);
+    const size_t len = strlen(begin->task.text), skip = len > BRANCH_ID ? len - BRANCH_ID : 0;
+    const struct worktree_place place = {.root = begin->root.data,
+                                         .run = begin->task.text,
+                                         .closed = options->data_dir,
+                                         .held = has_sandbox(begin),
+                                         .umask = options->umask};
+    struct worktree at;
+    if (begin->root.len == 0) {
+        why_set(&begin->tree.why, "the project has no folder");
+    } else if (!err_failed(worktree_find(&place, &at, &begin->tree.why))) {
+        work_tree_set_place(&begin->tree, &at);
+        text_addf(&branch, "drover/%s-%s", begin->name, begin->task.text + skip);
+        work_tree_set_text(&begin->tree, TREE_BRANCH, branch.data);
+    }
+}
+
+static void tree_look_run(struct pool_job *job) {
+    struct begin *begin = CONTAINER_OF(job, struct begin, job);
+    begin->tree_looked = true;
+    if (begin->tree.texts[TREE_PATH][0] == '\0') {
+        place_find(begin);
+    }
+    work_tree_look(&begin->tree, dispatch_options(boards_of(begin)->options.dispatch)->spool);
+}
+
+static void on_tree_looked(struct pool_job *job) {
+    struct begin *begin = CONTAINER_OF(job, struct begin, job);
+    if (boards_of(begin)->room.asker.stopping) {
+        room_maybe_stopped(&boards_of(begin)->room);
+    } else if (begin->tree_looked) {
+        work_tree_looked(&begin->tree);
+    } else {
+        on_tree_look(&begin->tree);
+    }
+}
+
+static void on_tree_look(struct work_tree *tree) {
+    struct begin *begin = CONTAINER_OF(tree, struct begin, tree);
+    begin->tree_looked = false;
+    pool_begin(&boards_of(begin)->room.pool, &begin->job, POOL_QUICK, tree_look_run,
+               on_tree_looked);
+}
+
+/* Each attempt at a task goes on in its tree. When the task is over, git removes tree and branch if
+ * nothing has changed in them. */
 static void begin_go_to_tree(struct begin *begin) {
-    struct board_tree *tree = &begin->tree;
+    AUTO(json_release) json_t *json = NULL;
+    const char *texts[TREE_TEXTS];
+    const bool first = begin->worktree.len == 0;
     begin->state = BEGIN_TREE;
-    tree->done = board_tree_done;
-    tree->owner = begin->board->owner;
-    tree->task = bytes_of(begin->task.text);
-    tree->name = bytes_of(begin->name);
-    tree->attempt = bytes_of(begin->attempt.text);
-    tree->project_root = text_bytes(&begin->root);
-    board_tree_begin(tree, text_bytes(&begin->worktree));
+    if (err_failed(json_parse_wrapped(text_bytes(&begin->worktree), &json, NULL))) {
+        json_release(&json); /* There is none yet. */
+    }
+    tree_texts_read(json, texts);
+    for (size_t i = 0; i < TREE_TEXTS; i++) {
+        work_tree_set_text(&begin->tree, (enum tree_text)i, texts[i]);
+    }
+    if (begin->tree.use == TREE_FIND || first) {
+        work_tree_begin(&begin->tree, begin->tree.use);
+    } else {
+        work_tree_search(&begin->tree, begin->tree.use); /* A job of an earlier daemon is first. */
+    }
 }
 
 /* --- The next task ---------------------------------------------------------------------------- */
 
 static void begin_fill(struct tx *tx, const struct task *task, struct begin *begin) {
-    static const enum tree_use uses[] = {[BOARD_ATTEMPT] = TREE_MADE_FOR_ATTEMPT,
-                                         [BOARD_REVIEW] = TREE_FOUND_FOR_REVIEW,
-                                         [BOARD_LEAVE] = TREE_LEFT};
+    static const enum work_tree_use uses[] = {
+        [BOARD_ATTEMPT] = TREE_MAKE, [BOARD_REVIEW] = TREE_FIND, [BOARD_LEAVE] = TREE_LEAVE};
     begin->attempt = id_copy(task->attempt);
     begin->task = id_copy(task->task);
     (void)snprintf(begin->name, sizeof begin->name, "%.*s", (int)task->name.len, task->name.data);
@@ -533,11 +657,6 @@ void boards_note(struct boards *boards, struct bytes note) {
     }
 }
 
-void boards_job_note(void *room, const struct run_row *row) {
-    struct boards *boards = room;
-    tree_room_note(&boards->trees, row);
-}
-
 static struct err recover_tx(struct tx *tx, void *ctx) {
     (void)ctx; /* All of them. */
     return tx_board_recover(tx);
@@ -564,10 +683,6 @@ struct boards *boards_open(const struct boards_options *options) {
     room_init(&boards->room, &options->room,
               (struct room_pauses){.first_ms = RETRY_MS, .max_ms = RETRY_MAX_MS});
     table_init(&boards->table);
-    table_init(&boards->trees.jobs);
-    boards->trees.asker = &boards->room.asker;
-    boards->trees.pool = &boards->room.pool;
-    boards->trees.dispatch = options->dispatch;
     ask_init(&boards->recovery, &boards->room.asker, &rules, boards);
     return boards;
 }
@@ -582,7 +697,6 @@ void boards_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
         ask_stop(&board->ask);
         for (struct begin *begin = board->begins; begin != NULL; begin = begin->next) {
             ask_stop(&begin->ask);
-            ask_stop(&begin->tree.ask);
         }
     }
     room_stop(&boards->room, stopped, ctx);
@@ -599,6 +713,5 @@ void boards_close(struct boards *boards) {
         board_free(CONTAINER_OF(node, struct board, node));
     }
     table_done(&boards->table);
-    table_done(&boards->trees.jobs);
     mem_free(boards);
 }

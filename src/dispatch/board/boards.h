@@ -6,8 +6,8 @@
  *     (TREE) ──> LOOKING ──its agent──> STARTING ──> its end
  *        └──none───┴──none──> FAILING ────────────────^
  *
- * TREE: the working tree of the task (board_tree.h), on a board where tasks have one. With nothing
- * else to do, the trees of tasks that are over are looked at: git removes those without a change.
+ * TREE: the working tree of the task (base/work_tree.h), on a board where tasks have one. With
+ * nothing else to do, the trees of tasks that are over are looked at: git removes those without a change.
  *
  * A board is a project with tasks. It takes one task after the other, and picks the next while git
  * makes the trees of those before: a pick leaves out the tasks at hand. Each step is a transaction
@@ -28,11 +28,13 @@
 #include "store/store.h"
 
 struct agent_rows;
+struct run_waits;
 
 struct boards_options {
     struct room_options room;
     struct connections *connections;
     struct dispatch *dispatch;
+    struct run_waits *waits;
     struct agent_rows *agents;
     const char *home;       /* Home of the user; "": none. */
     const char *config_dir; /* As of struct agent_places. */
@@ -43,7 +45,6 @@ struct boards *boards_open(const struct boards_options *options);
 /* Looks at every board: at the start, and after a release. */
 void boards_recover(struct boards *boards);
 void boards_note(struct boards *boards, struct bytes note);
-void boards_job_note(void *boards, const struct run_row *row); /* A job was written. */
 /* As a performer does (base/performer.h). */
 void boards_stop(void *room, void (*stopped)(void *ctx), void *ctx);
 void boards_close(struct boards *boards); /* NULL is allowed. */

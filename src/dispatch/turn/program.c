@@ -57,10 +57,7 @@ void program__enter(struct talk_program *program, enum program_state state) {
 /* --- Its life --------------------------------------------------------------------------------- */
 
 static void program_forget(struct talk_program *program) {
-    if (program->node.name.len > 0) {
-        table_remove(&program->talk->turns->processes, &program->node);
-        program->node.name = BYTES("");
-    }
+    run_wait_cancel(&program->process);
     program->output.process[0] = '\0';
     program->output.attempt = 0;
     program->output.done = false;
@@ -474,12 +471,9 @@ void program__listen(struct talk_program *program) {
                 on_look);
 }
 
-void turns_process_note(void *room, const struct run_row *process) {
-    const struct turns *turns = room;
-    struct table_node *node = table_find(&turns->processes, process->run);
-    struct talk_program *program =
-        node == NULL ? NULL : CONTAINER_OF(node, struct talk_program, node);
-    if (program != NULL && program->state == PROGRAM_LISTENING) {
+static void on_process(struct run_wait *wait) {
+    struct talk_program *program = CONTAINER_OF(wait, struct talk_program, process);
+    if (program->state == PROGRAM_LISTENING) {
         program_look(program);
     }
 }
@@ -579,13 +573,12 @@ static void program_end(struct talk_program *program) {
 }
 
 void program__follow(struct talk_program *program, struct bytes process) {
-    struct table *processes = &program->talk->turns->processes;
     if (!bytes_is(process, program->output.process)) {
         program_forget(program);
         memcpy(program->output.process, process.data, process.len);
         program->output.process[process.len] = '\0';
-        program->node.name = bytes_of(program->output.process);
-        table_add(processes, &program->node);
+        program->process.on_change = program->process.on_end = on_process;
+        run_wait_expect(program->talk->turns->options.waits, &program->process, process);
     }
 }
 

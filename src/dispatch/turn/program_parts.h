@@ -8,6 +8,7 @@
 
 #include "agent/owner.h"
 #include "agent/program.h"
+#include "dispatch/base/run_wait.h"
 #include "dispatch/job/dispatch.h"
 #include "dispatch/turn/program_ending.h"
 #include "dispatch/turn/program_order.h"
@@ -45,8 +46,8 @@ struct last_attempt {
 };
 
 struct talk_program {
-    struct table_node node; /* By `process`, while that is known. */
     struct talk *talk;
+    struct run_wait process; /* The one in `output`, while that is known. */
     enum program_state state;
     json_t *json; /* Owned: the definition borrows from it. */
     struct agent_definition agent;

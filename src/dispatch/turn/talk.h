@@ -139,7 +139,6 @@ void talk__fail(struct talk *talk, const char *what, struct err err);
 struct turns {
     struct turns_options options;
     struct table talks;
-    struct table processes; /* Programs that are followed. */
     struct program_cools cools;
     struct pool pool;
     struct deltas *deltas; /* Owned. */

@@ -539,7 +539,6 @@ struct turns *turns_open(const struct turns_options *options) {
                                   .ctx = options->ctx,
                                   .failed = options->failed};
     table_init(&turns->talks);
-    table_init(&turns->processes);
     program_cools_init(&turns->cools, &turns->asker);
     pool_init(&turns->pool, options->loop, options->shortage);
     turns->deltas = deltas_open(&turns->asker);
@@ -574,7 +573,6 @@ void turns_close(struct turns *turns) {
         assert(turns->talks.count == 0);
         deltas_close(turns->deltas);
         table_done(&turns->talks);
-        table_done(&turns->processes);
         program_cools_done(&turns->cools);
         mem_free(turns);
     }

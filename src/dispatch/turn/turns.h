@@ -29,6 +29,7 @@ struct dispatch;
 struct workflows;
 struct workflow_tool;
 struct musts;
+struct run_waits;
 struct turns;
 struct turns_options {
     struct loop *loop;
@@ -50,6 +51,7 @@ struct turns_options {
     const struct spool *spool; /* What commands wrote. */
     struct agent_rows *agents; /* Stored definitions of programs; NULL: none. */
     struct dispatch *dispatch; /* For the processes of programs. */
+    struct run_waits *waits;   /* The same. */
     struct musts *musts;       /* Checks of tasks; NULL: none. */
     bool sandbox;              /* The kernel can keep commands inside. */
     int64_t agent_commands;    /* Commands of agents of workflows at once, all together. */
@@ -66,10 +68,9 @@ void turns_recheck_waits(struct turns *turns);
 void turns_restore_cool(struct turns *turns, const struct agent_cool_row *row);
 void turns_close(struct turns *turns); /* After `stopped`, and after store_close. NULL: fine. */
 
-/* As a performer (dispatch/base/performer.h): the notes of turns, and of the processes of programs.
- * A stop cancels what is on its way. */
+/* As a performer (dispatch/base/performer.h): the notes of turns. A stop cancels what is under
+ * way. */
 void turns_run_note(void *turns, const struct run_row *row);
-void turns_process_note(void *turns, const struct run_row *row);
 void turns_stop(void *turns, void (*stopped)(void *ctx), void *ctx);
 
 /* For how long its model has been silent; -1: no model is being asked. */

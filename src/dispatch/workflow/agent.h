@@ -82,8 +82,6 @@ tool_set workflows__tools(
 void call__new_turn(struct call *call);
 void call__fill_turn(struct call *call, struct workflow_op *op); /* For its row. */
 void call__resume_turn(struct call *call);                       /* For one that began before. */
-void call__await(struct call *call, const struct id *run);       /* Notes of a turn, or of a job. */
-void call__leave_turn(struct call *call);                        /* Nothing is awaited any more. */
 
 /* --- worktree.c: a working tree of its own ---------------------------------------------------- */
 

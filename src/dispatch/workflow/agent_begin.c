@@ -281,7 +281,7 @@ void call__begin(struct call *call, enum run_cause refused) {
                    : refused == CAUSE_AGENT_BUDGET   ? "its budget leaves it nothing"
                    : refused == CAUSE_MODEL_UNKNOWN  ? NO_MODEL_DETAIL
                                                      : call->misfit.data);
-    } else if (call->awaited.name.len > 0) {
+    } else if (call->turn.text[0] != '\0') {
         call__enter(call, CALL_TURN);
         call__watch_deadline(call);
     } else if (call->tree != NULL && fresh) {
@@ -420,7 +420,7 @@ void call__start_again(struct call *call) {
         return;
     }
     call__cancel(call);
-    call__leave_turn(call);
+    run_wait_cancel(&call->turn_wait);
     call__free_missed(call);
     text_clear(&call->answer);
     text_clear(&call->misfit);

@@ -191,7 +191,7 @@ static const char as_object[] =
 void call__write_instructions(const struct call *call, struct text *text) {
     const struct settings *settings =
         connections_settings(call->workflow->workflows->options.connections);
-    const bool has_turn = call->awaited.name.len > 0;
+    const bool has_turn = call->turn.text[0] != '\0';
     size_t before = text->len;
     if (call->type.instructions != NULL) {
         text_add_str(text, call->type.instructions);

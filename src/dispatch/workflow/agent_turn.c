@@ -1,8 +1,8 @@
 /* agent_turn.c: an agent with tools: a turn of a session of its own.
  *
- * dispatch/turn performs the turn; here it is only waited for. A note of the turn's row reports
- * that it has ended, and its answer is read then. A daemon that comes back finds the turn's name in
- * the row of the step, and reads once whether it has ended while nobody waited.
+ * dispatch/turn performs the turn; here it is only waited for (dispatch/base/run_wait.h), and its
+ * answer is read when it has ended. A daemon that comes back finds the turn's name in the row of
+ * the step, and waits for it as for any other.
  *
  * Silence. dispatch/turn knows when the model was heard last, and is asked from time to time. Only
  * a model that is being asked counts: a tool, a command, a check and a summary have limits of their
@@ -222,24 +222,16 @@ static void call_watch_silence(struct call *call, int64_t wait_ms) {
 
 /* --- Waited for ------------------------------------------------------------------------------- */
 
-void call__await(struct call *call, const struct id *run) {
-    call__leave_turn(call);
-    call->awaited.name = bytes_of(run->text);
-    table_add(&call->workflow->workflows->turns, &call->awaited);
-}
-
-void call__leave_turn(struct call *call) {
-    if (call->awaited.name.len > 0) {
-        table_remove(&call->workflow->workflows->turns, &call->awaited);
-        call->awaited.name = BYTES("");
-    }
-}
+static void on_turn_change(struct run_wait *wait);
+static void on_turn_end(struct run_wait *wait);
 
 void call__new_turn(struct call *call) {
-    call__leave_turn(call); /* The name of the turn changes. */
-    call->turn = workflows__new_id(call->workflow->workflows, "run");
-    call__await(call, &call->turn);
-    call_watch_silence(call, call->workflow->workflows->options.limits.stuck_ms);
+    const struct workflows *workflows = call->workflow->workflows;
+    call->turn = workflows__new_id(workflows, "run");
+    call->turn_wait.on_change = on_turn_change;
+    call->turn_wait.on_end = on_turn_end;
+    run_wait_expect(workflows->options.waits, &call->turn_wait, bytes_of(call->turn.text));
+    call_watch_silence(call, workflows->options.limits.stuck_ms);
 }
 
 /* Writes what the agent said, as its step will have it. What is too long, or not what it owes,
@@ -268,8 +260,6 @@ static struct err turn_read_tx(struct tx *tx, void *ctx) {
     return text_failed(&op->note) ? text_error(&op->note, "workflow: talk") : ERR_OK;
 }
 
-static void call_read_turn(struct call *call);
-
 static void turn_read_done(struct workflow_op *op) {
     struct call *call = op->call;
     const struct step_talked *talked = &op->talked;
@@ -278,44 +268,30 @@ static void turn_read_done(struct workflow_op *op) {
         strcmp(op->turn.text, call->turn.text) != 0 /* Restarted since. */) {
         return;
     }
-    if (!talked->found) {
+    if (!talked->ended) {
         call__fail(call, CAUSE_OUTCOME_UNKNOWN, "the turn of its agent was removed");
-    } else if (!talked->ended && call->turn_notes != op->turn_notes) {
-        call_read_turn(call); /* The read may be older than the note. */
-    } else if (!talked->ended) {
-        /* A turn of an earlier life goes on, and a note will report its end. Its wait until now is
-         * stored with it. */
-        call->waited_ms = talked->waited_ms;
-        call->waits_since_ms = 0;
-        call__set_waiting(
-            call, talked->state == RUN_WAITING &&
-                      (talked->resume_at_ms == 0 || call__parks(call, talked->resume_at_ms)));
-        /* While its turn waits for a provider, the agent is shown as waiting, too, and keeps its
-         * slot and its deadline. */
-        call__wait(call, &(struct provider_wait){.resume_at_ms = talked->resume_at_ms});
-    } else {
-        call->cause = talked->cause;
-        call->resume_at_ms = talked->resume_at_ms;
-        if (call->cause == CAUSE_SCHEMA_MISMATCH) {
-            call__note_misfit(call, note);
-        } else {
-            call__set_note(call, note);
-        }
-        if (talked->state == RUN_SUCCEEDED || talked->state == RUN_DEGRADED) {
-            text_done(&call->result);
-            call->result = op->bytes;
-            text_init(&op->bytes, 0);
-            if (text_failed(&call->result)) {
-                call->cause = op->owes_object ? CAUSE_SCHEMA_MISMATCH : CAUSE_TOO_LARGE;
-            }
-        }
-        call__ended(call);
+        return;
     }
+    call->cause = talked->cause;
+    call->resume_at_ms = talked->resume_at_ms;
+    if (call->cause == CAUSE_SCHEMA_MISMATCH) {
+        call__note_misfit(call, note);
+    } else {
+        call__set_note(call, note);
+    }
+    if (talked->state == RUN_SUCCEEDED || talked->state == RUN_DEGRADED) {
+        text_done(&call->result);
+        call->result = op->bytes;
+        text_init(&op->bytes, 0);
+        if (text_failed(&call->result)) {
+            call->cause = op->owes_object ? CAUSE_SCHEMA_MISMATCH : CAUSE_TOO_LARGE;
+        }
+    }
+    call__ended(call);
 }
 
 static void call_read_turn(struct call *call) {
     struct workflow_op *op = call__op(call, turn_read_tx, turn_read_done);
-    op->turn_notes = call->turn_notes;
     op->reads = true;
     op->owes_object = call__option(call, "schema") != NULL;
     text_init(&op->bytes, 2 * (size_t)WORKFLOW_RESULT_MAX);
@@ -323,31 +299,61 @@ static void call_read_turn(struct call *call) {
     workflow__op_send(op);
 }
 
-void call__resume_turn(struct call *call) {
-    call__await(call, &call->turn);
-    call_watch_silence(call, call->workflow->workflows->options.limits.stuck_ms);
-    call__enter(call, CALL_TURN);
-    call_read_turn(call);
+static bool call_waits_in_turn(const struct call *call) {
+    const struct run_status *status = &call->turn_wait.status;
+    return status->state == RUN_WAITING &&
+           (status->not_before_ms == 0 || call__parks(call, status->not_before_ms));
 }
 
-void workflows_turn_note(void *room, const struct run_row *row) {
-    const struct workflows *workflows = room;
-    struct table_node *node = table_find(&workflows->turns, row->run);
-    struct call *call = node == NULL ? NULL : CONTAINER_OF(node, struct call, awaited);
-    if (call == NULL || call->workflow->state == WORKFLOW_FREED || call->state != CALL_TURN) {
-        return; /* Nobody waits for it, or not any more. */
-    }
-    bool asks_provider = run_waits_for_provider(row);
-    bool waits =
-        row->state == RUN_WAITING && (!asks_provider || call__parks(call, row->not_before_ms));
-    call->turn_notes++;
-    if (run_state_final(row->state)) {
-        call_read_turn(call);
+static void on_turn_change(struct run_wait *wait) {
+    struct call *call = CONTAINER_OF(wait, struct call, turn_wait);
+    if (call->workflow->state == WORKFLOW_FREED || call->state != CALL_TURN) {
         return;
     }
+    const bool waits = call_waits_in_turn(call);
     if (waits != (call->waits_since_ms != 0)) {
         call__set_waiting(call, waits);
     }
-    const struct provider_wait wait = {.resume_at_ms = asks_provider ? row->not_before_ms : 0};
-    call__wait(call, &wait);
+    /* While its turn waits for a provider, the agent is shown as waiting, too, and keeps its slot
+     * and its deadline. */
+    call__wait(call, &(struct provider_wait){.resume_at_ms = wait->status.state == RUN_WAITING
+                                                                 ? wait->status.not_before_ms
+                                                                 : 0});
+}
+
+static void on_turn_end(struct run_wait *wait) {
+    struct call *call = CONTAINER_OF(wait, struct call, turn_wait);
+    if (call->workflow->state != WORKFLOW_FREED && call->state == CALL_TURN) {
+        call_read_turn(call);
+    }
+}
+
+/* --- Resumed ---------------------------------------------------------------------------------- */
+
+static struct err waited_tx(struct tx *tx, void *ctx) {
+    struct workflow_op *op = ctx;
+    return tx_step_talked(tx, bytes_of(op->turn.text), &op->talked);
+}
+
+/* The wait of a turn until now is stored with it. */
+static void waited_done(struct workflow_op *op) {
+    struct call *call = op->call;
+    if (op->workflow->state != WORKFLOW_ENDING && call->state == CALL_TURN &&
+        strcmp(op->turn.text, call->turn.text) == 0) {
+        call->waited_ms = op->talked.waited_ms;
+        call->waits_since_ms = 0;
+        call__set_waiting(call, call_waits_in_turn(call));
+    }
+}
+
+void call__resume_turn(struct call *call) {
+    const struct workflows *workflows = call->workflow->workflows;
+    struct workflow_op *op = call__op(call, waited_tx, waited_done);
+    call->turn_wait.on_change = on_turn_change;
+    call->turn_wait.on_end = on_turn_end;
+    run_wait_start(workflows->options.waits, &call->turn_wait, bytes_of(call->turn.text));
+    call_watch_silence(call, workflows->options.limits.stuck_ms);
+    call__enter(call, CALL_TURN);
+    op->reads = true;
+    workflow__op_send(op);
 }

@@ -126,7 +126,7 @@ void call__free(struct call *call) {
     call__cancel(call);
     link_remove(&call->link);
     call__orphan_ops(call);
-    call__leave_turn(call);
+    run_wait_cancel(&call->turn_wait);
     call__free_missed(call);
     script_search_free(call->search);
     agent_type_done(&call->type);

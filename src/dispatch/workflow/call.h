@@ -19,6 +19,7 @@
 
 #include "base/json/json.h"
 #include "base/text.h"
+#include "dispatch/base/run_wait.h"
 #include "dispatch/workflow/agent_progress.h"
 #include "dispatch/workflow/registry.h"
 #include "engine/workflow/steps.h"
@@ -100,17 +101,14 @@ struct call {
     enum call_kind kind;
     bool stop; /* A user skipped it. */
     enum call_taken taken;
-    bool restarted;         /* The earlier attempt is still in the pool or in the store. */
-    int64_t slots;          /* Slots of workflow->working that the call holds: 0 or 1. */
-    struct id turn;         /* Turn of an agent with tools; "": none. */
-    unsigned turn_notes;    /* Notes of its turn. */
+    bool restarted; /* The earlier attempt is still in the pool or in the store. */
+    int64_t slots;  /* Slots of workflow->working that the call holds: 0 or 1. */
+    struct id turn; /* Turn of an agent with tools; "": none. */
+    struct run_wait turn_wait;
     struct call_tree *tree; /* Owned: its working tree; NULL: it has none of its own. */
-    struct table_node
-        awaited;          /* In workflows->turns, by its turn, or by the job of its working tree;
-                                * no name: it is not in there. */
-    json_t *message;      /* Owned: the script's request; NULL: it is DONE. */
-    size_t pending_bytes; /* For the message, while it counts in the workflow's. */
-    char *model;          /* Owned. */
+    json_t *message;        /* Owned: the script's request; NULL: it is DONE. */
+    size_t pending_bytes;   /* For the message, while it counts in the workflow's. */
+    char *model;            /* Owned. */
     struct prior *cached; /* Borrowed from workflow->reusable: an agent takes its result, workflow()
                              * its place in the order. NULL: none. */
     struct amounts limits;  /* For its own budget; AMOUNT_MAX: none. */

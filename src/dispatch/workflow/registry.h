@@ -33,10 +33,9 @@ struct workflows {
     struct workflows_options options;
     struct table workflows, ids; /* Holds struct workflow: by run, and by the number of its row. */
     struct link freed;           /* The ones whose memory is being freed. */
-    struct table turns;     /* Holds struct call: by its turn, or by the job of its working tree. */
-    struct turns *turns_of; /* Borrowed: performs the turns; NULL: nobody can be asked. */
-    struct table builds;    /* Holds struct build: earlier engines. */
-    struct timer linger;    /* Closes builds that no workflow holds. */
+    struct turns *turns_of;      /* Borrowed: performs the turns; NULL: nobody can be asked. */
+    struct table builds;         /* Holds struct build: earlier engines. */
+    struct timer linger;         /* Closes builds that no workflow holds. */
     struct scripts_stats closed_scripts; /* Counts of builds that are closed. */
     struct pool pool;
     struct progress_board *board; /* Owned; NULL: there is no hub. */

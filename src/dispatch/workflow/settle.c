@@ -204,7 +204,7 @@ static void end_done(struct workflow_op *op) {
 static void call_store_end(struct call *call) {
     const struct workflow *workflow = call->workflow;
     struct workflow_op *op = call__op(call, end_tx, end_done);
-    const bool turn = call->awaited.name.len > 0 || call->turn.text[0] != '\0';
+    const bool turn = call->turn.text[0] != '\0';
     op->used = call->usage; /* Where the store has no better number. */
     op->end = (struct step_end){
         .place = workflow__place(workflow),

@@ -57,7 +57,6 @@ struct workflow_op {
     bool late, budgeted;
     struct step_again asks_again;
     int64_t after;              /* done_no before the first of `page`. */
-    unsigned turn_notes;        /* Notes of the turn when the read was sent. */
     struct workflow_page *page; /* Owned; NULL: none. */
     struct talk_new *talk;      /* Owned; NULL: of `begin`, which has none. */
     struct step_talked talked;

@@ -518,7 +518,6 @@ struct workflows *workflows_open(const struct workflows_options *options) {
     links_init(&workflows->rehearsals);
     table_init(&workflows->workflows);
     table_init(&workflows->ids);
-    table_init(&workflows->turns);
     table_init(&workflows->builds);
     table_init(&workflows->checked);
     pool_init(&workflows->pool, options->loop, options->shortage);
@@ -587,7 +586,6 @@ void workflows_close(struct workflows *workflows) {
     progress_close(workflows->board);
     table_done(&workflows->workflows);
     table_done(&workflows->ids);
-    table_done(&workflows->turns);
     workflows__forget_checked(workflows);
     table_done(&workflows->checked);
     workflows__drop_builds(workflows);

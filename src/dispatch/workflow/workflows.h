@@ -43,6 +43,7 @@ extern const struct dispatch_part script_retention_part;
 /* The same call gets the same error again, however often it is asked. */
 MUST_CHECK bool workflows__is_for_good(struct err err);
 struct agent_rows;
+struct run_waits;
 struct workflows_options {
     struct loop *loop;
     struct store *store;
@@ -55,6 +56,7 @@ struct workflows_options {
     struct sha256_hex engine;     /* and its hash: what new runs pin. */
     struct catalog_search search; /* For scripts that are named; the root is the run's. */
     struct agent_rows *agents;    /* Stored definitions of programs; NULL: none. */
+    struct run_waits *waits;      /* Borrowed: for turns, and for jobs of working trees. */
     const char *data_dir;         /* Where scripts that came as text are put, to be edited. */
     const struct spool *spool;    /* Output of commands. */
     unsigned umask;               /* Umask for new files: base/process/umask.h. */
@@ -78,12 +80,10 @@ void workflows_woke(struct workflows *workflows);
 void workflows_close(
     struct workflows *workflows); /* After `stopped`, and after store_close. NULL: fine. */
 
-/* As a performer (dispatch/base/performer.h): the notes of workflows, of their agents, of turns and
- * of jobs. A stop ends the workers, and cancels what is with models. */
+/* As a performer (dispatch/base/performer.h): the notes of workflows and of their agents. A stop
+ * ends the workers, and cancels what is with models. */
 void workflows_run_note(void *workflows, const struct run_row *row);
 void workflows_step_note(void *workflows, const struct run_row *row);
-void workflows_turn_note(void *workflows, const struct run_row *row);
-void workflows_job_note(void *workflows, const struct run_row *row);
 void workflows_stop(void *workflows, void (*stopped)(void *ctx), void *ctx);
 
 struct workflows_stats {

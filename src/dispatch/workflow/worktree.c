@@ -1,65 +1,53 @@
 /* worktree.c: an agent's own working tree: made before its turn, inspected after its end.
  *
- *   PLANNED ──a job──> MAKING ──it is whole──> MADE ──its end, unchanged: a job──> GONE
+ *   PLANNED ──a job──> MAKING ──it is whole──> MADE ──its end, unchanged──> GONE
  *                        └─ none ──> GONE        └─ changed: kept, and reported
  *
- * The state is the disk's, and is inspected before each step; what is being done is a job with a
- * key. So a daemon that comes back waits for the job that the one before it began, inspects, and
- * goes on. A tree is half made only where git was killed: that is wiped, and made again.
- *
- * While the pool inspects, the call is CHECKING before its turn, and TREE_REMOVING after it: an
- * agent that is skipped then is skipped when the pool has answered, or has ended already.
- * The jobs are those of base/tree_job.h. */
+ * dispatch/base/work_tree.h makes and removes it; the tree is on no branch. While the pool
+ * inspects, the call is CHECKING before its turn, and TREE_REMOVING after it: an agent that is
+ * skipped then is skipped when the pool has answered, or has ended already. */
 #include "base/memory.h"
-#include "dispatch/base/tree_job.h"
+#include "dispatch/base/work_tree.h"
 #include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/history.h"
-#include "tool/git.h"
 
 enum tree_stage { TREE_PLANNED, TREE_MAKING, TREE_MADE, TREE_GONE };
 enum {
-    LEAVE_MS = 15000, /* Maximum delay of an outcome until it is known whether the tree stays. */
-    WIPES_MAX = 2,
-    ADDS_MAX = 2, /* Another git may be at the same repository. */
-    REMOVES_MAX = 1,
-};
+    LEAVE_MS = 15000
+}; /* Maximum delay of an outcome until it is known whether the tree stays. */
 
 struct call_tree {
-    char *texts[TREE_TEXTS]; /* Owned, by enum tree_text. */
+    struct work_tree git;
+    struct call *call; /* The owner. */
     enum tree_stage stage;
     bool left; /* The agent has ended, and the tree was inspected after that, or is. */
     bool slow; /* LEAVE_MS have passed. */
-    unsigned adds, wipes, removes;   /* Times that git, or rm, was asked. */
-    struct id job;                   /* Job that is waited for. */
-    char log[PROTOCOL_NAME_MAX + 1]; /* Log of the last job that failed; "": none has. */
-    struct text fault;
-    struct worktree_look look;
 };
 
-static struct call_tree *tree_new(struct call *call, const char *const *texts) {
+static void tree_on_look(struct work_tree *git);
+static void tree_on_begin(struct work_tree *git);
+static void tree_on_done(struct work_tree *git);
+
+static struct call_tree *tree_new(struct call *call) {
+    static const struct work_tree_owner owner = {
+        .look = tree_on_look, .begin = tree_on_begin, .done = tree_on_done};
     struct call_tree *tree = mem_new(sizeof *tree);
-    for (size_t i = 0; i < TREE_TEXTS; i++) {
-        tree->texts[i] = mem_copy(texts[i], strlen(texts[i]));
-    }
-    text_init(&tree->fault, TREE_FAULT_BYTES);
+    work_tree_init(&tree->git, &owner, call->workflow->workflows->options.waits);
+    tree->call = call;
     call->tree = tree;
     return tree;
 }
 
 void call__free_tree(struct call *call) {
-    struct call_tree *tree = call->tree;
-    call->tree = NULL;
-    if (tree != NULL) {
-        for (size_t i = 0; i < TREE_TEXTS; i++) {
-            mem_free(tree->texts[i]);
-        }
-        text_done(&tree->fault);
-        mem_free(tree);
+    if (call->tree != NULL) {
+        work_tree_done(&call->tree->git);
+        mem_free(call->tree);
+        call->tree = NULL;
     }
 }
 
 const char *call__root(const struct call *call) {
-    return call->tree == NULL ? call->workflow->root : call->tree->texts[TREE_ROOT];
+    return call->tree == NULL ? call->workflow->root : call->tree->git.texts[TREE_ROOT];
 }
 
 /* --- Found, and written down ------------------------------------------------------------------ */
@@ -70,24 +58,21 @@ bool call__wants_tree(const struct call *call) {
 }
 
 bool call__find_tree(struct call *call) {
-    const struct workflow *workflow = call->workflow;
+    const struct workflows_options *options = &call->workflow->workflows->options;
+    const struct worktree_place place = {.root = call->workflow->root,
+                                         .run = call->run.text,
+                                         .closed = options->data_dir,
+                                         .held = options->sandbox,
+                                         .umask = options->umask};
     struct worktree at;
     struct why why = {""};
-    const struct worktree_place place = {.root = workflow->root,
-                                         .run = call->run.text,
-                                         .closed = workflow->workflows->options.data_dir,
-                                         .held = workflow->workflows->options.sandbox,
-                                         .umask = workflow->workflows->options.umask};
     if (err_failed(worktree_find(&place, &at, &why))) {
         text_clear(&call->misfit);
         text_add_str(&call->misfit, why.text);
         return false;
     }
     if (call->tree == NULL) { /* Otherwise its row has reported it. */
-        const char *const texts[TREE_TEXTS] = {
-            [TREE_PATH] = at.path, [TREE_ROOT] = at.root, [TREE_BASE] = "",   [TREE_TOP] = at.top,
-            [TREE_FROM] = at.from, [TREE_GIT] = at.git,   [TREE_BRANCH] = "", [TREE_ATTEMPT] = ""};
-        (void)tree_new(call, texts);
+        work_tree_set_place(&tree_new(call)->git, &at);
     }
     return true;
 }
@@ -97,8 +82,11 @@ void call__take_tree(struct call *call, const json_t *worktree) {
     if (!json_is_object(worktree) || call->tree != NULL) {
         return;
     }
+    struct call_tree *tree = tree_new(call);
     tree_texts_read(worktree, texts);
-    struct call_tree *tree = tree_new(call, texts);
+    for (size_t i = 0; i < TREE_TEXTS; i++) {
+        work_tree_set_text(&tree->git, (enum tree_text)i, texts[i]);
+    }
     tree->stage = call->turn.text[0] == '\0' ? TREE_MAKING : TREE_MADE; /* May have been begun. */
 }
 
@@ -108,26 +96,16 @@ void call__write_tree(const struct call *call, struct text *spec) {
         return;
     }
     text_add_str(spec, ",\"worktree\":");
-    tree_texts_write(tree->texts, spec);
+    tree_texts_write(tree->git.texts, spec);
 }
 
 struct bytes call__left_tree(const struct call *call) {
     const struct call_tree *tree = call->tree;
     return tree == NULL || tree->stage != TREE_MADE ? (struct bytes){NULL, 0}
-                                                    : bytes_of(tree->texts[TREE_PATH]);
-}
-
-static void inspect_run(struct call *call) {
-    struct call_tree *tree = call->tree;
-    tree->look = worktree_look(tree->texts[TREE_PATH]);
-    if (tree->log[0] != '\0') {
-        tree_fault_read(call->workflow->workflows->options.spool, tree->log, &tree->fault);
-    }
+                                                    : bytes_of(tree->git.texts[TREE_PATH]);
 }
 
 /* --- Jobs ------------------------------------------------------------------------------------- */
-
-static void call_inspect_tree(struct call *call);
 
 static struct err job_tx(struct tx *tx, void *ctx) {
     struct workflow_op *op = ctx;
@@ -143,7 +121,7 @@ static struct err sweep_tx(struct tx *tx, void *ctx) {
 static void op_fill_job(struct workflow_op *op, const struct call *call, enum tree_job job) {
     const struct workflow *workflow = call->workflow;
     const struct workflows_options *options = &workflow->workflows->options;
-    const struct tree_order order = {.texts = call->tree->texts,
+    const struct tree_order order = {.texts = call->tree->git.texts,
                                      .job = job,
                                      .user = bytes_of(call->run.text),
                                      .sandbox = options->sandbox};
@@ -157,102 +135,84 @@ static void op_fill_job(struct workflow_op *op, const struct call *call, enum tr
 }
 
 static bool call_waits_for_job(const struct call *call) {
-    bool waits = call->state == CALL_TREE_MAKING || call->state == CALL_TREE_REMOVING;
-    return waits && call->workflow->state != WORKFLOW_ENDING; /* Else it has ended otherwise. */
-}
-
-/* The awaited job has ended, as it is not found again: its end may have been noted before its name
- * was known. */
-static void job_found_again(struct workflow_op *op) {
-    struct call *call = op->call;
-    if (call_waits_for_job(call) && call->awaited.name.len > 0 &&
-        strcmp(op->job.run.text, call->tree->job.text) != 0) {
-        call__leave_turn(call);
-        call_inspect_tree(call);
-    }
+    const enum workflow_state state = call->workflow->state;
+    return (call->state == CALL_TREE_MAKING || call->state == CALL_TREE_REMOVING) &&
+           state != WORKFLOW_ENDING && state != WORKFLOW_FREED; /* Else it has ended otherwise. */
 }
 
 static void job_begun(struct workflow_op *op) {
-    struct call *call = op->call;
-    if (!call_waits_for_job(call)) {
-        return;
-    }
-    if (op->job.run.text[0] == '\0' || op->job.ended) {
-        call_inspect_tree(call);
-        return;
-    }
-    call__leave_turn(call); /* The name of the job changes. */
-    call->tree->job = op->job.run;
-    call__await(call, &call->tree->job);
-    if (op->job.found) {
-        struct workflow_op *again = call__op(call, job_tx, job_found_again);
-        op_fill_job(again, call, TREE_NO_JOB);
-        workflow__op_send(again);
+    if (call_waits_for_job(op->call)) {
+        work_tree_begun(&op->call->tree->git, &op->job);
     }
 }
 
-static void call_begin_job(struct call *call, enum tree_job job) {
-    struct workflow_op *op = call__op(call, job_tx, job_begun);
-    op_fill_job(op, call, job);
+static void tree_on_begin(struct work_tree *git) {
+    struct call_tree *tree = CONTAINER_OF(git, struct call_tree, git);
+    struct workflow_op *op = call__op(tree->call, job_tx, job_begun);
+    if (git->use == TREE_MAKE && git->job != TREE_NO_JOB) {
+        tree->stage = TREE_MAKING;
+    }
+    op_fill_job(op, tree->call, git->job);
     workflow__op_send(op);
 }
 
-void workflows_job_note(void *room, const struct run_row *row) {
-    const struct workflows *workflows = room;
-    struct table_node *node = table_find(&workflows->turns, row->run);
-    struct call *call = node == NULL ? NULL : CONTAINER_OF(node, struct call, awaited);
-    if (call == NULL || call->workflow->state == WORKFLOW_FREED || call->tree == NULL ||
-        row->parent != 0 || !run_state_final(row->state)) {
+/* --- Inspected -------------------------------------------------------------------------------- */
+
+static void call_leave_as(struct call *call, enum tree_stage stage);
+
+static void inspect_run(struct call *call) {
+    work_tree_look(&call->tree->git, call->workflow->workflows->options.spool);
+}
+
+static void inspect_done(struct call *call) {
+    struct call_tree *tree = call->tree;
+    if (call->state == CALL_TREE_REMOVING && tree->slow) {
+        call_leave_as(call, tree->git.look.state == WORKTREE_NONE ? TREE_GONE : TREE_MADE);
         return;
     }
-    struct call_tree *tree = call->tree;
-    call__leave_turn(call);
-    tree->log[0] = '\0';
-    text_clear(&tree->fault);
-    if (row->state != RUN_SUCCEEDED) {
-        tree_job_failed(row, tree->log, &tree->fault);
+    if (call->state != CALL_TREE_REMOVING) {
+        call__enter(call, CALL_TREE_MAKING);
+        if (call->cause != CAUSE_NONE) { /* Skipped, or its deadline has expired. */
+            call__ended(call);
+            return;
+        }
+        if (call->restarted) {
+            call->restarted = false;
+            call__watch_deadline(call);
+        }
     }
+    work_tree_looked(&tree->git);
+}
+
+static void tree_on_look(struct work_tree *git) {
+    struct call *call = CONTAINER_OF(git, struct call_tree, git)->call;
     if (call_waits_for_job(call)) {
-        call_inspect_tree(call);
+        if (call->state != CALL_TREE_REMOVING) {
+            call__enter(call, CALL_CHECKING);
+        }
+        call__pool(call, inspect_run, inspect_done);
+    }
+}
+
+static void tree_on_done(struct work_tree *git) {
+    struct call_tree *tree = CONTAINER_OF(git, struct call_tree, git);
+    if (git->use == TREE_LEAVE) {
+        call_leave_as(tree->call, git->end == TREE_ABSENT ? TREE_GONE : TREE_MADE);
+    } else if (git->end == TREE_READY) {
+        tree->stage = TREE_MADE;
+        call__start_turn(tree->call);
+    } else {
+        tree->stage = git->look.state == WORKTREE_HALF ? TREE_MADE : TREE_GONE; /* Reported. */
+        tree->left = true;
+        call__fail(tree->call, CAUSE_NO_WORKTREE, git->why.text);
     }
 }
 
 /* --- Made ------------------------------------------------------------------------------------- */
 
-static void call_make_on(struct call *call) {
-    struct call_tree *tree = call->tree;
-    const enum worktree_state state = tree->look.state;
-    /* The tree was whole once, so its agent may have been in it: it is wiped no more. */
-    bool used = tree->texts[TREE_BASE][0] != '\0';
-    bool wipes = state == WORKTREE_HALF && !used && tree->wipes < WIPES_MAX;
-    if (state == WORKTREE_WHOLE) {
-        if (!used) {
-            mem_free(tree->texts[TREE_BASE]);
-            tree->texts[TREE_BASE] = mem_copy(tree->look.head, strlen(tree->look.head));
-        }
-        tree->stage = TREE_MADE;
-        call__start_turn(call);
-    } else if (wipes || (state == WORKTREE_NONE && tree->adds < ADDS_MAX)) {
-        tree->adds = wipes ? 0 : tree->adds + 1; /* After a wipe the count starts again. */
-        tree->wipes += wipes;
-        tree->stage = TREE_MAKING;
-        call_begin_job(call, wipes ? TREE_WIPE : TREE_ADD);
-    } else {
-        tree->stage = state == WORKTREE_HALF ? TREE_MADE : TREE_GONE; /* So it is reported. */
-        tree->left = true;
-        call__fail(call, CAUSE_NO_WORKTREE,
-                   tree->fault.len > 0 ? tree->fault.data
-                   : state == WORKTREE_STRANGE
-                       ? "something else stands where its working tree would be"
-                   : used ? "git no longer takes its working tree for whole"
-                          : "git made no working tree");
-    }
-}
-
 void call__make_tree(struct call *call) {
     struct call_tree *tree = call->tree;
     tree->left = tree->slow = false;
-    tree->adds = tree->wipes = tree->removes = 0;
     tree->stage = tree->stage == TREE_GONE ? TREE_PLANNED : tree->stage;
     call__enter(call, CALL_TREE_MAKING);
     call->cause = CAUSE_NONE;
@@ -263,14 +223,14 @@ void call__make_tree(struct call *call) {
     call__watch_deadline(call);
     /* A job of an earlier life of the daemon, or of an earlier attempt of the agent, comes
      * first. */
-    call_begin_job(call, TREE_NO_JOB);
+    work_tree_search(&tree->git, TREE_MAKE);
 }
 
 /* --- Left ------------------------------------------------------------------------------------- */
 
 static void call_leave_as(struct call *call, enum tree_stage stage) {
     timer_stop(call->workflow->workflows->options.loop, &call->timer);
-    call__leave_turn(call);
+    work_tree_stop(&call->tree->git);
     call->tree->stage = stage;
     if (call->restarted) {
         call__start_again(call);
@@ -284,21 +244,6 @@ static void call_on_slow(struct timer *timer) {
     call->tree->slow = true;
     if (!call__in_pool(call)) {
         call_leave_as(call, TREE_MADE);
-    }
-}
-
-/* Git looks for changes itself where the commit is the one that the tree began at. */
-static void call_leave_on(struct call *call) {
-    struct call_tree *tree = call->tree;
-    bool same = tree->look.state == WORKTREE_WHOLE && tree->look.head[0] != '\0' &&
-                strcmp(tree->look.head, tree->texts[TREE_BASE]) == 0;
-    if (tree->look.state == WORKTREE_NONE) {
-        call_leave_as(call, TREE_GONE);
-    } else if (!same || tree->removes == REMOVES_MAX || tree->slow) {
-        call_leave_as(call, TREE_MADE);
-    } else {
-        tree->removes++;
-        call_begin_job(call, TREE_REMOVE);
     }
 }
 
@@ -318,7 +263,8 @@ bool call__leave_tree(struct call *call) {
         return false;
     }
     tree->left = true;
-    call__leave_turn(call);
+    run_wait_cancel(&call->turn_wait);
+    work_tree_stop(&tree->git);
     if (tree->stage != TREE_MADE) {
         call_submit_removal(call);
         tree->stage = TREE_GONE;
@@ -327,7 +273,7 @@ bool call__leave_tree(struct call *call) {
     call__cancel(call);
     call__enter(call, CALL_TREE_REMOVING);
     timer_start(workflow->workflows->options.loop, &call->timer, LEAVE_MS, call_on_slow);
-    call_inspect_tree(call);
+    work_tree_begin(&tree->git, TREE_LEAVE);
     return true;
 }
 
@@ -343,30 +289,4 @@ void prior__sweep_tree(struct workflow *workflow, const struct prior *prior) {
     call__take_tree(&call, prior->worktree);
     call__sweep_tree(&call);
     call__free_tree(&call);
-}
-
-/* --- Inspected -------------------------------------------------------------------------------- */
-
-static void inspect_done(struct call *call) {
-    if (call->state == CALL_TREE_REMOVING) {
-        call_leave_on(call);
-        return;
-    }
-    call__enter(call, CALL_TREE_MAKING);
-    if (call->cause != CAUSE_NONE) { /* Skipped, or its deadline has expired. */
-        call__ended(call);
-        return;
-    }
-    if (call->restarted) {
-        call->restarted = false;
-        call__watch_deadline(call);
-    }
-    call_make_on(call);
-}
-
-static void call_inspect_tree(struct call *call) {
-    if (call->state != CALL_TREE_REMOVING) {
-        call__enter(call, CALL_CHECKING);
-    }
-    call__pool(call, inspect_run, inspect_done);
 }

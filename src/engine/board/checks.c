@@ -206,6 +206,7 @@ void checks__drop(struct tx *tx, const struct task *task) {
 
 /* --- Read ------------------------------------------------------------------------------------- */
 
+/* The folder, and what confines a command: for the phases that go there. */
 static void places_find(struct tx *tx, const struct task *task, struct check_order *io_order) {
     const struct session_key key = {task->owner, task->session};
     struct session_row session;
@@ -265,10 +266,10 @@ static void order_fill(struct tx *tx, const struct check *check, struct check_or
         .command = command,
         .ran = tx_copy(tx, json_bytes(check->json, "ran")),
         .found = found_write(tx, check),
-        .timeout_s = timeout_find(tx, task),
+        .root = BYTES(""),
+        .path = BYTES(""),
         .queued = tx_number(tx, "SELECT count(*) FROM runs WHERE run = $1 AND state = 'queued'",
                             ARGS(arg_text(command))) > 0};
-    places_find(tx, task, ret_order);
 }
 
 struct err tx_check_find(struct tx *tx, struct bytes attempt, struct check_order *ret_order) {
@@ -288,6 +289,9 @@ struct err tx_check_find(struct tx *tx, struct bytes attempt, struct check_order
                                       .found = BYTES("")};
     if (check.json != NULL && !err_failed(tx_error(tx))) {
         order_fill(tx, &check, ret_order);
+        if (ret_order->phase == CHECK_LOOK || ret_order->phase == CHECK_BEGIN) {
+            places_find(tx, &check.task, ret_order);
+        }
     }
     return tx_error(tx);
 }
@@ -353,6 +357,8 @@ struct err tx_check_begin(struct tx *tx, const struct check_step *step) {
         check_advance(tx, &check, (size_t)json_int(check.json, "next", 0) + 1);
         return tx_error(tx);
     }
+    places_find(tx, &check.task, &order);
+    order.timeout_s = timeout_find(tx, &check.task);
     check.attempt.check_run = tx_copy(tx, bytes_of(step->run.text));
     check_write(tx, &check);
     const struct must_command command = {

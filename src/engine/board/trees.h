@@ -1,4 +1,4 @@
-/* trees.h: working trees of tasks (dispatch/board/board_tree.h makes them).
+/* trees.h: working trees of tasks (dispatch/board/boards.c has them made).
  *
  * The row of a task names its tree from the commit on in which the first job for it is begun, so
  * that a daemon that comes back finds that job, and the tree.

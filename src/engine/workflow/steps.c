@@ -102,8 +102,7 @@ struct err tx_step_talked(struct tx *tx, struct bytes turn, struct step_talked *
     struct run_row row;
     struct turn_row of_turn;
     *ret_talked = (struct step_talked){.said = {"", 0}, .note = {"", 0}};
-    ret_talked->found = runs__load(tx, turn, &row);
-    if (!ret_talked->found) {
+    if (!runs__load(tx, turn, &row)) {
         return tx_error(tx);
     }
     ret_talked->ended = run_state_final(row.state);
@@ -785,7 +784,7 @@ struct err tx_step_job(struct tx *tx, const struct run_new *job, struct step_job
     struct run_row row;
     struct err err = tx_run_submit(tx, job, &row);
     if (!err_failed(err)) {
-        *ret_job = (struct step_job){.run = job->run, .ended = run_state_final(row.state)};
+        *ret_job = (struct step_job){.run = job->run};
     }
     return err;
 }

@@ -122,7 +122,7 @@ MUST_CHECK struct err tx_step_end(struct tx *tx, const struct step_end *end, boo
 
 /* The outcome of the turn of a step. */
 struct step_talked {
-    bool found, ended;
+    bool ended; /* false: it goes on, or was removed. */
     enum run_state state;
     enum run_cause cause;
     int64_t resume_at_ms;    /* As run_resume_at_ms: of its wait, or of its end. */
@@ -182,7 +182,7 @@ MUST_CHECK struct err tx_step_talk(struct tx *tx, const struct step_new *step, i
  * ended; else this one, begun; without a spec: none. */
 struct step_job {
     struct id run; /* "": there is none. */
-    bool found, ended;
+    bool found;
 };
 MUST_CHECK struct err tx_step_job(struct tx *tx, const struct run_new *job,
                                   struct step_job *ret_job);
