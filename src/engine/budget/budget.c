@@ -87,8 +87,7 @@ struct err budget__session_path(struct tx *tx, const struct session_row *session
 
 static bool node_find(struct tx *tx, const struct budget_key *key, struct budget_row *ret_row) {
     const struct bytes owner = budget_scope_global(key->scope) ? BYTES("") : key->owner;
-    return budget__rows(tx,
-                        "SELECT " BUDGET_COLUMNS " FROM budgets WHERE owner = $1 AND scope = $2",
+    return budget__rows(tx, "SELECT * FROM budgets WHERE owner = $1 AND scope = $2",
                         ARGS(arg_text(owner), arg_text(key->scope)), 1, ret_row) > 0;
 }
 
@@ -135,10 +134,9 @@ struct err tx_budget_find(struct tx *tx, const struct budget_key *key, bool *ret
 struct err tx_budget_each(struct tx *tx, const struct budget_page *page,
                           struct err (*each)(void *ctx, const struct budget_row *row), void *ctx) {
     /* Both halves come in the order of the index, so neither is sorted. */
-    static const char sql[] =
-        "SELECT " BUDGET_COLUMNS " FROM budgets WHERE owner = '' AND id < $2 UNION ALL"
-        " SELECT " BUDGET_COLUMNS " FROM budgets WHERE owner = $1 AND owner <> '' AND id < $2"
-        " ORDER BY id DESC LIMIT $3";
+    static const char sql[] = "SELECT * FROM budgets WHERE owner = '' AND id < $2 UNION ALL"
+                              " SELECT * FROM budgets WHERE owner = $1 AND owner <> '' AND id < $2"
+                              " ORDER BY id DESC LIMIT $3";
     struct budget_row *found = tx_memory(tx, (size_t)page->limit * sizeof *found);
     const size_t count = budget__rows(tx, sql,
                                       ARGS(arg_text(page->owner),
@@ -212,7 +210,7 @@ struct err tx_budget_set(struct tx *tx, const struct budget_set *set, struct bud
     }
     per_set(tx, set->limits.per, &row);
     if (found) {
-        map_update(tx, &budget__map, BUDGET_SET_LIMITS | BUDGET_SET_SPENT, &row);
+        tx_row_update(tx, &budget_resource, BUDGET_SET_LIMITS | BUDGET_SET_SPENT, &row);
         tx_row_changed(tx, FOLLOW_BUDGET, row.id);
     } else {
         bool of_run = scope_rest(set->key.scope, BYTES("run:")).data != NULL;

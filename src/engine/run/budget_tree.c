@@ -16,16 +16,42 @@
 
 /* --- Nodes ------------------------------------------------------------------------------------ */
 
-#define BUDGET_COLUMN(name, member, kind, use)                                                     \
-    {name, kind, use, offsetof(struct budget_row, member)},
-static const struct map_column columns[] = {BUDGET_MAP(BUDGET_COLUMN)};
-const struct map budget__map = {MAP_OF("budgets", columns, "id", struct budget_row, id)};
+#define AT(member) offsetof(struct budget_row, member)
+#define LIMIT(amount) AT(limits.of[AMOUNT_##amount])
+#define SPENT(amount) AT(spent.of[AMOUNT_##amount])
+static const struct field budget_rows[] = {
+    {ROW_ONCE("id", FIELD_INT, AT(id))},
+    {ROW_ONCE("owner", FIELD_TEXT, AT(owner))},
+    {ROW_ONCE("scope", FIELD_TEXT, AT(scope))},
+    {ROW_ONCE("path", FIELD_TEXT, AT(path))},
+    {ROW_ONCE("run", FIELD_INT, AT(run))},
+    {ROW_ONCE("made_ms", FIELD_INT, AT(made_ms))},
+    {ROW_READ("output_tokens_max", FIELD_INT, LIMIT(OUTPUT_TOKENS)),
+     .group = FIELD_INSERTED | BUDGET_SET_LIMITS},
+    {ROW_READ("tokens_max", FIELD_INT, LIMIT(TOKENS)), .group = FIELD_INSERTED | BUDGET_SET_LIMITS},
+    {ROW_READ("cost_micros_max", FIELD_INT, LIMIT(COST)),
+     .group = FIELD_INSERTED | BUDGET_SET_LIMITS},
+    {ROW_READ("agents_max", FIELD_INT, LIMIT(AGENTS)), .group = FIELD_INSERTED | BUDGET_SET_LIMITS},
+    {ROW_READ("wall_ms_max", FIELD_INT, LIMIT(WALL)), .group = FIELD_INSERTED | BUDGET_SET_LIMITS},
+    {ROW_READ("output_tokens_spent", FIELD_INT, SPENT(OUTPUT_TOKENS)), .group = BUDGET_SET_SPENT},
+    {ROW_READ("tokens_spent", FIELD_INT, SPENT(TOKENS)), .group = BUDGET_SET_SPENT},
+    {ROW_READ("cost_micros_spent", FIELD_INT, SPENT(COST)), .group = BUDGET_SET_SPENT},
+    {ROW_READ("agents_spent", FIELD_INT, SPENT(AGENTS)), .group = BUDGET_SET_SPENT},
+    {ROW_READ("wall_ms_spent", FIELD_INT, SPENT(WALL)), .group = BUDGET_SET_SPENT},
+    {ROW_READ("cost_unknown", FIELD_INT, AT(spent.cost_unknown)), .group = BUDGET_SET_SPENT},
+    {ROW_READ("day_end_ms", FIELD_INT, AT(day_end_ms)), .group = FIELD_INSERTED | BUDGET_SET_SPENT},
+};
+const struct resource budget_resource = {.table = "budgets",
+                                         .key = "id",
+                                         .of_daemon = true,
+                                         .fields = {FIELD_ROWS(budget_rows), .use = FIELD_KEPT},
+                                         .size = sizeof(struct budget_row)};
 
 struct budget_row budget__read(struct tx *tx, const struct rows *rows) {
     struct budget_row row = {.id = 0};
-    bool known = map_read(&budget__map, rows, &row);
+    bool known = resource_row_fill(&budget_resource, RESOURCE_WHOLE, rows, &row);
     assert(known); /* No column is a word. */
-    tx_fail(tx, map_copy(tx, &budget__map, &row));
+    tx_resource_copy(tx, &budget_resource, &row);
     if (row.day_end_ms != 0) {
         int64_t now_ms = tx_now_ms(tx);
         const struct budget_day day = budget_day(row.day_end_ms, now_ms, local_day_end_ms(now_ms));
@@ -38,7 +64,8 @@ struct budget_row budget__read(struct tx *tx, const struct rows *rows) {
 
 size_t budget__rows(struct tx *tx, const char *sql, const struct arg *args, size_t count,
                     size_t max, struct budget_row *ret_rows) {
-    AUTO(rows_release) struct rows *rows = tx_rows(tx, sql, args, count);
+    const char *text = tx_resource_sql(tx, &budget_resource, RESOURCE_WHOLE, sql);
+    AUTO(rows_release) struct rows *rows = tx_rows(tx, text, args, count);
     size_t found = 0;
     while (found < max && rows_step(rows)) {
         ret_rows[found++] = budget__read(tx, rows);
@@ -47,20 +74,20 @@ size_t budget__rows(struct tx *tx, const char *sql, const struct arg *args, size
 }
 
 bool budget__find_id(struct tx *tx, int64_t id, struct budget_row *ret_row) {
-    static const char sql[] = "SELECT " BUDGET_COLUMNS " FROM budgets WHERE id = $1";
+    static const char sql[] = "SELECT * FROM budgets WHERE id = $1";
     return budget__rows(tx, sql, ARGS(arg_int(id)), 1, ret_row) > 0;
 }
 
 void budget__write_day(struct tx *tx, struct budget_row *row) {
     if (row->moved) {
-        map_update(tx, &budget__map, BUDGET_SET_SPENT, row);
+        tx_row_update(tx, &budget_resource, BUDGET_SET_SPENT, row);
         row->moved = false;
     }
 }
 
 void budget__insert(struct tx *tx, struct budget_row *row) {
     row->id = tx_number(tx, "SELECT " IDS_NEXT("budgets"), NO_ARGS);
-    map_insert(tx, &budget__map, row);
+    tx_row_insert(tx, &budget_resource, 0, row);
     tx_row_changed(tx, FOLLOW_BUDGET, row->id);
 }
 
@@ -127,7 +154,7 @@ struct amounts budget__reserved(struct tx *tx, const struct budget_row *row) {
 }
 
 void budget__write_run(struct tx *tx, const struct run_row *row) {
-    map_update(tx, &runs__map, RUN_BUDGET, row);
+    tx_row_update(tx, &run_resource, RUN_BUDGET, row);
 }
 
 /* --- The nodes above a run -------------------------------------------------------------------- */
@@ -143,9 +170,8 @@ bool budget__limited(const struct budget_row *row) {
 
 /* The places that the path does not fill are the whole path again. */
 void budget__load(struct tx *tx, const struct run_row *row, struct budget__places *ret_places) {
-    static const char global[] =
-        "SELECT " BUDGET_COLUMNS " FROM budgets WHERE owner = '' AND path = ''";
-    static const char above[] = "SELECT " BUDGET_COLUMNS " FROM budgets WHERE owner IN ('', $1)"
+    static const char global[] = "SELECT * FROM budgets WHERE owner = '' AND path = ''";
+    static const char above[] = "SELECT * FROM budgets WHERE owner IN ('', $1)"
                                 " AND path IN ('', $2, $3, $4, $5, $6, $7, $8) ORDER BY path";
     static_assert(BUDGET_PATH_PARTS == 7, "as many as the statement has");
     struct bytes path = row->budget;
@@ -340,7 +366,7 @@ void budget__charge(struct tx *tx, const struct budget__places *places,
         struct budget_row row = places->rows[n]; /* Within the transaction nobody else writes it. */
         if (any) {
             amounts_add(&row.spent, &spend->spent);
-            map_update(tx, &budget__map, BUDGET_SET_SPENT, &row);
+            tx_row_update(tx, &budget_resource, BUDGET_SET_SPENT, &row);
         }
         if (spend->learn && budget__limited(&row)) {
             mean_learn(tx, row.id, spend);
