@@ -16,35 +16,74 @@
 
 /* --- Nodes ------------------------------------------------------------------------------------ */
 
+#define OF(amount) offsetof(struct amounts, of[AMOUNT_##amount])
 #define AT(member) offsetof(struct budget_row, member)
+
+/* A cost of which nothing is known is null, as everywhere. */
+static struct field_value spent_cost(const void *of) {
+    const struct amounts *spent = of;
+    const int64_t cost = spent->of[AMOUNT_COST];
+    return (struct field_value){.null = cost == 0 && spent->cost_unknown != 0, .number = cost};
+}
+
+static struct field_value counted_per(const void *of) {
+    const struct budget_row *row = of;
+    return (struct field_value){.null = row->day_end_ms == 0, .text = BYTES("day")};
+}
+
+#define LIMITED(amount, name, title) {FIELD(name, FIELD_INT, OF(amount)), .none = AMOUNT_MAX},
+static const struct field limit_rows[] = {AMOUNTS(LIMITED)};
+static const struct field_set limit_fields = {FIELD_ROWS(limit_rows), .use = FIELD_SHOWN};
+#define RESERVED(amount, name, title) {FIELD(name, FIELD_INT, OF(amount))},
+static const struct field reserved_rows[] = {AMOUNTS(RESERVED)};
+static const struct field_set reserved_fields = {FIELD_ROWS(reserved_rows), .use = FIELD_SHOWN};
+static const struct field spent_rows[] = {
+    {FIELD("output_tokens", FIELD_INT, OF(OUTPUT_TOKENS))},
+    {FIELD("tokens", FIELD_INT, OF(TOKENS))},
+    {FIELD("cost_micros", FIELD_INT, 0), .get = spent_cost, .empty = FIELD_EMPTY_NULL},
+    {FIELD("agents", FIELD_INT, OF(AGENTS))},
+    {FIELD("wall_ms", FIELD_INT, OF(WALL))},
+    {FIELD("cost_unknown", FIELD_INT, offsetof(struct amounts, cost_unknown))},
+};
+static const struct field_set spent_fields = {FIELD_ROWS(spent_rows), .use = FIELD_SHOWN};
+#define KEPT .use = FIELD_KEPT
+#define SET (FIELD_INSERTED | BUDGET_SET_LIMITS)
 #define LIMIT(amount) AT(limits.of[AMOUNT_##amount])
 #define SPENT(amount) AT(spent.of[AMOUNT_##amount])
 static const struct field budget_rows[] = {
-    {ROW_ONCE("id", FIELD_INT, AT(id))},
-    {ROW_ONCE("owner", FIELD_TEXT, AT(owner))},
-    {ROW_ONCE("scope", FIELD_TEXT, AT(scope))},
-    {ROW_ONCE("path", FIELD_TEXT, AT(path))},
-    {ROW_ONCE("run", FIELD_INT, AT(run))},
+    {ROW_ONCE("id", FIELD_INT, AT(id)), KEPT},
+    {ROW_ONCE("path", FIELD_TEXT, AT(path)), KEPT},
+    {ROW_ONCE("run", FIELD_INT, AT(run)), KEPT},
+    {ROW_READ("output_tokens_max", FIELD_INT, LIMIT(OUTPUT_TOKENS)), .group = SET, KEPT},
+    {ROW_READ("tokens_max", FIELD_INT, LIMIT(TOKENS)), .group = SET, KEPT},
+    {ROW_READ("cost_micros_max", FIELD_INT, LIMIT(COST)), .group = SET, KEPT},
+    {ROW_READ("agents_max", FIELD_INT, LIMIT(AGENTS)), .group = SET, KEPT},
+    {ROW_READ("wall_ms_max", FIELD_INT, LIMIT(WALL)), .group = SET, KEPT},
+    {ROW_READ("output_tokens_spent", FIELD_INT, SPENT(OUTPUT_TOKENS)), .group = BUDGET_SET_SPENT,
+     KEPT},
+    {ROW_READ("tokens_spent", FIELD_INT, SPENT(TOKENS)), .group = BUDGET_SET_SPENT, KEPT},
+    {ROW_READ("cost_micros_spent", FIELD_INT, SPENT(COST)), .group = BUDGET_SET_SPENT, KEPT},
+    {ROW_READ("agents_spent", FIELD_INT, SPENT(AGENTS)), .group = BUDGET_SET_SPENT, KEPT},
+    {ROW_READ("wall_ms_spent", FIELD_INT, SPENT(WALL)), .group = BUDGET_SET_SPENT, KEPT},
+    {ROW_READ("cost_unknown", FIELD_INT, AT(spent.cost_unknown)), .group = BUDGET_SET_SPENT, KEPT},
+    {ROW_ONCE("scope", FIELD_TEXT, AT(scope)), .required = true},
+    {ROW_ONCE("owner", FIELD_TEXT, AT(owner)), .empty = FIELD_EMPTY_NULL},
+    {FIELD("limits", FIELD_OBJECT, AT(limits)), .fields = &limit_fields, .required = true},
+    {FIELD("spent", FIELD_OBJECT, AT(spent)), .fields = &spent_fields, .required = true},
+    {FIELD("reserved", FIELD_OBJECT, AT(reserved)), .fields = &reserved_fields, .required = true},
+    {FIELD("waiting", FIELD_INT, AT(waiting))},
+    {FIELD("per", FIELD_TEXT, 0), .get = counted_per, .schema = "{\"enum\":[\"day\",null]}"},
+    {FIELD("resets_ms", FIELD_INT, AT(day_end_ms)), .column = "day_end_ms",
+     .group = FIELD_INSERTED | BUDGET_SET_SPENT, .empty = FIELD_EMPTY_NULL},
+    {FIELD("forecast", FIELD_STORED, AT(forecast)), .use = FIELD_LISTED, .empty = FIELD_EMPTY_NULL,
+     .schema = "{\"type\":[\"object\",\"null\"],\"required\":[\"limit\",\"at_ms\"],\"properties\":{"
+               "\"limit\":{\"type\":\"string\"},\"at_ms\":{\"type\":\"integer\"}}}"},
     {ROW_ONCE("made_ms", FIELD_INT, AT(made_ms))},
-    {ROW_READ("output_tokens_max", FIELD_INT, LIMIT(OUTPUT_TOKENS)),
-     .group = FIELD_INSERTED | BUDGET_SET_LIMITS},
-    {ROW_READ("tokens_max", FIELD_INT, LIMIT(TOKENS)), .group = FIELD_INSERTED | BUDGET_SET_LIMITS},
-    {ROW_READ("cost_micros_max", FIELD_INT, LIMIT(COST)),
-     .group = FIELD_INSERTED | BUDGET_SET_LIMITS},
-    {ROW_READ("agents_max", FIELD_INT, LIMIT(AGENTS)), .group = FIELD_INSERTED | BUDGET_SET_LIMITS},
-    {ROW_READ("wall_ms_max", FIELD_INT, LIMIT(WALL)), .group = FIELD_INSERTED | BUDGET_SET_LIMITS},
-    {ROW_READ("output_tokens_spent", FIELD_INT, SPENT(OUTPUT_TOKENS)), .group = BUDGET_SET_SPENT},
-    {ROW_READ("tokens_spent", FIELD_INT, SPENT(TOKENS)), .group = BUDGET_SET_SPENT},
-    {ROW_READ("cost_micros_spent", FIELD_INT, SPENT(COST)), .group = BUDGET_SET_SPENT},
-    {ROW_READ("agents_spent", FIELD_INT, SPENT(AGENTS)), .group = BUDGET_SET_SPENT},
-    {ROW_READ("wall_ms_spent", FIELD_INT, SPENT(WALL)), .group = BUDGET_SET_SPENT},
-    {ROW_READ("cost_unknown", FIELD_INT, AT(spent.cost_unknown)), .group = BUDGET_SET_SPENT},
-    {ROW_READ("day_end_ms", FIELD_INT, AT(day_end_ms)), .group = FIELD_INSERTED | BUDGET_SET_SPENT},
 };
 const struct resource budget_resource = {.table = "budgets",
                                          .key = "id",
                                          .of_daemon = true,
-                                         .fields = {FIELD_ROWS(budget_rows), .use = FIELD_KEPT},
+                                         .fields = {FIELD_ROWS(budget_rows), .use = FIELD_SHOWN},
                                          .size = sizeof(struct budget_row)};
 
 struct budget_row budget__read(struct tx *tx, const struct rows *rows) {
