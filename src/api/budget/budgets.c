@@ -160,7 +160,8 @@ static const char set_body[] =
 
 const struct route budgets_routes[] = {
     {ROUTE("GET", "/api/v1/budgets", SCOPE_READ, "List the budgets, newest first"),
-     .query = list_query, .answer = {.fields = &budget_resource.fields, .use = FIELD_LISTED, .page = true},
+     .query = list_query,
+     .answer = {.fields = &budget_resource.fields, .use = FIELD_LISTED, .page = true},
      .page = &list},
     {ROUTE("GET", "/api/v1/budgets/{scope}", SCOPE_READ,
            "Show a budget: its limits, what is spent and what is reserved"),

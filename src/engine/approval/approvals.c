@@ -65,8 +65,8 @@ static struct field_value part_value(const void *row) {
     return (struct field_value){.null = approval->message_id == 0, .number = approval->part};
 }
 
-/* What is shown, and what only the row has; of a run, a session and a message the row has the
- * number. */
+/* Fields that are shown, and those that only the row has: the numbers of the run, the session and
+ * the message. */
 static const struct field approval_rows[] = {
     {ROW_NUMBER(AT(id))},
     {ROW_ONCE("owner", FIELD_TEXT, AT(owner)), KEPT},

@@ -71,7 +71,8 @@ MUST_CHECK bool resource_row_fill(const struct resource *resource, enum resource
                                   const struct rows *rows, void *row);
 /* Number of the columns that a row of this form has; those that follow have the next positions. */
 size_t resource_columns(const struct resource *resource, enum resource_form form);
-size_t resource_row_bytes(const struct resource *resource, const void *row); /* Of all texts. */
+/* Sum of the lengths of all texts. */
+size_t resource_row_bytes(const struct resource *resource, const void *row);
 /* Columns that are FIELD_INSERTED, or of one of these groups; 0: of no other. */
 void tx_row_insert(struct tx *tx, const struct resource *resource, unsigned groups,
                    const void *row);

@@ -61,7 +61,6 @@ struct budget_days {
 };
 MUST_CHECK struct err tx_budget_days(struct tx *tx, struct budget_days *days);
 
-
 /* --- Spending inside a run: a model call, a tool call ----------------------------------------- */
 
 struct budget_answer {

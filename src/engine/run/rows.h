@@ -91,8 +91,8 @@ MUST_CHECK struct err runs__provider_ask(struct tx *tx, struct run_row *row);
 /* Whether the wait is news: a run that was asked to end goes on with that, and waits for nobody. */
 bool runs__may_wait(const struct run_row *row);
 
-/* The first row of a line, whole, by such a text. Damaged ones before it leave the line, and are asked to end.
- * False: there is none, or the transaction has failed. */
+/* The first row of a line, whole, by such a text. Damaged ones before it leave the line, and are
+ * asked to end. False: there is none, or the transaction has failed. */
 MUST_CHECK bool runs__first(struct tx *tx, const char *sql, const struct arg *args, size_t count,
                             struct run_row *ret_row);
 /* Asks a run to end whose row cannot be read (rows.c). No cursor may be open. */

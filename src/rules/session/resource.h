@@ -1,4 +1,4 @@
-/* resource.h: the descriptor of sessions, and the groups of their columns that are written together.
+/* resource.h: the descriptor of sessions, and the groups of columns that are written together.
  * Threads: any; constant. */
 #ifndef DROVER_RULES_SESSION_RESOURCE_H
 #define DROVER_RULES_SESSION_RESOURCE_H
