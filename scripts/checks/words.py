@@ -157,27 +157,28 @@ def check_ids(tree):
 
 def written_tables(tree):
     """Of each source the tables that it writes, with the line of each place: by a statement, or by
-    a map (store/mapper.h) of any source."""
+    a descriptor of any source."""
     codes = {path: blank(tree.text(path) or "", keep_strings=True)
              for path in tree.under("src/", (".c",))}
-    maps = {name: table for code in codes.values() for name, table in re.findall(
-        r"\bstruct map (\w+) = \{[^;]*?\.table = \"(\w+)\"", code)}
+    described = {name: table for code in codes.values() for name, table in re.findall(
+        r"\bstruct resource (\w+) = \{[^;]*?\.table = \"(\w+)\"", code)}
     for path, code in codes.items():
         for position, text in strings(code):
             text = re.sub(r'"\s*"', "", text)
             for table in re.findall(r"\b(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)", text):
                 yield path, line_of(code, position), table
-        for match in re.finditer(r"\bmap_(?:insert|update)\([^;]*?&(\w+)", code):
-            if match.group(1) in maps:
-                yield path, line_of(code, match.start()), maps[match.group(1)]
+        for match in re.finditer(r"\btx_row_(?:insert|update)\([^;]*?&(\w+)", code):
+            if match.group(1) in described:
+                yield path, line_of(code, match.start()), described[match.group(1)]
 
 
 def check_resources(tree, exceptions):
     """Rows of a resource are written with an event, by the one file that does both. A descriptor
-    whose fields have no group is only read by it. Exceptions are named FILE:TABLE."""
+    whose fields have no group is only read by it; one without a plural is of rows whose feature has
+    events of its own. Exceptions are named FILE:TABLE."""
     tables = {table for path in tree.under("src/rules/", (".c",))
               if re.search(r"\b(?:FIELD_(?:INSERTED|SET)|ROW_(?:ONCE|EACH))\b", tree.code(path))
-              for table in re.findall(r'\.table = "(\w+)"', tree.text(path))}
+              for table in re.findall(r'\.plural = [^;]*?\.table = "(\w+)"', tree.text(path))}
     places = collections.defaultdict(list)
     for path, line, table in written_tables(tree):
         if table in tables and path != tree.named("engine/base/resource.c"):
@@ -192,7 +193,8 @@ def check_tables(tree, exceptions):
     """What a user can see of a table follows from its descriptor; and the search for damage knows
     each table. Exceptions are named by the table: `table` has no descriptor, `unsearched` only
     numbers, or rows that are checked elsewhere."""
-    described = {table for path in tree.under("src/rules/", (".c",))
+    described = {table for room in ("src/rules/", "src/engine/")
+                 for path in tree.under(room, (".c",))
                  for table in re.findall(r'\.table = "(\w+)"', tree.text(path) or "")}
     where = tree.named("engine/system/damage.c")
     damage = tree.text(where) if where else ""

@@ -221,6 +221,13 @@ MUST_CHECK int64_t tx_change(struct tx *tx, const char *sql, const struct arg *a
 /* The same where nobody needs the number: a server need not answer at once. */
 void tx_do(struct tx *tx, const char *sql, const struct arg *args, size_t count);
 
+/* A statement that `write` makes once for each connection, found again by (address, use); "" after
+ * an error, which the transaction keeps. Statements are known by the address of their text, so one
+ * that is built lives as long as its connection. */
+struct text;
+MUST_CHECK const char *tx_sql(struct tx *tx, const void *address, unsigned use,
+                              void (*write)(const void *ctx, struct text *sql), const void *ctx);
+
 bool rows_null(const struct rows *rows, int column);
 int64_t rows_int(const struct rows *rows, int column);
 struct bytes rows_text(const struct rows *rows, int column); /* Until the next rows_next. */

@@ -3,9 +3,12 @@
 
 #include <string.h>
 
+#include "base/text.h"
+
 enum {
     ARENA_BYTES_MAX = 16 << 20,
     ARENA_BYTES_KEPT = 256 << 10, /* An arena that grew larger is given back after its function. */
+    SQL_MAX = 8192,               /* Bytes of a statement that is built. */
 };
 
 void tx_init(struct tx *tx, struct conn *conn, const struct world *world, int64_t epoch) {
@@ -14,7 +17,7 @@ void tx_init(struct tx *tx, struct conn *conn, const struct world *world, int64_
 }
 
 void tx_done(struct tx *tx) {
-    statements_done(&tx->map_texts, mem_free);
+    statements_done(&tx->sql_texts, mem_free);
     arena_done(&tx->arena);
 }
 
@@ -334,4 +337,20 @@ bool tx_slice_over(const struct tx *tx) {
 
 int64_t tx_epoch(const struct tx *tx) {
     return tx->epoch;
+}
+
+const char *tx_sql(struct tx *tx, const void *address, unsigned use,
+                   void (*write)(const void *ctx, struct text *sql), const void *ctx) {
+    struct statements_slot *slot = statements_find(&tx->sql_texts, address, use);
+    if (slot->value == NULL) {
+        AUTO(text_done) struct text sql = text_up_to(SQL_MAX);
+        write(ctx, &sql);
+        assert(!text_failed(&sql) || sql.no_memory); /* Too long: our bug. */
+        if (text_failed(&sql)) {
+            tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "store: statement"));
+            return "";
+        }
+        slot->value = mem_copy(sql.data, sql.len);
+    }
+    return slot->value;
 }

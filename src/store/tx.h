@@ -43,7 +43,7 @@ struct tx {
     const store_row_fn *rows_changed; /* Borrowed for life; NULL: marks are not kept. */
     struct row_mark *marks;           /* Rows that the function has marked; in the arena. */
     size_t marks_count, marks_size;
-    struct statements map_texts; /* Texts that mapper.c has built, by map and use. Owned. */
+    struct statements sql_texts; /* Statements that tx_sql has built, by address and use. Owned. */
 };
 
 void tx_init(struct tx *tx, struct conn *conn, const struct world *world, int64_t epoch);

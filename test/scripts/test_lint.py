@@ -365,7 +365,7 @@ class Words(LintTest):
             yield from exceptions.check(tree)
 
         fields = "static const struct field rows[] = {{.group = FIELD_SET}};\n"
-        table = 'const struct resource pet = {.table = "pets"};\n'
+        table = 'const struct resource pet = {.plural = "pets", .table = "pets"};\n'
         pets = {"src/rules/pet/resource.c": fields + table}
         where = "src/engine/pet/pet.c"
         for sql in ("INSERT INTO pets (pet) VALUES ($1)", "UPDATE pets SET fed = 1",
@@ -374,15 +374,16 @@ class Words(LintTest):
             self.refused(rule, {**pets, where: text}, f"{where}:2: writes pets without its event")
             self.accepted(rule, {where: text})
             self.accepted(rule, {**pets, "src/rules/pet/resource.c": table, where: text})
+            own = fields + 'const struct resource pet = {.table = "pets"};\n'
+            self.accepted(rule, {"src/rules/pet/resource.c": own, where: text})
             self.accepted(rule, {**pets, "src/engine/base/resource.c": text})
             allowed = f"write {where}:pets 1 Old ones are pruned, which is no change.\n"
             self.accepted(rule, {**pets, where: text, PATH: allowed})
         for reading in ("SELECT fed FROM pets FOR UPDATE", "UPDATE petshops SET fed = 1",
                         "SELECT count(*) FROM pets"):
             self.accepted(rule, {**pets, where: f'const char *sql = "{reading}";\n'})
-        mapped = {"src/engine/pet/rows.c": 'const struct map pet__map = {.table = "pets"};\n',
-                  where: "static void feed(void) {\n    map_insert(tx, &pet__map, pet);\n}\n"}
-        self.refused(rule, {**pets, **mapped}, f"{where}:2: writes pets")
+        quiet = "static void feed(void) {\n    tx_row_insert(tx, &pet, 0, row);\n}\n"
+        self.refused(rule, {**pets, where: quiet}, f"{where}:2: writes pets")
         self.refused(rule, {**pets, PATH: f"write {where}:pets 1 Why.\n"}, "there is no write")
 
     def test_tables_have_a_descriptor_and_are_searched_for_damage(self):

@@ -5,7 +5,6 @@
 
 #include <cmocka.h>
 
-#include "store/mapper.h"
 #include "store_suite.h"
 
 /* --- Arguments and rows ----------------------------------------------------------------------- */
@@ -333,104 +332,6 @@ static void short_forms_do_nothing_after_an_error(void **state) {
     assert_int_equal(suite_streams(suite), 1);
 }
 
-static struct err streams_remove(struct tx *tx, void *ctx) {
-    return tx_exec(tx, "DELETE FROM streams", NO_ARGS, NULL);
-}
-
-/* --- Rows by their columns' names ------------------------------------------------------------- */
-
-enum color { RED, BLUE, COLORS };
-static const char *const colors[] = {"red", "blue"};
-
-static const char *color_word(const void *member) {
-    return colors[*(const enum color *)member];
-}
-static bool color_find(struct bytes word, void *member) {
-    for (enum color i = RED; i < COLORS; i++) {
-        if (bytes_is(word, colors[i])) {
-            *(enum color *)member = i;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A stream, whose name is a word here. */
-struct stream_row {
-    bool ended;
-    struct bytes owner;
-    enum color color;
-    int64_t id, head, keep_ms, made_ms, twice;
-};
-enum { STREAM_COLOR = MAP_WORD };
-enum { STREAM_HEAD = MAP_SET, STREAM_KEEP = MAP_SET << 1 };
-#define STREAM_MAP(X)                                                                              \
-    X("owner", owner, MAP_TEXT, MAP_INSERT)                                                        \
-    X("name", color, STREAM_COLOR, MAP_INSERT | STREAM_KEEP)                                       \
-    X("head", head, MAP_INT, MAP_INSERT | STREAM_HEAD)                                             \
-    X("2 * head", twice, MAP_INT, MAP_READ)                                                        \
-    X("made_ms", made_ms, MAP_INT, MAP_INSERT)                                                     \
-    X("keep_ms", keep_ms, MAP_INT_OR_NULL, MAP_INSERT | STREAM_KEEP)                               \
-    X("ended", ended, MAP_BOOL, STREAM_HEAD | STREAM_KEEP)
-#define STREAM_SELECT "SELECT id" STREAM_MAP(MAP_NAMES) " FROM streams WHERE id = $1"
-#define STREAM_COLUMN(name, member, kind, use)                                                     \
-    {name, kind, use, offsetof(struct stream_row, member)},
-static const struct map_column stream_columns[] = {STREAM_MAP(STREAM_COLUMN)};
-static const struct map_words stream_words[] = {{color_word, color_find}};
-static const struct map stream_map = {.table = "streams",
-                                      .key = "id",
-                                      .key_offset = offsetof(struct stream_row, id),
-                                      .columns = stream_columns,
-                                      .count = COUNT_OF(stream_columns),
-                                      .words = stream_words};
-
-static struct stream_row stream_get(struct tx *tx, bool known) {
-    struct stream_row row = {.color = COLORS};
-    AUTO(rows_release) struct rows *rows = tx_row(tx, STREAM_SELECT, ARGS(arg_int(5)));
-    assert_non_null(rows);
-    assert_int_equal(map_read(&stream_map, rows, &row), known);
-    assert_int_equal(map_bytes(&stream_map, &row), row.owner.len);
-    assert_int_equal(map_copy(tx, &stream_map, &row).code, ERR_NONE);
-    return row; /* The texts outlive the cursor. */
-}
-
-static struct err map_rows(struct tx *tx, void *ctx) {
-    struct stream_row row = {
-        .id = 5, .owner = BYTES("o"), .color = BLUE, .head = 7, .made_ms = 3, .ended = true};
-    map_insert(tx, &stream_map, &row);
-    row = stream_get(tx, /* known */ true);
-    assert_true(bytes_is(row.owner, "o"));
-    assert_int_equal(row.color, BLUE);
-    assert_true(row.id == 5 && row.head == 7 && row.twice == 14 && row.made_ms == 3);
-    assert_true(row.keep_ms == 0 && !row.ended); /* `ended` is not inserted. */
-    assert_int_equal(tx_number(tx, "SELECT count(*) FROM streams WHERE keep_ms IS NULL", NO_ARGS),
-                     1);
-    row = (struct stream_row){.id = 5, .head = 8, .keep_ms = 9, .ended = true, .color = RED};
-    map_update(tx, &stream_map, STREAM_HEAD, &row);
-    row = stream_get(tx, /* known */ true);
-    assert_true(row.head == 8 && row.ended && row.keep_ms == 0 && row.color == BLUE);
-    row.keep_ms = 9;
-    row.color = RED;
-    row.head = 10;
-    map_update(tx, &stream_map, STREAM_KEEP, &row);
-    row = stream_get(tx, /* known */ true);
-    assert_true(row.head == 8 && row.keep_ms == 9 && row.color == RED && row.made_ms == 3);
-    tx_do(tx, "UPDATE streams SET name = 'green'", NO_ARGS);
-    row = stream_get(tx, /* known */ false);
-    assert_int_equal(row.color, COLORS); /* The member stays as it was. */
-    assert_true(row.keep_ms == 9);
-    return tx_error(tx);
-}
-
-static void a_map_writes_and_reads_rows_by_the_names_of_columns(void **state) {
-    struct suite *suite = *state;
-    suite_open(suite, STORE_INLINE);
-    for (int i = 0; i < 2; i++) { /* The texts of statements are built once. */
-        assert_int_equal(suite_do(suite, map_rows, NULL).code, ERR_NONE);
-        assert_int_equal(suite_do(suite, streams_remove, NULL).code, ERR_NONE);
-    }
-}
-
 /* --- Pages ------------------------------------------------------------------------------------ */
 
 /* In the order of their bytes, whatever a language thinks of it. */
@@ -605,7 +506,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(changed_rows_are_counted),
     cmocka_unit_test(short_forms_read_and_change_rows),
     cmocka_unit_test(short_forms_do_nothing_after_an_error),
-    cmocka_unit_test(a_map_writes_and_reads_rows_by_the_names_of_columns),
     cmocka_unit_test(pages_follow_the_order_of_bytes),
     cmocka_unit_test(each_start_raises_the_epoch),
     cmocka_unit_test(what_was_written_is_there_after_a_restart),

@@ -399,6 +399,98 @@ static void resources_keep_what_their_descriptors_say(void **state) {
     }
 }
 
+/* --- Rows whose feature has its own events ---------------------------------------------------- */
+
+/* A stream, whose name is a word here. */
+struct color_row {
+    unsigned color;
+    struct bytes owner;
+    int64_t id, head, keep_ms, made_ms, hold, twice;
+    bool ended;
+};
+enum { STREAM_HEAD = FIELD_SET, STREAM_KEEP = FIELD_SET << 1 };
+#define STREAM(member) offsetof(struct color_row, member)
+static const char *const colors[] = {"red", "blue", NULL};
+static const struct field stream_rows[] = {
+    {ROW_ONCE("id", FIELD_INT, STREAM(id))},
+    {ROW_READ("owner", FIELD_TEXT, STREAM(owner)), .group = FIELD_INSERTED | FIELD_KEY},
+    {ROW_READ("name", FIELD_NAME, STREAM(color)), .names = colors,
+     .group = FIELD_INSERTED | STREAM_KEEP},
+    {ROW_READ("head", FIELD_INT, STREAM(head)), .group = FIELD_INSERTED | STREAM_HEAD},
+    {FIELD("twice", FIELD_INT, STREAM(twice)), .column = "(2 * head)"},
+    {ROW_ONCE("made_ms", FIELD_INT, STREAM(made_ms))},
+    {ROW_READ("keep_ms", FIELD_TIME, STREAM(keep_ms)), .group = FIELD_INSERTED | STREAM_KEEP,
+     .use = FIELD_KEPT_WHOLE},
+    {ROW_ONCE("hold_after", FIELD_INT, STREAM(hold)), .or_null = true, .none = -1},
+    {ROW_READ("ended", FIELD_BOOL, STREAM(ended)), .group = STREAM_HEAD | STREAM_KEEP},
+};
+static const struct resource stream_resource = {
+    .table = "streams",
+    .key = "id",
+    .of_daemon = true,
+    .fields = {FIELD_ROWS(stream_rows), .use = FIELD_KEPT},
+    .size = sizeof(struct color_row)};
+
+static struct color_row stream_get(struct tx *tx, enum resource_form form, bool known) {
+    struct color_row row = {.color = COUNT_OF(colors)};
+    const char *sql = tx_resource_sql(tx, &stream_resource, form,
+                                      "SELECT s.*, s.head + 1 FROM streams s WHERE s.id = $1");
+    AUTO(rows_release) struct rows *rows = tx_row(tx, sql, ARGS(arg_int(5)));
+    assert_non_null(rows);
+    assert_int_equal(resource_row_fill(&stream_resource, form, rows, &row), known);
+    assert_int_equal(rows_int(rows, (int)resource_columns(&stream_resource, form)), row.head + 1);
+    assert_int_equal(resource_row_bytes(&stream_resource, &row), row.owner.len);
+    tx_resource_copy(tx, &stream_resource, &row);
+    return row; /* The texts outlive the cursor. */
+}
+
+static struct err own_rows_tx(struct tx *tx, void *ctx) {
+    struct color_row row = {.id = 5,
+                            .owner = BYTES("o"),
+                            .color = 1,
+                            .head = 7,
+                            .made_ms = 3,
+                            .hold = -1,
+                            .ended = true};
+    tx_do(tx, "DELETE FROM streams", NO_ARGS);
+    tx_row_insert(tx, &stream_resource, /* groups */ 0, &row);
+    row = stream_get(tx, RESOURCE_WHOLE, /* known */ true);
+    assert_true(bytes_is(row.owner, "o") && row.color == 1);
+    assert_true(row.id == 5 && row.head == 7 && row.twice == 14 && row.made_ms == 3);
+    assert_true(row.keep_ms == 0 && row.hold == -1 && !row.ended); /* `ended` is not inserted. */
+    assert_int_equal(tx_number(tx,
+                               "SELECT count(*) FROM streams WHERE keep_ms IS NULL"
+                               " AND hold_after IS NULL",
+                               NO_ARGS),
+                     1);
+    row = (struct color_row){.id = 5, .owner = BYTES("o"), .head = 8, .keep_ms = 9, .ended = true};
+    tx_row_update(tx, &stream_resource, STREAM_HEAD, &row);
+    row = stream_get(tx, RESOURCE_WHOLE, /* known */ true);
+    assert_true(row.head == 8 && row.ended && row.keep_ms == 0 && row.color == 1);
+    row.owner = BYTES("another");
+    row.head = 9;
+    tx_row_update(tx, &stream_resource, STREAM_HEAD, &row); /* The owner is a part of the key. */
+    row.owner = BYTES("o");
+    row.keep_ms = 9;
+    row.color = 0;
+    tx_row_update(tx, &stream_resource, STREAM_KEEP, &row);
+    row = stream_get(tx, RESOURCE_WHOLE, /* known */ true);
+    assert_true(row.head == 8 && row.keep_ms == 9 && row.color == 0 && row.made_ms == 3);
+    tx_do(tx, "UPDATE streams SET name = 'green'", NO_ARGS);
+    row = stream_get(tx, RESOURCE_LISTED, /* known */ false);
+    assert_int_equal(row.color, COUNT_OF(colors)); /* The member stays as it was. */
+    assert_true(row.keep_ms == 0);                 /* Lists leave it out. */
+    (void)ctx;
+    return tx_error(tx);
+}
+
+static void rows_without_an_event_are_written_and_read_by_their_columns(void **state) {
+    struct kit_call call = {.result = NULL};
+    for (int i = 0; i < 2; i++) { /* The texts of statements are built once. */
+        kit_check(kit_write(*state, own_rows_tx, &call));
+    }
+}
+
 /* --- Mistakes --------------------------------------------------------------------------------- */
 
 struct mistake {
@@ -468,6 +560,7 @@ static void mistakes_are_found(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         RESOURCE_TEST(resources_keep_what_their_descriptors_say),
+        RESOURCE_TEST(rows_without_an_event_are_written_and_read_by_their_columns),
         cmocka_unit_test(mistakes_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,7 +20,7 @@ static struct err approval_list_row(void *ctx, const struct approval_row *row) {
                 page_since(page, row->asked_ms) &&
                 (page_holds(page, row->step) || page_holds(page, row->arguments));
     if (page_row_number(page, row->id, fits)) {
-        fields_write(&approval_fields, FIELD_LISTED, row, &page->request.op.answer);
+        fields_write(&approval_resource.fields, FIELD_LISTED, row, &page->request.op.answer);
     }
     return ERR_OK;
 }
@@ -50,7 +50,7 @@ static struct err approval_show_work(struct tx *tx, void *ctx) {
     if (err_failed(err) || !found) {
         return request_absent(request, err);
     }
-    fields_write(&approval_fields, FIELD_LISTED, &row, &request->op.answer);
+    fields_write(&approval_resource.fields, FIELD_LISTED, &row, &request->op.answer);
     return ERR_OK;
 }
 
@@ -123,7 +123,7 @@ static struct err ask_work(struct tx *tx, void *ctx) {
         why_set(&op->request.op.why, "there is no run '%.*s'", (int)op->run.len, op->run.data);
     }
     if (!err_failed(err)) {
-        fields_write(&approval_fields, FIELD_LISTED, &row, &op->request.op.answer);
+        fields_write(&approval_resource.fields, FIELD_LISTED, &row, &op->request.op.answer);
     }
     return err;
 }
@@ -230,7 +230,7 @@ static struct err answer_work(struct tx *tx, void *ctx) {
                 row.by.len > 0 ? ", by " : "", (int)row.by.len, row.by.data);
     }
     if (!err_failed(err)) {
-        fields_write(&approval_fields, FIELD_LISTED, &row, &op->request.op.answer);
+        fields_write(&approval_resource.fields, FIELD_LISTED, &row, &op->request.op.answer);
     }
     return err;
 }
@@ -265,20 +265,21 @@ static const struct query_param list_query[] = {
 const struct route approvals_routes[] = {
     {ROUTE("GET", "/api/v1/approvals", SCOPE_READ,
            "List what waits for somebody's answer, newest first"),
-     .query = list_query, .answer = {.fields = &approval_fields, .use = FIELD_LISTED, .page = true},
+     .query = list_query,
+     .answer = {.fields = &approval_resource.fields, .use = FIELD_LISTED, .page = true},
      .page = &list},
     {ROUTE("POST", "/api/v1/approvals", SCOPE_RUN,
            "Ask a person about a step of a run; the same question again has the same answer"),
      .inside = INSIDE_ALWAYS, /* ask_work. */
      .has_body = true, .query = APPROVAL_QUERY, .body = {.fields = &ask_fields, .use = FIELD_GIVEN},
-     .answer = {.fields = &approval_fields, .use = FIELD_LISTED}, .request = &ask},
+     .answer = {.fields = &approval_resource.fields, .use = FIELD_LISTED}, .request = &ask},
     {ROUTE("GET", "/api/v1/approvals/{id}", SCOPE_READ,
            "Show what is asked: the exact call or question, and its answer"),
-     .query = APPROVAL_QUERY, .answer = {.fields = &approval_fields, .use = FIELD_LISTED},
+     .query = APPROVAL_QUERY, .answer = {.fields = &approval_resource.fields, .use = FIELD_LISTED},
      .request = &show},
     {ROUTE("POST", "/api/v1/approvals/{id}", SCOPE_APPROVE, "Answer it; the first answer counts"),
      .has_body = true, .query = APPROVAL_QUERY,
      .body = {.fields = &answer_fields, .use = FIELD_GIVEN},
-     .answer = {.fields = &approval_fields, .use = FIELD_LISTED}, .request = &answer},
+     .answer = {.fields = &approval_resource.fields, .use = FIELD_LISTED}, .request = &answer},
     {.method = NULL},
 };

@@ -20,7 +20,7 @@ static struct err budget_list_row(void *ctx, const struct budget_row *row) {
     bool fits =
         page_holds(page, row->scope) && page_since(page, row->made_ms) && (row->run == 0 || runs);
     if (page_row_number(page, row->id, fits)) {
-        fields_write(&budget_fields, FIELD_LISTED, row, &page->request.op.answer);
+        fields_write(&budget_resource.fields, FIELD_LISTED, row, &page->request.op.answer);
     }
     return ERR_OK;
 }
@@ -53,7 +53,7 @@ static struct err budget_show_work(struct tx *tx, void *ctx) {
     if (err_failed(err) || !found) {
         return request_absent(request, err);
     }
-    fields_write(&budget_fields, FIELD_LISTED, &row, &request->op.answer);
+    fields_write(&budget_resource.fields, FIELD_LISTED, &row, &request->op.answer);
     return ERR_OK;
 }
 
@@ -113,7 +113,7 @@ static struct err set_work(struct tx *tx, void *ctx) {
         why_set(&change->request.op.why, "there is such a budget already, and it stays as it is");
     }
     if (!err_failed(err)) {
-        fields_write(&budget_fields, FIELD_LISTED, &row, &change->request.op.answer);
+        fields_write(&budget_resource.fields, FIELD_LISTED, &row, &change->request.op.answer);
     }
     return err;
 }
@@ -156,11 +156,12 @@ static const struct query_param set_query[] = {
 static const char set_body[] =
     "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{" AMOUNTS(
         LIMIT) "\"per\":{\"type\":[\"string\",\"null\"],\"enum\":[\"day\",null]}}}";
-#define SHOWN .answer = {.fields = &budget_fields, .use = FIELD_LISTED}
+#define SHOWN .answer = {.fields = &budget_resource.fields, .use = FIELD_LISTED}
 
 const struct route budgets_routes[] = {
     {ROUTE("GET", "/api/v1/budgets", SCOPE_READ, "List the budgets, newest first"),
-     .query = list_query, .answer = {.fields = &budget_fields, .use = FIELD_LISTED, .page = true},
+     .query = list_query,
+     .answer = {.fields = &budget_resource.fields, .use = FIELD_LISTED, .page = true},
      .page = &list},
     {ROUTE("GET", "/api/v1/budgets/{scope}", SCOPE_READ,
            "Show a budget: its limits, what is spent and what is reserved"),

@@ -47,21 +47,23 @@ struct field_list {
 
 /* Purposes of a field. */
 enum field_use {
-    FIELD_GIVEN = 1 << 0,   /* Taken from the body of the request that makes a resource, */
-    FIELD_CHANGED = 1 << 1, /* and of the one that changes it. */
-    FIELD_LISTED = 1 << 2,  /* Shown, by lists too. */
-    FIELD_WHOLE = 1 << 3,   /* Shown where a resource is shown alone. */
-    FIELD_KEPT = 1 << 4,    /* In the row alone, */
-    FIELD_WRITTEN = 1 << 5, /* and never read from it. */
-    FIELD_TOLD = 1 << 6,    /* In the event NAME_changed. */
+    FIELD_GIVEN = 1 << 0,      /* Taken from the body of the request that makes a resource, */
+    FIELD_CHANGED = 1 << 1,    /* and of the one that changes it. */
+    FIELD_LISTED = 1 << 2,     /* Shown, by lists too. */
+    FIELD_WHOLE = 1 << 3,      /* Shown where a resource is shown alone. */
+    FIELD_KEPT = 1 << 4,       /* In the row alone, */
+    FIELD_WRITTEN = 1 << 5,    /* and never read from it. */
+    FIELD_TOLD = 1 << 6,       /* In the event NAME_changed. */
+    FIELD_KEPT_WHOLE = 1 << 7, /* As FIELD_KEPT, but not read for lists. */
     FIELD_SHOWN = FIELD_LISTED | FIELD_TOLD,
 };
 
 /* When the column of a field is written. */
 enum field_group {
-    FIELD_INSERTED = 1, /* When the row is made, */
-    FIELD_SET = 2,      /* and with the group of columns that changes together; the next group:
+    FIELD_INSERTED = 1,  /* When the row is made, */
+    FIELD_SET = 2,       /* and with the group of columns that changes together; the next group:
                          * FIELD_SET << 1. */
+    FIELD_KEY = 1 << 20, /* Part of the key, after the field that the resource names. */
 };
 
 /* How a list of the rows is narrowed, by a parameter of the query. */
@@ -104,7 +106,7 @@ struct field {
     unsigned use;  /* Bits of enum field_use; 0: those of the table. */
     size_t at;     /* Offset of the member. */
     bool required; /* Must be given, but not to change one; in answers: is never left out. */
-    bool or_null;  /* INT: may be given as null, which is 0. */
+    bool or_null;  /* INT: may be given as null, which is 0; in the row `none` is NULL. */
     bool plain;    /* Text that terminals show: control characters are refused. */
     enum field_empty empty;
     int64_t none;             /* INT, shown: a value that stands for null; 0: there is none. */
@@ -191,7 +193,7 @@ struct field_set {
 static inline bool field_has(const struct field_set *set, const struct field *field, unsigned use) {
     return ((field->use != 0 ? field->use : set->use) & use) != 0;
 }
-enum { FIELD_ROWS_MAX = 60 }; /* Rows of one table. */
+enum { FIELD_ROWS_MAX = 90 }; /* Rows of one table. */
 /* A longer table is an error of the build: it would stop the daemon at its first request. */
 #define FIELD_ROWS(rows_)                                                                          \
     .rows = (rows_),                                                                               \

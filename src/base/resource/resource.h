@@ -30,6 +30,8 @@
 #ifndef DROVER_BASE_RESOURCE_RESOURCE_H
 #define DROVER_BASE_RESOURCE_RESOURCE_H
 
+#include <string.h>
+
 #include "base/base.h"
 #include "base/fields/fields.h"
 #include "base/scope.h"
@@ -80,7 +82,10 @@ struct resource {
     /* Judges the fields of a row together, before it is stored; NULL: nothing to judge.
      * ERR_BAD_FIELD. */
     struct err (*check)(const void *row, struct why *why);
-    size_t size;         /* Size of the struct of a row. */
+    size_t size; /* Size of the struct of a row. */
+    /* Descriptor of the struct that is the first member of a row, and whose columns come first, in
+     * the same table; its fields have the same `use`. NULL: there is none. */
+    const struct resource *base;
     const char *removal; /* Column of the time of its removal, until which a row counts; NULL:
                           * removed rows are gone. */
     /* Column of the time at which a row is settled: lists leave such rows out, but where the query
@@ -96,6 +101,10 @@ struct resource {
 /* The field of that name, or with that column; NULL: there is none. */
 const struct field *resource_field(const struct resource *resource, const char *name);
 const struct field *resource_column(const struct resource *resource, const char *column);
+/* A column that is computed by the statement is no column of the table. */
+static inline bool resource_is_expression(const struct field *field) {
+    return strchr(field->column, '(') != NULL;
+}
 /* The member of a field that is a text: "" where the resource has no such field. */
 struct bytes resource_text(const struct resource *resource, const char *name, const void *row);
 static inline bool resource_is_owned(const struct resource *resource) {

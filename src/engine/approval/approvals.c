@@ -4,51 +4,14 @@
 #include "base/hash.h"
 #include "base/json/json.h"
 #include "engine/base/follow.h"
+#include "engine/base/resource.h"
 #include "engine/inbox/inbox.h"
 #include "engine/project/projects.h"
 #include "rules/approval/always.h"
 #include "rules/approval/shown.h"
-#include "store/mapper.h"
 
-/* Columns of struct approval_row, after `id`. */
-enum { APPROVAL_STATE = MAP_WORD, APPROVAL_KIND, APPROVAL_RUN_KIND };
-enum { APPROVAL_SETTLED = MAP_SET };
 #define APPROVAL_OF(column, table, key)                                                            \
     "COALESCE((SELECT o." column " FROM " table " o WHERE o.id = approvals." key "), '')"
-#define APPROVAL_MAP(X)                                                                            \
-    X("approval", approval, MAP_TEXT, MAP_READ)                                                    \
-    X("owner", owner, MAP_TEXT, MAP_READ)                                                          \
-    X("session", session_id, MAP_INT, MAP_READ)                                                    \
-    X("run", run_id, MAP_INT, MAP_READ)                                                            \
-    X("message", message_id, MAP_INT, MAP_READ)                                                    \
-    X("part", part, MAP_INT, MAP_READ)                                                             \
-    X("step", step, MAP_TEXT, MAP_READ)                                                            \
-    X("kind", kind, APPROVAL_KIND, MAP_READ)                                                       \
-    X("state", state, APPROVAL_STATE, APPROVAL_SETTLED)                                            \
-    X("asked_ms", asked_ms, MAP_INT, MAP_READ)                                                     \
-    X("answered_ms", answered_ms, MAP_INT_OR_NULL, APPROVAL_SETTLED)                               \
-    X("digest", digest, MAP_TEXT, MAP_READ)                                                        \
-    X("answer", answer, MAP_TEXT, APPROVAL_SETTLED)                                                \
-    X("answered_by", by, MAP_TEXT, APPROVAL_SETTLED)                                               \
-    X("arguments", arguments, MAP_TEXT, MAP_READ)                                                  \
-    X("about", about, MAP_TEXT, MAP_READ)                                                          \
-    X("shown", shown, MAP_TEXT, MAP_READ)                                                          \
-    X(APPROVAL_OF("session", "sessions", "session"), session, MAP_TEXT, MAP_READ)                  \
-    X(APPROVAL_OF("run", "runs", "run"), run, MAP_TEXT, MAP_READ)                                  \
-    X(APPROVAL_OF("kind", "runs", "run"), run_kind, APPROVAL_RUN_KIND, MAP_READ)                   \
-    X("COALESCE((SELECT r.parent FROM runs r WHERE r.id = approvals.run), 0)", run_parent,         \
-      MAP_INT, MAP_READ)                                                                           \
-    X(APPROVAL_OF("message", "messages", "message"), message, MAP_TEXT, MAP_READ)                  \
-    X("COALESCE((SELECT " TOP_TITLE FROM_TOP "), '')", title, MAP_TEXT, MAP_READ)                  \
-    X(APPROVAL_OF("project", "runs", "run"), project, MAP_TEXT, MAP_READ)                          \
-    X("COALESCE((SELECT t.run" FROM_TOP "), '')", root_run, MAP_TEXT, MAP_READ)                    \
-    X("COALESCE((" STEP_ABOVE(                                                                     \
-          "label") "), (SELECT CASE WHEN s.parent <> 0 THEN s.title"                               \
-                   " ELSE s.agent END FROM sessions s WHERE s.id = approvals.session), '')",       \
-      agent, MAP_TEXT, MAP_READ)                                                                   \
-    X("COALESCE((" STEP_ABOVE("phase") "), '')", phase, MAP_TEXT, MAP_READ)                        \
-    X(APPROVAL_OF("root", "sessions", "session"), root, MAP_TEXT, MAP_READ)                        \
-    X("(" RUNS_ABOVE("") "SELECT count(*) FROM above)", depth, MAP_INT, MAP_READ)
 /* The run at the top of the tree in which the run is that asks, and how people know that: by the
  * title of its session, else by its own label or command. */
 #define FROM_TOP                                                                                   \
@@ -68,26 +31,106 @@ enum { APPROVAL_SETTLED = MAP_SET };
 #define STEP_ABOVE(column)                                                                         \
     RUNS_ABOVE(" AND r.step_key = ''")                                                             \
     "SELECT a." column " FROM above JOIN runs a ON a.id = above.id WHERE a.step_key <> '' LIMIT 1"
-#define APPROVAL_COLUMNS "SELECT id" APPROVAL_MAP(MAP_NAMES) " FROM approvals WHERE "
+#define APPROVAL_COLUMNS "SELECT * FROM approvals WHERE "
 /* Questions of a session that is being removed are out of sight. */
 #define APPROVAL_SEEN                                                                              \
     "NOT EXISTS (SELECT 1 FROM sessions s WHERE s.id = approvals.session AND s.hidden <> 0)"
 #define APPROVAL_SELECT APPROVAL_COLUMNS APPROVAL_SEEN
-#define APPROVAL_COLUMN(name, member, kind, use)                                                   \
-    {name, kind, use, offsetof(struct approval_row, member)},
-static const struct map_column columns[] = {APPROVAL_MAP(APPROVAL_COLUMN)};
 const char *const approval_state_names[] = {"open",     "allowed",   "denied",
                                             "answered", "cancelled", NULL};
-
-static const char *const *const words[] = {approval_state_names, approval_kind_names,
-                                           run_kind_names};
-static const struct map approval_map = {MAP_OF("approvals", columns, "id", struct approval_row, id),
-                                        .names = words};
 
 const char *approval_state_name(enum approval_state state) {
     assert(state < APPROVAL_STATE_COUNT);
     return approval_state_names[state];
 }
+
+#define AT(member) offsetof(struct approval_row, member)
+#define KEPT .use = FIELD_KEPT
+
+/* The step of a turn is the tool that it calls. */
+static struct field_value tool_value(const void *row) {
+    const struct approval_row *approval = row;
+    return (struct field_value){.text = approval->message_id != 0 ? approval->step : BYTES("")};
+}
+
+/* Clients offer a yes for the project that they read here. */
+static struct field_value project_value(const void *row) {
+    const struct approval_row *approval = row;
+    const bool offered = approval->project.len > 0 && project_takes_rules(approval->project);
+    return (struct field_value){.null = !offered, .text = approval->project};
+}
+
+static struct field_value part_value(const void *row) {
+    const struct approval_row *approval = row;
+    return (struct field_value){.null = approval->message_id == 0, .number = approval->part};
+}
+
+/* Fields that are shown, and those that only the row has: the numbers of the run, the session and
+ * the message. */
+static const struct field approval_rows[] = {
+    {ROW_NUMBER(AT(id))},
+    {ROW_ONCE("owner", FIELD_TEXT, AT(owner)), KEPT},
+    {ROW_ONCE("session", FIELD_INT, AT(session_id)), KEPT},
+    {ROW_ONCE("run", FIELD_INT, AT(run_id)), KEPT},
+    {ROW_ONCE("message", FIELD_INT, AT(message_id)), KEPT},
+    {FIELD("run_kind", FIELD_NAME, AT(run_kind)), KEPT, .names = run_kind_names,
+     .column = APPROVAL_OF("kind", "runs", "run")},
+    {FIELD("run_parent", FIELD_INT, AT(run_parent)), KEPT,
+     .column = "COALESCE((SELECT r.parent FROM runs r WHERE r.id = approvals.run), 0)"},
+    {FIELD("id", FIELD_TEXT, AT(approval)), .column = "approval", .group = FIELD_INSERTED,
+     .required = true},
+    {FIELD("session", FIELD_TEXT, AT(session)), .empty = FIELD_EMPTY_NULL,
+     .column = APPROVAL_OF("session", "sessions", "session")},
+    {FIELD("run", FIELD_TEXT, AT(run)), .column = APPROVAL_OF("run", "runs", "run")},
+    {ROW_ONCE("step", FIELD_TEXT, AT(step))},
+    {FIELD("message", FIELD_TEXT, AT(message)), .empty = FIELD_EMPTY_NULL,
+     .column = APPROVAL_OF("message", "messages", "message")},
+    {ROW_ONCE("kind", FIELD_NAME, AT(kind)), .required = true, .names = approval_kind_names},
+    {FIELD("tool", FIELD_TEXT, 0), .get = tool_value, .required = true},
+    {FIELD("title", FIELD_TEXT, AT(title)), .empty = FIELD_EMPTY_NULL,
+     .column = "COALESCE((SELECT " TOP_TITLE FROM_TOP "), '')"},
+    {FIELD("project", FIELD_TEXT, AT(project)), .get = project_value, .empty = FIELD_EMPTY_NULL,
+     .column = APPROVAL_OF("project", "runs", "run")},
+    {FIELD("root_run", FIELD_TEXT, AT(root_run)), .empty = FIELD_EMPTY_NULL,
+     .column = "COALESCE((SELECT t.run" FROM_TOP "), '')"},
+    {FIELD("agent", FIELD_TEXT, AT(agent)), .empty = FIELD_EMPTY_NULL,
+     .column = "COALESCE((" STEP_ABOVE(
+         "label") "), (SELECT CASE WHEN s.parent <> 0 THEN s.title"
+                  " ELSE s.agent END FROM sessions s WHERE s.id = approvals.session), '')"},
+    {FIELD("phase", FIELD_TEXT, AT(phase)), .empty = FIELD_EMPTY_NULL,
+     .column = "COALESCE((" STEP_ABOVE("phase") "), '')"},
+    {FIELD("root", FIELD_TEXT, AT(root)), .empty = FIELD_EMPTY_NULL,
+     .column = APPROVAL_OF("root", "sessions", "session")},
+    {FIELD("depth", FIELD_INT, AT(depth)),
+     .column = "(" RUNS_ABOVE("") "SELECT count(*) FROM above)"},
+    {ROW_ONCE("shown", FIELD_TEXT, AT(shown)), .required = true,
+     .schema = "{\"type\":\"string\",\"description\":\"The whole question as text for people: of a "
+               "call the command, the diff, the other arguments.\"}"},
+    {ROW_ONCE("digest", FIELD_TEXT, AT(digest))},
+    {FIELD("by", FIELD_TEXT, AT(by)), .column = "answered_by", .group = FIELD_INSERTED | FIELD_SET},
+    {ROW_ONCE("part", FIELD_INT, AT(part)), .get = part_value,
+     .schema = "{\"type\":[\"integer\",\"null\"]}"},
+    {ROW_EACH("state", FIELD_NAME, AT(state)), .required = true, .names = approval_state_names},
+    {ROW_ONCE("asked_ms", FIELD_INT, AT(asked_ms))},
+    {ROW_EACH("answered_ms", FIELD_TIME, AT(answered_ms))},
+    {ROW_ONCE("arguments", FIELD_STORED, AT(arguments)),
+     .schema = "{\"type\":[\"object\",\"null\"],\"properties\":{\"question\":{\"type\":\"string\"},"
+               "\"options\":{\"type\":\"array\"},\"schema\":{},\"multi\":{\"type\":\"boolean\"}}}"},
+    {ROW_ONCE("about", FIELD_STORED, AT(about)),
+     .schema = "{\"type\":[\"object\",\"null\"],\"properties\":{\"subjects\":{\"type\":\"array\","
+               "\"items\":"
+               "{\"type\":\"string\"}},\"exact\":{\"type\":\"boolean\"},\"old_rule\":{\"type\":"
+               "\"string\"},\"diff\":{\"type\":\"string\"},\"diff_cut\":{\"type\":\"boolean\"},"
+               "\"review\":{\"type\":\"string\"},\"text\":{\"type\":\"string\"}}}"},
+    {ROW_EACH("answer", FIELD_TEXT, AT(answer))},
+};
+const struct resource approval_resource = {
+    .table = "approvals",
+    .key = "number",
+    .of_daemon = true,
+    .fields = {FIELD_ROWS(approval_rows), .use = FIELD_SHOWN},
+    .size = sizeof(struct approval_row),
+};
 
 /* --- Rows ------------------------------------------------------------------------------------- */
 
@@ -95,18 +138,23 @@ const char *approval_state_name(enum approval_state state) {
  * damaged kind allows nothing. */
 static struct approval_row row_borrow(const struct rows *rows) {
     struct approval_row row = {.state = APPROVAL_STATE_COUNT, .kind = ASKS_ANSWER};
-    if (!map_read(&approval_map, rows, &row) && row.state == APPROVAL_STATE_COUNT) {
+    if (!resource_row_fill(&approval_resource, RESOURCE_WHOLE, rows, &row) &&
+        row.state == APPROVAL_STATE_COUNT) {
         row.state = row.answered_ms == 0 ? APPROVAL_OPEN : APPROVAL_CANCELLED;
     }
     return row;
 }
 
+static const char *sql_of(struct tx *tx, const char *sql) {
+    return tx_resource_sql(tx, &approval_resource, RESOURCE_WHOLE, sql);
+}
+
 static bool row_find(struct tx *tx, const char *sql, const struct arg *args, size_t count,
                      struct approval_row *ret_row) {
-    AUTO(rows_release) struct rows *rows = tx_row(tx, sql, args, count);
+    AUTO(rows_release) struct rows *rows = tx_row(tx, sql_of(tx, sql), args, count);
     if (rows != NULL) {
         *ret_row = row_borrow(rows);
-        tx_fail(tx, map_copy(tx, &approval_map, ret_row));
+        tx_resource_copy(tx, &approval_resource, ret_row);
     }
     return rows != NULL && !err_failed(tx_error(tx));
 }
@@ -185,9 +233,10 @@ struct err tx_approval_run_owner(struct tx *tx, struct bytes run, struct bytes a
                                  struct bytes *ret_owner) {
     *ret_owner = BYTES("");
     AUTO(rows_release)
-    struct rows *rows =
-        tx_rows(tx, APPROVAL_COLUMNS "run = (SELECT id FROM runs WHERE run = $1) AND message = 0",
-                ARGS(arg_text(run)));
+    struct rows *rows = tx_rows(
+        tx,
+        sql_of(tx, APPROVAL_COLUMNS "run = (SELECT id FROM runs WHERE run = $1) AND message = 0"),
+        ARGS(arg_text(run)));
     while (ret_owner->len == 0 && rows_step(rows)) {
         const struct approval_row row = row_borrow(rows);
         AUTO(json_release) json_t *approvers = approvers_of(&row);
@@ -215,11 +264,13 @@ struct err tx_approval_each(struct tx *tx, const struct approval_page *page,
                                arg_int(page->limit), arg_int(page->session)};
     const bool one = page->session != 0;
     AUTO(rows_release)
-    struct rows *rows = tx_rows(tx,
-                                one ? APPROVALS_WHERE(" AND answered_ms IS NULL AND session = $4")
-                                : page->all ? APPROVALS_HERE("")
-                                            : APPROVALS_HERE(" AND answered_ms IS NULL"),
-                                args, one ? 4 : 3);
+    struct rows *rows =
+        tx_rows(tx,
+                sql_of(tx, one         ? APPROVALS_WHERE(" AND answered_ms IS NULL"
+                                                                 " AND session = $4")
+                           : page->all ? APPROVALS_HERE("")
+                                       : APPROVALS_HERE(" AND answered_ms IS NULL")),
+                args, one ? 4 : 3);
     while (rows_step(rows)) {
         const struct approval_row row = row_borrow(rows);
         tx_fail(tx, each(ctx, &row));
@@ -227,89 +278,18 @@ struct err tx_approval_each(struct tx *tx, const struct approval_page *page,
     return tx_error(tx);
 }
 
-#define TEXT(field_name, member) .name = field_name, .kind = FIELD_TEXT, AT(member)
-#define AT(member) .at = offsetof(struct approval_row, member)
-
-/* The step of a turn is the tool that it calls. */
-static struct field_value tool_value(const void *row) {
-    const struct approval_row *approval = row;
-    return (struct field_value){.text = approval->message_id != 0 ? approval->step : BYTES("")};
-}
-
-/* Clients offer a yes for the project that they read here. */
-static struct field_value project_value(const void *row) {
-    const struct approval_row *approval = row;
-    const bool offered = approval->project.len > 0 && project_takes_rules(approval->project);
-    return (struct field_value){.null = !offered, .text = approval->project};
-}
-
-static struct field_value part_value(const void *row) {
-    const struct approval_row *approval = row;
-    return (struct field_value){.null = approval->message_id == 0, .number = approval->part};
-}
-
-static const struct field rows_shown[] = {
-    {TEXT("id", approval), .required = true},
-    {TEXT("session", session), .empty = FIELD_EMPTY_NULL},
-    {TEXT("run", run)},
-    {TEXT("step", step)},
-    {TEXT("message", message), .empty = FIELD_EMPTY_NULL},
-    {.name = "kind", .kind = FIELD_NAME, AT(kind), .required = true, .names = approval_kind_names},
-    {.name = "tool", .kind = FIELD_TEXT, .get = tool_value, .required = true},
-    {TEXT("title", title), .empty = FIELD_EMPTY_NULL},
-    {.name = "project", .kind = FIELD_TEXT, .get = project_value, .empty = FIELD_EMPTY_NULL},
-    {TEXT("root_run", root_run), .empty = FIELD_EMPTY_NULL},
-    {TEXT("agent", agent), .empty = FIELD_EMPTY_NULL},
-    {TEXT("phase", phase), .empty = FIELD_EMPTY_NULL},
-    {TEXT("root", root), .empty = FIELD_EMPTY_NULL},
-    {.name = "depth", .kind = FIELD_INT, AT(depth)},
-    {TEXT("shown", shown), .required = true,
-     .schema = "{\"type\":\"string\",\"description\":\"The whole question as text for people: of a "
-               "call the command, the diff, the other arguments.\"}"},
-    {TEXT("digest", digest)},
-    {TEXT("by", by)},
-    {.name = "part",
-     .kind = FIELD_INT,
-     .get = part_value,
-
-     .schema = "{\"type\":[\"integer\",\"null\"]}"},
-    {.name = "state",
-     .kind = FIELD_NAME,
-     AT(state),
-
-     .required = true,
-     .names = approval_state_names},
-    {.name = "asked_ms", .kind = FIELD_INT, AT(asked_ms)},
-    {.name = "answered_ms", .kind = FIELD_TIME, AT(answered_ms)},
-    {.name = "arguments",
-     .kind = FIELD_STORED,
-     AT(arguments),
-     .schema = "{\"type\":[\"object\",\"null\"],\"properties\":{\"question\":{\"type\":\"string\"},"
-               "\"options\":{\"type\":\"array\"},\"schema\":{},\"multi\":{\"type\":\"boolean\"}}}"},
-    {.name = "about",
-     .kind = FIELD_STORED,
-     AT(about),
-     .schema = "{\"type\":[\"object\",\"null\"],\"properties\":{\"subjects\":{\"type\":\"array\","
-               "\"items\":"
-               "{\"type\":\"string\"}},\"exact\":{\"type\":\"boolean\"},\"old_rule\":{\"type\":"
-               "\"string\"},\"diff\":{\"type\":\"string\"},\"diff_cut\":{\"type\":\"boolean\"},"
-               "\"review\":{\"type\":\"string\"},\"text\":{\"type\":\"string\"}}}"},
-    {TEXT("answer", answer)},
-};
-const struct field_set approval_fields = {FIELD_ROWS(rows_shown), .use = FIELD_SHOWN};
-
 /* --- Lists that are followed ------------------------------------------------------------------ */
 
 /* The row as lists have it, for an event. Where that is too long, the text for people still fits,
  * and the object has the rest. */
 static void row_write(const struct approval_row *row, struct text *data) {
-    fields_write(&approval_fields, FIELD_TOLD, row, data);
+    fields_write(&approval_resource.fields, FIELD_TOLD, row, data);
     if (text_failed(data)) {
         struct approval_row light = *row;
         light.about = BYTES("");
         light.arguments = BYTES("null");
         text_clear(data);
-        fields_write(&approval_fields, FIELD_TOLD, &light, data);
+        fields_write(&approval_resource.fields, FIELD_TOLD, &light, data);
     }
 }
 
@@ -394,25 +374,29 @@ struct err approvals__ask(struct tx *tx, const struct approval_new *what,
     if (text_failed(&shown)) {
         return text_error(&shown, "approvals: shown");
     }
-    const int64_t row = tx_number(
-        tx,
-        "INSERT INTO approvals (approval, owner, session, run, message, part, kind, step, digest,"
-        " arguments, about, shown, state, answer, answered_by, asked_ms, answered_ms)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'open', '', '', $13, NULL)"
-        " RETURNING id",
-        ARGS(arg_str(id.text), arg_text(what->run->owner),
-             arg_int(what->session != NULL ? what->session->id : 0), arg_int(what->run->id),
-             arg_int(what->message != NULL ? what->message->id : 0), arg_int(what->part),
-             arg_str(approval_kind_names[what->kind]), arg_text(what->step), arg_text(what->digest),
-             arg_text(what->arguments), arg_text(what->about), arg_text(text_bytes(&shown)),
-             arg_int(tx_now_ms(tx))));
-    tx_row_changed(tx, FOLLOW_APPROVAL, row);
-    if (!row_find(tx, APPROVAL_COLUMNS "id = $1", ARGS(arg_int(row)), ret_row)) {
+    const struct approval_row fresh = {.approval = bytes_of(id.text),
+                                       .owner = what->run->owner,
+                                       .session_id = what->session != NULL ? what->session->id : 0,
+                                       .run_id = what->run->id,
+                                       .message_id = what->message != NULL ? what->message->id : 0,
+                                       .part = what->part,
+                                       .kind = what->kind,
+                                       .step = what->step,
+                                       .digest = what->digest,
+                                       .arguments = what->arguments,
+                                       .about = what->about,
+                                       .shown = text_bytes(&shown),
+                                       .answer = BYTES(""),
+                                       .by = BYTES(""),
+                                       .asked_ms = tx_now_ms(tx)};
+    tx_row_insert(tx, &approval_resource, 0, &fresh);
+    if (!row_find(tx, APPROVAL_COLUMNS "approval = $1", ARGS(arg_str(id.text)), ret_row)) {
         return tx_error(tx);
     }
+    tx_row_changed(tx, FOLLOW_APPROVAL, ret_row->id);
     approvers_insert(tx, ret_row);
     const struct inbox_ask ask = {.run = what->run,
-                                  .id = row,
+                                  .id = ret_row->id,
                                   .approval = ret_row->approval,
                                   .session = ret_row->session,
                                   .step = ret_row->step,
@@ -427,7 +411,7 @@ struct err approvals__ask(struct tx *tx, const struct approval_new *what,
 
 static struct err row_settle(struct tx *tx, struct approval_row *row) {
     row->answered_ms = tx_now_ms(tx);
-    map_update(tx, &approval_map, APPROVAL_SETTLED, row);
+    tx_row_update(tx, &approval_resource, FIELD_SET, row);
     tx_row_changed(tx, FOLLOW_APPROVAL, row->id);
     return err_failed(tx_error(tx)) ? tx_error(tx) : event_append_asked(tx, row);
 }

@@ -119,6 +119,6 @@ MUST_CHECK struct err tx_approval_each(struct tx *tx, const struct approval_page
                                                           const struct approval_row *row),
                                        void *ctx);
 
-extern const struct field_set approval_fields; /* Shown; rows: struct approval_row. */
+extern const struct resource approval_resource; /* Rows: struct approval_row. */
 
 #endif

@@ -1,5 +1,5 @@
 /* resource.c: statements, built from a descriptor once for each connection, and cached by the
- * descriptor and the kind of statement (mapper.h).
+ * descriptor and the kind of statement (tx_sql).
  *
  * In each of them $1 is a key, or the cursor of a list, and $2 the owner, where rows have one.
  */
@@ -7,35 +7,86 @@
 
 #include <string.h>
 
+#include "base/id.h"
 #include "base/memory.h"
 #include "engine/base/follow.h"
 #include "engine/base/idempotency.h"
 #include "journal/journal.h"
-#include "store/mapper.h"
 
 enum { CHAR_JSON_MAX = 6 }; /* Bytes of a character in a JSON text: \u0001. */
 
 /* --- Columns ---------------------------------------------------------------------------------- */
 
-static const unsigned kinds[] = {
-    [FIELD_TEXT] = MAP_TEXT,    [FIELD_STORED] = MAP_TEXT,      [FIELD_ID] = MAP_ID,
-    [FIELD_INT] = MAP_INT,      [FIELD_TIME] = MAP_INT_OR_NULL, [FIELD_DAY] = MAP_INT,
-    [FIELD_BOOL] = MAP_BOOL,    [FIELD_NAME] = MAP_WORD,        [FIELD_NAMES] = MAP_BITS,
-    [FIELD_MEMBERS] = MAP_TEXT, [FIELD_LIST] = MAP_TEXT};
+static size_t field_count(const struct resource *resource) {
+    return resource->fields.count + (resource->base != NULL ? resource->base->fields.count : 0);
+}
 
-static struct map_column column_of(const struct field *field) {
+static const struct field *field_at(const struct resource *resource, size_t i) {
+    const size_t below = resource->base != NULL ? resource->base->fields.count : 0;
+    return i < below ? &resource->base->fields.rows[i] : &resource->fields.rows[i - below];
+}
+
+static void *member_of(const struct field *field, const void *row) {
     const size_t inner = field->kind == FIELD_LIST ? offsetof(struct field_list, kept) : 0;
-    return (struct map_column){field->column, kinds[field->kind], field->group, field->at + inner};
+    return (char *)(uintptr_t)row + field->at + inner;
 }
 
-static struct map names_of(const struct field *field) {
-    return (struct map){.names = &field->names};
+static bool is_text(const struct field *field) {
+    return field->kind == FIELD_TEXT || field->kind == FIELD_STORED ||
+           field->kind == FIELD_MEMBERS || field->kind == FIELD_LIST;
 }
 
-static struct arg arg_of(const struct field *field, const void *row) {
-    const struct map_column column = column_of(field);
-    const struct map names = names_of(field);
-    return map_column_arg(&names, &column, row);
+/* False: a word is not known, or an id is too long. An enum is as wide as an unsigned, and
+ * compatible with it. */
+static bool column_read(const struct field *field, const struct rows *rows, int at, void *row) {
+    void *member = member_of(field, row);
+    const struct bytes id = field->kind == FIELD_ID ? rows_text(rows, at) : BYTES("");
+    switch (field->kind) {
+    case FIELD_ID:
+        *(struct id *)member = id.len < ID_SIZE ? id_copy(id) : (struct id){""};
+        return id.len < ID_SIZE;
+    case FIELD_INT:
+    case FIELD_TIME:
+    case FIELD_DAY:
+        *(int64_t *)member = rows_null(rows, at) ? field->none : rows_int(rows, at);
+        return true;
+    case FIELD_BOOL:
+        *(bool *)member = rows_int(rows, at) != 0;
+        return true;
+    case FIELD_NAMES:
+        *(unsigned *)member = (unsigned)rows_int(rows, at);
+        return true;
+    case FIELD_NAME:
+        return bytes_find(rows_text(rows, at), field->names, member);
+    default:
+        assert(is_text(field));
+        *(struct bytes *)member = rows_text(rows, at);
+        return true;
+    }
+}
+
+static struct arg column_arg(const struct field *field, const void *row) {
+    const void *member = member_of(field, row);
+    const bool or_null = field->kind == FIELD_TIME || (field->or_null && field->none != 0);
+    switch (field->kind) {
+    case FIELD_ID:
+        return arg_str(((const struct id *)member)->text);
+    case FIELD_INT:
+    case FIELD_TIME:
+    case FIELD_DAY:
+        return or_null && *(const int64_t *)member == field->none
+                   ? arg_null()
+                   : arg_int(*(const int64_t *)member);
+    case FIELD_BOOL:
+        return arg_int(*(const bool *)member ? 1 : 0);
+    case FIELD_NAMES:
+        return arg_int(*(const unsigned *)member);
+    case FIELD_NAME:
+        return arg_str(field->names[*(const unsigned *)member]);
+    default:
+        assert(is_text(field));
+        return arg_text(*(const struct bytes *)member);
+    }
 }
 
 /* --- Statements ------------------------------------------------------------------------------- */
@@ -44,8 +95,10 @@ enum statement { FIND, LIST, LIST_UNSETTLED, WHERE, INSERT, UPDATE, REMOVE, COUN
 struct sql {
     const struct resource *resource;
     enum statement what;
-    unsigned bits;     /* Lists: fields that are filters, counted. UPDATE: the group. */
-    const char *where; /* WHERE */
+    unsigned bits;     /* Lists: fields that are filters, counted. INSERT: groups besides
+                        * FIELD_INSERTED. UPDATE: the group. */
+    const char *where; /* WHERE; */
+    const char *text;  /* or the whole statement, where `*` stands for the columns; NULL: none. */
 };
 
 static unsigned field_use(const struct resource *resource, const struct field *field) {
@@ -56,13 +109,14 @@ static unsigned field_use(const struct resource *resource, const struct field *f
 static bool is_read(const struct resource *resource, enum statement what,
                     const struct field *field) {
     const unsigned use = field_use(resource, field);
-    return field->column != NULL && (use & (what == LIST || what == LIST_UNSETTLED
-                                                ? FIELD_LISTED | FIELD_KEPT
-                                                : FIELD_LISTED | FIELD_KEPT | FIELD_WHOLE)) != 0;
+    const unsigned listed = FIELD_LISTED | FIELD_KEPT | FIELD_TOLD;
+    const bool list = what == LIST || what == LIST_UNSETTLED;
+    return field->column != NULL &&
+           (use & (list ? listed : listed | FIELD_WHOLE | FIELD_KEPT_WHOLE)) != 0;
 }
 
 static bool is_written(const struct sql *sql, const struct field *field) {
-    const unsigned group = sql->what == INSERT ? FIELD_INSERTED : sql->bits;
+    const unsigned group = sql->bits | (sql->what == INSERT ? FIELD_INSERTED : 0U);
     return field->column != NULL && (field->group & group) != 0;
 }
 
@@ -72,16 +126,40 @@ static const struct field *key_field(const struct resource *resource) {
     return key;
 }
 
-static void select_add(const struct sql *sql, struct text *text) {
-    const char *comma = "SELECT ";
-    for (size_t i = 0; i < sql->resource->fields.count; i++) {
-        const struct field *field = &sql->resource->fields.rows[i];
+/* `of`: the name of the table in the statement, with a dot; "": columns stand alone. A column that
+ * is an expression has its names itself. */
+static void columns_add(const struct sql *sql, struct bytes of, struct text *text) {
+    const char *comma = "";
+    for (size_t i = 0; i < field_count(sql->resource); i++) {
+        const struct field *field = field_at(sql->resource, i);
         if (is_read(sql->resource, sql->what, field)) {
-            text_addf(text, "%s%s", comma, field->column);
+            const bool alone = of.len == 0 || resource_is_expression(field);
+            text_addf(text, "%s%.*s%s", comma, alone ? 0 : (int)of.len, of.data, field->column);
             comma = ", ";
         }
     }
+}
+
+static void select_add(const struct sql *sql, struct text *text) {
+    text_add_str(text, "SELECT ");
+    columns_add(sql, BYTES(""), text);
     text_addf(text, " FROM %s WHERE ", sql->resource->table);
+}
+
+/* Each "SELECT *" and "SELECT t.*" gets the columns. */
+static void text_fill(const struct sql *sql, struct text *text) {
+    static const char select[] = "SELECT ";
+    const char *from = sql->text;
+    for (const char *at = strstr(from, select); at != NULL; at = strstr(at, select)) {
+        at += sizeof select - 1;
+        const char *star = at + strspn(at, "abcdefghijklmnopqrstuvwxyz_.");
+        if (*star == '*') {
+            text_add(text, from, (size_t)(at - from));
+            columns_add(sql, (struct bytes){at, (size_t)(star - at)}, text);
+            from = at = star + 1;
+        }
+    }
+    text_add_str(text, from);
 }
 
 /* " = $1 AND owner = $2 AND revoked_ms IS NULL", after the column. */
@@ -132,8 +210,8 @@ static void list_add(const struct sql *sql, struct text *text) {
 static void insert_add(const struct sql *sql, struct text *text) {
     int count = 0;
     text_addf(text, "INSERT INTO %s (", sql->resource->table);
-    for (size_t i = 0; i < sql->resource->fields.count; i++) {
-        const struct field *field = &sql->resource->fields.rows[i];
+    for (size_t i = 0; i < field_count(sql->resource); i++) {
+        const struct field *field = field_at(sql->resource, i);
         if (is_written(sql, field)) {
             text_addf(text, "%s%s", count++ > 0 ? ", " : "", field->column);
         }
@@ -149,8 +227,8 @@ static void update_add(const struct sql *sql, struct text *text) {
     int next = first_free(sql->resource);
     const char *before = " SET ";
     text_addf(text, "UPDATE %s", sql->resource->table);
-    for (size_t i = 0; i < sql->resource->fields.count; i++) {
-        const struct field *field = &sql->resource->fields.rows[i];
+    for (size_t i = 0; i < field_count(sql->resource); i++) {
+        const struct field *field = field_at(sql->resource, i);
         if (is_written(sql, field)) {
             text_addf(text, "%s%s = $%d", before, field->column, next++);
             before = ", ";
@@ -158,6 +236,11 @@ static void update_add(const struct sql *sql, struct text *text) {
     }
     text_addf(text, " WHERE %s", key_field(sql->resource)->column);
     key_add(sql, "=", text);
+    for (size_t i = 0; i < field_count(sql->resource); i++) {
+        if ((field_at(sql->resource, i)->group & FIELD_KEY) != 0) {
+            text_addf(text, " AND %s = $%d", field_at(sql->resource, i)->column, next++);
+        }
+    }
 }
 
 static void remove_add(const struct sql *sql, struct text *text) {
@@ -183,6 +266,10 @@ static void count_add(const struct sql *sql, struct text *text) {
 
 static void sql_write(const void *ctx, struct text *text) {
     const struct sql *sql = ctx;
+    if (sql->text != NULL) {
+        text_fill(sql, text);
+        return;
+    }
     switch (sql->what) {
     case FIND:
         select_add(sql, text);
@@ -219,27 +306,31 @@ void resource__list_sql(const struct resource *resource, unsigned filters, struc
 
 static const char *sql_of(struct tx *tx, const struct sql *sql) {
     enum { WHAT_BITS = 3 };
-    static_assert(FIELD_ROWS_MAX <= 60, "");
-    return sql->where != NULL
-               ? tx_sql(tx, sql->where, 1 + WHERE, sql_write, sql)
+    const char *own = sql->text != NULL ? sql->text : sql->where; /* A literal of its own. */
+    return own != NULL
+               ? tx_sql(tx, own, 1 + (unsigned)sql->what, sql_write, sql)
                : tx_sql(tx, sql->resource, sql->bits << WHAT_BITS | sql->what, sql_write, sql);
 }
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
-static bool row_read(const struct resource *resource, enum statement what, const struct rows *rows,
+static bool row_fill(const struct resource *resource, enum statement what, const struct rows *rows,
                      void *row) {
     bool known = true;
     int at = 0;
-    memset(row, 0, resource->size);
-    for (size_t i = 0; i < resource->fields.count; i++) {
-        const struct field *field = &resource->fields.rows[i];
+    for (size_t i = 0; i < field_count(resource); i++) {
+        const struct field *field = field_at(resource, i);
         if (is_read(resource, what, field)) {
-            const struct map_column column = column_of(field);
-            const struct map names = names_of(field);
-            known = map_column_read(&names, &column, rows, at++, row) && known;
+            known = column_read(field, rows, at++, row) && known;
         }
     }
+    return known;
+}
+
+static bool row_read(const struct resource *resource, enum statement what, const struct rows *rows,
+                     void *row) {
+    memset(row, 0, resource->size);
+    const bool known = row_fill(resource, what, rows, row);
     if (resource->correct != NULL) {
         resource->correct(row, known);
     }
@@ -250,18 +341,51 @@ bool resource_row_read(const struct resource *resource, const struct rows *rows,
     return row_read(resource, WHERE, rows, row);
 }
 
+static const enum statement forms[] = {[RESOURCE_WHOLE] = WHERE, [RESOURCE_LISTED] = LIST};
+
+bool resource_row_fill(const struct resource *resource, enum resource_form form,
+                       const struct rows *rows, void *row) {
+    return row_fill(resource, forms[form], rows, row);
+}
+
+size_t resource_columns(const struct resource *resource, enum resource_form form) {
+    size_t count = 0;
+    for (size_t i = 0; i < field_count(resource); i++) {
+        count += is_read(resource, forms[form], field_at(resource, i)) ? 1 : 0;
+    }
+    return count;
+}
+
+size_t resource_row_bytes(const struct resource *resource, const void *row) {
+    size_t sum = 0;
+    for (size_t i = 0; i < field_count(resource); i++) {
+        const struct field *field = field_at(resource, i);
+        if (is_text(field) && is_read(resource, WHERE, field)) {
+            sum += ((const struct bytes *)member_of(field, row))->len;
+        }
+    }
+    return sum;
+}
+
 void tx_resource_copy(struct tx *tx, const struct resource *resource, void *row) {
     bool copied = true;
-    for (size_t i = 0; i < resource->fields.count && copied; i++) {
-        const struct field *field = &resource->fields.rows[i];
-        if (is_read(resource, FIND, field)) {
-            const struct map_column column = column_of(field);
-            copied = map_column_copy(tx, &column, row);
+    for (size_t i = 0; i < field_count(resource) && copied; i++) {
+        const struct field *field = field_at(resource, i);
+        if (is_text(field) && is_read(resource, WHERE, field)) {
+            struct bytes *text = member_of(field, row);
+            text->data = text->len == 0 ? "" : arena_try_copy(tx_arena(tx), text->data, text->len);
+            copied = text->data != NULL;
         }
     }
     if (!copied) {
         tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "resources: row"));
     }
+}
+
+const char *tx_resource_sql(struct tx *tx, const struct resource *resource, enum resource_form form,
+                            const char *text) {
+    const struct sql sql = {.resource = resource, .what = forms[form], .text = text};
+    return sql_of(tx, &sql);
 }
 
 struct rows *tx_resource_rows(struct tx *tx, const struct resource *resource, const char *where,
@@ -395,9 +519,44 @@ static void lists_keep(struct tx *tx, const struct resource *resource, void *row
     }
 }
 
-/* The statement with the columns that are written, after `count` arguments; then the event. */
-static struct err row_write(struct tx *tx, const struct sql *sql, struct arg *args, size_t count,
-                            void *row) {
+static void statement_do(struct tx *tx, const struct sql *sql, const void *row) {
+    const struct resource *resource = sql->resource;
+    struct arg args[2 + FIELD_ROWS_MAX];
+    size_t count = 0;
+    assert(field_count(resource) <= FIELD_ROWS_MAX);
+    if (sql->what == UPDATE) {
+        args[count++] = column_arg(key_field(resource), row);
+    }
+    if (sql->what == UPDATE && resource_is_owned(resource)) {
+        args[count++] = arg_text(resource_text(resource, "owner", row));
+    }
+    for (size_t i = 0; i < field_count(resource); i++) {
+        if (is_written(sql, field_at(resource, i))) {
+            args[count++] = column_arg(field_at(resource, i), row);
+        }
+    }
+    for (size_t i = 0; i < field_count(resource) && sql->what == UPDATE; i++) {
+        if ((field_at(resource, i)->group & FIELD_KEY) != 0) {
+            args[count++] = column_arg(field_at(resource, i), row);
+        }
+    }
+    tx_do(tx, sql_of(tx, sql), args, count);
+}
+
+void tx_row_insert(struct tx *tx, const struct resource *resource, unsigned groups,
+                   const void *row) {
+    const struct sql sql = {.resource = resource, .what = INSERT, .bits = groups};
+    statement_do(tx, &sql, row);
+}
+
+void tx_row_update(struct tx *tx, const struct resource *resource, unsigned group,
+                   const void *row) {
+    const struct sql sql = {.resource = resource, .what = UPDATE, .bits = group};
+    statement_do(tx, &sql, row);
+}
+
+/* The statement, then the event. */
+static struct err row_write(struct tx *tx, const struct sql *sql, void *row) {
     const struct resource *resource = sql->resource;
     const struct resource_key key = row_key(resource, row);
     const struct resource_hooks *hooks = hooks_of(resource);
@@ -406,12 +565,7 @@ static struct err row_write(struct tx *tx, const struct sql *sql, struct arg *ar
     if (hooks->write != NULL && err_failed(tx_fail(tx, hooks->write(tx, row)))) {
         return tx_error(tx);
     }
-    for (size_t i = 0; i < resource->fields.count; i++) {
-        if (is_written(sql, &resource->fields.rows[i])) {
-            args[count++] = arg_of(&resource->fields.rows[i], row);
-        }
-    }
-    tx_do(tx, sql_of(tx, sql), args, count);
+    statement_do(tx, sql, row);
     changed_tell(tx, resource, &key, row, BYTES(""));
     if (hooks->changed != NULL && !err_failed(tx_error(tx))) {
         tx_fail(tx, hooks->changed(tx, &key, row));
@@ -439,18 +593,15 @@ static struct err insert_check(struct tx *tx, const struct resource *resource, c
 
 struct err tx_resource_insert(struct tx *tx, const struct resource *resource, void *row) {
     const struct sql sql = {.resource = resource, .what = INSERT};
-    struct arg args[FIELD_ROWS_MAX];
     struct err err = insert_check(tx, resource, row);
     time_set(resource, "made_ms", tx_now_ms(tx), row);
-    return err_failed(err) ? err : row_write(tx, &sql, args, 0, row);
+    return err_failed(err) ? err : row_write(tx, &sql, row);
 }
 
 struct err tx_resource_update(struct tx *tx, const struct resource *resource, unsigned group,
                               void *row) {
     const struct sql sql = {.resource = resource, .what = UPDATE, .bits = group};
-    const struct resource_key key = row_key(resource, row);
-    struct arg args[2 + FIELD_ROWS_MAX];
-    return row_write(tx, &sql, args, key_args(resource, &key, args), row);
+    return row_write(tx, &sql, row);
 }
 
 /* Project of a row that is about to be removed; "": none. */

@@ -56,6 +56,30 @@ MUST_CHECK bool resource_row_read(const struct resource *resource, const struct 
 /* Copies all texts of the row into the arena. */
 void tx_resource_copy(struct tx *tx, const struct resource *resource, void *row);
 
+/* --- Rows whose feature has its own events ---------------------------------------------------- */
+
+enum resource_form {
+    RESOURCE_WHOLE,
+    RESOURCE_LISTED, /* Without the fields that only a row alone shows. */
+};
+/* A literal in which each "SELECT *", or "SELECT t.*", has the columns of the rows in place of the
+ * star; further columns may follow. It is written once for each connection. */
+MUST_CHECK const char *tx_resource_sql(struct tx *tx, const struct resource *resource,
+                                       enum resource_form form, const char *text);
+/* Borrows the texts. False: a word or an id is not known, and its member stays as it was. */
+MUST_CHECK bool resource_row_fill(const struct resource *resource, enum resource_form form,
+                                  const struct rows *rows, void *row);
+/* Number of the columns that a row of this form has; those that follow have the next positions. */
+size_t resource_columns(const struct resource *resource, enum resource_form form);
+/* Sum of the lengths of all texts. */
+size_t resource_row_bytes(const struct resource *resource, const void *row);
+/* Columns that are FIELD_INSERTED, or of one of these groups; 0: of no other. */
+void tx_row_insert(struct tx *tx, const struct resource *resource, unsigned groups,
+                   const void *row);
+void tx_row_update(struct tx *tx, const struct resource *resource, unsigned group, const void *row);
+
+/* --- Rows with the event of the mechanism ----------------------------------------------------- */
+
 /* The times of the row are set. ERR_CONFLICT: there is one of that name. ERR_TOO_MANY: rows_max. */
 MUST_CHECK struct err tx_resource_insert(struct tx *tx, const struct resource *resource, void *row);
 /* Writes the columns of the group (enum field_group) into the row of that key, which is there; all

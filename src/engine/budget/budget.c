@@ -87,8 +87,7 @@ struct err budget__session_path(struct tx *tx, const struct session_row *session
 
 static bool node_find(struct tx *tx, const struct budget_key *key, struct budget_row *ret_row) {
     const struct bytes owner = budget_scope_global(key->scope) ? BYTES("") : key->owner;
-    return budget__rows(tx,
-                        "SELECT " BUDGET_COLUMNS " FROM budgets WHERE owner = $1 AND scope = $2",
+    return budget__rows(tx, "SELECT * FROM budgets WHERE owner = $1 AND scope = $2",
                         ARGS(arg_text(owner), arg_text(key->scope)), 1, ret_row) > 0;
 }
 
@@ -135,10 +134,9 @@ struct err tx_budget_find(struct tx *tx, const struct budget_key *key, bool *ret
 struct err tx_budget_each(struct tx *tx, const struct budget_page *page,
                           struct err (*each)(void *ctx, const struct budget_row *row), void *ctx) {
     /* Both halves come in the order of the index, so neither is sorted. */
-    static const char sql[] =
-        "SELECT " BUDGET_COLUMNS " FROM budgets WHERE owner = '' AND id < $2 UNION ALL"
-        " SELECT " BUDGET_COLUMNS " FROM budgets WHERE owner = $1 AND owner <> '' AND id < $2"
-        " ORDER BY id DESC LIMIT $3";
+    static const char sql[] = "SELECT * FROM budgets WHERE owner = '' AND id < $2 UNION ALL"
+                              " SELECT * FROM budgets WHERE owner = $1 AND owner <> '' AND id < $2"
+                              " ORDER BY id DESC LIMIT $3";
     struct budget_row *found = tx_memory(tx, (size_t)page->limit * sizeof *found);
     const size_t count = budget__rows(tx, sql,
                                       ARGS(arg_text(page->owner),
@@ -212,7 +210,7 @@ struct err tx_budget_set(struct tx *tx, const struct budget_set *set, struct bud
     }
     per_set(tx, set->limits.per, &row);
     if (found) {
-        map_update(tx, &budget__map, BUDGET_SET_LIMITS | BUDGET_SET_SPENT, &row);
+        tx_row_update(tx, &budget_resource, BUDGET_SET_LIMITS | BUDGET_SET_SPENT, &row);
         tx_row_changed(tx, FOLLOW_BUDGET, row.id);
     } else {
         bool of_run = scope_rest(set->key.scope, BYTES("run:")).data != NULL;
@@ -245,7 +243,7 @@ void budget__tell_changed(struct tx *tx, int64_t id) {
     struct budget_row row;
     if (budget__find_id(tx, id, &row)) { /* Else it is gone. */
         node_fill(tx, &row);
-        fields_write(&budget_fields, FIELD_TOLD, &row, &data);
+        fields_write(&budget_resource.fields, FIELD_TOLD, &row, &data);
         node_tell(tx, &row, &data);
     }
 }
@@ -336,52 +334,6 @@ struct err tx_budget_spend(struct tx *tx, const struct budget_spend *spend,
 }
 
 /* --- As JSON ---------------------------------------------------------------------------------- */
-
-#define OF(amount) offsetof(struct amounts, of[AMOUNT_##amount])
-#define AT(member) offsetof(struct budget_row, member)
-
-/* A cost of which nothing is known is null, as everywhere. */
-static struct field_value spent_cost(const void *of) {
-    const struct amounts *spent = of;
-    const int64_t cost = spent->of[AMOUNT_COST];
-    return (struct field_value){.null = cost == 0 && spent->cost_unknown != 0, .number = cost};
-}
-
-static struct field_value counted_per(const void *of) {
-    const struct budget_row *row = of;
-    return (struct field_value){.null = row->day_end_ms == 0, .text = BYTES("day")};
-}
-
-#define LIMIT(amount, name, title) {FIELD(name, FIELD_INT, OF(amount)), .none = AMOUNT_MAX},
-static const struct field limit_rows[] = {AMOUNTS(LIMIT)};
-static const struct field_set limit_fields = {FIELD_ROWS(limit_rows), .use = FIELD_SHOWN};
-#define RESERVED(amount, name, title) {FIELD(name, FIELD_INT, OF(amount))},
-static const struct field reserved_rows[] = {AMOUNTS(RESERVED)};
-static const struct field_set reserved_fields = {FIELD_ROWS(reserved_rows), .use = FIELD_SHOWN};
-static const struct field spent_rows[] = {
-    {FIELD("output_tokens", FIELD_INT, OF(OUTPUT_TOKENS))},
-    {FIELD("tokens", FIELD_INT, OF(TOKENS))},
-    {FIELD("cost_micros", FIELD_INT, 0), .get = spent_cost, .empty = FIELD_EMPTY_NULL},
-    {FIELD("agents", FIELD_INT, OF(AGENTS))},
-    {FIELD("wall_ms", FIELD_INT, OF(WALL))},
-    {FIELD("cost_unknown", FIELD_INT, offsetof(struct amounts, cost_unknown))},
-};
-static const struct field_set spent_fields = {FIELD_ROWS(spent_rows), .use = FIELD_SHOWN};
-static const struct field budget_rows[] = {
-    {FIELD("scope", FIELD_TEXT, AT(scope)), .required = true},
-    {FIELD("owner", FIELD_TEXT, AT(owner)), .empty = FIELD_EMPTY_NULL},
-    {FIELD("limits", FIELD_OBJECT, AT(limits)), .fields = &limit_fields, .required = true},
-    {FIELD("spent", FIELD_OBJECT, AT(spent)), .fields = &spent_fields, .required = true},
-    {FIELD("reserved", FIELD_OBJECT, AT(reserved)), .fields = &reserved_fields, .required = true},
-    {FIELD("waiting", FIELD_INT, AT(waiting))},
-    {FIELD("per", FIELD_TEXT, 0), .get = counted_per, .schema = "{\"enum\":[\"day\",null]}"},
-    {FIELD("resets_ms", FIELD_TIME, AT(day_end_ms))},
-    {FIELD("forecast", FIELD_STORED, AT(forecast)), .use = FIELD_LISTED, .empty = FIELD_EMPTY_NULL,
-     .schema = "{\"type\":[\"object\",\"null\"],\"required\":[\"limit\",\"at_ms\"],\"properties\":{"
-               "\"limit\":{\"type\":\"string\"},\"at_ms\":{\"type\":\"integer\"}}}"},
-    {FIELD("made_ms", FIELD_INT, AT(made_ms))},
-};
-const struct field_set budget_fields = {FIELD_ROWS(budget_rows), .use = FIELD_SHOWN};
 
 struct err budget__write_left(struct tx *tx, const struct session_row *session, struct text *text) {
     struct run_row run = {.owner = session->owner};

@@ -61,8 +61,6 @@ struct budget_days {
 };
 MUST_CHECK struct err tx_budget_days(struct tx *tx, struct budget_days *days);
 
-extern const struct field_set budget_fields; /* Shown; rows: struct budget_row. */
-
 /* --- Spending inside a run: a model call, a tool call ----------------------------------------- */
 
 struct budget_answer {

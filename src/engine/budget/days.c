@@ -13,7 +13,7 @@ enum { PAGE = 16 };
 /* The whole page is read before a lane is opened: one cursor at a time. A lane of which nothing is
  * free stays as it is. */
 struct err tx_budget_days(struct tx *tx, struct budget_days *days) {
-    static const char sql[] = "SELECT " BUDGET_COLUMNS " FROM budgets WHERE day_end_ms <> 0"
+    static const char sql[] = "SELECT * FROM budgets WHERE day_end_ms <> 0"
                               " AND id > $1 ORDER BY id LIMIT $2";
     struct budget_row *found = tx_memory(tx, PAGE * sizeof *found);
     const size_t count =

@@ -163,8 +163,9 @@ struct err tx_run_forecast(struct tx *tx, const struct run_forecast_page *page,
     size_t bytes = 0;
     AUTO(rows_release)
     struct rows *rows = tx_rows(tx,
-                                "SELECT " RUN_COLUMNS " FROM runs WHERE ended_ms IS NULL"
-                                " AND gate = '' AND kind = 'job' AND id > $1 ORDER BY id LIMIT $2",
+                                runs__sql(tx, RUN_WHOLE,
+                                          "SELECT * FROM runs WHERE ended_ms IS NULL AND gate = ''"
+                                          " AND kind = 'job' AND id > $1 ORDER BY id LIMIT $2"),
                                 ARGS(arg_int(page->after), arg_int(page->limit)));
     bool more = true;
     while (!err_failed(err) && bytes <= RUN_BYTES_TURN && (more = rows_step(rows))) {

@@ -103,7 +103,7 @@ void runs__key_mark(struct tx *tx, struct run_row *io_row) {
 static void key_admit(struct tx *tx, const struct run_lane *lane, unsigned *io_kinds,
                       struct run_freed *freed) {
     static const char next[] =
-        "SELECT " RUN_COLUMNS " FROM runs WHERE owner = $1 AND run_key = $2 AND gate = 'key'"
+        "SELECT * FROM runs WHERE owner = $1 AND run_key = $2 AND gate = 'key'"
         " AND ended_ms IS NULL AND run_key <> '' AND id <> $3"
         " ORDER BY priority DESC, id LIMIT 1";
     int64_t unwritable = 0; /* Run that is unwritable in the line (runs__try); 0: none. */
@@ -138,12 +138,12 @@ int64_t runs__slots(enum run_kind kind, const struct run_bounds *bounds) {
 
 /* The first run of a kind ($1) that waits for a slot, but for the unwritable one ($2; 0: none). */
 static const char slot_sql[] =
-    "SELECT " RUN_COLUMNS " FROM runs WHERE kind = $1 AND gate = 'slot' AND ended_ms IS NULL"
+    "SELECT * FROM runs WHERE kind = $1 AND gate = 'slot' AND ended_ms IS NULL"
     " AND id <> $2 ORDER BY priority DESC, id LIMIT 1";
 
 /* The same of one right below a run of its kind. */
 static const char nested_sql[] =
-    "SELECT " RUN_COLUMNS " FROM runs WHERE kind = $1 AND gate = 'slot' AND ended_ms IS NULL"
+    "SELECT * FROM runs WHERE kind = $1 AND gate = 'slot' AND ended_ms IS NULL"
     " AND id <> $2 AND parent <> 0 AND EXISTS (SELECT 1 FROM runs p WHERE p.id = runs.parent"
     " AND p.kind = $1) ORDER BY priority DESC, id LIMIT 1";
 

@@ -207,7 +207,7 @@ enum { CHAIN_MAX = 64 }; /* Holders that may all be one line of ancestors. */
 
 /* The first run in a lane ($1), but for the one that is unwritable in it (runs__try; $2), 0: none.
  */
-static const char lane_sql[] = "SELECT " RUN_COLUMNS " FROM runs WHERE lane = $1 AND lane <> 0"
+static const char lane_sql[] = "SELECT * FROM runs WHERE lane = $1 AND lane <> 0"
                                " AND ended_ms IS NULL AND id <> $2"
                                " ORDER BY priority DESC, id LIMIT 1";
 

@@ -16,16 +16,81 @@
 
 /* --- Nodes ------------------------------------------------------------------------------------ */
 
-#define BUDGET_COLUMN(name, member, kind, use)                                                     \
-    {name, kind, use, offsetof(struct budget_row, member)},
-static const struct map_column columns[] = {BUDGET_MAP(BUDGET_COLUMN)};
-const struct map budget__map = {MAP_OF("budgets", columns, "id", struct budget_row, id)};
+#define OF(amount) offsetof(struct amounts, of[AMOUNT_##amount])
+#define AT(member) offsetof(struct budget_row, member)
+
+/* A cost of which nothing is known is null, as everywhere. */
+static struct field_value spent_cost(const void *of) {
+    const struct amounts *spent = of;
+    const int64_t cost = spent->of[AMOUNT_COST];
+    return (struct field_value){.null = cost == 0 && spent->cost_unknown != 0, .number = cost};
+}
+
+static struct field_value counted_per(const void *of) {
+    const struct budget_row *row = of;
+    return (struct field_value){.null = row->day_end_ms == 0, .text = BYTES("day")};
+}
+
+#define LIMITED(amount, name, title) {FIELD(name, FIELD_INT, OF(amount)), .none = AMOUNT_MAX},
+static const struct field limit_rows[] = {AMOUNTS(LIMITED)};
+static const struct field_set limit_fields = {FIELD_ROWS(limit_rows), .use = FIELD_SHOWN};
+#define RESERVED(amount, name, title) {FIELD(name, FIELD_INT, OF(amount))},
+static const struct field reserved_rows[] = {AMOUNTS(RESERVED)};
+static const struct field_set reserved_fields = {FIELD_ROWS(reserved_rows), .use = FIELD_SHOWN};
+static const struct field spent_rows[] = {
+    {FIELD("output_tokens", FIELD_INT, OF(OUTPUT_TOKENS))},
+    {FIELD("tokens", FIELD_INT, OF(TOKENS))},
+    {FIELD("cost_micros", FIELD_INT, 0), .get = spent_cost, .empty = FIELD_EMPTY_NULL},
+    {FIELD("agents", FIELD_INT, OF(AGENTS))},
+    {FIELD("wall_ms", FIELD_INT, OF(WALL))},
+    {FIELD("cost_unknown", FIELD_INT, offsetof(struct amounts, cost_unknown))},
+};
+static const struct field_set spent_fields = {FIELD_ROWS(spent_rows), .use = FIELD_SHOWN};
+#define KEPT .use = FIELD_KEPT
+#define SET (FIELD_INSERTED | BUDGET_SET_LIMITS)
+#define LIMIT(amount) AT(limits.of[AMOUNT_##amount])
+#define SPENT(amount) AT(spent.of[AMOUNT_##amount])
+static const struct field budget_rows[] = {
+    {ROW_ONCE("id", FIELD_INT, AT(id)), KEPT},
+    {ROW_ONCE("path", FIELD_TEXT, AT(path)), KEPT},
+    {ROW_ONCE("run", FIELD_INT, AT(run)), KEPT},
+    {ROW_READ("output_tokens_max", FIELD_INT, LIMIT(OUTPUT_TOKENS)), .group = SET, KEPT},
+    {ROW_READ("tokens_max", FIELD_INT, LIMIT(TOKENS)), .group = SET, KEPT},
+    {ROW_READ("cost_micros_max", FIELD_INT, LIMIT(COST)), .group = SET, KEPT},
+    {ROW_READ("agents_max", FIELD_INT, LIMIT(AGENTS)), .group = SET, KEPT},
+    {ROW_READ("wall_ms_max", FIELD_INT, LIMIT(WALL)), .group = SET, KEPT},
+    {ROW_READ("output_tokens_spent", FIELD_INT, SPENT(OUTPUT_TOKENS)), .group = BUDGET_SET_SPENT,
+     KEPT},
+    {ROW_READ("tokens_spent", FIELD_INT, SPENT(TOKENS)), .group = BUDGET_SET_SPENT, KEPT},
+    {ROW_READ("cost_micros_spent", FIELD_INT, SPENT(COST)), .group = BUDGET_SET_SPENT, KEPT},
+    {ROW_READ("agents_spent", FIELD_INT, SPENT(AGENTS)), .group = BUDGET_SET_SPENT, KEPT},
+    {ROW_READ("wall_ms_spent", FIELD_INT, SPENT(WALL)), .group = BUDGET_SET_SPENT, KEPT},
+    {ROW_READ("cost_unknown", FIELD_INT, AT(spent.cost_unknown)), .group = BUDGET_SET_SPENT, KEPT},
+    {ROW_ONCE("scope", FIELD_TEXT, AT(scope)), .required = true},
+    {ROW_ONCE("owner", FIELD_TEXT, AT(owner)), .empty = FIELD_EMPTY_NULL},
+    {FIELD("limits", FIELD_OBJECT, AT(limits)), .fields = &limit_fields, .required = true},
+    {FIELD("spent", FIELD_OBJECT, AT(spent)), .fields = &spent_fields, .required = true},
+    {FIELD("reserved", FIELD_OBJECT, AT(reserved)), .fields = &reserved_fields, .required = true},
+    {FIELD("waiting", FIELD_INT, AT(waiting))},
+    {FIELD("per", FIELD_TEXT, 0), .get = counted_per, .schema = "{\"enum\":[\"day\",null]}"},
+    {FIELD("resets_ms", FIELD_INT, AT(day_end_ms)), .column = "day_end_ms",
+     .group = FIELD_INSERTED | BUDGET_SET_SPENT, .empty = FIELD_EMPTY_NULL},
+    {FIELD("forecast", FIELD_STORED, AT(forecast)), .use = FIELD_LISTED, .empty = FIELD_EMPTY_NULL,
+     .schema = "{\"type\":[\"object\",\"null\"],\"required\":[\"limit\",\"at_ms\"],\"properties\":{"
+               "\"limit\":{\"type\":\"string\"},\"at_ms\":{\"type\":\"integer\"}}}"},
+    {ROW_ONCE("made_ms", FIELD_INT, AT(made_ms))},
+};
+const struct resource budget_resource = {.table = "budgets",
+                                         .key = "id",
+                                         .of_daemon = true,
+                                         .fields = {FIELD_ROWS(budget_rows), .use = FIELD_SHOWN},
+                                         .size = sizeof(struct budget_row)};
 
 struct budget_row budget__read(struct tx *tx, const struct rows *rows) {
     struct budget_row row = {.id = 0};
-    bool known = map_read(&budget__map, rows, &row);
+    bool known = resource_row_fill(&budget_resource, RESOURCE_WHOLE, rows, &row);
     assert(known); /* No column is a word. */
-    tx_fail(tx, map_copy(tx, &budget__map, &row));
+    tx_resource_copy(tx, &budget_resource, &row);
     if (row.day_end_ms != 0) {
         int64_t now_ms = tx_now_ms(tx);
         const struct budget_day day = budget_day(row.day_end_ms, now_ms, local_day_end_ms(now_ms));
@@ -38,7 +103,8 @@ struct budget_row budget__read(struct tx *tx, const struct rows *rows) {
 
 size_t budget__rows(struct tx *tx, const char *sql, const struct arg *args, size_t count,
                     size_t max, struct budget_row *ret_rows) {
-    AUTO(rows_release) struct rows *rows = tx_rows(tx, sql, args, count);
+    const char *text = tx_resource_sql(tx, &budget_resource, RESOURCE_WHOLE, sql);
+    AUTO(rows_release) struct rows *rows = tx_rows(tx, text, args, count);
     size_t found = 0;
     while (found < max && rows_step(rows)) {
         ret_rows[found++] = budget__read(tx, rows);
@@ -47,20 +113,20 @@ size_t budget__rows(struct tx *tx, const char *sql, const struct arg *args, size
 }
 
 bool budget__find_id(struct tx *tx, int64_t id, struct budget_row *ret_row) {
-    static const char sql[] = "SELECT " BUDGET_COLUMNS " FROM budgets WHERE id = $1";
+    static const char sql[] = "SELECT * FROM budgets WHERE id = $1";
     return budget__rows(tx, sql, ARGS(arg_int(id)), 1, ret_row) > 0;
 }
 
 void budget__write_day(struct tx *tx, struct budget_row *row) {
     if (row->moved) {
-        map_update(tx, &budget__map, BUDGET_SET_SPENT, row);
+        tx_row_update(tx, &budget_resource, BUDGET_SET_SPENT, row);
         row->moved = false;
     }
 }
 
 void budget__insert(struct tx *tx, struct budget_row *row) {
     row->id = tx_number(tx, "SELECT " IDS_NEXT("budgets"), NO_ARGS);
-    map_insert(tx, &budget__map, row);
+    tx_row_insert(tx, &budget_resource, 0, row);
     tx_row_changed(tx, FOLLOW_BUDGET, row->id);
 }
 
@@ -127,7 +193,7 @@ struct amounts budget__reserved(struct tx *tx, const struct budget_row *row) {
 }
 
 void budget__write_run(struct tx *tx, const struct run_row *row) {
-    map_update(tx, &runs__map, RUN_BUDGET, row);
+    tx_row_update(tx, &run_resource, RUN_BUDGET, row);
 }
 
 /* --- The nodes above a run -------------------------------------------------------------------- */
@@ -143,9 +209,8 @@ bool budget__limited(const struct budget_row *row) {
 
 /* The places that the path does not fill are the whole path again. */
 void budget__load(struct tx *tx, const struct run_row *row, struct budget__places *ret_places) {
-    static const char global[] =
-        "SELECT " BUDGET_COLUMNS " FROM budgets WHERE owner = '' AND path = ''";
-    static const char above[] = "SELECT " BUDGET_COLUMNS " FROM budgets WHERE owner IN ('', $1)"
+    static const char global[] = "SELECT * FROM budgets WHERE owner = '' AND path = ''";
+    static const char above[] = "SELECT * FROM budgets WHERE owner IN ('', $1)"
                                 " AND path IN ('', $2, $3, $4, $5, $6, $7, $8) ORDER BY path";
     static_assert(BUDGET_PATH_PARTS == 7, "as many as the statement has");
     struct bytes path = row->budget;
@@ -340,7 +405,7 @@ void budget__charge(struct tx *tx, const struct budget__places *places,
         struct budget_row row = places->rows[n]; /* Within the transaction nobody else writes it. */
         if (any) {
             amounts_add(&row.spent, &spend->spent);
-            map_update(tx, &budget__map, BUDGET_SET_SPENT, &row);
+            tx_row_update(tx, &budget_resource, BUDGET_SET_SPENT, &row);
         }
         if (spend->learn && budget__limited(&row)) {
             mean_learn(tx, row.id, spend);

@@ -17,6 +17,7 @@
 #ifndef DROVER_ENGINE_RUN_BUDGET_TREE_H
 #define DROVER_ENGINE_RUN_BUDGET_TREE_H
 
+#include "engine/base/resource.h"
 #include "engine/run/rows.h"
 #include "rules/budget/budget.h"
 
@@ -44,35 +45,16 @@ struct budget_row {
     struct bytes forecast; /* JSON: when which limit is reached; "": none is. */
 };
 
-/* Columns of struct budget_row, after `id` (store/mapper.h). */
-enum budget_columns { BUDGET_SET_LIMITS = MAP_SET, BUDGET_SET_SPENT = MAP_SET << 1 };
-#define BUDGET_MAP(X)                                                                              \
-    X("owner", owner, MAP_TEXT, MAP_INSERT)                                                        \
-    X("scope", scope, MAP_TEXT, MAP_INSERT)                                                        \
-    X("path", path, MAP_TEXT, MAP_INSERT)                                                          \
-    X("run", run, MAP_INT, MAP_INSERT)                                                             \
-    X("made_ms", made_ms, MAP_INT, MAP_INSERT)                                                     \
-    X("output_tokens_max", limits.of[AMOUNT_OUTPUT_TOKENS], MAP_INT,                               \
-      MAP_INSERT | BUDGET_SET_LIMITS)                                                              \
-    X("tokens_max", limits.of[AMOUNT_TOKENS], MAP_INT, MAP_INSERT | BUDGET_SET_LIMITS)             \
-    X("cost_micros_max", limits.of[AMOUNT_COST], MAP_INT, MAP_INSERT | BUDGET_SET_LIMITS)          \
-    X("agents_max", limits.of[AMOUNT_AGENTS], MAP_INT, MAP_INSERT | BUDGET_SET_LIMITS)             \
-    X("wall_ms_max", limits.of[AMOUNT_WALL], MAP_INT, MAP_INSERT | BUDGET_SET_LIMITS)              \
-    X("output_tokens_spent", spent.of[AMOUNT_OUTPUT_TOKENS], MAP_INT, BUDGET_SET_SPENT)            \
-    X("tokens_spent", spent.of[AMOUNT_TOKENS], MAP_INT, BUDGET_SET_SPENT)                          \
-    X("cost_micros_spent", spent.of[AMOUNT_COST], MAP_INT, BUDGET_SET_SPENT)                       \
-    X("agents_spent", spent.of[AMOUNT_AGENTS], MAP_INT, BUDGET_SET_SPENT)                          \
-    X("wall_ms_spent", spent.of[AMOUNT_WALL], MAP_INT, BUDGET_SET_SPENT)                           \
-    X("cost_unknown", spent.cost_unknown, MAP_INT, BUDGET_SET_SPENT)                               \
-    X("day_end_ms", day_end_ms, MAP_INT, MAP_INSERT | BUDGET_SET_SPENT)
-#define BUDGET_COLUMNS "id" BUDGET_MAP(MAP_NAMES)
-extern const struct map budget__map;
+/* Groups of its columns. */
+enum { BUDGET_SET_LIMITS = FIELD_SET, BUDGET_SET_SPENT = FIELD_SET << 1 };
+extern const struct resource budget_resource;
 
 /* The row as of now: where its day has ended, nothing is spent (rules/budget/budget.h). Admissions,
  * charges and changes write that, so a day that began is never taken back, whatever the clock is
  * set to. */
 struct budget_row budget__read(struct tx *tx, const struct rows *rows);
-/* The rows of a statement that selects BUDGET_COLUMNS, at most `max`; their number. */
+/* The rows of a statement that selects them ("SELECT * FROM budgets …"), at most `max`; their
+ * number. */
 size_t budget__rows(struct tx *tx, const char *sql, const struct arg *args, size_t count,
                     size_t max, struct budget_row *ret_rows);
 MUST_CHECK bool budget__find_id(struct tx *tx, int64_t id, struct budget_row *ret_row);

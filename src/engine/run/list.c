@@ -134,8 +134,7 @@ struct lead {
 };
 
 #define LEAD_IDS(where) "SELECT id FROM runs WHERE " where " AND id < $2"
-#define LEAD_ROWS(where)                                                                           \
-    "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE " where " AND id < $2" COMPARED
+#define LEAD_ROWS(where) "SELECT * FROM runs WHERE " where " AND id < $2" COMPARED
 #define LEAD_COUNT(where)                                                                          \
     "SELECT count(*) FROM runs WHERE " where " AND id < $2 AND $3 > 0" COMPARED
 #define LEAD_BY(ids, rows_, count_)                                                                \
@@ -372,7 +371,9 @@ struct err tx_run_each(struct tx *tx, const struct run_page *page,
         part = list.compares ? slice_find(&list, PART_ROWS) : part;
         looked += part.count;
         list.args[FILTER_LIMIT] = arg_int(left);
-        AUTO(rows_release) struct rows *rows = tx_rows(tx, list.lead->rows, list.args, FILTERS);
+        AUTO(rows_release)
+        struct rows *rows =
+            tx_rows(tx, runs__sql(tx, RUN_LIGHT, list.lead->rows), list.args, FILTERS);
         for (; !err_failed(err) && rows_step(rows); left--) {
             struct run_row row;
             runs__borrow_shown(rows, RUN_LIGHT, &row);
@@ -418,8 +419,9 @@ struct err tx_run_recover(struct tx *tx, int64_t after, int64_t limit,
     size_t bytes = 0;
     AUTO(rows_release)
     struct rows *rows = tx_rows(tx,
-                                "SELECT " RUN_COLUMNS " FROM runs WHERE id > $1"
-                                " AND ended_ms IS NULL ORDER BY id LIMIT $2",
+                                runs__sql(tx, RUN_WHOLE,
+                                          "SELECT * FROM runs WHERE id > $1"
+                                          " AND ended_ms IS NULL ORDER BY id LIMIT $2"),
                                 ARGS(arg_int(after), arg_int(limit)));
     bool more = true;
     while (bytes <= RUN_BYTES_TURN && (more = rows_step(rows))) {

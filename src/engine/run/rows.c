@@ -26,17 +26,16 @@
 
 enum { ROW_BYTES_MAX = 12 << 20 }; /* Below the arena of a transaction. */
 
-#define RUN_COLUMN(name, member, kind, use) {name, kind, use, offsetof(struct run_row, member)},
-static const struct map_column columns[] = {RUN_LIGHT_MAP(RUN_COLUMN) RUN_LONG_MAP(RUN_COLUMN)};
-#define RUN_ONE(name, member, kind, use) +1
-enum { LIGHT_COLUMNS = 0 RUN_LIGHT_MAP(RUN_ONE) };
-const char *const *const runs__names[] = {run_kind_names, run_state_names, run_gate_names,
-                                          run_cause_names};
-const struct map runs__map = {MAP_OF("runs", columns, "id", struct run_row, id),
-                              .names = runs__names};
+static enum resource_form form_of(enum run_form form) {
+    return form == RUN_WHOLE ? RESOURCE_WHOLE : RESOURCE_LISTED;
+}
+
+const char *runs__sql(struct tx *tx, enum run_form form, const char *text) {
+    return tx_resource_sql(tx, &run_resource, form_of(form), text);
+}
 
 size_t runs__bytes(const struct run_row *row) {
-    return map_bytes(&runs__map, row);
+    return resource_row_bytes(&run_resource, row);
 }
 
 /* Longer than any that is stored; what reads a row relies on that. */
@@ -49,8 +48,7 @@ static bool too_long(const struct run_row *row) {
  * RUN_GATE_COUNT, and such a kind the first. */
 static bool row_borrow(const struct rows *rows, enum run_form form, struct run_row *ret_row) {
     *ret_row = (struct run_row){.state = RUN_STATE_COUNT, .gate = RUN_GATE_COUNT};
-    size_t count = form == RUN_WHOLE ? COUNT_OF(columns) : LIGHT_COLUMNS;
-    return map_read_some(&runs__map, count, rows, ret_row);
+    return resource_row_fill(&run_resource, form_of(form), rows, ret_row);
 }
 
 struct err runs__borrow(const struct rows *rows, enum run_form form, struct run_row *ret_row) {
@@ -98,11 +96,11 @@ bool runs__page_full(struct tx *tx) {
 }
 
 static struct err row_copy(struct tx *tx, struct run_row row, struct run_row *ret_row) {
-    struct err err = map_copy(tx, &runs__map, &row);
-    if (!err_failed(err)) {
+    tx_resource_copy(tx, &run_resource, &row);
+    if (!err_failed(tx_error(tx))) {
         *ret_row = row;
     }
-    return err;
+    return tx_error(tx);
 }
 
 struct err runs__read_shown(struct tx *tx, const struct rows *rows, enum run_form form,
@@ -137,31 +135,25 @@ static struct err row_take(struct tx *tx, struct rows *found, enum run_form form
 }
 
 struct err runs__find_id(struct tx *tx, int64_t id, bool *ret_found, struct run_row *ret_row) {
-    static const char sql[] = "SELECT " RUN_COLUMNS " FROM runs WHERE id = $1";
+    const char *sql = runs__sql(tx, RUN_WHOLE, "SELECT * FROM runs WHERE id = $1");
     return row_take(tx, tx_row(tx, sql, ARGS(arg_int(id))), RUN_WHOLE, ret_found, ret_row);
 }
 
 struct err runs__find_light(struct tx *tx, struct bytes run, bool *ret_found,
                             struct run_row *ret_row) {
-    static const char sql[] = "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE run = $1";
+    const char *sql = runs__sql(tx, RUN_LIGHT, "SELECT * FROM runs WHERE run = $1");
     return row_take(tx, tx_row(tx, sql, ARGS(arg_text(run))), RUN_LIGHT, ret_found, ret_row);
 }
 
 bool runs__find_told(struct tx *tx, int64_t id, struct run_row *ret_row) {
-    static const char sql[] = "SELECT " RUN_COLUMNS_LIGHT ", project, session FROM runs"
-                              " WHERE id = $1 AND parent = 0";
+    const char *sql = runs__sql(tx, RUN_LIGHT, "SELECT * FROM runs WHERE id = $1 AND parent = 0");
     AUTO(rows_release) struct rows *rows = tx_row(tx, sql, ARGS(arg_int(id)));
-    if (rows == NULL || err_failed(tx_fail(tx, runs__read_shown(tx, rows, RUN_LIGHT, ret_row)))) {
-        return false;
-    }
-    ret_row->project = rows_copy(rows, 1 + LIGHT_COLUMNS);
-    ret_row->session = rows_copy(rows, 2 + LIGHT_COLUMNS);
-    return !err_failed(tx_error(tx));
+    return rows != NULL && !err_failed(tx_fail(tx, runs__read_shown(tx, rows, RUN_LIGHT, ret_row)));
 }
 
 /* NULL also for a run of another owner. */
 static struct rows *owned_find(struct tx *tx, const struct run_key *key) {
-    static const char sql[] = "SELECT " RUN_COLUMNS " FROM runs WHERE run = $1";
+    const char *sql = runs__sql(tx, RUN_WHOLE, "SELECT * FROM runs WHERE run = $1");
     struct rows *rows = tx_row(tx, sql, ARGS(arg_text(key->run)));
     if (rows != NULL && key->owner.data != NULL &&
         !bytes_equal(rows_text(rows, RUN_COLUMN_OWNER), key->owner)) {
@@ -237,7 +229,7 @@ void runs__insert(struct tx *tx, const struct run_row *row) {
     struct run_row placed = *row;
     placed.project = place.project;
     placed.session = place.session.len > 0 ? place.session : row->session;
-    map_insert(tx, &runs__map, &placed);
+    tx_row_insert(tx, &run_resource, 0, &placed);
     row_changed(tx, row);
 }
 
@@ -266,7 +258,7 @@ struct err runs__write(struct tx *tx, enum run_state from, const struct run_row 
     assert(from == row->state ? !run_state_final(from) : run_edge_legal(from, row->state));
     assert((row->state == RUN_QUEUED) == (row->gate != GATE_NONE));
     assert(run_state_final(row->state) == (row->ended_ms != 0));
-    map_update(tx, &runs__map, RUN_PROGRESS, row);
+    tx_row_update(tx, &run_resource, RUN_PROGRESS, row);
     row_changed(tx, row);
     return tx_error(tx);
 }
@@ -368,7 +360,8 @@ bool runs__first(struct tx *tx, const char *sql, const struct arg *args, size_t 
                  struct run_row *ret_row) {
     for (int i = 0; i < RUN_ADMIT_MAX; i++) {
         struct err refused = ERR_OK;
-        AUTO(rows_release) struct rows *rows = tx_row(tx, sql, args, count);
+        AUTO(rows_release)
+        struct rows *rows = tx_row(tx, runs__sql(tx, RUN_WHOLE, sql), args, count);
         if (rows == NULL) {
             return false;
         }
@@ -377,7 +370,8 @@ bool runs__first(struct tx *tx, const char *sql, const struct arg *args, size_t 
         damaged.too_long = !err_failed(err) && !run_kind_is(ret_row->kind, RUN_IS_STEP) &&
                            runs__bytes(ret_row) > LINE_BYTES_MAX;
         if (!err_failed(err) && !damaged.too_long) {
-            return !err_failed(tx_fail(tx, map_copy(tx, &runs__map, ret_row)));
+            tx_resource_copy(tx, &run_resource, ret_row);
+            return !err_failed(tx_error(tx));
         }
         rows_release(&rows);
         /* Where its end is refused, its line waits, and the run that ends here has its own. */

@@ -8,8 +8,9 @@
 #ifndef DROVER_ENGINE_RUN_ROWS_H
 #define DROVER_ENGINE_RUN_ROWS_H
 
+#include "engine/base/resource.h"
 #include "engine/run/runs.h"
-#include "store/mapper.h"
+#include "rules/run/resource.h"
 
 enum {
     RUN_BYTES_TURN = 2 << 20, /* Of specs that one transaction handles, and a little more. */
@@ -31,67 +32,9 @@ struct run_talk {
 };
 enum { RUN_TALKS_PAGE = 16 };
 
-/* Columns of struct run_row, after `id` (store/mapper.h). A new run has the defaults of those that
- * are not inserted. Lists leave out those of RUN_LONG_MAP. `run` and `owner` come first, to be read
- * from a row that cannot be read as a whole. */
-enum run_words { RUN_KIND = MAP_WORD, RUN_STATE, RUN_GATE, RUN_CAUSE };
-enum run_columns {
-    RUN_PROGRESS = MAP_SET,    /* Written by runs__write. */
-    RUN_BUDGET = MAP_SET << 1, /* Written by budget__write_run. */
-    RUN_ENDED = MAP_SET << 2,  /* Inserted with a step that has ended (workflow/steps.c). */
-};
-#define RUN_LIGHT_MAP(X)                                                                           \
-    X("run", run, MAP_TEXT, MAP_INSERT)                                                            \
-    X("owner", owner, MAP_TEXT, MAP_INSERT)                                                        \
-    X("kind", kind, RUN_KIND, MAP_INSERT)                                                          \
-    X("parent", parent, MAP_INT, MAP_INSERT)                                                       \
-    X("state", state, RUN_STATE, MAP_INSERT | RUN_PROGRESS)                                        \
-    X("gate", gate, RUN_GATE, MAP_INSERT | RUN_PROGRESS)                                           \
-    X("cause", cause, RUN_CAUSE, RUN_PROGRESS | RUN_ENDED)                                         \
-    X("stop", stop, RUN_CAUSE, RUN_PROGRESS)                                                       \
-    X("stop_grace_ms", stop_grace_ms, MAP_INT, RUN_PROGRESS)                                       \
-    X("attempt", attempt, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                      \
-    X("voids", voids, MAP_INT, RUN_PROGRESS)                                                       \
-    X("failures", failures, MAP_INT, RUN_PROGRESS)                                                 \
-    X("reboots", reboots, MAP_INT, RUN_PROGRESS)                                                   \
-    X("unbegun", unbegun, MAP_INT, RUN_PROGRESS)                                                   \
-    X("epoch", epoch, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                          \
-    X("priority", priority, MAP_INT, MAP_INSERT)                                                   \
-    X("key_max", key_max, MAP_INT, MAP_INSERT)                                                     \
-    X("exit_code", exit_code, MAP_INT, RUN_PROGRESS)                                               \
-    X("once", once, MAP_BOOL, MAP_INSERT)                                                          \
-    X("made_ms", made_ms, MAP_INT, MAP_INSERT)                                                     \
-    X("not_before_ms", not_before_ms, MAP_INT, MAP_INSERT | RUN_PROGRESS)                          \
-    X("started_ms", started_ms, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                \
-    X("steady_ms", steady_ms, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                  \
-    X("ended_ms", ended_ms, MAP_INT_OR_NULL, RUN_PROGRESS | RUN_ENDED)                             \
-    X("run_key", key, MAP_TEXT, MAP_INSERT)                                                        \
-    X("label", label, MAP_TEXT, MAP_INSERT)                                                        \
-    X("command", command, MAP_TEXT, MAP_INSERT)                                                    \
-    X("shown", shown, MAP_TEXT, MAP_INSERT)                                                        \
-    X("host", host, MAP_TEXT, MAP_INSERT | RUN_PROGRESS)                                           \
-    X("note", note, MAP_TEXT, RUN_PROGRESS | RUN_ENDED)                                            \
-    X("budget", budget, MAP_TEXT, MAP_INSERT)                                                      \
-    X("retry_of", retry_of, MAP_TEXT, MAP_READ)                                                    \
-    X("lane", lane, MAP_INT, RUN_BUDGET)                                                           \
-    X("charged", charged, MAP_BOOL, RUN_BUDGET)                                                    \
-    X("output_tokens_held", reserve.of[AMOUNT_OUTPUT_TOKENS], MAP_INT, RUN_BUDGET)                 \
-    X("tokens_held", reserve.of[AMOUNT_TOKENS], MAP_INT, RUN_BUDGET)                               \
-    X("cost_micros_held", reserve.of[AMOUNT_COST], MAP_INT, RUN_BUDGET)                            \
-    X("agents_held", reserve.of[AMOUNT_AGENTS], MAP_INT, RUN_BUDGET)                               \
-    X("wall_ms_held", reserve.of[AMOUNT_WALL], MAP_INT, RUN_BUDGET)                                \
-    X("COALESCE((SELECT p.run FROM runs p WHERE p.id = runs.parent), '')", parent_run, MAP_TEXT,   \
-      MAP_READ)
-#define RUN_LONG_MAP(X)                                                                            \
-    X("project", project, MAP_TEXT, MAP_INSERT)                                                    \
-    X("session", session, MAP_TEXT, MAP_INSERT)                                                    \
-    X("root", root, MAP_INT, MAP_INSERT)                                                           \
-    X("result", result, MAP_TEXT, RUN_PROGRESS | RUN_ENDED)                                        \
-    X("spec", spec, MAP_TEXT, MAP_INSERT)
-#define RUN_COLUMNS_LIGHT "id" RUN_LIGHT_MAP(MAP_NAMES)
-#define RUN_COLUMNS RUN_COLUMNS_LIGHT RUN_LONG_MAP(MAP_NAMES)
-extern const struct map runs__map;
-extern const char *const *const runs__names[]; /* By enum run_words. */
+/* `text` ("SELECT * FROM runs …") with the columns of this form. */
+const char *runs__sql(struct tx *tx, enum run_form form, const char *text);
+/* The first columns, for a row that cannot be read as a whole. */
 enum { RUN_COLUMN_ID, RUN_COLUMN_RUN, RUN_COLUMN_OWNER };
 
 /* For lists: the project and the innermost session of a path of budgets; "" where it has none. */
@@ -148,8 +91,8 @@ MUST_CHECK struct err runs__provider_ask(struct tx *tx, struct run_row *row);
 /* Whether the wait is news: a run that was asked to end goes on with that, and waits for nobody. */
 bool runs__may_wait(const struct run_row *row);
 
-/* The first row of a line, whole. Damaged ones before it leave the line, and are asked to end.
- * False: there is none, or the transaction has failed. */
+/* The first row of a line, whole, by such a text. Damaged ones before it leave the line, and are
+ * asked to end. False: there is none, or the transaction has failed. */
 MUST_CHECK bool runs__first(struct tx *tx, const char *sql, const struct arg *args, size_t count,
                             struct run_row *ret_row);
 /* Asks a run to end whose row cannot be read (rows.c). No cursor may be open. */

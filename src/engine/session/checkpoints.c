@@ -1,53 +1,53 @@
 /* checkpoints.c: checkpoints are added, found and voided. Forks copy them (fork.c). */
 #include "engine/session/checkpoints.h"
 
+#include "engine/base/resource.h"
 #include "engine/session/rows.h"
 #include "rules/trace/usage.h"
-#include "store/mapper.h"
 
 static const char *const makers[] = {
     [CHECKPOINT_AUTO] = "auto", [CHECKPOINT_MANUAL] = "manual", NULL};
-static const char *const *const checkpoint_words[] = {makers};
 
+#define AT(member) offsetof(struct checkpoint, member)
 /* The id of a row is the database's. */
-#define CHECKPOINT_MAP(X)                                                                          \
-    X("message", message, MAP_INT, MAP_INSERT)                                                     \
-    X("step", step, MAP_INT, MAP_INSERT)                                                           \
-    X("question", question, MAP_INT, MAP_INSERT)                                                   \
-    X("void", is_void, MAP_BOOL, MAP_INSERT)                                                       \
-    X("tokens_before", tokens_before, MAP_INT, MAP_INSERT)                                         \
-    X("tokens_after", tokens_after, MAP_INT, MAP_INSERT)                                           \
-    X("made_ms", made_ms, MAP_INT, MAP_INSERT)                                                     \
-    X("made_by", made_by, MAP_WORD, MAP_INSERT)                                                    \
-    X("method", method, MAP_TEXT, MAP_INSERT)                                                      \
-    X("summary", summary, MAP_TEXT, MAP_INSERT)
-#define CHECKPOINT_COLUMN(name, member, kind, use)                                                 \
-    {name, kind, use, offsetof(struct checkpoint, member)},
-static const struct map_column checkpoint_columns[] = {CHECKPOINT_MAP(CHECKPOINT_COLUMN)};
-static const struct map checkpoint_map = {
-    MAP_OF("checkpoints", checkpoint_columns, "session", struct checkpoint, session),
-    .names = checkpoint_words};
+static const struct field checkpoint_rows[] = {
+    {ROW_ONCE("session", FIELD_INT, AT(session))},
+    {ROW_ONCE("message", FIELD_INT, AT(message))},
+    {ROW_ONCE("step", FIELD_INT, AT(step))},
+    {ROW_ONCE("question", FIELD_INT, AT(question))},
+    {ROW_ONCE("void", FIELD_BOOL, AT(is_void))},
+    {ROW_ONCE("tokens_before", FIELD_INT, AT(tokens_before))},
+    {ROW_ONCE("tokens_after", FIELD_INT, AT(tokens_after))},
+    {ROW_ONCE("made_ms", FIELD_INT, AT(made_ms))},
+    {ROW_ONCE("made_by", FIELD_NAME, AT(made_by)), .names = makers},
+    {ROW_ONCE("method", FIELD_TEXT, AT(method))},
+    {ROW_ONCE("summary", FIELD_TEXT, AT(summary))},
+};
+const struct resource checkpoint_resource = {
+    .table = "checkpoints",
+    .of_daemon = true,
+    .fields = {FIELD_ROWS(checkpoint_rows), .use = FIELD_KEPT},
+    .size = sizeof(struct checkpoint)};
 
 struct err tx_checkpoint_add(struct tx *tx, const struct checkpoint *checkpoint) {
     struct checkpoint row = *checkpoint;
     assert(row.summary.len <= CHECKPOINT_SUMMARY_MAX);
     row.made_ms = tx_now_ms(tx);
-    map_insert(tx, &checkpoint_map, &row);
+    tx_row_insert(tx, &checkpoint_resource, 0, &row);
     return tx_error(tx);
 }
 
 bool tx_checkpoint_find(struct tx *tx, int64_t session, struct checkpoint *ret_checkpoint) {
+    static const char sql[] = "SELECT * FROM checkpoints WHERE session = $1 AND void = 0"
+                              " ORDER BY message DESC, id DESC LIMIT 1";
     AUTO(rows_release)
-    struct rows *rows = tx_row(tx,
-                               "SELECT session" CHECKPOINT_MAP(
-                                   MAP_NAMES) " FROM checkpoints WHERE session = $1 AND void = 0"
-                                              " ORDER BY message DESC, id DESC LIMIT 1",
+    struct rows *rows = tx_row(tx, tx_resource_sql(tx, &checkpoint_resource, RESOURCE_WHOLE, sql),
                                ARGS(arg_int(session)));
     if (rows != NULL) {
         *ret_checkpoint = (struct checkpoint){.made_by = CHECKPOINT_MANUAL};
-        bool known = map_read(&checkpoint_map, rows, ret_checkpoint);
+        bool known = resource_row_fill(&checkpoint_resource, RESOURCE_WHOLE, rows, ret_checkpoint);
         (void)known; /* Nothing is decided by the maker. */
-        tx_fail(tx, map_copy(tx, &checkpoint_map, ret_checkpoint));
+        tx_resource_copy(tx, &checkpoint_resource, ret_checkpoint);
     }
     return rows != NULL && !err_failed(tx_error(tx));
 }

@@ -29,6 +29,8 @@ struct checkpoint {
     bool is_void;
 };
 
+extern const struct resource checkpoint_resource;
+
 struct err tx_checkpoint_add(struct tx *tx, const struct checkpoint *checkpoint);
 /* The active one. False: the session has none, and *ret_checkpoint is untouched. */
 MUST_CHECK bool tx_checkpoint_find(struct tx *tx, int64_t session,

@@ -14,29 +14,9 @@
 
 enum { MESSAGE_LIVE_MAX = MESSAGE_QUEUE_MAX + 2 };
 
-/* Columns of struct message_row, after `id` (store/mapper.h); in SQL the table is `m`. */
-enum message_words { MESSAGE_WORD_ROLE = MAP_WORD, MESSAGE_WORD_STATUS };
-enum message_columns { MESSAGE_PROGRESS = MAP_SET }; /* Written by messages__write_status. */
-#define MESSAGE_MAP(X)                                                                             \
-    X("message", message, MAP_TEXT, MAP_INSERT)                                                    \
-    X("session", session, MAP_INT, MAP_INSERT)                                                     \
-    X("role", role, MESSAGE_WORD_ROLE, MAP_INSERT)                                                 \
-    X("status", status, MESSAGE_WORD_STATUS, MAP_INSERT | MESSAGE_PROGRESS)                        \
-    X("run", run, MAP_INT, MAP_INSERT | MESSAGE_PROGRESS)                                          \
-    X("COALESCE((SELECT r.run FROM runs r WHERE r.id = m.run), '')", run_name, MAP_TEXT, MAP_READ) \
-    X("reply_to", reply_to, MAP_INT, MAP_INSERT)                                                   \
-    X("COALESCE((SELECT a.message FROM messages a WHERE a.id = m.reply_to), '')", reply_name,      \
-      MAP_TEXT, MAP_READ)                                                                          \
-    X("variant", variant, MAP_INT, MAP_INSERT)                                                     \
-    X("active", active, MAP_BOOL, MAP_INSERT | MESSAGE_PROGRESS)                                   \
-    X("made_ms", made_ms, MAP_INT, MAP_INSERT)                                                     \
-    X("changed_ms", changed_ms, MAP_INT, MAP_INSERT | MESSAGE_PROGRESS)                            \
-    X("client_id", client_id, MAP_TEXT, MAP_INSERT)                                                \
-    X("client_digest", client_digest, MAP_TEXT, MAP_INSERT)                                        \
-    X("cause", cause, MAP_TEXT, MAP_INSERT | MESSAGE_PROGRESS)                                     \
-    X("error", error, MAP_TEXT, MAP_INSERT | MESSAGE_PROGRESS)                                     \
-    X("metadata", metadata, MAP_TEXT, MAP_INSERT | MESSAGE_PROGRESS)
-#define MESSAGE_SELECT "SELECT id" MESSAGE_MAP(MAP_NAMES) " FROM messages m WHERE "
+extern const struct resource message_resource, part_resource;
+enum message_columns { MESSAGE_PROGRESS = FIELD_SET }; /* Written by messages__write_status. */
+#define MESSAGE_SELECT "SELECT m.* FROM messages m WHERE "
 
 /* States of parts that are open (part_state_open), as the index parts_open has them: SQLite uses a
  * partial index only where a query repeats its condition. */
@@ -113,10 +93,10 @@ void messages__tell_queue(struct tx *tx, const struct session_row *session);
 void parts__insert(struct tx *tx, struct message_part *part);
 /* Writes columns of (message, number). */
 enum part_columns {
-    PART_WORDS = MAP_SET,       /* Data and text. */
-    PART_DATA = MAP_SET << 1,   /* Data. */
-    PART_MOVED = MAP_SET << 2,  /* State, cause and run; */
-    PART_RESULT = MAP_SET << 3, /* with the text. */
+    PART_WORDS = FIELD_SET,       /* Data and text. */
+    PART_DATA = FIELD_SET << 1,   /* Data. */
+    PART_MOVED = FIELD_SET << 2,  /* State, cause and run; */
+    PART_RESULT = FIELD_SET << 3, /* with the text. */
 };
 void parts__write(struct tx *tx, enum part_columns columns, const struct message_part *part);
 /* The first one after `after`, whole. */

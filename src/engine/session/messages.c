@@ -1,6 +1,7 @@
 /* messages.c: the rows of messages and of their parts, events of their changes, and changes by
  * clients. */
 #include "engine/base/ids.h"
+#include "engine/base/resource.h"
 #include "engine/session/checkpoints.h"
 #include "engine/session/message_rows.h"
 
@@ -8,21 +9,48 @@
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
-#define MESSAGE_COLUMN(name, member, kind, use)                                                    \
-    {name, kind, use, offsetof(struct message_row, member)},
-static const struct map_column message_columns[] = {MESSAGE_MAP(MESSAGE_COLUMN)};
-static const char *const *const message_words[] = {message_role_names, message_status_names};
-static const struct map message_map = {
-    MAP_OF("messages", message_columns, "id", struct message_row, id), .names = message_words};
+#define MESSAGE(member) offsetof(struct message_row, member)
+/* In SQL the table is `m`. */
+static const struct field message_rows[] = {
+    {ROW_ONCE("id", FIELD_INT, MESSAGE(id))},
+    {ROW_ONCE("message", FIELD_TEXT, MESSAGE(message))},
+    {ROW_ONCE("session", FIELD_INT, MESSAGE(session))},
+    {ROW_ONCE("role", FIELD_NAME, MESSAGE(role)), .names = message_role_names},
+    {ROW_EACH("status", FIELD_NAME, MESSAGE(status)), .names = message_status_names},
+    {ROW_EACH("run", FIELD_INT, MESSAGE(run))},
+    {FIELD("run_name", FIELD_TEXT, MESSAGE(run_name)),
+     .column = "COALESCE((SELECT r.run FROM runs r WHERE r.id = m.run), '')"},
+    {ROW_ONCE("reply_to", FIELD_INT, MESSAGE(reply_to))},
+    {FIELD("reply_name", FIELD_TEXT, MESSAGE(reply_name)),
+     .column = "COALESCE((SELECT a.message FROM messages a WHERE a.id = m.reply_to), '')"},
+    {ROW_ONCE("variant", FIELD_INT, MESSAGE(variant))},
+    {ROW_EACH("active", FIELD_BOOL, MESSAGE(active))},
+    {ROW_ONCE("made_ms", FIELD_INT, MESSAGE(made_ms))},
+    {ROW_EACH("changed_ms", FIELD_INT, MESSAGE(changed_ms))},
+    {ROW_ONCE("client_id", FIELD_TEXT, MESSAGE(client_id))},
+    {ROW_ONCE("client_digest", FIELD_TEXT, MESSAGE(client_digest))},
+    {ROW_EACH("cause", FIELD_TEXT, MESSAGE(cause))},
+    {ROW_EACH("error", FIELD_TEXT, MESSAGE(error))},
+    {ROW_EACH("metadata", FIELD_TEXT, MESSAGE(metadata))},
+};
+const struct resource message_resource = {.table = "messages",
+                                          .key = "id",
+                                          .of_daemon = true,
+                                          .fields = {FIELD_ROWS(message_rows), .use = FIELD_KEPT},
+                                          .size = sizeof(struct message_row)};
+
+static const char *message_sql(struct tx *tx, const char *sql) {
+    return tx_resource_sql(tx, &message_resource, RESOURCE_WHOLE, sql);
+}
 
 /* A row with an unknown word reads as failed. */
 static void row_read(struct tx *tx, const struct rows *rows, struct message_row *ret_row) {
     *ret_row = (struct message_row){.role = ROLE_NOTICE, .status = MESSAGE_FAILED};
-    if (!map_read(&message_map, rows, ret_row)) {
+    if (!resource_row_fill(&message_resource, RESOURCE_WHOLE, rows, ret_row)) {
         ret_row->status = MESSAGE_FAILED;
         ret_row->cause = BYTES("damaged");
     }
-    tx_fail(tx, map_copy(tx, &message_map, ret_row));
+    tx_resource_copy(tx, &message_resource, ret_row);
 }
 
 static bool message_first(struct tx *tx, struct rows *rows, struct message_row *ret_row) {
@@ -34,18 +62,20 @@ static bool message_first(struct tx *tx, struct rows *rows, struct message_row *
 }
 
 bool messages__find(struct tx *tx, struct bytes message, struct message_row *ret_row) {
-    return message_first(tx, tx_row(tx, MESSAGE_SELECT "m.message = $1", ARGS(arg_text(message))),
-                         ret_row);
+    return message_first(
+        tx, tx_row(tx, message_sql(tx, MESSAGE_SELECT "m.message = $1"), ARGS(arg_text(message))),
+        ret_row);
 }
 
 bool messages__find_id(struct tx *tx, int64_t id, struct message_row *ret_row) {
-    return message_first(tx, tx_row(tx, MESSAGE_SELECT "m.id = $1", ARGS(arg_int(id))), ret_row);
+    return message_first(
+        tx, tx_row(tx, message_sql(tx, MESSAGE_SELECT "m.id = $1"), ARGS(arg_int(id))), ret_row);
 }
 
 struct message_rows messages__many(struct tx *tx, const char *sql, const struct arg *args,
                                    size_t count, size_t max) {
     struct message_rows found = {.rows = tx_memory(tx, max * sizeof *found.rows)};
-    AUTO(rows_release) struct rows *rows = tx_rows(tx, sql, args, count);
+    AUTO(rows_release) struct rows *rows = tx_rows(tx, message_sql(tx, sql), args, count);
     while (found.count < max && rows_step(rows)) {
         row_read(tx, rows, &found.rows[found.count++]);
     }
@@ -97,7 +127,9 @@ struct err tx_message_find_client(struct tx *tx, int64_t session, struct bytes c
     assert(client_id.len > 0);
     *ret_found = message_first(
         tx,
-        tx_row(tx, MESSAGE_SELECT "m.session = $1 AND m.client_id = $2 AND m.client_id <> ''",
+        tx_row(tx,
+               message_sql(tx, MESSAGE_SELECT
+                           "m.session = $1 AND m.client_id = $2 AND m.client_id <> ''"),
                ARGS(arg_int(session), arg_text(client_id))),
         ret_row);
     return tx_error(tx);
@@ -241,7 +273,7 @@ void messages__insert_quiet(struct tx *tx, const struct message_insert *what) {
     row->made_ms = row->made_ms == 0 ? tx_now_ms(tx) : row->made_ms;
     row->changed_ms = row->changed_ms == 0 ? row->made_ms : row->changed_ms;
     row->metadata = row->metadata.data == NULL ? BYTES("{}") : row->metadata;
-    map_insert(tx, &message_map, row);
+    tx_row_insert(tx, &message_resource, 0, row);
     for (size_t i = 0; i < what->count; i++) {
         what->parts[i].message = row->id;
         what->parts[i].number = (int64_t)i + 1;
@@ -260,7 +292,7 @@ void messages__write_status(struct tx *tx, enum message_status status, struct me
     assert(status == row->status || message_edge_legal(row->status, status));
     row->status = status;
     row->changed_ms = tx_now_ms(tx);
-    map_update(tx, &message_map, MESSAGE_PROGRESS, row);
+    tx_row_update(tx, &message_resource, MESSAGE_PROGRESS, row);
 }
 
 void messages__move(struct tx *tx, const struct session_row *session, enum message_status status,
@@ -322,38 +354,45 @@ void messages__remove_behind(struct tx *tx, const struct session_row *session, i
 
 enum { DATA_FREE = 2 }; /* An empty object costs no budget. */
 
-/* Columns of struct message_part, after `number`. */
-enum part_words { PART_WORD_KIND = MAP_WORD, PART_WORD_STATE };
-#define PART_MAP(X)                                                                                \
-    X("message", message, MAP_INT, MAP_INSERT)                                                     \
-    X("step", step, MAP_INT, MAP_INSERT)                                                           \
-    X("kind", kind, PART_WORD_KIND, MAP_INSERT)                                                    \
-    X("state", state, PART_WORD_STATE, MAP_INSERT | PART_MOVED | PART_RESULT)                      \
-    X("name", name, MAP_TEXT, MAP_INSERT)                                                          \
-    X("call", call, MAP_TEXT, MAP_INSERT)                                                          \
-    X("run", run, MAP_INT, MAP_INSERT | PART_MOVED | PART_RESULT)                                  \
-    X("COALESCE((SELECT r.run FROM runs r WHERE r.id = parts.run), '')", run_name, MAP_TEXT,       \
-      MAP_READ)                                                                                    \
-    X("bytes", bytes, MAP_INT, MAP_INSERT | PART_RESULT | PART_WORDS)                              \
-    X("data_bytes", data_bytes, MAP_INT, MAP_INSERT | PART_DATA | PART_WORDS)                      \
-    X("cause", cause, MAP_TEXT, MAP_INSERT | PART_MOVED | PART_RESULT)                             \
-    X("data", data, MAP_TEXT, MAP_INSERT | PART_DATA | PART_WORDS)                                 \
-    X("text", text, MAP_TEXT, MAP_INSERT | PART_RESULT | PART_WORDS)
-#define PART_COLUMN(name, member, kind, use)                                                       \
-    {name, kind, use, offsetof(struct message_part, member)},
-static const struct map_column part_columns[] = {PART_MAP(PART_COLUMN)};
-static const char *const *const part_words[] = {part_kind_names, part_state_names};
-static const struct map part_map = {
-    MAP_OF("parts", part_columns, "number", struct message_part, number), .keys = 1,
-    .names = part_words};
+#define PART(member) offsetof(struct message_part, member)
+static const struct field part_rows[] = {
+    {ROW_ONCE("number", FIELD_INT, PART(number))},
+    {ROW_READ("message", FIELD_INT, PART(message)), .group = FIELD_INSERTED | FIELD_KEY},
+    {ROW_ONCE("step", FIELD_INT, PART(step))},
+    {ROW_ONCE("kind", FIELD_NAME, PART(kind)), .names = part_kind_names},
+    {ROW_READ("state", FIELD_NAME, PART(state)), .names = part_state_names,
+     .group = FIELD_INSERTED | PART_MOVED | PART_RESULT},
+    {ROW_ONCE("name", FIELD_TEXT, PART(name))},
+    {ROW_ONCE("call", FIELD_TEXT, PART(call))},
+    {ROW_READ("run", FIELD_INT, PART(run)), .group = FIELD_INSERTED | PART_MOVED | PART_RESULT},
+    {FIELD("run_name", FIELD_TEXT, PART(run_name)),
+     .column = "COALESCE((SELECT r.run FROM runs r WHERE r.id = parts.run), '')"},
+    {ROW_READ("bytes", FIELD_INT, PART(bytes)), .group = FIELD_INSERTED | PART_RESULT | PART_WORDS},
+    {ROW_READ("data_bytes", FIELD_INT, PART(data_bytes)),
+     .group = FIELD_INSERTED | PART_DATA | PART_WORDS},
+    {ROW_READ("cause", FIELD_TEXT, PART(cause)),
+     .group = FIELD_INSERTED | PART_MOVED | PART_RESULT},
+    {ROW_READ("data", FIELD_TEXT, PART(data)), .group = FIELD_INSERTED | PART_DATA | PART_WORDS},
+    {ROW_READ("text", FIELD_TEXT, PART(text)), .group = FIELD_INSERTED | PART_RESULT | PART_WORDS},
+};
+const struct resource part_resource = {.table = "parts",
+                                       .key = "number",
+                                       .of_daemon = true,
+                                       .fields = {FIELD_ROWS(part_rows), .use = FIELD_KEPT},
+                                       .size = sizeof(struct message_part)};
+
+static struct rows *part_row(struct tx *tx, const char *sql, int64_t message, int64_t number) {
+    return tx_row(tx, tx_resource_sql(tx, &part_resource, RESOURCE_WHOLE, sql),
+                  ARGS(arg_int(message), arg_int(number)));
+}
 
 static void part_read(struct tx *tx, const struct rows *rows, struct message_part *ret_part) {
     *ret_part = (struct message_part){.kind = PART_NOTICE};
-    if (!map_read(&part_map, rows, ret_part)) {
+    if (!resource_row_fill(&part_resource, RESOURCE_WHOLE, rows, ret_part)) {
         ret_part->state = ret_part->kind == PART_TOOL ? PART_STATE_FAILED : PART_STATE_NONE;
         ret_part->cause = BYTES("damaged");
     }
-    tx_fail(tx, map_copy(tx, &part_map, ret_part));
+    tx_resource_copy(tx, &part_resource, ret_part);
 }
 
 /* Parts before `whole` come as they are; of that part come the data, if they fit, and `bytes` of
@@ -403,12 +442,12 @@ struct message_parts parts__read(struct tx *tx, int64_t message, size_t budget) 
     return found;
 }
 
-#define PART_WHOLE "SELECT number" PART_MAP(MAP_NAMES) " FROM parts WHERE message = $1"
+#define PART_WHOLE "SELECT * FROM parts WHERE message = $1"
 
 bool parts__next(struct tx *tx, int64_t message, int64_t after, struct message_part *ret_part) {
     AUTO(rows_release)
-    struct rows *rows = tx_row(tx, PART_WHOLE " AND number > $2 ORDER BY number LIMIT 1",
-                               ARGS(arg_int(message), arg_int(after)));
+    struct rows *rows =
+        part_row(tx, PART_WHOLE " AND number > $2 ORDER BY number LIMIT 1", message, after);
     if (rows != NULL) {
         part_read(tx, rows, ret_part);
     }
@@ -427,8 +466,7 @@ struct err tx_part_text(struct tx *tx, const struct part_range *range, bool *ret
                         struct part_text *ret_text) {
     struct part_text text = {.bytes = 0};
     AUTO(rows_release)
-    struct rows *rows = tx_row(tx, PART_WHOLE " AND number = $2",
-                               ARGS(arg_int(range->message), arg_int(range->number)));
+    struct rows *rows = part_row(tx, PART_WHOLE " AND number = $2", range->message, range->number);
     if (rows != NULL) {
         struct message_part part;
         part_read(tx, rows, &part);
@@ -470,13 +508,13 @@ void parts__insert(struct tx *tx, struct message_part *part) {
         tx_fail(tx, err_make(ERR_TOO_MANY, "parts: insert"));
     }
     part_fill(part);
-    map_insert(tx, &part_map, part);
+    tx_row_insert(tx, &part_resource, 0, part);
 }
 
 void parts__write(struct tx *tx, enum part_columns columns, const struct message_part *part) {
     struct message_part filled = *part;
     part_fill(&filled);
-    map_update(tx, &part_map, columns, &filled);
+    tx_row_update(tx, &part_resource, columns, &filled);
 }
 
 /* --- Changes by clients ----------------------------------------------------------------------- */

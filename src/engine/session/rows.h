@@ -10,75 +10,15 @@
 #ifndef DROVER_ENGINE_SESSION_ROWS_H
 #define DROVER_ENGINE_SESSION_ROWS_H
 
+#include "engine/base/resource.h"
 #include "engine/session/sessions.h"
 #include "journal/journal.h"
+#include "rules/session/resource.h"
 #include "rules/trace/usage.h"
-#include "store/mapper.h"
-
-/* Columns of struct session_row, after `id` (store/mapper.h). A new session has the defaults of
- * those that are not inserted. The long ones come last, for lists without them. */
-enum session_words { SESSION_WORD_STATE = MAP_WORD, SESSION_WORD_BY };
-enum session_columns {
-    SESSION_OWN = MAP_SET,         /* Written by tx_session_change, */
-    SESSION_TEXTS = MAP_SET << 1,  /* sessions__empty, */
-    SESSION_STATE = MAP_SET << 2,  /* sessions__set_state, */
-    SESSION_TIME = MAP_SET << 3,   /* sessions__touch, */
-    SESSION_FULL = MAP_SET << 4,   /* sessions__set_context, */
-    SESSION_SIGHT = MAP_SET << 5,  /* sessions__set_hidden, */
-    SESSION_PATH = MAP_SET << 6,   /* sessions__set_places, */
-    SESSION_NATIVE = MAP_SET << 7, /* sessions__set_native, */
-    SESSION_ANSWER = MAP_SET << 8, /* and where tx_session_change lets another program answer. */
-};
-#define SESSION_LIGHT_MAP(X)                                                                       \
-    X("session", session, MAP_TEXT, MAP_INSERT)                                                    \
-    X("owner", owner, MAP_TEXT, MAP_INSERT)                                                        \
-    X("project", project, MAP_TEXT, MAP_INSERT)                                                    \
-    X("parent", parent, MAP_INT, MAP_INSERT)                                                       \
-    X("COALESCE((SELECT p.session FROM sessions p WHERE p.id = sessions.parent), '')",             \
-      parent_name, MAP_TEXT, MAP_READ)                                                             \
-    X("depth", depth, MAP_INT, MAP_INSERT)                                                         \
-    X("hidden", hidden, MAP_INT, MAP_INSERT | SESSION_SIGHT)                                       \
-    X("version", version, MAP_INT, MAP_INSERT | SESSION_OWN)                                       \
-    X("state", state, SESSION_WORD_STATE, MAP_INSERT | SESSION_STATE)                              \
-    X("archived_ms", archived_ms, MAP_INT_OR_NULL, MAP_INSERT | SESSION_OWN)                       \
-    X("made_ms", made_ms, MAP_INT, MAP_INSERT)                                                     \
-    X("changed_ms", changed_ms, MAP_INT,                                                           \
-      MAP_INSERT | SESSION_OWN | SESSION_STATE | SESSION_TIME | SESSION_SIGHT)                     \
-    X("calls", usage.calls, MAP_INT, MAP_READ)                                                     \
-    X("fresh", usage.fresh, MAP_INT, MAP_READ)                                                     \
-    X("cache_read", usage.cache_read, MAP_INT, MAP_READ)                                           \
-    X("cache_write", usage.cache_write, MAP_INT, MAP_READ)                                         \
-    X("output", usage.output, MAP_INT, MAP_READ)                                                   \
-    X("reasoning", usage.reasoning, MAP_INT, MAP_READ)                                             \
-    X("cost_micros", usage.cost_micros, MAP_INT, MAP_READ)                                         \
-    X("cost_unknown", usage.cost_unknown, MAP_INT, MAP_READ)                                       \
-    X("context_used", context_used, MAP_INT, SESSION_FULL)                                         \
-    X("context_window", context_window, MAP_INT, SESSION_FULL)                                     \
-    X("title", title, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)                          \
-    X("title_by", title_by, SESSION_WORD_BY, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)             \
-    X("model", model, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)                          \
-    X("agent", agent, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)                          \
-    X("root", root, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)                            \
-    X("forked_from", forked_from, MAP_TEXT, MAP_INSERT)                                            \
-    X("fork_of", fork_of, MAP_INT, MAP_INSERT)                                                     \
-    X("COALESCE((SELECT f.session FROM sessions f WHERE f.id = sessions.fork_of"                   \
-      " AND f.hidden = 0), '')",                                                                   \
-      fork_name, MAP_TEXT, MAP_READ)                                                               \
-    X("metadata", metadata, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)
-#define SESSION_LONG_MAP(X)                                                                        \
-    X("settings", settings, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)                    \
-    X("instructions", instructions, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)            \
-    X("program", program, MAP_TEXT, MAP_INSERT | SESSION_TEXTS | SESSION_ANSWER)                   \
-    X("path", path, MAP_TEXT, MAP_INSERT | SESSION_PATH | SESSION_TEXTS)                           \
-    X("config_dir", config_dir, MAP_TEXT, MAP_INSERT | SESSION_PATH | SESSION_TEXTS)               \
-    X("program_answer", native.answer, MAP_INT, SESSION_NATIVE)                                    \
-    X("program_heard", native.heard, MAP_INT, SESSION_NATIVE)                                      \
-    X("program_reader", native.reader, MAP_TEXT, SESSION_NATIVE | SESSION_TEXTS)
-#define SESSION_COLUMNS_LIGHT "id" SESSION_LIGHT_MAP(MAP_NAMES)
-#define SESSION_COLUMNS SESSION_COLUMNS_LIGHT SESSION_LONG_MAP(MAP_NAMES)
 
 /* Borrows the texts from the row under the cursor. */
-void sessions__borrow(const struct rows *rows, enum session_form form, struct session_row *ret_row);
+void sessions__borrow(const struct rows *rows, enum resource_form form,
+                      struct session_row *ret_row);
 /* Copies the texts of a row into the arena. */
 void sessions__copy(struct tx *tx, struct session_row *row);
 

@@ -21,17 +21,7 @@ enum {
 
 /* --- Rows ------------------------------------------------------------------------------------- */
 
-#define SESSION_COLUMN(name, member, kind, use)                                                    \
-    {name, kind, use, offsetof(struct session_row, member)},
-static const struct map_column columns[] = {SESSION_LIGHT_MAP(SESSION_COLUMN)
-                                                SESSION_LONG_MAP(SESSION_COLUMN)};
-#define SESSION_ONE(name, member, kind, use) +1
-enum { LIGHT_COLUMNS = 0 SESSION_LIGHT_MAP(SESSION_ONE) };
-static const char *const *const words[] = {session_state_names, title_by_names};
-static const struct map session_map = {MAP_OF("sessions", columns, "id", struct session_row, id),
-                                       .names = words};
-
-void sessions__borrow(const struct rows *rows, enum session_form form,
+void sessions__borrow(const struct rows *rows, enum resource_form form,
                       struct session_row *ret_row) {
     *ret_row = (struct session_row){.state = SESSION_IDLE,
                                     .title_by = TITLE_NONE,
@@ -41,28 +31,28 @@ void sessions__borrow(const struct rows *rows, enum session_form form,
                                     .path = BYTES(""),
                                     .config_dir = BYTES(""),
                                     .native.reader = BYTES("")};
-    size_t count = form == SESSION_WHOLE ? COUNT_OF(columns) : LIGHT_COLUMNS;
-    bool known = map_read_some(&session_map, count, rows, ret_row);
+    bool known = resource_row_fill(&session_resource, form, rows, ret_row);
     (void)known; /* Nothing is decided by words that are not: the next turn writes the state, and a
                   * title of an unknown maker may be replaced. */
 }
 
 void sessions__copy(struct tx *tx, struct session_row *row) {
-    tx_fail(tx, map_copy(tx, &session_map, row));
+    tx_resource_copy(tx, &session_resource, row);
 }
 
 #define ANY_OWNER ((struct bytes){NULL, 0})
-#define FIND_SQL "SELECT " SESSION_COLUMNS " FROM sessions WHERE "
+#define FIND_SQL "SELECT * FROM sessions WHERE "
 
 /* The row, unless it belongs to another owner. */
 static bool row_find(struct tx *tx, const char *sql, const struct arg *args, size_t count,
                      struct bytes owner, struct session_row *ret_row) {
-    AUTO(rows_release) struct rows *rows = tx_row(tx, sql, args, count);
+    const char *text = tx_resource_sql(tx, &session_resource, RESOURCE_WHOLE, sql);
+    AUTO(rows_release) struct rows *rows = tx_row(tx, text, args, count);
     struct session_row row;
     if (rows == NULL) {
         return false;
     }
-    sessions__borrow(rows, SESSION_WHOLE, &row);
+    sessions__borrow(rows, RESOURCE_WHOLE, &row);
     if (owner.data != NULL && !bytes_equal(row.owner, owner)) {
         return false;
     }
@@ -312,12 +302,12 @@ void sessions__hold_events(struct tx *tx, const struct session_row *row, enum st
 
 void sessions__insert(struct tx *tx, struct session_row *row) {
     row->id = tx_number(tx, "SELECT " IDS_NEXT("sessions"), NO_ARGS);
-    map_insert(tx, &session_map, row);
+    tx_row_insert(tx, &session_resource, 0, row);
 }
 
 void sessions__set_hidden(struct tx *tx, const struct session_row *row, int64_t hidden) {
     const struct session_row set = {.id = row->id, .hidden = hidden, .changed_ms = tx_now_ms(tx)};
-    map_update(tx, &session_map, SESSION_SIGHT, &set);
+    tx_row_update(tx, &session_resource, SESSION_SIGHT, &set);
 }
 
 static bool place_set(struct bytes *place, struct bytes given) {
@@ -330,7 +320,7 @@ void sessions__set_places(struct tx *tx, const struct client_places *given,
                           struct session_row *row) {
     bool path = place_set(&row->path, given->path);
     if (place_set(&row->config_dir, given->config_dir) || path) {
-        map_update(tx, &session_map, SESSION_PATH, row);
+        tx_row_update(tx, &session_resource, SESSION_PATH, row);
     }
 }
 
@@ -339,21 +329,21 @@ void sessions__empty(struct tx *tx, struct session_row *row) {
     row->config_dir = row->program = row->native.reader = BYTES("");
     row->metadata = row->settings = BYTES("{}");
     row->title_by = TITLE_NONE;
-    map_update(tx, &session_map, SESSION_TEXTS, row);
+    tx_row_update(tx, &session_resource, SESSION_TEXTS, row);
 }
 
 void sessions__set_state(struct tx *tx, enum session_state state, struct session_row *row) {
     if (row->state != state) {
         row->state = state;
         row->changed_ms = tx_now_ms(tx);
-        map_update(tx, &session_map, SESSION_STATE, row);
+        tx_row_update(tx, &session_resource, SESSION_STATE, row);
         row_changed(tx, row);
     }
 }
 
 void sessions__touch(struct tx *tx, struct session_row *row) {
     row->changed_ms = tx_now_ms(tx);
-    map_update(tx, &session_map, SESSION_TIME, row);
+    tx_row_update(tx, &session_resource, SESSION_TIME, row);
     row_changed(tx, row);
 }
 
@@ -382,14 +372,14 @@ void sessions__add_usage(struct tx *tx, const struct session_usage *usage,
 }
 
 void sessions__set_native(struct tx *tx, struct session_row *row) {
-    map_update(tx, &session_map, SESSION_NATIVE, row);
+    tx_row_update(tx, &session_resource, SESSION_NATIVE, row);
 }
 
 void sessions__set_context(struct tx *tx, const struct session_context *context,
                            struct session_row *row) {
     row->context_used = context->used;
     row->context_window = context->window;
-    map_update(tx, &session_map, SESSION_FULL, row);
+    tx_row_update(tx, &session_resource, SESSION_FULL, row);
 }
 
 /* --- Made and found --------------------------------------------------------------------------- */
@@ -455,8 +445,7 @@ struct err tx_session_create(struct tx *tx, const struct session_new *what,
 }
 
 /* The last column spares a query for each row, which is a round trip in PostgreSQL. */
-#define PAGE_COLUMNS                                                                               \
-    SESSION_COLUMNS_LIGHT ", " QUEUED_SQL("sessions.owner", "'session:' || sessions.session")
+#define PAGE_COLUMNS "*, " QUEUED_SQL("sessions.owner", "'session:' || sessions.session")
 /* Each statement has an index in the order of the list. */
 #define PAGE_SQL(project, archived)                                                                \
     "SELECT " PAGE_COLUMNS " FROM sessions"                                                        \
@@ -513,15 +502,18 @@ struct err tx_session_each(struct tx *tx, const struct session_page *page, sessi
                                arg_text(page->agent)};
     const unsigned archived = page->archived ? 1 : 0;
     const char *plain_sql = page_sql[page->project.len > 0 ? 1 : 0][archived];
+    const size_t unused = fork_of != 0 ? 0 : page->agent.len > 0 ? 1 : 2;
+    const char *sql = fork_of != 0          ? forks_sql[archived]
+                      : page->agent.len > 0 ? agent_sql[archived]
+                                            : plain_sql;
     AUTO(rows_release)
-    struct rows *rows = fork_of != 0 ? tx_rows(tx, forks_sql[archived], args, COUNT_OF(args))
-                        : page->agent.len > 0
-                            ? tx_rows(tx, agent_sql[archived], args, COUNT_OF(args) - 1)
-                            : tx_rows(tx, plain_sql, args, COUNT_OF(args) - 2);
+    struct rows *rows = tx_rows(tx, tx_resource_sql(tx, &session_resource, RESOURCE_LISTED, sql),
+                                args, COUNT_OF(args) - unused);
+    const int queued = (int)resource_columns(&session_resource, RESOURCE_LISTED);
     while (!err_failed(err) && rows_step(rows)) {
         struct session_row row;
-        sessions__borrow(rows, SESSION_LIGHT, &row);
-        err = session_shown(tx, page->hold, rows_int(rows, 1 + LIGHT_COLUMNS) != 0, &row);
+        sessions__borrow(rows, RESOURCE_LISTED, &row);
+        err = session_shown(tx, page->hold, rows_int(rows, queued) != 0, &row);
         if (!err_failed(err)) {
             err = each(ctx, &row);
         }
@@ -565,7 +557,7 @@ static void program_write(struct tx *tx, struct bytes program, struct session_ro
     if (program.data != NULL) {
         row->program = program;
         row->native = (struct session_native){.reader = BYTES("")};
-        map_update(tx, &session_map, SESSION_ANSWER, row);
+        tx_row_update(tx, &session_resource, SESSION_ANSWER, row);
         sessions__set_native(tx, row);
     }
 }
@@ -608,7 +600,7 @@ struct err tx_session_change(struct tx *tx, const struct session_change *change,
         row.title_by = renamed ? by : row.title_by;
         row.version++;
         row.changed_ms = tx_now_ms(tx);
-        map_update(tx, &session_map, SESSION_OWN, &row);
+        tx_row_update(tx, &session_resource, SESSION_OWN, &row);
     }
     program_write(tx, change->program, &row);
     if (another) { /* The first call tells the window of the new model. */

@@ -169,8 +169,6 @@ MUST_CHECK struct err tx_session_fork_abandon(struct tx *tx, const struct sessio
 
 /* --- As clients see it ------------------------------------------------------------------------ */
 
-/* Columns that are read: WHOLE with instructions and settings. */
-enum session_form { SESSION_LIGHT, SESSION_WHOLE };
 /* The row as lists show it, and where the text was found: "match":{"message"?,"text"}, which is the
  * one field of the table. */
 extern const struct field_set session_found_fields;

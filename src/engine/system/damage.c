@@ -14,6 +14,7 @@
 #include "engine/budget/budget.h"
 #include "engine/flow/rows.h"
 #include "engine/inbox/rows.h"
+#include "engine/session/checkpoints.h"
 #include "engine/trace/spans.h"
 #include "engine/turn/rows.h"
 #include "engine/workflow/rows.h"
@@ -30,7 +31,6 @@
 #include "rules/token/token.h"
 #include "rules/turn/card.h"
 #include "rules/workflow/timer.h"
-#include "store/mapper.h"
 
 enum {
     COLUMNS_MAX = 18,
@@ -91,10 +91,6 @@ static bool noticed_known(struct bytes word) {
     return id_valid(word.data, word.len, "run") || id_valid(word.data, word.len, "mail");
 }
 
-static bool maker_known(struct bytes word) {
-    return bytes_is(word, "auto") || bytes_is(word, "manual");
-}
-
 /* The state of an agent that a code step asks for; "": it runs. */
 static bool flow_call_known(struct bytes word) {
     return word.len == 0 || bytes_is(word, "done") || bytes_is(word, "failed");
@@ -147,19 +143,16 @@ static bool fork_known(struct bytes word) {
 static const struct damage_table tables[] = {
     {BY_TEXT("agent_cools", "agent"), .columns = {WORD("outcome", is_code)}},
     {BY_TEXT("agents", "name"), .resource = &agent_resource, .columns = {JSON("definition")}},
-    {BY_NUMBER("approvals", "id"),
-     .columns = {ID("approval", "apr"), TEXT("owner"), ENUM("kind", approval_kind_names),
-                 TEXT("step"), HASH_OR_NONE("digest"), JSON("arguments"), JSON_OR_NONE("about"),
-                 TEXT("shown"), ENUM("state", approval_state_names), TEXT("answer"),
-                 TEXT("answered_by")}},
+    {BY_NUMBER("approvals", "id"), .resource = &approval_resource,
+     .columns = {ID("approval", "apr"), HASH_OR_NONE("digest"), JSON("arguments")}},
     {BY_TEXT("approvers", "approval", "owner")},
     {BY_NUMBER("attachments", "id"), .keep = IDS_KEEP("attachments"),
      .columns = {ID("attachment", "att"), TEXT("owner"), HASH("hash"), TEXT("media")}},
     {BY_TEXT("budget_means", "budget", "what")},
-    {BY_NUMBER("budgets", "id"), .keep = IDS_KEEP("budgets"),
-     .columns = {TEXT("owner"), WORD("scope", budget_scope_valid), TEXT("path")}},
-    {BY_NUMBER("checkpoints", "id"),
-     .columns = {WORD("made_by", maker_known), WORD("method", is_code), TEXT("summary")}},
+    {BY_NUMBER("budgets", "id"), .keep = IDS_KEEP("budgets"), .resource = &budget_resource,
+     .columns = {WORD("scope", budget_scope_valid)}},
+    {BY_NUMBER("checkpoints", "id"), .resource = &checkpoint_resource,
+     .columns = {WORD("method", is_code)}},
     {BY_NUMBERS("events", 50, "stream", "seq"), .columns = {TEXT("type"), JSON("data")}},
     {BY_NUMBERS("flow_calls", 200, "run", "place", "version", "number"),
      .columns = {TEXT("agent"), TEXT("task"), ID_OR_NONE("session", "ses"),
@@ -188,42 +181,29 @@ static const struct damage_table tables[] = {
                  ID_OR_NONE("message", "msg"), ID_OR_NONE("delivery", "dlv")}},
     {BY_TEXT("mail_attempts", "turn"), .columns = {ID("mail", "mail")}},
     {BY_NUMBER("memory", "id"), .resource = &memory_resource},
-    {BY_NUMBER("messages", "id"), .keep = IDS_KEEP("messages"),
-     .columns = {ID("message", "msg"), ENUM("role", message_role_names),
-                 ENUM("status", message_status_names), TEXT("client_id"),
-                 HASH_OR_NONE("client_digest"), TEXT("cause"), TEXT("error"), JSON("metadata"),
+    {BY_NUMBER("messages", "id"), .keep = IDS_KEEP("messages"), .resource = &message_resource,
+     .columns = {ID("message", "msg"), HASH_OR_NONE("client_digest"), JSON("metadata"),
                  JSON_OR_NONE("answer_schema"), TEXT("model")}},
-    {BY_NUMBER("parts", "id"),
-     .columns = {ENUM("kind", part_kind_names), ENUM("state", part_state_names),
-                 ENUM("cause", card_cause_names), TEXT("name"), TEXT("call"), JSON("data"),
-                 TEXT("text")}},
+    {BY_NUMBER("parts", "id"), .resource = &part_resource,
+     .columns = {ENUM("cause", card_cause_names), JSON("data")}},
     {BY_NUMBER("projects", "id"), .resource = &project_resource},
     {BY_TEXT("providers", "name"), .resource = &provider_resource,
      .columns = {WORD("kind", is_code), JSON("headers"), JSON("models")}},
     {BY_TEXT("refused_parameters", "model"), .columns = {TEXT("parameters")}},
     {BY_NUMBERS("run_input", 200, "run", "from_offset"), .columns = {TEXT("bytes")}},
-    {BY_NUMBER("runs", "id"), .keep = IDS_KEEP("runs"),
-     .columns = {ID("run", "run"), TEXT("owner"), ENUM("kind", run_kind_names),
-                 ENUM("state", run_state_names), ENUM("gate", run_gate_names),
-                 ENUM("cause", run_cause_names), ENUM("stop", run_cause_names), TEXT("run_key"),
-                 TEXT("label"), TEXT("command"), JSON_OR_NONE("shown"), TEXT("host"), TEXT("note"),
-                 WORD("step_key", step_key_known), JSON_OR_NONE("result"), JSON_OR_NONE("spec"),
-                 TEXT("phase"), TEXT("agent")}},
+    {BY_NUMBER("runs", "id"), .keep = IDS_KEEP("runs"), .resource = &run_resource,
+     .columns = {ID("run", "run"), JSON_OR_NONE("shown"), WORD("step_key", step_key_known),
+                 JSON_OR_NONE("spec"), TEXT("phase"), TEXT("agent")}},
     {BY_TEXT("script_removals", "hash")},
     {BY_TEXT("scripts", "hash"), .columns = {TEXT("source")}},
     {BY_TEXT("session_roots", "session", "path"),
      .columns = {WORD("access", access_known), TEXT("granted_by")}},
-    {BY_NUMBER("sessions", "id"), .keep = IDS_KEEP("sessions"),
-     .columns = {ID("session", "ses"), TEXT("owner"), TEXT("project"),
-                 ENUM("state", session_state_names), TEXT("title"),
-                 ENUM("title_by", title_by_names), TEXT("model"), TEXT("agent"), TEXT("root"),
-                 WORD("forked_from", fork_known), JSON("metadata"), JSON_OR_NONE("settings"),
-                 TEXT("instructions")}},
+    {BY_NUMBER("sessions", "id"), .keep = IDS_KEEP("sessions"), .resource = &session_resource,
+     .columns = {ID("session", "ses"), WORD("forked_from", fork_known), JSON("metadata")}},
     {BY_TEXT("settings", "name"), .columns = {JSON("value")}},
-    {BY_NUMBERS("spans", 200, "run", "attempt", "step"),
-     .columns = {ENUM("kind", span_kind_names), TEXT("name"), WORD("state", span_state_known),
-                 WORD("cause", is_code), TEXT("error"), JSON_OR_NONE("input"),
-                 JSON_OR_NONE("output")}},
+    {BY_NUMBERS("spans", 200, "run", "attempt", "step"), .resource = &span_resource,
+     .columns = {ENUM("kind", span_kind_names), WORD("state", span_state_known),
+                 WORD("cause", is_code), JSON_OR_NONE("input"), JSON_OR_NONE("output")}},
     {BY_NUMBER("streams", "id"),
      .keep = "UPDATE nodes SET batch = batch + 8" /* store/commit_mark.h */, .part_table = "events",
      .part_column = "stream", .columns = {TEXT("owner"), WORD("name", stream_name_valid)}},
@@ -247,8 +227,7 @@ static const struct damage_table tables[] = {
     {BY_NUMBER("terminals", "id"), .resource = &terminal_resource,
      .columns = {ID("run", "run"), JSON_OR_NONE("env"), TEXT("path")}},
     {BY_NUMBER("tokens", "id"), .resource = &token_resource, .columns = {HASH("hash")}},
-    {BY_NUMBER("turns", "run"), .keep = IDS_KEEP_TURN("1 = 1"),
-     .columns = {WORD("began_by", turns__trigger_known), TEXT("model"), TEXT("last")}},
+    {BY_NUMBER("turns", "run"), .keep = IDS_KEEP_TURN("1 = 1"), .resource = &turn_resource},
     {BY_NUMBER("usage_totals", "id"),
      .columns = {TEXT("owner"), ID_OR_NONE("session", "ses"), TEXT("model"),
                  WORD("category", is_code), TEXT("project"), TEXT("agent"), TEXT("workflow"),
@@ -282,7 +261,7 @@ static bool column_is_named(const struct damage_table *table, const char *name) 
 /* False: the field has no column of text. */
 static bool column_of_field(const struct resource *resource, const struct field *field,
                             struct damage_column *ret) {
-    const bool key = strcmp(field->name, resource->key) == 0;
+    const bool key = resource->key != NULL && strcmp(field->name, resource->key) == 0;
     *ret = (struct damage_column){.name = field->column, .names = field->names};
     switch (field->kind) {
     case FIELD_TEXT:
@@ -318,8 +297,8 @@ static bool column_next(struct column_walk *walk, struct damage_column *ret) {
     const struct resource *resource = table->resource;
     while (resource != NULL && walk->field < resource->fields.count) {
         const struct field *field = &resource->fields.rows[walk->field++];
-        if (field->column != NULL && !column_is_named(table, field->column) &&
-            column_of_field(resource, field, ret)) {
+        if (field->column != NULL && !resource_is_expression(field) &&
+            !column_is_named(table, field->column) && column_of_field(resource, field, ret)) {
             return true;
         }
     }

@@ -151,11 +151,12 @@ static struct removal one_remove(struct tx *tx, const struct run_row *row) {
 /* The newest ended run below a flow, but for one below which something lives. */
 static bool below_find(struct tx *tx, int64_t flow, struct run_row *ret_row) {
     static const char newest[] =
-        "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE parent = $1"
+        "SELECT * FROM runs WHERE parent = $1"
         " AND parent <> 0 AND step_key = '' AND ended_ms IS NOT NULL"
         " AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.run = runs.id)" NONE_LIVES_BELOW
         " ORDER BY id DESC LIMIT 1";
-    AUTO(rows_release) struct rows *rows = tx_row(tx, newest, ARGS(arg_int(flow)));
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx, runs__sql(tx, RUN_LIGHT, newest), ARGS(arg_int(flow)));
     if (rows == NULL) {
         return false;
     }
@@ -240,14 +241,14 @@ static size_t rows_take(struct tx *tx, struct rows *found, struct run_row *rows,
 bool runs__purge(struct tx *tx, const struct run_purge *purge) {
     enum { PURGE_RUNS = 16 };
     static const char sql[] =
-        "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE owner = $1 AND session = $2"
+        "SELECT * FROM runs WHERE owner = $1 AND session = $2"
         " AND session <> '' AND ended_ms IS NOT NULL AND (ended_ms <= $3 OR ended_ms > $4)"
         " AND step_key = ''" NONE_LIVES_BELOW " AND NOT " WORKFLOW_LIVES_BELOW
         " ORDER BY id DESC LIMIT $5";
     struct run_row rows[PURGE_RUNS];
     size_t count = rows_take(
         tx,
-        tx_rows(tx, sql,
+        tx_rows(tx, runs__sql(tx, RUN_LIGHT, sql),
                 ARGS(arg_text(purge->owner), arg_text(purge->session), arg_int(purge->before_ms),
                      arg_int(tx_now_ms(tx)), arg_int(PURGE_RUNS))),
         rows, PURGE_RUNS);
@@ -276,7 +277,7 @@ static int64_t age_limit(struct tx *tx, const struct run_prune *prune) {
 
 /* A transaction ends after a page of spans, too, whoever they belong to. */
 struct err tx_run_prune(struct tx *tx, const struct run_prune *prune, bool *ret_more) {
-    static const char oldest[] = "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE ended_ms IS NOT NULL"
+    static const char oldest[] = "SELECT * FROM runs WHERE ended_ms IS NOT NULL"
                                  " AND step_key = ''" NONE_LIVES_BELOW
                                  " AND NOT " WORKFLOW_LIVES_BELOW " ORDER BY ended_ms, id LIMIT $1";
     assert(prune->limit > 0 && prune->limit <= RUN_PRUNE_MAX);
@@ -295,7 +296,8 @@ struct err tx_run_prune(struct tx *tx, const struct run_prune *prune, bool *ret_
     int64_t before_ms = age_limit(tx, prune);
     struct run_row *rows = tx_memory(tx, (size_t)prune->limit * sizeof *rows);
     size_t count =
-        rows_take(tx, tx_rows(tx, oldest, ARGS(arg_int(prune->limit))), rows, (size_t)prune->limit);
+        rows_take(tx, tx_rows(tx, runs__sql(tx, RUN_LIGHT, oldest), ARGS(arg_int(prune->limit))),
+                  rows, (size_t)prune->limit);
     int64_t gone = 0, whole = 0;
     bool part = false; /* Of one, only some has gone. */
     for (size_t i = 0; i < count && !part && gone < SPAN_REMOVE_MAX &&

@@ -244,13 +244,14 @@ struct err tx_session_purge(struct tx *tx, struct session_purge *purge) {
     AUTO(rows_release)
     struct rows *rows =
         tx_row(tx,
-               "SELECT " SESSION_COLUMNS_LIGHT " FROM sessions"
-               " WHERE hidden <> 0 AND hidden <> $1 AND id > $4"
-               " AND (hidden <> $2 OR changed_ms <= $3) ORDER BY id LIMIT 1",
+               tx_resource_sql(tx, &session_resource, RESOURCE_LISTED,
+                               "SELECT * FROM sessions"
+                               " WHERE hidden <> 0 AND hidden <> $1 AND id > $4"
+                               " AND (hidden <> $2 OR changed_ms <= $3) ORDER BY id LIMIT 1"),
                ARGS(arg_int(tx_epoch(tx)), arg_int(HIDDEN_EMPTY),
                     arg_int(tx_now_ms(tx) - SESSION_STREAM_KEPT_MS), arg_int(purge->after)));
     if (rows != NULL) {
-        sessions__borrow(rows, SESSION_LIGHT, &row);
+        sessions__borrow(rows, RESOURCE_LISTED, &row);
         sessions__copy(tx, &row);
     }
     bool found = rows != NULL;

@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/utf8.h"
-#include "store/mapper.h"
+#include "engine/base/resource.h"
 
 const char *const span_kind_names[] = {"process", "model", "tool", "review", "compaction", NULL};
 
@@ -21,43 +21,45 @@ const char *span_kind_name(enum span_kind kind) {
     return span_kind_names[kind];
 }
 
-/* Columns of struct span_row, after `run`. */
-#define SPAN_MAP(X)                                                                                \
-    X("attempt", attempt, MAP_INT, MAP_INSERT)                                                     \
-    X("step", step, MAP_INT, MAP_INSERT)                                                           \
-    X("kind", kind, MAP_TEXT, MAP_INSERT)                                                          \
-    X("name", name, MAP_TEXT, MAP_INSERT)                                                          \
-    X("state", state, MAP_TEXT, MAP_INSERT)                                                        \
-    X("cause", cause, MAP_TEXT, MAP_READ)                                                          \
-    X("rule", rule, MAP_TEXT, MAP_READ)                                                            \
-    X("started_ms", started_ms, MAP_INT, MAP_INSERT)                                               \
-    X("ended_ms", ended_ms, MAP_INT_OR_NULL, MAP_READ)                                             \
-    X("fresh", tokens.fresh, MAP_INT_UNKNOWN, MAP_READ)                                            \
-    X("cache_read", tokens.cache_read, MAP_INT_UNKNOWN, MAP_READ)                                  \
-    X("cache_write", tokens.cache_write, MAP_INT_UNKNOWN, MAP_READ)                                \
-    X("output_tokens", tokens.output, MAP_INT_UNKNOWN, MAP_READ)                                   \
-    X("reasoning", tokens.reasoning, MAP_INT_UNKNOWN, MAP_READ)                                    \
-    X("cost", cost, MAP_INT_UNKNOWN, MAP_READ)                                                     \
-    X("reserve_tokens", reserve.tokens, MAP_INT_UNKNOWN, MAP_INSERT)                               \
-    X("reserve_cost", reserve.cost, MAP_INT_UNKNOWN, MAP_INSERT)                                   \
-    X("estimated", estimated, MAP_BOOL, MAP_READ)                                                  \
-    X("tries", tries, MAP_INT, MAP_READ)                                                           \
-    X("exit_code", exit_code, MAP_INT_UNKNOWN, MAP_READ)                                           \
-    X("cpu_us", cpu_us, MAP_INT_UNKNOWN, MAP_READ)                                                 \
-    X("memory_kb", memory_kb, MAP_INT_UNKNOWN, MAP_READ)                                           \
-    X("disk", disk, MAP_INT, MAP_READ)                                                             \
-    X("error", error, MAP_TEXT, MAP_READ)                                                          \
-    X("input", input, MAP_TEXT, MAP_INSERT)                                                        \
-    X("output", output, MAP_TEXT, MAP_READ)                                                        \
-    X("tools_bytes", prompt[USAGE_TOOLS], MAP_INT_UNKNOWN, MAP_READ)                               \
-    X("instructions_bytes", prompt[USAGE_INSTRUCTIONS], MAP_INT_UNKNOWN, MAP_READ)                 \
-    X("history_bytes", prompt[USAGE_HISTORY], MAP_INT_UNKNOWN, MAP_READ)                           \
-    X("host", host, MAP_TEXT, MAP_INSERT)
-#define SPAN_NAME(name, member, kind, use) ", s." name
-#define SPAN_COLUMNS "s.run" SPAN_MAP(SPAN_NAME)
-#define SPAN_COLUMN(name, member, kind, use) {name, kind, use, offsetof(struct span_row, member)},
-static const struct map_column columns[] = {SPAN_MAP(SPAN_COLUMN)};
-static const struct map span_map = {MAP_OF("spans", columns, "run", struct span_row, run_id)};
+#define AT(member) offsetof(struct span_row, member)
+#define OR_NULL .or_null = true, .none = SPAN_UNKNOWN
+static const struct field span_rows[] = {
+    {ROW_ONCE("run", FIELD_INT, AT(run_id))},
+    {ROW_ONCE("attempt", FIELD_INT, AT(attempt))},
+    {ROW_ONCE("step", FIELD_INT, AT(step))},
+    {ROW_ONCE("kind", FIELD_TEXT, AT(kind))},
+    {ROW_ONCE("name", FIELD_TEXT, AT(name))},
+    {ROW_ONCE("state", FIELD_TEXT, AT(state))},
+    {ROW_READ("cause", FIELD_TEXT, AT(cause))},
+    {ROW_READ("rule", FIELD_TEXT, AT(rule))},
+    {ROW_ONCE("started_ms", FIELD_INT, AT(started_ms))},
+    {ROW_READ("ended_ms", FIELD_TIME, AT(ended_ms))},
+    {ROW_READ("fresh", FIELD_INT, AT(tokens.fresh)), OR_NULL},
+    {ROW_READ("cache_read", FIELD_INT, AT(tokens.cache_read)), OR_NULL},
+    {ROW_READ("cache_write", FIELD_INT, AT(tokens.cache_write)), OR_NULL},
+    {ROW_READ("output_tokens", FIELD_INT, AT(tokens.output)), OR_NULL},
+    {ROW_READ("reasoning", FIELD_INT, AT(tokens.reasoning)), OR_NULL},
+    {ROW_READ("cost", FIELD_INT, AT(cost)), OR_NULL},
+    {ROW_ONCE("reserve_tokens", FIELD_INT, AT(reserve.tokens)), OR_NULL},
+    {ROW_ONCE("reserve_cost", FIELD_INT, AT(reserve.cost)), OR_NULL},
+    {ROW_READ("estimated", FIELD_BOOL, AT(estimated))},
+    {ROW_READ("tries", FIELD_INT, AT(tries))},
+    {ROW_READ("exit_code", FIELD_INT, AT(exit_code)), OR_NULL},
+    {ROW_READ("cpu_us", FIELD_INT, AT(cpu_us)), OR_NULL},
+    {ROW_READ("memory_kb", FIELD_INT, AT(memory_kb)), OR_NULL},
+    {ROW_READ("disk", FIELD_INT, AT(disk))},
+    {ROW_READ("error", FIELD_TEXT, AT(error))},
+    {ROW_ONCE("input", FIELD_TEXT, AT(input))},
+    {ROW_READ("output", FIELD_TEXT, AT(output))},
+    {ROW_READ("tools_bytes", FIELD_INT, AT(prompt[USAGE_TOOLS])), OR_NULL},
+    {ROW_READ("instructions_bytes", FIELD_INT, AT(prompt[USAGE_INSTRUCTIONS])), OR_NULL},
+    {ROW_READ("history_bytes", FIELD_INT, AT(prompt[USAGE_HISTORY])), OR_NULL},
+    {ROW_ONCE("host", FIELD_TEXT, AT(host))},
+};
+const struct resource span_resource = {.table = "spans",
+                                       .of_daemon = true,
+                                       .fields = {FIELD_ROWS(span_rows), .use = FIELD_KEPT},
+                                       .size = sizeof(struct span_row)};
 
 /* --- Writing ---------------------------------------------------------------------------------- */
 
@@ -88,7 +90,7 @@ struct err tx_span_start(struct tx *tx, const struct span_start *start) {
                                  .reserve = start->reserve,
                                  .input = spans__quote(tx, start->input),
                                  .host = start->host};
-    map_insert(tx, &span_map, &row);
+    tx_row_insert(tx, &span_resource, 0, &row);
     return tx_error(tx);
 }
 
@@ -176,16 +178,20 @@ static struct err rows_each(struct tx *tx, struct rows *rows, const struct span_
                             struct err (*each)(void *ctx, const struct span_row *row), void *ctx) {
     while (rows_step(rows)) {
         struct span_row row = *like;
-        bool known = map_read(&span_map, rows, &row);
+        bool known = resource_row_fill(&span_resource, RESOURCE_WHOLE, rows, &row);
         assert(known); /* No column is a word. */
         if (of_session) {
-            row.turn = rows_int(rows, (int)COUNT_OF(columns) + 1);
-            row.run = rows_text(rows, (int)COUNT_OF(columns) + 2);
-            row.message = rows_text(rows, (int)COUNT_OF(columns) + 3);
+            row.turn = rows_int(rows, (int)COUNT_OF(span_rows));
+            row.run = rows_text(rows, (int)COUNT_OF(span_rows) + 1);
+            row.message = rows_text(rows, (int)COUNT_OF(span_rows) + 2);
         }
         tx_fail(tx, each(ctx, &row));
     }
     return tx_error(tx);
+}
+
+static const char *span_sql(struct tx *tx, const char *sql) {
+    return tx_resource_sql(tx, &span_resource, RESOURCE_WHOLE, sql);
 }
 
 struct err tx_span_each(struct tx *tx, const struct span_page *page,
@@ -193,9 +199,9 @@ struct err tx_span_each(struct tx *tx, const struct span_page *page,
     AUTO(rows_release)
     struct rows *rows =
         tx_rows(tx,
-                "SELECT " SPAN_COLUMNS " FROM spans s WHERE s.run = $1"
-                " AND (s.attempt, s.step) > ($2, $3)" CHANGED_SINCE(
-                    "$5") " ORDER BY s.attempt, s.step LIMIT $4",
+                span_sql(tx, "SELECT s.* FROM spans s WHERE s.run = $1"
+                             " AND (s.attempt, s.step) > ($2, $3)" CHANGED_SINCE(
+                                 "$5") " ORDER BY s.attempt, s.step LIMIT $4"),
                 ARGS(arg_int(page->run), arg_int(page->attempt), arg_int(page->step),
                      arg_int(page->limit), arg_int(page->changed_since)));
     const struct span_row like = {.run = page->name};
@@ -207,18 +213,19 @@ struct err tx_span_of_session(struct tx *tx, const struct span_session_page *pag
                               void *ctx) {
     int64_t from = page->turn > page->turn_min ? page->turn : page->turn_min;
     AUTO(rows_release)
-    struct rows *rows =
-        tx_rows(tx,
-                "SELECT " SPAN_COLUMNS ", t.number, r.run, m.message FROM turns t"
-                " JOIN spans s ON s.run = t.run JOIN runs r ON r.id = t.run"
-                " JOIN messages m ON m.id = t.answer"
-                " WHERE t.session = $1 AND t.number >= $2 AND t.number <= $3"
-                " AND (r.ended_ms IS NULL OR r.ended_ms >= $8)" /* No span ends after its run. */
-                " AND (t.number, s.attempt, s.step) > ($4, $5, $6)" CHANGED_SINCE(
-                    "$8") " ORDER BY t.number, s.attempt, s.step LIMIT $7",
-                ARGS(arg_int(page->session), arg_int(from), arg_int(page->turn_max),
-                     arg_int(page->turn), arg_int(page->attempt), arg_int(page->step),
-                     arg_int(page->limit), arg_int(page->changed_since)));
+    struct rows *rows = tx_rows(
+        tx,
+        span_sql(tx,
+                 "SELECT s.*, t.number, r.run, m.message FROM turns t"
+                 " JOIN spans s ON s.run = t.run JOIN runs r ON r.id = t.run"
+                 " JOIN messages m ON m.id = t.answer"
+                 " WHERE t.session = $1 AND t.number >= $2 AND t.number <= $3"
+                 " AND (r.ended_ms IS NULL OR r.ended_ms >= $8)" /* No span ends after its run. */
+                 " AND (t.number, s.attempt, s.step) > ($4, $5, $6)" CHANGED_SINCE(
+                     "$8") " ORDER BY t.number, s.attempt, s.step LIMIT $7"),
+        ARGS(arg_int(page->session), arg_int(from), arg_int(page->turn_max), arg_int(page->turn),
+             arg_int(page->attempt), arg_int(page->step), arg_int(page->limit),
+             arg_int(page->changed_since)));
     const struct span_row like = {.turn = 0};
     return rows_each(tx, rows, &like, /* of_session */ true, each, ctx);
 }

@@ -129,6 +129,8 @@ struct span_row {
     int64_t depth; /* 0: the run that was asked for. */
 };
 
+extern const struct resource span_resource;
+
 /* Steps after (attempt, step), in that order. */
 struct span_page {
     int64_t run, attempt, step; /* 0, -1: from the first. */

@@ -90,7 +90,7 @@ static void notice_find(struct tx *tx, const struct background_page *page,
 static struct err background_read(struct tx *tx, const struct background_page *page,
                                   const struct candidate *candidate, struct background_row *row) {
     AUTO(rows_release)
-    struct rows *found = tx_row(tx, "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE id = $1",
+    struct rows *found = tx_row(tx, runs__sql(tx, RUN_LIGHT, "SELECT * FROM runs WHERE id = $1"),
                                 ARGS(arg_int(candidate->id)));
     struct err err =
         found == NULL ? tx_error(tx) : runs__read_shown(tx, found, RUN_LIGHT, &row->run);

@@ -3,72 +3,72 @@
 
 #include "base/json/json.h"
 #include "base/utf8.h"
+#include "engine/base/resource.h"
 
 #define X(trigger, name) name,
 static const char *const trigger_names[] = {TURN_TRIGGERS(X) NULL};
 #undef X
-static const char *const *const turn_words[] = {trigger_names};
 
-bool turns__trigger_known(struct bytes name) {
-    unsigned trigger;
-    return bytes_find(name, trigger_names, &trigger);
-}
-
-enum { TURN_TRIGGER = MAP_WORD };
-#define TURN_MAP(X)                                                                                \
-    X("session", session, MAP_INT, MAP_INSERT)                                                     \
-    X("number", number, MAP_INT, MAP_INSERT)                                                       \
-    X("began_by", trigger, TURN_TRIGGER, MAP_INSERT)                                               \
-    X("question", question, MAP_INT, MAP_INSERT)                                                   \
-    X("answer", answer, MAP_INT, MAP_INSERT)                                                       \
-    X("model", model, MAP_TEXT, MAP_INSERT)                                                        \
-    X("calls_max", facts.calls_max, MAP_INT, MAP_INSERT)                                           \
-    X("begun", begun, MAP_BOOL, MAP_INSERT | MAP_SET)                                              \
-    X("calls", facts.calls, MAP_INT, MAP_INSERT | MAP_SET)                                         \
-    X("step", step, MAP_INT, MAP_INSERT | MAP_SET)                                                 \
-    X("call", call, MAP_INT, MAP_INSERT | MAP_SET)                                                 \
-    X("from_seq", from_seq, MAP_INT, MAP_INSERT | MAP_SET)                                         \
-    X("mistakes", facts.mistakes, MAP_INT, MAP_INSERT | MAP_SET)                                   \
-    X("mistakes_told", facts.mistakes_told, MAP_INT, MAP_INSERT | MAP_SET)                         \
-    X("repeats", facts.repeats, MAP_INT, MAP_INSERT | MAP_SET)                                     \
-    X("answered", facts.answered, MAP_BOOL, MAP_INSERT | MAP_SET)                                  \
-    X("last_call", facts.last, MAP_BOOL, MAP_INSERT | MAP_SET)                                     \
-    X("last", last, MAP_TEXT, MAP_INSERT | MAP_SET)                                                \
-    X("wrote", facts.wrote, MAP_BOOL, MAP_INSERT | MAP_SET)                                        \
-    X("check_run", check_run, MAP_INT, MAP_INSERT | MAP_SET)                                       \
-    X("failed_checks", facts.failed_checks, MAP_INT, MAP_INSERT | MAP_SET)                         \
-    X("granted_output", granted.of[AMOUNT_OUTPUT_TOKENS], MAP_INT, MAP_INSERT | MAP_SET)           \
-    X("granted_tokens", granted.of[AMOUNT_TOKENS], MAP_INT, MAP_INSERT | MAP_SET)                  \
-    X("granted_cost", granted.of[AMOUNT_COST], MAP_INT, MAP_INSERT | MAP_SET)                      \
-    X("misfits", misfits, MAP_INT, MAP_INSERT | MAP_SET)                                           \
-    X("truncated", facts.truncated, MAP_INT, MAP_INSERT | MAP_SET)                                 \
-    X("output_max", output_max, MAP_INT, MAP_INSERT | MAP_SET)                                     \
-    X("program_child", program.child, MAP_INT, MAP_INSERT | MAP_SET)                               \
-    X("program_read_to", program.read_to, MAP_INT, MAP_INSERT | MAP_SET)                           \
-    X("program_asked", program.asked, MAP_TEXT, MAP_INSERT | MAP_SET)                              \
-    X("program_tries", program.tries, MAP_INT, MAP_INSERT | MAP_SET)                               \
-    X("program_begun", program.begun, MAP_INT, MAP_INSERT | MAP_SET)                               \
-    X("program_outcome", program.outcome, MAP_TEXT, MAP_INSERT | MAP_SET)                          \
-    X("yields", yields, MAP_BOOL, MAP_INSERT)                                                      \
-    X("COALESCE((SELECT answer_schema FROM messages m WHERE m.id = question), '')", schema,        \
-      MAP_TEXT, MAP_READ)
-#define TURN_COLUMN(name, member, kind, use) {name, kind, use, offsetof(struct turn_row, member)},
-static const struct map_column turn_columns[] = {TURN_MAP(TURN_COLUMN)};
-static const struct map turn_map = {MAP_OF("turns", turn_columns, "run", struct turn_row, run),
-                                    .names = turn_words};
+#define AT(member) offsetof(struct turn_row, member)
+static const struct field turn_rows[] = {
+    {ROW_ONCE("run", FIELD_INT, AT(run))},
+    {ROW_ONCE("session", FIELD_INT, AT(session))},
+    {ROW_ONCE("number", FIELD_INT, AT(number))},
+    {ROW_ONCE("began_by", FIELD_NAME, AT(trigger)), .names = trigger_names},
+    {ROW_ONCE("question", FIELD_INT, AT(question))},
+    {ROW_ONCE("answer", FIELD_INT, AT(answer))},
+    {ROW_ONCE("model", FIELD_TEXT, AT(model))},
+    {ROW_ONCE("calls_max", FIELD_INT, AT(facts.calls_max))},
+    {ROW_EACH("begun", FIELD_BOOL, AT(begun))},
+    {ROW_EACH("calls", FIELD_INT, AT(facts.calls))},
+    {ROW_EACH("step", FIELD_INT, AT(step))},
+    {ROW_EACH("call", FIELD_INT, AT(call))},
+    {ROW_EACH("from_seq", FIELD_INT, AT(from_seq))},
+    {ROW_EACH("mistakes", FIELD_INT, AT(facts.mistakes))},
+    {ROW_EACH("mistakes_told", FIELD_INT, AT(facts.mistakes_told))},
+    {ROW_EACH("repeats", FIELD_INT, AT(facts.repeats))},
+    {ROW_EACH("answered", FIELD_BOOL, AT(facts.answered))},
+    {ROW_EACH("last_call", FIELD_BOOL, AT(facts.last))},
+    {ROW_EACH("last", FIELD_TEXT, AT(last))},
+    {ROW_EACH("wrote", FIELD_BOOL, AT(facts.wrote))},
+    {ROW_EACH("check_run", FIELD_INT, AT(check_run))},
+    {ROW_EACH("failed_checks", FIELD_INT, AT(facts.failed_checks))},
+    {ROW_EACH("granted_output", FIELD_INT, AT(granted.of[AMOUNT_OUTPUT_TOKENS]))},
+    {ROW_EACH("granted_tokens", FIELD_INT, AT(granted.of[AMOUNT_TOKENS]))},
+    {ROW_EACH("granted_cost", FIELD_INT, AT(granted.of[AMOUNT_COST]))},
+    {ROW_EACH("misfits", FIELD_INT, AT(misfits))},
+    {ROW_EACH("truncated", FIELD_INT, AT(facts.truncated))},
+    {ROW_EACH("output_max", FIELD_INT, AT(output_max))},
+    {ROW_EACH("program_child", FIELD_INT, AT(program.child))},
+    {ROW_EACH("program_read_to", FIELD_INT, AT(program.read_to))},
+    {ROW_EACH("program_asked", FIELD_TEXT, AT(program.asked))},
+    {ROW_EACH("program_tries", FIELD_INT, AT(program.tries))},
+    {ROW_EACH("program_begun", FIELD_INT, AT(program.begun))},
+    {ROW_EACH("program_outcome", FIELD_TEXT, AT(program.outcome))},
+    {ROW_ONCE("yields", FIELD_BOOL, AT(yields))},
+    {FIELD("schema", FIELD_TEXT, AT(schema)),
+     .column = "COALESCE((SELECT answer_schema FROM messages m WHERE m.id = question), '')"},
+};
+const struct resource turn_resource = {.table = "turns",
+                                       .key = "run",
+                                       .of_daemon = true,
+                                       .fields = {FIELD_ROWS(turn_rows), .use = FIELD_KEPT},
+                                       .size = sizeof(struct turn_row)};
 
 /* A damaged trigger is read as that of most turns. */
 bool turns__find(struct tx *tx, int64_t run, struct turn_row *ret_row) {
     AUTO(rows_release)
-    struct rows *rows = tx_row(tx, "SELECT run" TURN_MAP(MAP_NAMES) " FROM turns WHERE run = $1",
-                               ARGS(arg_int(run)));
+    struct rows *rows = tx_row(
+        tx,
+        tx_resource_sql(tx, &turn_resource, RESOURCE_WHOLE, "SELECT * FROM turns WHERE run = $1"),
+        ARGS(arg_int(run)));
     if (rows == NULL) {
         return false;
     }
-    if (!map_read(&turn_map, rows, ret_row)) {
+    if (!resource_row_fill(&turn_resource, RESOURCE_WHOLE, rows, ret_row)) {
         ret_row->trigger = TRIGGER_MESSAGE;
     }
-    tx_fail(tx, map_copy(tx, &turn_map, ret_row));
+    tx_resource_copy(tx, &turn_resource, ret_row);
     return !err_failed(tx_error(tx));
 }
 
@@ -80,11 +80,11 @@ void turns__insert(struct tx *tx, const struct turn_row *row) {
         "SELECT max(last) + 1 FROM (SELECT COALESCE(max(number), 0) AS last FROM turns"
         " WHERE session = $1 UNION ALL SELECT turn_last FROM sessions WHERE id = $1) given",
         ARGS(arg_int(row->session)));
-    map_insert(tx, &turn_map, &numbered);
+    tx_row_insert(tx, &turn_resource, 0, &numbered);
 }
 
 void turns__write(struct tx *tx, const struct turn_row *row) {
-    map_update(tx, &turn_map, MAP_SET, row);
+    tx_row_update(tx, &turn_resource, FIELD_SET, row);
 }
 
 bool turns__is_cleared(const struct turn *turn) {

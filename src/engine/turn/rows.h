@@ -12,7 +12,7 @@
 #include "engine/session/message_rows.h"
 #include "engine/turn/turns.h"
 
-bool turns__trigger_known(struct bytes name);
+extern const struct resource turn_resource;
 
 /* State of a turn whose agent is a program (program.h). */
 struct turn_program {

@@ -315,7 +315,7 @@ static struct err asked_add(void *ctx, const struct approval_row *row) {
     }
     if (len < ASKED) {
         text_add_str(asked->text, len == 0 ? "" : ",");
-        fields_write(&approval_fields, FIELD_LISTED, &light, asked->text);
+        fields_write(&approval_resource.fields, FIELD_LISTED, &light, asked->text);
     }
     return ERR_OK;
 }

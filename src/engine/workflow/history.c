@@ -8,28 +8,39 @@
 #include "journal/journal.h"
 #include "rules/workflow/timer.h"
 #include "rules/workflow/waiting.h"
-#include "store/mapper.h"
 
 /* --- The journal ------------------------------------------------------------------------------ */
 
-/* Columns after `done_no`. Answers of workflow() and timers stand between the steps, by their
+/* Columns, in their order. Answers of workflow() and timers stand between the steps, by their
  * numbers, and have no run. The long columns are left out where nobody reads them. */
-#define STEP_COLUMN(member, kind)                                                                  \
-    { #member, kind, MAP_READ, offsetof(struct step_row, member) }
-static const struct map_column step_columns[] = {
-    STEP_COLUMN(run, MAP_TEXT),       STEP_COLUMN(key, MAP_TEXT),
-    STEP_COLUMN(occurrence, MAP_INT), STEP_COLUMN(state, RUN_STATE),
-    STEP_COLUMN(cause, RUN_CAUSE),    STEP_COLUMN(stop, RUN_CAUSE),
-    STEP_COLUMN(label, MAP_TEXT),     STEP_COLUMN(attempt, MAP_INT),
-    STEP_COLUMN(started_ms, MAP_INT), STEP_COLUMN(steady_ms, MAP_INT),
-    STEP_COLUMN(epoch, MAP_INT),      STEP_COLUMN(resume_at_ms, MAP_INT),
-    STEP_COLUMN(parked_ms, MAP_INT),  STEP_COLUMN(output_tokens, MAP_INT),
-    STEP_COLUMN(tokens, MAP_INT),     STEP_COLUMN(cached, MAP_BOOL),
-    STEP_COLUMN(note, MAP_TEXT),      STEP_COLUMN(result, MAP_TEXT),
-    STEP_COLUMN(spec, MAP_TEXT),      STEP_COLUMN(script, MAP_TEXT),
-    STEP_COLUMN(file, MAP_TEXT),
+#define STEP(name, kind, member) ROW_READ(name, kind, offsetof(struct step_row, member))
+static const struct field step_rows[] = {
+    {STEP("done_no", FIELD_INT, done_no)},
+    {STEP("run", FIELD_TEXT, run)},
+    {STEP("key", FIELD_TEXT, key)},
+    {STEP("occurrence", FIELD_INT, occurrence)},
+    {STEP("state", FIELD_NAME, state), .names = run_state_names},
+    {STEP("cause", FIELD_NAME, cause), .names = run_cause_names},
+    {STEP("stop", FIELD_NAME, stop), .names = run_cause_names},
+    {STEP("label", FIELD_TEXT, label)},
+    {STEP("attempt", FIELD_INT, attempt)},
+    {STEP("started_ms", FIELD_INT, started_ms)},
+    {STEP("steady_ms", FIELD_INT, steady_ms)},
+    {STEP("epoch", FIELD_INT, epoch)},
+    {STEP("resume_at_ms", FIELD_INT, resume_at_ms)},
+    {STEP("parked_ms", FIELD_INT, parked_ms)},
+    {STEP("output_tokens", FIELD_INT, output_tokens)},
+    {STEP("tokens", FIELD_INT, tokens)},
+    {STEP("cached", FIELD_BOOL, cached)},
+    {STEP("note", FIELD_TEXT, note)},
+    {STEP("result", FIELD_TEXT, result)},
+    {STEP("spec", FIELD_TEXT, spec)},
+    {STEP("script", FIELD_TEXT, script)},
+    {STEP("file", FIELD_TEXT, file)},
 };
-enum { KIND_COLUMN = 1 + COUNT_OF(step_columns) };
+static const struct resource step_resource = {.fields = {FIELD_ROWS(step_rows), .use = FIELD_KEPT},
+                                              .size = sizeof(struct step_row)};
+enum { KIND_COLUMN = COUNT_OF(step_rows) };
 /* More columns, of a step that has not ended. */
 #define OPEN_SPENT                                                                                 \
     ", waited_fresh, waited_cache_read, waited_cache_write, waited_output, waited_reasoning,"      \
@@ -55,9 +66,6 @@ static void spent_read(const struct rows *rows, int first, struct step_spent *re
     " UNION ALL SELECT done_no, '', step_key, occurrence, 'succeeded', 'completed', '', '', 0, 0," \
     " 0, 0, 0, 0, 0, 0, 0, '', '', '', '', '', 2 FROM workflow_timers WHERE run = $1"
 
-static const struct map step_map = {MAP_OF(NULL, step_columns, NULL, struct step_row, done_no),
-                                    .names = runs__names};
-
 struct walk {
     struct err (*each)(void *ctx, const struct step_row *row);
     void *ctx;
@@ -78,7 +86,7 @@ static struct err steps_walk(struct tx *tx, const char *sql, const struct arg *a
             break;
         }
         walk->count++;
-        if (!map_read(&step_map, rows, &row)) {
+        if (!resource_row_fill(&step_resource, RESOURCE_WHOLE, rows, &row)) {
             return err_make(ERR_STORE_CORRUPT, "steps: a word of a row");
         }
         if (walk->open) {
@@ -365,18 +373,19 @@ static struct err step_write(struct tx *tx, const struct step_fresh *step,
 struct err tx_step_each(struct tx *tx, const struct step_list *list,
                         struct err (*each)(void *ctx, const struct step_shown *step), void *ctx) {
     static const char sql[] =
-        "SELECT " STEP_COLUMNS " FROM runs"
+        "SELECT * FROM runs"
         " WHERE id IN (SELECT id FROM runs WHERE parent = $1 AND step_key <> '' AND id > $2"
         " ORDER BY id LIMIT $3) ORDER BY id"; /* Ids are sorted, not texts. */
     AUTO(text_done) struct text text = text_up_to(STEP_JSON_MAX);
     AUTO(rows_release)
     struct rows *rows =
-        tx_rows(tx, sql, ARGS(arg_int(list->workflow), arg_int(list->after), arg_int(list->limit)));
+        tx_rows(tx, tx_resource_sql(tx, &steps__resource, RESOURCE_WHOLE, sql),
+                ARGS(arg_int(list->workflow), arg_int(list->after), arg_int(list->limit)));
     struct err err = ERR_OK;
     while (!err_failed(err) && rows_step(rows)) {
         struct step_fresh step = {
             .run = {.state = RUN_STATE_COUNT, .gate = RUN_GATE_COUNT, .cause = RUN_CAUSE_COUNT}};
-        const bool known = map_read(&steps__map, rows, &step) ||
+        const bool known = resource_row_fill(&steps__resource, RESOURCE_WHOLE, rows, &step) ||
                            (step.run.state != RUN_STATE_COUNT && step.run.gate != RUN_GATE_COUNT &&
                             step.run.cause != RUN_CAUSE_COUNT); /* The others are not shown. */
         struct step_shown shown = {.id = step.run.id, .label = step.run.label};

@@ -93,11 +93,7 @@ struct step_fresh {
     int64_t cache_read, cache_write, reasoning, cost_unknown, parked_ms;
     bool cached;
 };
-extern const struct map steps__map;
-#define STEP_COLUMNS                                                                               \
-    RUN_COLUMNS ", step_key, occurrence, done_no, cached, output_tokens, tokens, cost_micros,"     \
-                " cache_read, cache_write, reasoning, cost_unknown, phase, agent, parked_ms,"      \
-                " cached_from, reuse_key"
+extern const struct resource steps__resource;
 
 /* --- Ends ------------------------------------------------------------------------------------- */
 

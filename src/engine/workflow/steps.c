@@ -127,32 +127,31 @@ struct err tx_step_talked(struct tx *tx, struct bytes turn, struct step_talked *
 
 /* --- It begins -------------------------------------------------------------------------------- */
 
-#define RUN_COLUMN(name, member, kind, use)                                                        \
-    {name, kind, ((use) & (MAP_INSERT | RUN_ENDED)) != 0 ? MAP_INSERT : MAP_READ,                  \
-     offsetof(struct step_fresh, run.member)},
-#define STEP_COLUMN(name, member, kind)                                                            \
-    { name, kind, MAP_INSERT, offsetof(struct step_fresh, member) }
-static const struct map_column fresh_columns[] = {
-    RUN_LIGHT_MAP(RUN_COLUMN) RUN_LONG_MAP(RUN_COLUMN) /* Each ends with a comma. */
-    STEP_COLUMN("step_key", key, MAP_TEXT),
-    STEP_COLUMN("occurrence", occurrence, MAP_INT),
-    STEP_COLUMN("done_no", done_no, MAP_INT),
-    STEP_COLUMN("cached", cached, MAP_BOOL),
-    STEP_COLUMN("output_tokens", output_tokens, MAP_INT),
-    STEP_COLUMN("tokens", tokens, MAP_INT),
-    STEP_COLUMN("cost_micros", cost_micros, MAP_INT),
-    STEP_COLUMN("cache_read", cache_read, MAP_INT),
-    STEP_COLUMN("cache_write", cache_write, MAP_INT),
-    STEP_COLUMN("reasoning", reasoning, MAP_INT),
-    STEP_COLUMN("cost_unknown", cost_unknown, MAP_INT),
-    STEP_COLUMN("phase", phase, MAP_TEXT),
-    STEP_COLUMN("agent", agent, MAP_TEXT),
-    STEP_COLUMN("parked_ms", parked_ms, MAP_INT),
-    STEP_COLUMN("cached_from", cached_from, MAP_TEXT),
-    STEP_COLUMN("reuse_key", reuse_key, MAP_TEXT),
+#define AT(member) offsetof(struct step_fresh, member)
+static const struct field step_rows[] = {
+    {ROW_ONCE("step_key", FIELD_TEXT, AT(key))},
+    {ROW_ONCE("occurrence", FIELD_INT, AT(occurrence))},
+    {ROW_ONCE("done_no", FIELD_INT, AT(done_no))},
+    {ROW_ONCE("cached", FIELD_BOOL, AT(cached))},
+    {ROW_ONCE("output_tokens", FIELD_INT, AT(output_tokens))},
+    {ROW_ONCE("tokens", FIELD_INT, AT(tokens))},
+    {ROW_ONCE("cost_micros", FIELD_INT, AT(cost_micros))},
+    {ROW_ONCE("cache_read", FIELD_INT, AT(cache_read))},
+    {ROW_ONCE("cache_write", FIELD_INT, AT(cache_write))},
+    {ROW_ONCE("reasoning", FIELD_INT, AT(reasoning))},
+    {ROW_ONCE("cost_unknown", FIELD_INT, AT(cost_unknown))},
+    {ROW_ONCE("phase", FIELD_TEXT, AT(phase))},
+    {ROW_ONCE("agent", FIELD_TEXT, AT(agent))},
+    {ROW_ONCE("parked_ms", FIELD_INT, AT(parked_ms))},
+    {ROW_ONCE("cached_from", FIELD_TEXT, AT(cached_from))},
+    {ROW_ONCE("reuse_key", FIELD_TEXT, AT(reuse_key))},
 };
-const struct map steps__map = {MAP_OF("runs", fresh_columns, "id", struct step_fresh, run.id),
-                               .names = runs__names};
+static_assert(offsetof(struct step_fresh, run) == 0, "the row of the run is read in its place");
+const struct resource steps__resource = {.table = "runs",
+                                         .base = &run_resource,
+                                         .of_daemon = true,
+                                         .fields = {FIELD_ROWS(step_rows), .use = FIELD_LISTED},
+                                         .size = sizeof(struct step_fresh)};
 
 /* Facts about its workflow. */
 struct facts {
@@ -242,7 +241,7 @@ static void step_insert(struct tx *tx, struct step_fresh *fresh) {
     const struct run_place place = runs__place(fresh->run.budget);
     fresh->run.project = place.project;
     fresh->run.session = place.session;
-    map_insert(tx, &steps__map, fresh);
+    tx_row_insert(tx, &steps__resource, RUN_ENDED, fresh);
 }
 
 /* Makes the step's own budget, and asks all. One that is not admitted has not begun. */

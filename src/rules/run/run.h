@@ -285,7 +285,7 @@ struct run_row {
     struct bytes retry_of;   /* run_… that is tried again with it; "": none. Not in notes. */
     struct bytes label, host, spec, result, note; /* spec, result: JSON. note: a sentence, or "". */
     /* Project and session of the turn or the job at the top of the tree, as of the submit, and the
-     * id of that run; 0: the run is the top. Whole rows only. */
+     * id of that run; 0: the run is the top. */
     struct bytes project, session;
     int64_t root;
     struct run_cost cost;   /* Shown, never stored: runs__cost_mark. */
