@@ -246,11 +246,8 @@ static struct err json_file_parse(struct bytes text, json_t **ret_json, struct w
 struct err agent_file_read(enum agent_file form, const char *name, struct bytes text,
                            json_t **ret_json, struct agent_definition *ret_what, struct why *why) {
     AUTO(json_release) json_t *json = NULL;
-    struct err err = form == AGENT_FILE_JSON ? json_file_parse(text, &json, why)
-                                             : markdown_parse(text, &json, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(form == AGENT_FILE_JSON ? json_file_parse(text, &json, why)
+                                : markdown_parse(text, &json, why));
     if (!utf8_valid(name, strlen(name))) {
         return err_why(why, ERR_BAD_FIELD, "the name of the file is not text in UTF-8");
     }
@@ -264,7 +261,7 @@ struct err agent_file_read(enum agent_file form, const char *name, struct bytes 
     if (json_object_get(json, "name") == NULL) {
         (void)json_object_set_new(json, "name", json_string(name)); /* NULL is refused. */
     }
-    err = agent_definition_read(json, ret_what, why);
+    struct err err = agent_definition_read(json, ret_what, why);
     if (err_failed(err)) {
         line_tell(form, text, why);
         return err;

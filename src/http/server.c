@@ -385,10 +385,7 @@ struct err http_listen_tcp(struct http_server *server, const char *host, uint16_
     rc = uv_tcp_bind(&listener->uv.tcp, &name.any, 0);
     char where[128];
     (void)snprintf(where, sizeof where, "%s port %u", host, port); /* An address; it fits. */
-    struct err err = listener_start(listener, rc, where, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(listener_start(listener, rc, where, why));
     listener->loopback = loopback;
     listener->rules.port = port_of(&listener->uv.tcp);
     if (!all && strlen(host) + 3 <= ADDRESS_SIZE) {

@@ -149,13 +149,10 @@ struct err target_parse(struct bytes raw, char *scratch, struct target *ret_targ
         target->path = raw;
         return ERR_OK;
     }
-    struct err err = raw.data[0] == '/' ? ERR_OK : authority_take(&raw, target, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(raw.data[0] == '/' ? ERR_OK : authority_take(&raw, target, why));
     struct bytes pair;
     (void)bytes_next(&raw, '?', &target->path); /* True: it begins with a slash. */
-    err = path_parse(&scratch, target, why);
+    struct err err = path_parse(&scratch, target, why);
     while (!err_failed(err) && bytes_next(&raw, '&', &pair)) {
         err = pair.len == 0 ? ERR_OK : pair_add(pair, &scratch, target, why);
     }
@@ -213,10 +210,7 @@ struct err query_read(const struct query_param *table, const struct target *targ
         }
         ret_values[at].given = true;
         ret_values[at].text = target->pairs[i].value;
-        struct err err = query_value_read(&table[at], &ret_values[at], why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(query_value_read(&table[at], &ret_values[at], why));
     }
     for (unsigned i = 0; i < count; i++) {
         if (table[i].required && !ret_values[i].given) {

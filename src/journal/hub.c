@@ -466,10 +466,7 @@ static struct err page_read(struct tx *tx, void *ctx) {
         return err;
     }
     if (page->snapshot || page->after < page->found.floor) {
-        err = page_add_snapshot(tx, page);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(page_add_snapshot(tx, page));
     }
     const struct journal__page rows = {.stream = page->found.stream,
                                        .after = page->cursor,

@@ -211,10 +211,7 @@ struct err journal__read(struct tx *tx, const struct journal__page *page,
             break;
         }
         bytes += event_bytes;
-        struct err err = each(ctx, &event);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(each(ctx, &event));
     }
     return tx_error(tx);
 }

@@ -18,10 +18,7 @@ struct err tx_snapshot(struct tx *tx, const struct snapshot_kinds *kinds,
                                            .place = kinds->place == NULL ? BYTES("")
                                                                          : kinds->place(kinds->ctx),
                                            .held = ask->held};
-            struct err err = kind->write(tx, &of, &found, text);
-            if (err_failed(err)) {
-                return err;
-            }
+            TRY(kind->write(tx, &of, &found, text));
             break;
         }
     }

@@ -53,7 +53,7 @@ struct loop {
     void (*slow)(void *ctx, uint64_t cpu_ns);
     void *slow_ctx;
     uint64_t slow_turns, piece_began_ns, piece_began_cpu_ns;
-    size_t works; /* In the pool. */
+    size_t works;           /* In the pool. */
     bool stopping, polling; /* polling: no callback ran since on_before. */
 
     struct loop_msg *ready; /* Taken from `posted`, oldest first. */

@@ -449,10 +449,7 @@ static struct err http_listen(struct daemon *daemon, char *url, size_t url_size,
                               uint16_t *ret_port) {
     const struct listen_address *listen = &daemon->options->listen;
     AUTO(mem_release) char *socket = datadir_path(daemon->options->data, "drover.sock");
-    struct err err = http_listen_unix(daemon->http, socket, 0600, &daemon->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(http_listen_unix(daemon->http, socket, 0600, &daemon->why));
     if (daemon->options->on_demand != NULL) {
         (void)snprintf(url, url_size, "unix:%s", socket); /* Cut at worst. */
         return ERR_OK;
@@ -464,7 +461,7 @@ static struct err http_listen(struct daemon *daemon, char *url, size_t url_size,
                    : http_listen_unix(daemon->http, listen->path, 0660, &daemon->why);
     }
     uint16_t port = 0;
-    err = http_listen_tcp(daemon->http, listen->host, listen->port, &port, &daemon->why);
+    struct err err = http_listen_tcp(daemon->http, listen->host, listen->port, &port, &daemon->why);
     bool six = strchr(listen->host, ':') != NULL;
     (void)snprintf(url, url_size, "http://%s%s%s:%u", six ? "[" : "", listen->host, six ? "]" : "",
                    port); /* A host is short. */

@@ -92,10 +92,7 @@ struct err descriptors_share(const struct serve_options *asked, struct serve_opt
         .jobs = asked->jobs_max, .connections = asked->limits.connections_max, .calls = CALLS_MAX};
     struct descriptor_shares fitted;
     uint64_t limit = limit_raise(ret_before);
-    struct err err = descriptors_fit(limit, &wanted, &fitted, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(descriptors_fit(limit, &wanted, &fitted, why));
     *ret_fitted = *asked;
     ret_fitted->jobs_max = fitted.jobs;
     ret_fitted->limits.connections_max = fitted.connections;

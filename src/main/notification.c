@@ -83,10 +83,7 @@ static struct err item_add(struct tx *tx, const struct reading *reading,
     struct run_row row = {.attempt = 0};
     AUTO(text_done) struct text title = text_up_to(NOTIFICATION_TEXT_MAX);
     const struct run_key key = {.owner = BYTES("local"), .run = bytes_of(item->run.text)};
-    struct err err = item->run.text[0] == '\0' ? ERR_OK : tx_run_find_shown(tx, &key, &found, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(item->run.text[0] == '\0' ? ERR_OK : tx_run_find_shown(tx, &key, &found, &row));
     if (found) {
         const struct bytes name = row.label.len > 0 ? row.label : row.command;
         text_addf(&title, "%s %s: %.*s", run_kind_name(row.kind), titles[item->event],

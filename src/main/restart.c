@@ -70,10 +70,7 @@ struct err restart_as_standby(const struct restart *restart) {
     AUTO(mem_release) char *arguments = mem_new(ARGUMENTS_SIZE_MAX);
     AUTO(mem_release) char **argv = mem_new_array(ARGUMENTS_MAX, sizeof *argv);
     size_t variables = 0;
-    struct err err = arguments_read(arguments, ARGUMENTS_SIZE_MAX, argv, ARGUMENTS_MAX);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(arguments_read(arguments, ARGUMENTS_SIZE_MAX, argv, ARGUMENTS_MAX));
     while (environ[variables] != NULL) {
         variables++;
     }

@@ -526,10 +526,7 @@ static struct err bring_about(struct holder *holder, const struct nursery_birth 
         holder->nursery = holders->nursery.pid;
         return ERR_OK;
     }
-    err = nursery_spawn(birth, &holder->pid);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(nursery_spawn(birth, &holder->pid));
     if (holders->started_count == holders->started_size) {
         holders->started_size = holders->started_size == 0 ? 64 : 2 * holders->started_size;
         holders->started =
@@ -555,23 +552,17 @@ struct err holder_start(struct holders *holders, int order_fd, const struct hold
     AUTO(fd_release) int order = order_fd;
     AUTO(fd_release) int ours = -1;
     AUTO(fd_release) int theirs = -1;
-    struct err err = nursery_make_link(&ours, &theirs);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(nursery_make_link(&ours, &theirs));
     /* Said before it lives, so that the fastest command does not end before it is heard. */
     struct bytes keep = BYTES("keep\n");
     if (send(ours, keep.data, keep.len, MSG_NOSIGNAL) != (ssize_t)keep.len) {
         return err_from_errno(errno, "holder: make a link");
     }
     struct holder *holder = NULL;
-    err = open_pipe(holders, &ours, &holder);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(open_pipe(holders, &ours, &holder));
     /* Last, since from here on there is something that could not be taken back. */
     const struct nursery_birth birth = {holders->program, order, theirs};
-    err = bring_about(holder, &birth);
+    struct err err = bring_about(holder, &birth);
     if (err_failed(err)) {
         uv_close((uv_handle_t *)&holder->pipe, on_closed);
         return err;
@@ -587,10 +578,7 @@ struct err holder_start(struct holders *holders, int order_fd, const struct hold
  * the command put in the socket's place is not spoken to: a link would lead to another's. */
 static struct err connect_to(const struct spool *spool, const char *name, int *ret_fd) {
     AUTO(fd_release) int folder = -1;
-    struct err err = spool_folder(spool, name, &folder);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(spool_folder(spool, name, &folder));
     if (folder < 0) {
         return err_make(ERR_NOT_FOUND, "holder: no folder");
     }
@@ -617,15 +605,9 @@ static struct err connect_to(const struct spool *spool, const char *name, int *r
 struct err holder_adopt(struct holders *holders, const char *name, const struct holder_news *news,
                         void *ctx, struct holder **ret_holder) {
     AUTO(fd_release) int fd = -1;
-    struct err err = connect_to(holders->spool, name, &fd);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(connect_to(holders->spool, name, &fd));
     struct holder *holder = NULL;
-    err = open_pipe(holders, &fd, &holder);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(open_pipe(holders, &fd, &holder));
     memcpy(holder->name, name, strlen(name) + 1); /* spool checked its length. */
     holder_begin(holder, news, ctx);
     holder_set_state(holder, HOLDER_FOLLOWING);
@@ -645,10 +627,7 @@ struct err holders_open(const struct holders_options *options, struct holders **
     const struct libexec_program program = {options->data_dir, "holder", holder_image(),
                                             holder_image_hash()};
     AUTO(mem_release) char *path = NULL;
-    struct err err = libexec_install(loop_world(options->loop), &program, &path);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(libexec_install(loop_world(options->loop), &program, &path));
     AUTO(mem_release) struct holders *holders = mem_new(sizeof *holders);
     links_init(&holders->live);
     /* Nobody of ours wants to die because a holder did while we spoke to it, and libuv does not
@@ -657,10 +636,7 @@ struct err holders_open(const struct holders_options *options, struct holders **
     if (sigaction(SIGPIPE, &ignore, NULL /* old */) < 0) {
         return err_from_errno(errno, "holders: ignore SIGPIPE");
     }
-    err = reap_open(options->loop, on_reaped, holders, &holders->reap);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(reap_open(options->loop, on_reaped, holders, &holders->reap));
     holders->loop = options->loop;
     holders->spool = options->spool;
     holders->child_ended = options->child_ended;

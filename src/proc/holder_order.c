@@ -104,10 +104,7 @@ struct err holder_order_make(const struct holder_order *order, const char *spool
     if (fd < 0) {
         return err_from_errno(errno, "order: make");
     }
-    struct err err = write_all(fd, (struct bytes){text.data, text.len});
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(write_all(fd, (struct bytes){text.data, text.len}));
     if (lseek(fd, 0, SEEK_SET) < 0 ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0) {
         return err_from_errno(errno, "order: seal");

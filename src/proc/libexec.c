@@ -46,10 +46,7 @@ static struct err find_path(const struct libexec_pin *pin, struct err (*make)(co
             return err_from_errno(ENAMETOOLONG, "libexec: path");
         }
         bool is_folder = i + 1 < COUNT_OF(names);
-        struct err err = is_folder && make != NULL ? make(path->data) : ERR_OK;
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(is_folder && make != NULL ? make(path->data) : ERR_OK);
     }
     return ERR_OK;
 }

@@ -94,13 +94,10 @@ bool nursery_reaped(struct nursery *nursery, int pid) {
 static struct err nursery_make(struct nursery *nursery, const char *program) {
     AUTO(fd_release) int ours = -1;
     AUTO(fd_release) int theirs = -1;
-    struct err err = nursery_make_link(&ours, &theirs);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(nursery_make_link(&ours, &theirs));
     const struct nursery_birth birth = {program, -1 /* no order */, theirs};
     int pid = 0;
-    err = nursery_spawn(&birth, &pid);
+    struct err err = nursery_spawn(&birth, &pid);
     if (!err_failed(err)) {
         *nursery = (struct nursery){.pid = pid, .link_fd = fd_take(&ours)};
     }

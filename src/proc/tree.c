@@ -372,10 +372,7 @@ static struct err freeze_all(struct table *table, uint64_t until_ns) {
     table->freezes = true;
     for (unsigned i = 0; i < FREEZE_ROUNDS_MAX && now_ns() < until_ns; i++) {
         table->frozen = 0;
-        struct err err = table_look(table);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(table_look(table));
         /* Processes that the look knows by their parents alone; the others stand still since it saw
          * them. */
         for (size_t n = 0; n < table->found.count; n++) {
@@ -447,10 +444,7 @@ struct err tree_end(const struct tree_mark *marks, size_t count, unsigned wait_m
 struct err tree_count(const struct tree_mark *marks, size_t count, unsigned *ret_counts) {
     AUTO(table_done) struct table table;
     table_init(&table, marks, count);
-    struct err err = table_look(&table);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(table_look(&table));
     memset(ret_counts, 0, count * sizeof *ret_counts);
     for (size_t i = 0; i < table.found.count; i++) {
         if (table.found.rows[i].mark != NOBODYS) {

@@ -119,10 +119,7 @@ struct err catalog_save(struct catalog_script *script, const struct catalog_save
     if (!bytes_is(save->hash, entry->hash.text)) {
         return has_changed(entry->file, why);
     }
-    struct err err = text_check(entry, save->text, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(text_check(entry, save->text, why));
     const char *name = strrchr(entry->file, '/') + 1; /* Absolute. */
     AUTO(mem_release) char *path = mem_copy(entry->file, (size_t)(name - entry->file));
     AUTO(fd_release) int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -141,6 +138,6 @@ struct err catalog_save(struct catalog_script *script, const struct catalog_save
     if (!is_still(folder, name, save->hash)) {
         return has_changed(entry->file, why);
     }
-    err = replace(folder, name, save->text, about.st_mode & 07777, save->random);
+    struct err err = replace(folder, name, save->text, about.st_mode & 07777, save->random);
     return err_failed(err) ? not_written(entry->file, why) : ERR_OK;
 }

@@ -219,10 +219,7 @@ static struct err zygote_spawn(const char *program, int link, int *ret_pidfd) {
                                   .fd_count = SCRIPT_FD + 1,
                                   .session = SPAWN_SESSION};
     int pid = 0;
-    struct err err = spawn(&process, &pid);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(spawn(&process, &pid));
     /* Not collected yet: the pid is still its own. */
     *ret_pidfd = (int)syscall(SYS_pidfd_open, pid, 0U);
     return *ret_pidfd < 0 ? err_from_errno(errno, "zygote: hold") : ERR_OK;

@@ -38,7 +38,7 @@ enum {
     CPU_GRACE_MS = 1000,
     NS_OF_MS = 1000000,
     NS_OF_S = 1000000000,
-    SEND_MAX = 128 << 10,   /* Bytes that one turn of the loop sends. */
+    SEND_MAX = 128 << 10, /* Bytes that one turn of the loop sends. */
 };
 
 /* A frame on its way out, or what is left of it. */

@@ -165,10 +165,7 @@ static struct err open_writer(struct store *store, const struct store_options *o
 static struct err open_readers(struct store *store, size_t count, struct why *why) {
     for (size_t i = 0; i < count; i++) {
         struct reader *reader = &store->readers[i];
-        struct err err = store->driver->connect(store->database, CONN_READER, &reader->conn, why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(store->driver->connect(store->database, CONN_READER, &reader->conn, why));
         reader->store = store;
         tx_init(&reader->tx, reader->conn, store->world, store->epoch);
         reader->tx.steady_base_ms = store->steady_base_ms;

@@ -90,10 +90,7 @@ struct err tool_call_read(const struct toolbox *toolbox, tool_set tools, struct 
         text_addf(problem, "the arguments are not valid JSON: %s\n", why.text);
         return err;
     }
-    err = repair_values(schema, &call.input, &call.notes);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(repair_values(schema, &call.input, &call.notes));
     const char *tool = tool_get(call.id)->name;
     err = json_schema_check(schema, call.input, &faults);
     if (err_failed(err)) {

@@ -344,10 +344,7 @@ struct err skill_load(const struct context_place *place, const char *name, struc
         return text_failed(text) ? text_error(text, "skill: text") : ERR_OK;
     }
     AUTO(skills_done) struct skills skills;
-    struct err err = skills_list(place, &skills);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(skills_list(place, &skills));
     struct suggest suggest;
     suggest_begin(&suggest, name);
     for (size_t i = 0; i < skills.count; i++) {

@@ -216,10 +216,7 @@ static struct err real_below(const struct tool_place *place, const struct place_
                              int root_fd, int fd, const char *rest, struct place_real *ret_real,
                              struct why *why) {
     struct place_real folder;
-    struct err err = real_find(place, path, root_fd, fd, &folder, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(real_find(place, path, root_fd, fd, &folder, why));
     /* Folders that are not there are named as they will be made: without "//" and "/./". */
     char normal[LIMIT_PATH_MAX];
     if (!normalise(rest, normal, sizeof normal)) {
@@ -268,10 +265,7 @@ struct err place_open(const struct tool_place *place, const char *path, enum pla
         return err_why(why, ERR_CONFLICT, "\"%.200s\" is %s, not a file", shown,
                        kind_of(ret_opened->about.st_mode));
     }
-    err = real_find(place, resolved, root_fd, fd, &ret_opened->real, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(real_find(place, resolved, root_fd, fd, &ret_opened->real, why));
     int opened = kind == PLACE_FILE ? beneath_reopen(fd) : fd_take(&fd);
     if (opened < 0) {
         return open_refused(errno, shown, why);
@@ -418,10 +412,7 @@ struct err place_open_parent(const struct tool_place *place, const struct place_
         if (last == LAST_FOLLOW && follow_link(fd, &parts, at, sizeof at)) {
             continue;
         }
-        err = real_below(place, path, root_fd, fd, parts.name, &ret_parent->real, why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(real_below(place, path, root_fd, fd, parts.name, &ret_parent->real, why));
         /* The closed folder itself may stand in an open one. */
         char real[LIMIT_PATH_MAX], whole[2 * LIMIT_PATH_MAX];
         if (place_path_of(fd, real, sizeof real)) {
@@ -441,10 +432,7 @@ struct err place_open_parent(const struct tool_place *place, const struct place_
 struct err place_real_missing(const struct tool_place *place, const struct place_path *path,
                               struct place_real *ret_real, struct why *why) {
     AUTO(fd_release) int root_fd = -1;
-    struct err err = root_open(place, path->root, &root_fd, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(root_open(place, path->root, &root_fd, why));
     char above[LIMIT_PATH_MAX];
     (void)snprintf(above, sizeof above, "%s", path->relative);
     for (;;) {

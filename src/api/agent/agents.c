@@ -307,10 +307,7 @@ static struct err definition_read(struct change_op *op, json_t *json) {
         (void)json_object_set_new(json, "name",
                                   json_stringn(op->request.key.id.data, op->request.key.id.len));
     }
-    struct err err = agent_definition_read(json, &what, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(agent_definition_read(json, &what, why));
     if (!agent_name_is_valid(bytes_of(what.name))) {
         return err_why(why, ERR_BAD_FIELD,
                        "\"name\" must have no slash, no backslash, and no dot at its beginning");
@@ -345,15 +342,12 @@ static struct err change_work(struct tx *tx, void *ctx) {
     struct agent_row row;
     const struct resource_key key = {.id = text_bytes(&op->name)};
     bool found = false;
-    struct err err = tx_resource_find(tx, &agent_resource, &key, &found, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tx_resource_find(tx, &agent_resource, &key, &found, &row));
     row.name = key.id;
     row.definition = text_bytes(&op->definition);
-    err = found && op->request.kind->one != NULL
-              ? tx_resource_update(tx, &agent_resource, FIELD_SET, &row)
-              : tx_resource_insert(tx, &agent_resource, &row);
+    struct err err = found && op->request.kind->one != NULL
+                         ? tx_resource_update(tx, &agent_resource, FIELD_SET, &row)
+                         : tx_resource_insert(tx, &agent_resource, &row);
     if (err.code == ERR_CONFLICT) {
         why_set(&op->request.op.why, "there is a stored agent '%.64s' already: PUT replaces it",
                 op->name.data);

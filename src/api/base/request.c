@@ -297,10 +297,7 @@ static struct err request_tx(struct tx *tx, void *ctx) {
         return request_work(tx, request);
     }
     struct idempotency_answer kept = {0};
-    struct err err = tx_idempotency_find(tx, &request->idempotency, &request->replayed, &kept);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tx_idempotency_find(tx, &request->idempotency, &request->replayed, &kept));
     if (request->replayed) {
         json_add_stored(&request->op.answer, kept.body);
         return ERR_OK;
@@ -309,7 +306,7 @@ static struct err request_tx(struct tx *tx, void *ctx) {
         request->op.why = request->room_why;
         return request->room;
     }
-    err = request_work(tx, request);
+    struct err err = request_work(tx, request);
     if (err_failed(err) || request->more) {
         return err;
     }

@@ -292,16 +292,13 @@ static const struct request_kind check = {.size = sizeof(struct start_op),
 static struct err steps_work(struct tx *tx, void *ctx) {
     struct request *request = ctx;
     struct run_row row = {0};
-    struct err err = request_run_seen(tx, request, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(request_run_seen(tx, request, &row));
     struct text *answer = &request->op.answer;
     text_add_char(answer, '{');
     text_add_member(answer, "id", row.run);
     text_add_member(answer, "state", bytes_of(run_state_name(row.state)));
     const size_t len = answer->len;
-    err = tx_flow_write(tx, &row, param_text(request->op.exchange, "step"), answer);
+    struct err err = tx_flow_write(tx, &row, param_text(request->op.exchange, "step"), answer);
     text_add_char(answer, '}');
     return !err_failed(err) && answer->len == len + 1
                ? err_why(&request->op.why, ERR_CONFLICT, "the run is no flow, but a %s",

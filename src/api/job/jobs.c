@@ -58,14 +58,8 @@ static struct err submit_read(void *ctx) {
     struct why *why = &submit->request.op.why;
     const json_t *json = exchange_json(submit->request.op.exchange);
     struct job_spec spec = {0};
-    struct err err = job_spec_read(json, &spec, why);
-    if (err_failed(err)) {
-        return err;
-    }
-    err = receivers_check(submit->request.dispatch, spec.notify, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(job_spec_read(json, &spec, why));
+    TRY(receivers_check(submit->request.dispatch, spec.notify, why));
     const char *lack =
         spec.sandbox ? dispatch_options(submit->request.dispatch)->sandbox_lack : NULL;
     if (lack != NULL) {
@@ -97,7 +91,7 @@ static struct err submit_read(void *ctx) {
         return text_error(&submit->shown, "jobs: shown");
     }
     request_text(&submit->request, &submit->spec, RUN_SPEC_MAX);
-    err = json_write(json, &submit->spec);
+    struct err err = json_write(json, &submit->spec);
     if (!err_failed(err) && spec.path == NULL) {
         path_add(submit);
     }

@@ -140,10 +140,7 @@ struct err log_look(struct tx *tx, struct log_target *target, struct why *why) {
     bool found = false;
     struct run_row row = {0};
     text_clear(&target->spec);
-    struct err err = tx_run_find_shown(tx, &key, &found, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tx_run_find_shown(tx, &key, &found, &row));
     if (!found || row.kind != KIND_JOB) {
         return runs__absent(key.run, why);
     }
@@ -154,7 +151,7 @@ struct err log_look(struct tx *tx, struct log_target *target, struct why *why) {
     const struct run_output output = {
         .row = &row,
         .attempt = target->attempt == LOG_ATTEMPT_LATEST ? row.attempt : target->attempt};
-    err = tx_run_check_output(tx, &output, &target->bounds, why);
+    struct err err = tx_run_check_output(tx, &output, &target->bounds, why);
     if (!err_failed(err)) {
         err = spot_of_one(target, row.attempt, why);
     }
@@ -460,10 +457,7 @@ static struct err search_start(void *ctx) {
     if (api->searches >= SEARCHES_MAX) {
         return err_why(why, ERR_TOO_MANY, "%d searches are under way already", SEARCHES_MAX);
     }
-    struct err err = log_target_read(&search->request, LOG_SEARCHED, &search->target);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(log_target_read(&search->request, LOG_SEARCHED, &search->target));
     api->searches++;
     search->counted = true;
     search->options = (struct search_options){.pattern = pattern,

@@ -120,10 +120,7 @@ struct err log_lines_add(struct log_lines *lines, struct bytes bytes) {
         if (end == NULL) {
             return ERR_OK;
         }
-        struct err err = line_end(lines);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(line_end(lines));
         bytes = (struct bytes){end + 1, bytes.len - len - 1};
     }
     return ERR_OK;

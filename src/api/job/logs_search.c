@@ -124,10 +124,7 @@ static struct err on_line(void *ctx, struct bytes line) {
     struct search *search = ctx;
     search->number++;
     bool matches = false;
-    struct err err = pattern_matches(search->matcher, line, &matches);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(pattern_matches(search->matcher, line, &matches));
     search->total += matches ? 1 : 0;
     if (matches && !search->full) {
         keep_match(search, line);

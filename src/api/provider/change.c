@@ -205,11 +205,8 @@ static void old_file_note(struct change_op *change, struct bytes file) {
 static struct err row_merge(struct change_op *change, enum field_use use, struct provider *row) {
     struct why *why = &change->request.op.why;
     struct provider_view merged = {.row = *row};
-    struct err err = fields_read(&provider_fields, use, exchange_json(change->request.op.exchange),
-                                 &merged, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(fields_read(&provider_fields, use, exchange_json(change->request.op.exchange), &merged,
+                    why));
     *row = merged.row;
     if (merged.key != NULL) {
         old_file_note(change, row->key_file);
@@ -345,12 +342,9 @@ static struct err remove_work(struct tx *tx, void *ctx) {
     const struct resource_key key = {.id = change->name};
     struct provider row;
     change->old_file[0] = '\0';
-    struct err err = row_find(tx, change, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(row_find(tx, change, &row));
     old_file_note(change, row.key_file);
-    err = default_check(tx, change);
+    struct err err = default_check(tx, change);
     if (!err_failed(err)) {
         err = tx_resource_remove(tx, &provider_resource, &key, &change->request.op.why);
     }

@@ -25,10 +25,7 @@ const struct field_set runs__stop_fields = {FIELD_ROWS(stop_rows), .use = FIELD_
 /* Says in which state a run is that cannot be changed any more. */
 static struct err state_tell(struct tx *tx, struct request *request) {
     struct run_row row;
-    struct err err = request_run_whole(tx, request, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(request_run_whole(tx, request, &row));
     return err_why(&request->op.why, ERR_CONFLICT,
                    run_state_final(row.state) ? "the run has ended: it is %s"
                                               : "the run is still %s",

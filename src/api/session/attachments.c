@@ -119,10 +119,7 @@ static struct err show_file(void *ctx) {
     AUTO(mem_release) char *path = blobs_path(api->blobs, show->hash);
     AUTO(mem_release) char *content = NULL;
     size_t len = 0;
-    struct err err = world->file_read(world->ctx, path, (size_t)show->bytes, &content, &len);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(world->file_read(world->ctx, path, (size_t)show->bytes, &content, &len));
     op->media = blob_media((struct bytes){content, len});
     text_add(&op->answer, content, len);
     bool whole = op->media != NULL && (int64_t)len == show->bytes;

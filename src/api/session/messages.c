@@ -118,10 +118,7 @@ static struct err message_list_rows(struct tx *tx, struct page *page,
     }
     int64_t from = part->from;
     if (from == 0 && page->now.state == PAGE_LISTING && param_given(exchange, "around")) {
-        err = around_find(tx, page, session.id, &from);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(around_find(tx, page, session.id, &from));
     }
     const struct message_page what = {
         .session = session.id, .order = order_of(page), .after = from, .limit = part->limit};

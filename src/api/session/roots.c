@@ -97,11 +97,8 @@ static struct err root_remove_work(struct tx *tx, void *ctx) {
     struct request *request = ctx;
     struct bytes path = param_text(request->op.exchange, "path");
     struct session_row session;
-    struct err err = request_session(tx, request, &session);
-    if (err_failed(err)) {
-        return err;
-    }
-    err = tx_root_remove(tx, &session, path);
+    TRY(request_session(tx, request, &session));
+    struct err err = tx_root_remove(tx, &session, path);
     if (err.code == ERR_NOT_FOUND) {
         why_set(&request->op.why, "this folder was not granted to the session");
     }

@@ -277,10 +277,7 @@ static struct err native_adopt(struct body_op *body, const struct agent_definiti
     struct native_session *native = &body->native;
     const struct native_wish wish = {
         .what = what, .home = api->home, .root = body->root.data, .id = body->given.native};
-    struct err err = native_read(&wish, native, &body->request.op.why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(native_read(&wish, native, &body->request.op.why));
     body->messages = mem_new_array(native->count + 1, sizeof body->messages[0]);
     for (size_t i = 0; i < native->count; i++) {
         body->messages[i] = (struct session_adopted_message){

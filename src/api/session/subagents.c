@@ -153,10 +153,7 @@ static struct err spawn_work(struct tx *tx, void *ctx) {
     struct request *request = &spawn->request;
     struct turn_seat seat;
     struct subagent subagent;
-    struct err err = request_session(tx, request, &seat.session);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(request_session(tx, request, &seat.session));
     seat.model = seat.session.model.len > 0 && seat.session.program.len == 0
                      ? seat.session.model
                      : bytes_of(spawn->model_default.name);
@@ -175,7 +172,7 @@ static struct err spawn_work(struct tx *tx, void *ctx) {
                                       .message = spawn->message,
                                       .answer = spawn->answer,
                                       .bounds = request->bounds};
-    err = tx_subagent_spawn(tx, &what, &subagent, &request->op.why);
+    struct err err = tx_subagent_spawn(tx, &what, &subagent, &request->op.why);
     if (!err_failed(err)) {
         struct background_row row = {.run = subagent.run,
                                      .subagent = subagent.session,

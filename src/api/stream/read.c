@@ -84,10 +84,7 @@ static struct err snapshot_add(struct tx *tx, struct read_op *read,
     const struct snapshot_ask ask = {
         .owner = read->owner, .name = read->name, .state = *state, .held = read->held};
     AUTO(text_done) struct text snapshot = text_up_to(SNAPSHOT_MAX);
-    struct err err = tx_snapshot(tx, hub_snapshots(hub_of(read)), &ask, &snapshot, ret_after);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tx_snapshot(tx, hub_snapshots(hub_of(read)), &ask, &snapshot, ret_after));
     if (text_failed(&snapshot)) {
         return text_error(&snapshot, "read: snapshot");
     }
@@ -125,10 +122,7 @@ static struct err events_run(struct tx *tx, void *ctx) {
     text_add_char(text, '{');
     read->found_snapshot = read->snapshot || after < state.floor;
     if (read->found_snapshot) {
-        err = snapshot_add(tx, read, &state, &after);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(snapshot_add(tx, read, &state, &after));
     }
     text_add_str(text, "\"events\":[");
     read->last_seq = after;

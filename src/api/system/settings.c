@@ -269,10 +269,7 @@ static struct err change_read(void *ctx) {
         return bad(change, "effort", "low, medium or high");
     }
     if (change->command != NULL && !json_is_null(change->command)) {
-        err = command_take(change);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(command_take(change));
     }
     if (change->window == NULL || json_is_null(change->window)) {
         return ERR_OK;
@@ -304,13 +301,9 @@ static struct err change_start(void *ctx) {
     const struct providers_api *api = change->request.api;
     bool names = false;
     const struct bytes webhook = change->given.notify_webhook;
-    struct err err = webhook.len == 0
-                         ? ERR_OK
+    TRY(webhook.len == 0 ? ERR_OK
                          : receiver_check_url(change->request.dispatch, "\"notify_webhook\"",
-                                              webhook.data, &change->request.op.why);
-    if (err_failed(err)) {
-        return err;
-    }
+                                              webhook.data, &change->request.op.why));
     change->merged = settings_kept_new();
     for (unsigned i = 0; i < change->named_count; i++) {
         struct bytes name = connection_of(change->named[i].model);

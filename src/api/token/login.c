@@ -41,18 +41,15 @@ static struct err link_start(void *ctx) {
     struct origin_text origin;
     uint8_t random[PAGE_LINK_SECRET_LEN / 2];
     char secret[PAGE_LINK_SECRET_LEN + 1];
-    struct err err = tokens->origin(tokens->ctx, op->is_public ? PAGE_PUBLIC : PAGE_LOCAL, &origin,
-                                    &op->request.op.why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tokens->origin(tokens->ctx, op->is_public ? PAGE_PUBLIC : PAGE_LOCAL, &origin,
+                       &op->request.op.why));
     world_random(loop_world(op->request.loop), random, sizeof random);
     hex_write(random, sizeof random, secret);
     static_assert(sizeof link.origin == sizeof origin.text, "");
     memcpy(link.origin, origin.text, sizeof link.origin);
     memcpy(link.owner, op->request.key.owner.data, op->request.key.owner.len);
-    err = page_links_add(&tokens->links, (struct bytes){secret, PAGE_LINK_SECRET_LEN}, &link,
-                         clock_ms(&op->request), &op->request.op.why);
+    struct err err = page_links_add(&tokens->links, (struct bytes){secret, PAGE_LINK_SECRET_LEN},
+                                    &link, clock_ms(&op->request), &op->request.op.why);
     /* A browser sends no server what follows the #. */
     text_addf(text, "{\"url\":\"%s/#link=%s\"", origin.text, secret);
     text_add_member(text, "origin", bytes_of(origin.text));

@@ -182,10 +182,7 @@ static struct err of_tree(struct tx *tx, struct page *page, const struct page_pa
 static struct err of_run(struct tx *tx, struct page *page, const struct page_part *part) {
     int64_t from[SESSION_PARTS];
     struct run_row row = {.id = 0};
-    struct err err = request_run(tx, &page->request, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(request_run(tx, &page->request, &row));
     if (is_tree(page)) {
         return of_tree(tx, page, part, &row);
     }
@@ -199,7 +196,7 @@ static struct err of_run(struct tx *tx, struct page *page, const struct page_par
     if (run_kind_is(row.kind, RUN_IS_STEP)) { /* A step has one span at most. */
         return tx_span_of_agent(tx, &what, span_add, page);
     }
-    err = tx_span_of_timers(tx, &what, span_add, page); /* A run has one of the two. */
+    struct err err = tx_span_of_timers(tx, &what, span_add, page); /* A run has one of the two. */
     return err_failed(err) ? err : tx_span_each(tx, &what, span_add, page);
 }
 

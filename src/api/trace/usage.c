@@ -121,12 +121,9 @@ static struct err usage_show_work(struct tx *tx, void *ctx) {
             return request_absent(request, err);
         }
     }
-    struct err err = run_find(tx, op);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(run_find(tx, op));
     op->walk = op->walk == NULL ? usage_walk_new(&op->ask) : op->walk;
-    err = tx_usage_slice(tx, op->walk);
+    struct err err = tx_usage_slice(tx, op->walk);
     if (err.code == ERR_TOO_EXPENSIVE) {
         why_set(&request->op.why,
                 "there are too many rows of usage to add up; ask for fewer days%s",

@@ -15,10 +15,7 @@ static struct err background_row_add(void *ctx, const struct background_row *row
 
 static struct err background_rows(struct tx *tx, struct page *page, const struct page_part *part) {
     struct session_row session;
-    struct err err = request_session(tx, &page->request, &session);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(request_session(tx, &page->request, &session));
     const struct background_page what = {.session = &session,
                                          .before = part->from,
                                          .limit = part->limit,

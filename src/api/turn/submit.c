@@ -74,10 +74,7 @@ static struct err say_read(void *ctx) {
     struct why *why = &say->request.op.why;
     request_text(&say->request, &say->schema, TURN_SCHEMA_MAX);
     if (say->schema_given != NULL) {
-        struct err err = schema_read(say->schema_given, &say->schema, why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(schema_read(say->schema_given, &say->schema, why));
     }
     message->schema = (struct bytes){say->schema.data, say->schema.len};
     message->client = message->client.data == NULL ? BYTES("") : message->client;

@@ -385,15 +385,12 @@ static struct err timeline_row(void *ctx, const struct timeline_turn *turn) {
 static struct err timeline_rows(struct tx *tx, struct page *page, const struct page_part *part) {
     struct session_row session;
     int64_t last = 0;
-    struct err err = request_session(tx, &page->request, &session);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(request_session(tx, &page->request, &session));
     const struct timeline_page what = {.session = session.id,
                                        .before = part->from,
                                        .limit = part->limit,
                                        .hold = run_bounds_hold(&page->request.bounds)};
-    err = tx_turn_timeline(tx, &what, timeline_row, page, &last);
+    struct err err = tx_turn_timeline(tx, &what, timeline_row, page, &last);
     if (!err_failed(err) && last != 0) {
         page_looked_number(page, last);
     }

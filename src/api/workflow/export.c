@@ -113,10 +113,7 @@ static struct err export_head(struct tx *tx, struct export_op *export, const str
     run_shown(&shown, tx_epoch(tx), run_bounds_hold(&export->poured.request.bounds));
     tx_fail(tx, tx_run_waits_mark(tx, &export->poured.request.bounds, &shown));
     AUTO(text_done) struct text plain = text_up_to(EXPORT_TEXT_MAX);
-    err = spec_plain(spec, &plain, &shown);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(spec_plain(spec, &plain, &shown));
     run_write_json(&shown, RUN_WHOLE, text);
     text_add_str(text, ",\n\"script\":");
     if (found) {

@@ -90,12 +90,9 @@ static struct err workflow_prepare(struct retry_op *retry) {
     if (json_object_set_new(retry->asked, "resumeFromRunId", json_string(retry->id)) != 0) {
         return err_make(ERR_OUT_OF_MEMORY, "workflows: retry");
     }
-    struct err err = workflow_spec_read(retry->asked, WORKFLOW_SOURCE_INSIDE, spec, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(workflow_spec_read(retry->asked, WORKFLOW_SOURCE_INSIDE, spec, why));
     spec->notify = json_object_get(retry->spec, "notify");
-    err = receivers_check(retry->request.dispatch, spec->notify, why);
+    struct err err = receivers_check(retry->request.dispatch, spec->notify, why);
     retry->start.owner = exchange_identity(retry->request.op.exchange)->owner;
     retry->start.done = retry_prepared;
     return err;

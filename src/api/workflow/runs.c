@@ -195,10 +195,7 @@ struct agents_op {
 static struct err agents_rows(struct tx *tx, struct page *page, const struct page_part *part) {
     const struct agents_op *op = CONTAINER_OF(page, struct agents_op, page);
     struct run_row row = {0};
-    struct err err = request_run(tx, &page->request, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(request_run(tx, &page->request, &row));
     const struct step_list list = {.workflow = row.id,
                                    .after = part->from,
                                    .limit = part->limit,
@@ -243,10 +240,7 @@ static struct err timer_row(void *ctx, const struct timer_row *row) {
 
 static struct err timers_rows(struct tx *tx, struct page *page, const struct page_part *part) {
     struct run_row row = {0};
-    struct err err = request_run(tx, &page->request, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(request_run(tx, &page->request, &row));
     const struct timer_page timers = {
         .workflow = row.id, .after = part->from, .limit = part->limit};
     return tx_timers_each(tx, &timers, timer_row, page);
@@ -305,12 +299,9 @@ static struct err limits_work(struct tx *tx, void *ctx) {
     struct limits_op *op = ctx;
     struct request *request = &op->request;
     struct run_row row = {0};
-    struct err err = request_run(tx, request, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(request_run(tx, request, &row));
     struct model_load load = {.limit = op->commands, .most = op->commands};
-    err = tx_workflow_commands(tx, &row, &load.running, &load.waiting);
+    struct err err = tx_workflow_commands(tx, &row, &load.running, &load.waiting);
     text_add(&request->op.answer, op->live.data, op->live.len);
     if (!run_state_final(row.state)) {
         limit_open(&request->op.answer, "commands", BYTES(""));

@@ -56,16 +56,13 @@ static struct err script_work(struct tx *tx, void *ctx) {
     struct run_row row = {.id = 0};
     struct workflow_row workflow;
     bool found = false;
-    struct err err = request_run(tx, request, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(request_run(tx, request, &row));
     if (row.kind != KIND_WORKFLOW) {
         return err_why(&request->op.why, ERR_NOT_FOUND,
                        "only workflows have a script, and this run is of kind %s",
                        run_kind_name(row.kind));
     }
-    err = tx_workflow_find(tx, row.run, &found, &workflow);
+    struct err err = tx_workflow_find(tx, row.run, &found, &workflow);
     if (err_failed(err) || !found) {
         return err_failed(err) ? err
                                : err_why(&request->op.why, ERR_NOT_FOUND,

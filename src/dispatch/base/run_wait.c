@@ -78,10 +78,7 @@ static struct err reads_tx(struct tx *tx, void *ctx) {
         const struct run_key key = {.owner = {NULL, 0}, .run = bytes_of(read->run.text)};
         struct run_row row;
         bool found = false;
-        struct err err = tx_run_find_shown(tx, &key, &found, &row);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(tx_run_find_shown(tx, &key, &found, &row));
         read->status = found ? status_of(&row) : (struct run_status){.found = false};
     }
     return ERR_OK;

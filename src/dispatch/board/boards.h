@@ -7,7 +7,8 @@
  *        └──none───┴──none──> FAILING ────────────────^
  *
  * TREE: the working tree of the task (base/work_tree.h), on a board where tasks have one. With
- * nothing else to do, the trees of tasks that are over are looked at: git removes those without a change.
+ * nothing else to do, the trees of tasks that are over are looked at: git removes those without a
+ * change.
  *
  * A board is a project with tasks. It takes one task after the other, and picks the next while git
  * makes the trees of those before: a pick leaves out the tasks at hand. Each step is a transaction

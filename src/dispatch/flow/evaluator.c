@@ -156,10 +156,10 @@ static void message_take(struct evaluator *evaluator, json_t *message, struct te
             watch->described(ctx, json_object_get(message, "flow"));
         }
     } else if (bytes_is(type, "value")) {
-        const struct evaluator_value said = {
-            .json = json_object_get(message, "v"),
-            .text = value,
-            .read_results = json_is_true(json_object_get(message, "read"))};
+        const struct evaluator_value said = {.json = json_object_get(message, "v"),
+                                             .text = value,
+                                             .read_results =
+                                                 json_is_true(json_object_get(message, "read"))};
         watch->value(ctx, id, &said);
     } else if (bytes_is(type, "failed")) {
         fault_write(message, &sentence);

@@ -24,10 +24,10 @@ enum {
 /* --- Life of one ------------------------------------------------------------------------------ */
 
 static struct text *const *texts_of(struct flow_run *run, struct text *ret_texts[RUN_TEXTS]) {
-    struct text *const texts[RUN_TEXTS] = {
-        &run->name,  &run->file,     &run->source, &run->input,   &run->model,
-        &run->root,  &run->path,     &run->owner,  &run->project, &run->rules,
-        &run->title, &run->rendered, &run->results};
+    struct text *const texts[RUN_TEXTS] = {&run->name,    &run->file,  &run->source, &run->input,
+                                           &run->model,   &run->root,  &run->path,   &run->owner,
+                                           &run->project, &run->rules, &run->title,  &run->rendered,
+                                           &run->results};
     memcpy(ret_texts, texts, sizeof texts);
     return ret_texts;
 }

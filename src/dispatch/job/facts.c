@@ -1,4 +1,4 @@
-/* facts.c: what an attempt has to know of its spec. */
+/* facts.c: parts of its spec that an attempt has to know. */
 #include "base/limits.h"
 #include "base/memory.h"
 #include "base/utf8.h"

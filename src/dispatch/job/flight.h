@@ -131,7 +131,7 @@ void start__task(struct loop_task *task);
 
 /* decide.c */
 void decide__begin(struct flight *flight);
-void decide__silent(struct flight *flight); /* Its holder does not answer: at once. */
+void decide__silent(struct flight *flight); /* At once: the holder does not answer. */
 void decide__pause(struct flight *flight);  /* Before the next try. */
 /* The link broke, and the one before it, too: after a pause. */
 void decide__later(struct flight *flight);

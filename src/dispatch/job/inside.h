@@ -39,7 +39,7 @@ struct dispatch {
     char **own_environment;   /* Owned: all of ours, to which definitions of agents refer. */
     char **agent_environment; /* Owned: the same of programs that are agents. */
     char address[DISPATCH_ADDRESS_SIZE];      /* dispatch_set_address */
-    const struct holder_news *news;           /* news.c: what holders say of flights. */
+    const struct holder_news *news;           /* news.c: holders tell of flights. */
     void (*on_silent)(struct flight *flight); /* decide.c: a holder does not answer. */
     struct asker asker;
     uint64_t guest_walk;   /* A guest's: number of the walk that goes on. */

@@ -1,4 +1,4 @@
-/* news.c: what holders say of their flights. */
+/* news.c: holders tell of their flights. */
 #include <stdio.h>
 
 #include "dispatch/job/work.h"
@@ -32,7 +32,7 @@ static void on_disk_full(void *ctx, bool full) {
 
 static void on_ended(void *ctx, enum holder_end end, const struct spool_exit *exit) {
     struct flight *flight = ctx;
-    flight->holder = NULL; /* It ends by itself. */
+    flight->holder = NULL; /* A holder ends by itself. */
     on_disk_full(flight, false);
     timer_stop(flight->dispatch->options.loop, &flight->timer);
     struct flight_work *work = flight__work(flight);
@@ -46,9 +46,9 @@ static void on_ended(void *ctx, enum holder_end end, const struct spool_exit *ex
         (void)snprintf(work->note, sizeof work->note, "Somebody else decided its start");
         decide__begin(flight);
         break;
-    case HOLDER_LOST: /* Of use when the spool says that nothing ran. */
+    case HOLDER_LOST: /* Used when the spool says that nothing ran. */
         if (exit != NULL) {
-            work->exit = *exit; /* It says why; that nothing ran is for the spool to say. */
+            work->exit = *exit; /* Why; that nothing ran is for the spool to say. */
         }
         (void)snprintf(work->note, sizeof work->note,
                        "The holder ended before it came to the command%s%s",

@@ -27,10 +27,7 @@ static struct err secret_read(const struct secret_places *places, const char *va
     if (where == AGENT_SECRET_FILE) {
         AUTO(mem_release) char *folder = datadir_path(places->data_dir, AGENT_KEYS_FOLDER);
         AUTO(mem_release) char *path = datadir_path(folder, name);
-        struct err err = key_load(places->world, path, &key, why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(key_load(places->world, path, &key, why));
     }
     value = where == AGENT_SECRET_FILE ? key : variable_find(places->environment, name);
     if (value == NULL || value[0] == '\0') {

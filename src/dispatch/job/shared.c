@@ -1,4 +1,4 @@
-/* shared.c: what all files of the folder share., below every state of a flight. */
+/* shared.c: functions that all files of the folder share, below every state of a flight. */
 #include "dispatch/job/flight.h"
 
 uint32_t dispatch__random(const struct dispatch *dispatch) {

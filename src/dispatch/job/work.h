@@ -67,8 +67,8 @@ void flight__learn(struct flight *flight); /* Takes over what its work read in t
 
 /* facts.c, in the pool: the spec, once; the facts of the work are filled in. */
 struct job_spec;
-struct err facts__read_spec(struct flight_work *work, json_t **ret_json,
-                            struct job_spec *ret_spec, struct why *why);
+struct err facts__read_spec(struct flight_work *work, json_t **ret_json, struct job_spec *ret_spec,
+                            struct why *why);
 void facts__read(struct flight_work *work); /* No more than these. */
 
 #endif

@@ -482,10 +482,7 @@ static void keep_found(void *ctx, const struct model_connection *connection) {
 
 struct err connections_open(const struct connections_options *options,
                             struct connections **ret_connections, struct why *why) {
-    struct err err = models_discover(options->models, &options->from, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(models_discover(options->models, &options->from, why));
     struct connections *connections = mem_new(sizeof *connections);
     connections->options = *options;
     connections->models = options->models;

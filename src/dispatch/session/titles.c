@@ -134,10 +134,7 @@ static struct err read_tx(struct tx *tx, void *ctx) {
     struct title *title = ctx;
     struct title_ask about;
     AUTO(text_done) struct text prompt = text_up_to(PROMPT_MAX);
-    struct err err = tx_title_find(tx, &title->key, &about);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tx_title_find(tx, &title->key, &about));
     if (about.wanted) {
         text_add_char(&prompt, '{');
         text_add_member(&prompt, "question", about.question);

@@ -83,10 +83,7 @@ static struct err rows_remember(struct tx *tx, const struct rows_call *call) {
     const struct resource_key key = {.owner = session->owner, .id = bytes_of(request.id)};
     struct memory memory;
     bool found = true;
-    struct err err = tx_resource_find(tx, &memory_resource, &key, &found, &memory);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tx_resource_find(tx, &memory_resource, &key, &found, &memory));
     if (!found || (memory.project.len > 0 && !bytes_equal(memory.project, session->project))) {
         return answer_failure(call, CARD_NOT_FOUND,
                               "There is no memory with that id; recall finds them.");
@@ -94,7 +91,7 @@ static struct err rows_remember(struct tx *tx, const struct rows_call *call) {
     if (request.action == REMEMBER_CHANGE) {
         return memory_alter(tx, call, &request, &memory);
     }
-    err = tx_resource_remove(tx, &memory_resource, &key, &why);
+    struct err err = tx_resource_remove(tx, &memory_resource, &key, &why);
     if (!err_failed(err)) {
         struct text *text = &call->result->content;
         text_add_char(text, '{');
@@ -167,10 +164,7 @@ static struct err rows_read_session(struct tx *tx, const struct rows_call *call)
     const struct session_key key = {.owner = own->owner, .session = bytes_of(request.session)};
     struct session_row session;
     bool found = false;
-    struct err err = tx_session_find(tx, &key, &found, &session);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tx_session_find(tx, &key, &found, &session));
     if (!found || !bytes_equal(session.project, own->project)) {
         return answer_failure(call, CARD_NOT_FOUND, "There is no such session in this project.");
     }
@@ -182,7 +176,7 @@ static struct err rows_read_session(struct tx *tx, const struct rows_call *call)
         .session = session.id, .order = MESSAGES_NEWEST, .limit = request.last};
     struct message_rows rows = {.count = 0};
     size_t count = 0;
-    err = tx_message_page(tx, &page, &rows);
+    struct err err = tx_message_page(tx, &page, &rows);
     if (!err_failed(err)) {
         err = count_fitting(tx, &rows, TOOL_CONTENT_MAX - text->len - sizeof end, &count);
     }

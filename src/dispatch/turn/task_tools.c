@@ -225,10 +225,7 @@ static struct err task_add(struct tx *tx, const struct task_call *own, struct wh
         return err;
     }
     struct board_who who;
-    err = tx_board_who(tx, &own->key, &own->client, &from, &who, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tx_board_who(tx, &own->key, &own->client, &from, &who, why));
     task.owner = from.owner;
     task.project = from.project;
     task.links = text_bytes(&links);

@@ -251,10 +251,7 @@ static struct err turn_read_tx(struct tx *tx, void *ctx) {
     const struct step_talked *talked = &op->talked;
     text_clear(&op->bytes);
     text_clear(&op->note);
-    struct err err = tx_step_talked(tx, bytes_of(op->turn.text), &op->talked);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tx_step_talked(tx, bytes_of(op->turn.text), &op->talked));
     text_add(&op->note, talked->note.data, talked->note.len);
     turn_write_result(talked->said, op->owes_object, &op->bytes);
     return text_failed(&op->note) ? text_error(&op->note, "workflow: talk") : ERR_OK;

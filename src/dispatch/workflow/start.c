@@ -524,10 +524,7 @@ static struct err start_old_tx(struct tx *tx, void *ctx) {
     start->old = NULL;
     mem_free(start->old_script);
     start->old_script = NULL;
-    struct err err = tx_workflow_find(tx, bytes_of(start->spec.resume), &found, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tx_workflow_find(tx, bytes_of(start->spec.resume), &found, &row));
     if (!found && start->spec.confined) {
         return err_make(ERR_NOT_FOUND, "workflows: resume"); /* As of another project. */
     }
@@ -536,7 +533,7 @@ static struct err start_old_tx(struct tx *tx, void *ctx) {
                        "nothing to resume: there is no workflow '%.60s'", start->spec.resume);
     }
     /* A model gets nothing of other projects, neither that a run is there nor what it asks for. */
-    err = json_parse_wrapped(row.run.spec, &start->old, NULL);
+    struct err err = json_parse_wrapped(row.run.spec, &start->old, NULL);
     if (!err_failed(err) && start->spec.confined &&
         strcmp(json_str(start->old, "project", SESSION_PROJECT_DEFAULT), start->spec.project) !=
             0) {

@@ -491,10 +491,7 @@ struct err tx_approval_ask(struct tx *tx, const struct approval_asking *asking,
     const struct sha256_hex digest = sha256_hex(&hash);
     struct run_row run;
     struct approval_row row;
-    struct err err = runs__get(tx, &asking->run, &run);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(runs__get(tx, &asking->run, &run));
     if (!run_kinds[run.kind].asks) {
         return err_why(why, ERR_CONFLICT, "a %s asks by its own means, and not so",
                        run_kind_name(run.kind));
@@ -635,10 +632,7 @@ struct err tx_approval_answer(struct tx *tx, const struct approval_answer *answe
     if (err_failed(err) || !found) {
         return err_failed(err) ? err : err_make(ERR_NOT_FOUND, "approvals: answer");
     }
-    err = approver_check(&row, answer, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(approver_check(&row, answer, why));
     if (answer->digest.len > 0 && !bytes_equal(answer->digest, row.digest)) {
         return err_why(why, ERR_OTHER_QUESTION,
                        "digest: that of the question is %.*s; look at it again",

@@ -687,10 +687,7 @@ struct err tx_task_move(struct tx *tx, const struct task_move *move, struct task
     if (err_failed(err) || is_moved(move, ret_task) || is_repeated(move, &who, ret_task)) {
         return err;
     }
-    err = verdict_check(tx, move, ret_task, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(verdict_check(tx, move, ret_task, why));
     if (judges_plan(move, ret_task)) {
         return plan_judge(tx, move, &who, ret_task, why);
     }

@@ -96,10 +96,7 @@ struct err tx_task_output_add(struct tx *tx, const struct task_key *key,
                               struct why *why) {
     struct task task;
     struct board_who who;
-    struct err err = writer_find(tx, key, client, &task, &who, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(writer_find(tx, key, client, &task, &who, why));
     if (task.status == TASK_DONE) {
         return err_why(why, ERR_CONFLICT,
                        "%.*s is done: what it has was accepted, and gets no further output; a "
@@ -136,10 +133,7 @@ struct err tx_task_comment_add(struct tx *tx, const struct task_key *key,
                                struct why *why) {
     struct task task;
     struct board_who who;
-    struct err err = writer_find(tx, key, client, &task, &who, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(writer_find(tx, key, client, &task, &who, why));
     row->owner = task.owner;
     row->project = task.project;
     row->task = task.task;

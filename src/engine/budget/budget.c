@@ -215,11 +215,8 @@ struct err tx_budget_set(struct tx *tx, const struct budget_set *set, struct bud
     } else {
         bool of_run = scope_rest(set->key.scope, BYTES("run:")).data != NULL;
         tx_project_use(tx, set->key.owner, scope_rest(set->key.scope, BYTES("project:")), NULL);
-        struct err err = of_run ? err_make(ERR_NOT_FOUND, "budget: of a run")
-                                : path_find(tx, &set->key, &row.path);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(of_run ? err_make(ERR_NOT_FOUND, "budget: of a run")
+                   : path_find(tx, &set->key, &row.path));
         budget__insert(tx, &row);
     }
     node_changed(tx, &set->key, found ? row.id : 0, &set->bounds);
@@ -338,10 +335,7 @@ struct err tx_budget_spend(struct tx *tx, const struct budget_spend *spend,
 struct err budget__write_left(struct tx *tx, const struct session_row *session, struct text *text) {
     struct run_row run = {.owner = session->owner};
     struct budget__places places = {.count = 0};
-    struct err err = budget__session_path(tx, session, &run.budget);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(budget__session_path(tx, session, &run.budget));
     budget__load(tx, &run, &places);
     text_add_char(text, '[');
     const char *before = "{";

@@ -96,15 +96,9 @@ struct err tx_flow_submit(struct tx *tx, const struct flow_new *what, struct run
     AUTO(flow_free) struct flow flow = {0};
     struct flow_reused reused = {.run = 0};
     assert(what->run.kind == KIND_FLOW);
-    struct err err = flow_begin(tx, what, &description, &flow, &reused, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(flow_begin(tx, what, &description, &flow, &reused, why));
     started_event(tx, what, &flow, &reused);
-    err = err_failed(tx_error(tx)) ? tx_error(tx) : tx_run_submit(tx, &what->run, ret_row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(err_failed(tx_error(tx)) ? tx_error(tx) : tx_run_submit(tx, &what->run, ret_row));
     tx_do(tx,
           "INSERT INTO flows (run, name, file, source, description, input, model, root, stage,"
           " rewinds, rejected, failed, due_ms, report, step_timeout_ms, timeout_ms, artifact,"

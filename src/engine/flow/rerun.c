@@ -202,15 +202,12 @@ struct err flows__reuse(struct tx *tx, const struct flow_new *what, struct flow 
         return ERR_OK;
     }
     const struct run_key key = {.owner = what->run.owner, .run = what->resume};
-    struct err err = ended_find(tx, &key, &row, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(ended_find(tx, &key, &row, why));
     if (!flows__read(tx, &row, &before)) {
         return err_failed(tx_error(tx)) ? tx_error(tx)
                                         : err_make(ERR_STORE_CORRUPT, "flows: resume");
     }
-    err = steps_name(what, flow, &rerun, why);
+    struct err err = steps_name(what, flow, &rerun, why);
     err = err_failed(err) ? err : surroundings_check(tx, what, row.id, &rerun, &same, why);
     if (err_failed(err) || !same) {
         return err;

@@ -49,10 +49,7 @@ static struct err run_abandon(struct tx *tx, uint32_t random, const struct run_b
 struct err tx_run_abandon_find(struct tx *tx, const struct run_abandon *what,
                                struct run_row *ret_row, struct why *why) {
     struct run_row row;
-    struct err err = runs__get(tx, &what->key, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(runs__get(tx, &what->key, &row));
     if (!run_kind_is(row.kind, RUN_HAS_PROCESS)) {
         return err_make(ERR_NOT_FOUND, "runs: abandon");
     }
@@ -72,10 +69,7 @@ struct err tx_run_abandon_find(struct tx *tx, const struct run_abandon *what,
 struct err tx_run_abandon(struct tx *tx, const struct run_abandon *what, struct run_row *ret_row,
                           struct why *why) {
     struct run_row row;
-    struct err err = tx_run_abandon_find(tx, what, &row, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tx_run_abandon_find(tx, what, &row, why));
     if (!bytes_equal(row.host, what->host)) {
         return err_why(why, ERR_CONFLICT,
                        "the job has moved to another host meanwhile: look again");

@@ -169,10 +169,7 @@ struct err tx_run_check_here(struct tx *tx, const struct run_row *row,
     if (!run_is_elsewhere(row, bounds)) {
         return ERR_OK;
     }
-    struct err err = tx_host_of_run(tx, row->host, &found, &host);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tx_host_of_run(tx, row->host, &found, &host));
     const struct bytes name = found ? host.name : row->host;
     if (run_state_final(row->state)) {
         return err_why(why, ERR_HOST_AWAY,
@@ -204,10 +201,7 @@ struct err tx_run_check_output(struct tx *tx, const struct run_output *output,
     if (err_failed(err) || !run_is_elsewhere(&ended, bounds)) {
         return err;
     }
-    err = tx_host_of_run(tx, ended.host, &found, &host);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tx_host_of_run(tx, ended.host, &found, &host));
     if (!found) {
         return err_why(why, ERR_HOST_GONE,
                        "attempt %lld ran on host %.*s, which was removed, and its output with it",

@@ -162,10 +162,7 @@ static struct err report_take(struct tx *tx, const struct host_reports_take *tak
     for (enum form form = FORM_WHOLE; form <= FORM_ALONE && !stored; form++) {
         part.form = form;
         part.refused = refused;
-        struct err err = tx_try(tx, part_run, &part, &refused);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(tx_try(tx, part_run, &part, &refused));
         stored = !err_failed(refused);
         if (!stored && form == FORM_WHOLE && taken->bare + taken->refused == 0) {
             taken->why = refused;

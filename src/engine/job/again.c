@@ -47,10 +47,7 @@ struct err tx_job_submit(struct tx *tx, const struct job_again *again, struct ru
 struct err tx_job_again(struct tx *tx, const struct job_again *again, struct run_row *ret_row,
                         struct why *why) {
     const struct run_row *job = again->job;
-    struct err err = tx_job_submit(tx, again, ret_row, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tx_job_submit(tx, again, ret_row, why));
     runs__set_retry_of(tx, job, ret_row);
     if (job->session.len > 0) {
         runs__set_session(tx, ret_row->id, job->session);

@@ -55,12 +55,9 @@ struct err tx_terminal_restart(struct tx *tx, const struct resource_key *key,
     struct terminal row;
     struct run_row job;
     bool found = false;
-    struct err err = terminal_find(tx, key, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(terminal_find(tx, key, &row));
     const struct run_key job_key = {.owner = row.owner, .run = row.run};
-    err = tx_run_find(tx, &job_key, &found, &job);
+    struct err err = tx_run_find(tx, &job_key, &found, &job);
     if (!err_failed(err) && found && !run_state_final(job.state)) {
         return err_why(why, ERR_RUN_ALIVE, "the terminal has not ended: its job %.*s is %s",
                        (int)row.run.len, row.run.data, run_state_name(job.state));
@@ -81,17 +78,14 @@ struct err tx_terminal_restart(struct tx *tx, const struct resource_key *key,
 struct err tx_terminal_close(struct tx *tx, const struct resource_key *key,
                              const struct run_bounds *bounds) {
     struct terminal row;
-    struct err err = terminal_find(tx, key, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(terminal_find(tx, key, &row));
     const struct run_stop stop = {.key = {.owner = row.owner, .run = row.run},
                                   .cause = CAUSE_STOPPED,
                                   .grace_ms = TERMINAL_GRACE_MS,
                                   .bounds = *bounds};
     struct run_row stopped;
     bool more = false; /* A job has no runs below it. */
-    err = tx_run_stop(tx, &stop, &more, &stopped);
+    struct err err = tx_run_stop(tx, &stop, &more, &stopped);
     if (err_failed(err) && err.code != ERR_CONFLICT && err.code != ERR_NOT_FOUND) {
         return err; /* Else it has ended. */
     }

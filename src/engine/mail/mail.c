@@ -175,10 +175,7 @@ static bool is_receiver(const struct board_who *who, const struct mail *mail) {
 static struct err answer_complete(struct tx *tx, struct sending *sending, struct mail *io_mail,
                                   struct why *why) {
     struct mail *answered = &sending->answered;
-    struct err err = mail_get(tx, sending->key->owner, io_mail->in_reply_to, answered, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(mail_get(tx, sending->key->owner, io_mail->in_reply_to, answered, why));
     if (!is_receiver(&sending->who, answered)) {
         return err_why(why, ERR_NOT_YOUR_TASK, "%.*s was sent to '%.*s', who alone answers it",
                        (int)answered->mail.len, answered->mail.data, (int)answered->to.len,

@@ -18,10 +18,7 @@
 static struct err parent_find(struct tx *tx, const struct run_new *what, struct run_row *row) {
     const struct run_key key = {.owner = what->owner, .run = what->parent};
     struct run_row parent;
-    struct err err = runs__get(tx, &key, &parent);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(runs__get(tx, &key, &parent));
     if (run_state_final(parent.state) || parent.stop != CAUSE_NONE) {
         return err_make(ERR_CONFLICT, "runs: parent has ended, or is about to");
     }
@@ -91,10 +88,7 @@ static struct err run_admit_new(struct tx *tx, const struct run_new *what, struc
         row->budget = budget__project_path(tx, what->project);
         tx_project_use(tx, what->owner, what->project, NULL /* ret_project */);
     }
-    struct err err = what->budget != NULL ? runs__budget_own(tx, what->budget, row) : ERR_OK;
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(what->budget != NULL ? runs__budget_own(tx, what->budget, row) : ERR_OK);
     if (row->gate == GATE_NONE && (global || row->budget.len > 0)) {
         *ret_verdict = runs__budget_judge(tx, /* past */ 0, row);
     }

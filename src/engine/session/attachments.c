@@ -44,10 +44,7 @@ static void use_add(struct tx *tx, int64_t attachment, int64_t session) {
 struct err tx_attachment_add(struct tx *tx, const struct attachment_new *what,
                              struct attachment_row *ret_row) {
     struct session_row session;
-    struct err err = sessions__get(tx, &what->session, "attachments: session", &session);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(sessions__get(tx, &what->session, "attachments: session", &session));
     tx_do(tx,
           "INSERT INTO attachments (id, attachment, owner, hash, media, bytes, made_ms)"
           " VALUES (" IDS_NEXT("attachments") ", $1, $2, $3, $4, $5, $6)"

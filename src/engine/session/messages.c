@@ -524,10 +524,7 @@ struct err tx_message_edit(struct tx *tx, const struct message_edit *edit,
     assert(edit->text.len <= MESSAGE_TEXT_MAX);
     struct message_row row;
     struct session_row session;
-    struct err err = messages__get(tx, &edit->key, "messages: edit", &row, &session);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(messages__get(tx, &edit->key, "messages: edit", &row, &session));
     *ret_session = session;
     if (row.role != ROLE_USER) {
         return err_make(ERR_NOT_A_USER_MESSAGE, "messages: edit");
@@ -555,10 +552,7 @@ struct err tx_message_unqueue(struct tx *tx, const struct message_key *key,
                               const struct run_bounds *bounds, struct message_row *ret_row) {
     struct message_row row;
     struct session_row session;
-    struct err err = messages__get(tx, key, "messages: unqueue", &row, &session);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(messages__get(tx, key, "messages: unqueue", &row, &session));
     if (row.status != MESSAGE_QUEUED) {
         return err_make(ERR_CONFLICT, "messages: it is not queued");
     }

@@ -182,10 +182,7 @@ struct err tx_session_search(struct tx *tx, const struct session_page *page, str
         batch.after = walk->after;
         batch.limit = BATCH_SESSIONS;
         walk->count = 0;
-        struct err err = tx_session_each(tx, &batch, row_keep, walk);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(tx_session_each(tx, &batch, row_keep, walk));
         for (size_t i = 0; !walk->ended && i < walk->count; i++) {
             walk_row(walk, &walk->rows[i]);
         }

@@ -393,10 +393,7 @@ struct err tx_session_create(struct tx *tx, const struct session_new *what,
     struct session_row parent = {.parent_name = BYTES("")};
     if (what->parent.len > 0) {
         const struct session_key key = {.owner = what->owner, .session = what->parent};
-        struct err err = sessions__get(tx, &key, "sessions: parent", &parent);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(sessions__get(tx, &key, "sessions: parent", &parent));
     }
     struct project project;
     const struct bytes name = what->project.data != NULL ? what->project
@@ -565,10 +562,7 @@ static void program_write(struct tx *tx, struct bytes program, struct session_ro
 struct err tx_session_change(struct tx *tx, const struct session_change *change,
                              struct session_row *ret_row) {
     struct session_row row;
-    struct err err = sessions__get(tx, &change->key, "sessions: change", &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(sessions__get(tx, &change->key, "sessions: change", &row));
     *ret_row = row;
     if (change->version != 0 && change->version != row.version) {
         return err_make(ERR_CONFLICT, "sessions: version");

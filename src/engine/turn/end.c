@@ -62,10 +62,7 @@ static struct err close_begun(struct tx *tx, struct turn *turn, struct run_freed
     const enum run_state state = turn->run.state;
     const bool succeeded = state == RUN_SUCCEEDED, cleared = turns__is_cleared(turn);
     cards_close(tx, turn);
-    struct err err = approvals__cancel(tx, &turn->run);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(approvals__cancel(tx, &turn->run));
     if (!cleared && !succeeded && state != RUN_CANCELLED) {
         AUTO(text_done) struct text data = text_up_to((size_t)1 << 10);
         text_addf(&data, "{\"cause\":\"%s\"}", run_cause_name(turn->run.cause));
@@ -87,10 +84,7 @@ static struct err close_begun(struct tx *tx, struct turn *turn, struct run_freed
                                                                 : MESSAGE_FAILED,
                            &turn->answer);
     sessions__set_state(tx, SESSION_IDLE, &turn->session);
-    err = turns__event_finished(tx, turn);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(turns__event_finished(tx, turn));
     sessions__hold_events(tx, &turn->session, STREAM_RELEASE);
     if (!cleared && turn->run.cause == CAUSE_ROLLED_BACK) {
         /* Another message took its place: neither it nor its answer is in any prompt from here on.

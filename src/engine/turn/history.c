@@ -96,10 +96,7 @@ static struct err answered_find(struct tx *tx, const struct message_key *key, co
 struct err tx_turn_again(struct tx *tx, const struct turn_message *again, struct run_row *ret_run,
                          struct why *why) {
     struct answered of;
-    struct err err = answered_find(tx, &again->key, "turns: again", &of, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(answered_find(tx, &again->key, "turns: again", &of, why));
     const struct arg of_answer[] = {arg_int(of.session.id), arg_int(of.answer.reply_to),
                                     arg_int(of.answer.id)};
     const bool fits =
@@ -116,10 +113,7 @@ struct err tx_turn_again(struct tx *tx, const struct turn_message *again, struct
                               " again"
                             : "the message is no answer to a user's message");
     }
-    err = turns__need_model(&of.session, again->model_default, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(turns__need_model(&of.session, again->model_default, why));
     struct turn_message message = *again;
     message.text = message_text(tx, &of.question);
     message.variant = tx_number(tx,
@@ -132,10 +126,7 @@ struct err tx_turn_again(struct tx *tx, const struct turn_message *again, struct
 struct err tx_turn_choose(struct tx *tx, const struct message_key *key, struct message_row *ret_row,
                           struct why *why) {
     struct answered of;
-    struct err err = answered_find(tx, key, "turns: choose", &of, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(answered_find(tx, key, "turns: choose", &of, why));
     *ret_row = of.answer;
     if (!of.found ||
         (ret_row->status != MESSAGE_COMPLETED && ret_row->status != MESSAGE_INTERRUPTED &&
@@ -158,10 +149,7 @@ struct err tx_turn_choose(struct tx *tx, const struct message_key *key, struct m
 struct err tx_turn_clear(struct tx *tx, const struct turn_clear *what,
                          struct turn_cleared *ret_cleared) {
     struct session_row session;
-    struct err err = sessions__get(tx, &what->session, "turns: clear", &session);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(sessions__get(tx, &what->session, "turns: clear", &session));
     if (!what->emptied) {
         const struct session_context context = {.used = 0, .window = session.context_window};
         const struct messages_cleared all = {.after = {"", 0}, .fork = {"", 0}};

@@ -255,17 +255,14 @@ struct err tx_subagent_cancel(struct tx *tx, const struct subagent *subagent,
                               const struct run_bounds *bounds, struct run_row *ret_row) {
     struct bytes below[BELOW_MAX];
     *ret_row = subagent->run;
-    struct err err = call_off(tx, subagent->run.run, bounds, ret_row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(call_off(tx, subagent->run.run, bounds, ret_row));
     const size_t count = tx_texts(
         tx,
         "SELECT r.run FROM sessions s JOIN turns t ON t.session = s.id JOIN runs r ON r.id = t.run"
         " LEFT JOIN sessions p ON p.id = s.parent"
         " WHERE (s.parent = $1 OR p.parent = $1) AND r.ended_ms IS NULL ORDER BY r.id LIMIT 200",
         ARGS(arg_int(subagent->session_id)), BELOW_MAX, below);
-    err = tx_error(tx);
+    struct err err = tx_error(tx);
     for (size_t i = 0; i < count && !err_failed(err); i++) {
         struct run_row row;
         err = call_off(tx, below[i], bounds, &row);

@@ -270,10 +270,7 @@ struct err turns__make(struct tx *tx, struct session_row *session,
     if (asks) {
         const struct message_row question = {
             .role = notice ? ROLE_NOTICE : ROLE_USER, .status = MESSAGE_QUEUED, .run = row.run};
-        err = question_insert(tx, session, message, &question, &row.question, why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(question_insert(tx, session, message, &question, &row.question, why));
         if (message->schema.len > 0) {
             messages__write_schema(tx, row.question, message->schema);
         }

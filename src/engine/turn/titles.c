@@ -87,10 +87,7 @@ struct err titles__wish(struct tx *tx, const struct turn *turn, struct run_freed
         turn->row.trigger == TRIGGER_NOTICE || turn->run.cause == CAUSE_ROLLED_BACK) {
         return ERR_OK;
     }
-    struct err err = tx_settings_read(tx, &settings);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tx_settings_read(tx, &settings));
     const struct bytes model =
         settings.title_model.len > 0 ? settings.title_model : turn->row.model;
     const bool well = turn->run.state == RUN_SUCCEEDED || turn->run.state == RUN_DEGRADED;

@@ -104,10 +104,7 @@ struct err steps__event_started(struct tx *tx, const struct step_new *step) {
 
 struct err steps__event_admitted(struct tx *tx, const struct run_row *row) {
     AUTO(json_release) json_t *spec = NULL;
-    struct err err = json_parse_wrapped(row->spec, &spec, NULL);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(json_parse_wrapped(row->spec, &spec, NULL));
     const json_t *opts = json_object_get(spec, "opts");
     const struct step_key key = steps__key_of(tx, row->id);
     struct step_new step = {.place = place_above(row),

@@ -274,10 +274,7 @@ struct err tx_step_begin(struct tx *tx, const struct step_new *step, enum step_b
     struct step_fresh fresh = step_of(tx, step, &facts);
     struct run_row *row = &fresh.run;
     enum budget_verdict verdict = BUDGET_ADMITTED;
-    struct err err = step_admit(tx, step, &facts, row, &verdict);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(step_admit(tx, step, &facts, row, &verdict));
     if (step->end != NULL) {
         step_end_at_once(tx, step->end, &facts, &fresh);
     }
@@ -511,10 +508,7 @@ struct err steps__ended(struct tx *tx, const struct run_row *row, struct run_fre
           "UPDATE runs SET done_no = " WORKFLOW_NEXT_DONE("$2") " WHERE id = $1 AND step_key <> ''",
           ARGS(arg_int(row->id), arg_int(row->parent)));
     AUTO(json_release) json_t *spec = NULL;
-    struct err err = json_parse_wrapped(row->spec, &spec, NULL);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(json_parse_wrapped(row->spec, &spec, NULL));
     int64_t output_tokens =
         tx_number(tx, "SELECT output_tokens FROM runs WHERE id = $1", ARGS(arg_int(row->id)));
     if (row->parent_run.len == 0) {

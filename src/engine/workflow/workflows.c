@@ -30,10 +30,7 @@ static struct err resumed_find(struct tx *tx, const struct workflow_new *what, i
     if (what->resume.len == 0) {
         return ERR_OK;
     }
-    struct err err = tx_run_find(tx, &key, &found, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tx_run_find(tx, &key, &found, &row));
     if (!found) {
         return err_why(why, ERR_NOT_FOUND, "nothing to resume: there is no run '%.*s'", len,
                        what->resume.data);
@@ -79,10 +76,7 @@ struct err tx_workflow_submit(struct tx *tx, const struct workflow_new *what,
     if (what->lacks_model) {
         return err_why(why, ERR_NO_MODEL, NO_MODEL_DETAIL);
     }
-    struct err err = resumed_find(tx, what, &resumed, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(resumed_find(tx, what, &resumed, why));
     script_keep(tx, what->hash, what->script);
     tx_fail(tx, workflows__event(tx, &place, "workflow_started", &data, WORKFLOW_GOES_ON));
     if (what->warning.len > 0) { /* Before the run, which may end at once. */
@@ -90,10 +84,7 @@ struct err tx_workflow_submit(struct tx *tx, const struct workflow_new *what,
             .kind = LINE_LOG, .number = WORKFLOW_LINE_OURS, .text = what->warning};
         tx_fail(tx, tx_workflow_lines(tx, &place, &line, 1));
     }
-    err = tx_run_submit(tx, &what->run, ret_row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tx_run_submit(tx, &what->run, ret_row));
     int64_t deadline_ms = what->timeout_ms == 0 ? 0 : tx_now_ms(tx) + what->timeout_ms;
     tx_do(tx,
           "INSERT INTO workflows (run, script, resumed_from, lines, crashes, deadline_ms)"

@@ -451,14 +451,8 @@ static struct err wish_grant(struct socket *socket, const struct wish *wish, str
     if (!stream_name_valid(name)) {
         return err_why(why, ERR_BAD_FIELD, "'subscribe' is not a valid stream name");
     }
-    struct err err = stream_check_reader(name, socket->identity.scopes, why);
-    if (err_failed(err)) {
-        return err;
-    }
-    err = room_check(socket, subscription, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(stream_check_reader(name, socket->identity.scopes, why));
+    TRY(room_check(socket, subscription, why));
     subscription_open(socket, name, wish->after, wish->snapshot);
     return ERR_OK;
 }
@@ -550,10 +544,7 @@ static struct err socket_request(struct socket *socket, const char *word, json_t
         return err_why(why, ERR_TOO_MANY, "at most %d requests of one socket at a time",
                        FEED_REQUESTS_MAX);
     }
-    struct err err = socket->feeds->path(word, name, &path, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(socket->feeds->path(word, name, &path, why));
     struct errand *errand = mem_new(sizeof *errand + name.len);
     errand->socket = socket;
     errand->word = word;
@@ -566,7 +557,7 @@ static struct err socket_request(struct socket *socket, const char *word, json_t
                                      .json = message,
                                      .identity = &socket->identity,
                                      .answered = {.run = errand_answered, .ctx = errand}};
-    err = exchange_perform(socket->outlet.conn, &ask);
+    struct err err = exchange_perform(socket->outlet.conn, &ask);
     if (err_failed(err)) {
         link_remove(&errand->link);
         socket->errand_count--;

@@ -148,10 +148,7 @@ void models__drop_channel(struct models *models, struct channel *channel) {
 struct err models_connection_set(struct models *models, const struct model_connection *connection,
                                  struct why *why) {
     struct route *route = NULL;
-    struct err err = route_new(connection, &route, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(route_new(connection, &route, why));
     struct channel *channel = models__channel(models, bytes_of(connection->name));
     if (channel == NULL) {
         channel = mem_new(sizeof *channel);
@@ -435,10 +432,7 @@ static struct err discover_known(struct models *models, const struct discover_fr
     if (set != NULL) {
         key = mem_copy(set, strlen(set));
     } else if (file != NULL) {
-        struct err err = key_load(models->world, file, &key, why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(key_load(models->world, file, &key, why));
     }
     if (key == NULL && base_url == NULL) {
         return ERR_OK;

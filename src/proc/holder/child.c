@@ -342,19 +342,13 @@ static struct err start_with_terminal(const struct child_plan *plan, struct chil
     if (theirs < 0) {
         return err_from_errno(errno, "pty");
     }
-    struct err err = size.rows > 0 && size.columns > 0 ? child_resize(ours, size) : ERR_OK;
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(size.rows > 0 && size.columns > 0 ? child_resize(ours, size) : ERR_OK);
     AUTO(fd_release) int second = fcntl(ours, F_DUPFD_CLOEXEC, 0);
     if (second < 0) {
         return err_from_errno(errno, "pty");
     }
     const struct ends ends = {theirs, theirs, theirs, theirs};
-    err = launch(plan, &ends, &child->pid);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(launch(plan, &ends, &child->pid));
     child->in = fd_take(&ours);
     child->out = fd_take(&second);
     child->terminal = fd_take(&theirs);

@@ -121,10 +121,7 @@ static struct err claim_link(const struct order *order, const struct claim_self 
     if (line.failed) {
         return err_from_errno(EIO, "claim");
     }
-    struct err err = files_write_at(claim->lock, (struct bytes){line.at, line.len}, 0, "claim");
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(files_write_at(claim->lock, (struct bytes){line.at, line.len}, 0, "claim"));
     struct stat stat;
     if (fstat(claim->lock, &stat) < 0 ||
         ((size_t)stat.st_size > line.len && ftruncate(claim->lock, (off_t)line.len) < 0)) {

@@ -80,10 +80,7 @@ static struct err get_ready(struct custody *custody) {
     if (chdir("/") < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) {
         return err_from_errno(errno, "stand alone");
     }
-    struct err err = block_signals(SIG_DFL);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(block_signals(SIG_DFL));
     sigset_t ours;
     (void)sigemptyset(&ours); /* The three calls cannot fail. */
     (void)sigaddset(&ours, SIGCHLD);

@@ -137,10 +137,7 @@ struct err folder_remove(int at, const char *name) {
     }
     struct removal removal = {.top = top};
     for (bool found = true; found;) {
-        err = removal_take_all(&removal, top, &found);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(removal_take_all(&removal, top, &found));
     }
     return unlinkat(at, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? folder_failed("folder: remove")
                                                                    : ERR_OK;

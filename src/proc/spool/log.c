@@ -204,10 +204,7 @@ static struct err reading_round(struct reading *reading, int64_t offset) {
         at++;
     }
     for (bool more = true; more && !reading->again && at <= last; at++) {
-        err = reading_take(reading, at, &more);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(reading_take(reading, at, &more));
     }
     if (reading->again) {
         return ERR_OK;
@@ -240,10 +237,7 @@ struct err spool_log_read(const struct spool *spool, const struct log_place *pla
                               .buffer = buffer,
                               .size = size};
     for (unsigned i = 0; i < ROUNDS_MAX; i++) {
-        err = reading_round(&reading, place->offset);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(reading_round(&reading, place->offset));
         if (!reading.again) {
             *ret_read = reading.result;
             return ERR_OK;

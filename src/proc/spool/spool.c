@@ -365,18 +365,12 @@ struct err spool_decide(const struct spool *spool, const char *name, enum spool_
     assert(len > 0 && (size_t)len < sizeof claim);
     for (unsigned i = 0; i < LOOKS_MAX; i++) {
         struct spool_state state;
-        struct err err = spool_look(spool, name, &state);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(spool_look(spool, name, &state));
         if (state.found != SPOOL_NONE || wish == SPOOL_LOOK) {
             *ret_state = state;
             return ERR_OK;
         }
-        err = spool_refuse(spool, name, (struct bytes){claim, (size_t)len});
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(spool_refuse(spool, name, (struct bytes){claim, (size_t)len}));
     }
     /* The folder is removed as often as we make it. */
     return err_make(ERR_CONFLICT, "spool: decide");
@@ -491,10 +485,7 @@ struct err spool_remove(const struct spool *spool, const char *name) {
     struct names names;
     names_start(&names, folder);
     for (const char *file; (file = names_next(&names)) != NULL;) {
-        err = strcmp(file, "claim") == 0 ? ERR_OK : remove_entry(folder, file);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(strcmp(file, "claim") == 0 ? ERR_OK : remove_entry(folder, file));
     }
     if (names.len < 0) {
         return err_from_errno(errno, "spool: read a folder");
@@ -521,10 +512,7 @@ struct err spool_each(const struct spool *spool, struct err (*each)(void *ctx, c
     for (const char *name; (name = names_next(&names)) != NULL;) {
         /* The folder may have changed into something else since; `each` finds out. */
         bool folder = names.type == DT_DIR || names.type == DT_UNKNOWN;
-        struct err err = folder && name_is_valid(name) ? each(ctx, name) : ERR_OK;
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(folder && name_is_valid(name) ? each(ctx, name) : ERR_OK);
     }
     return names.len < 0 ? err_from_errno(errno, "spool: read the spool") : ERR_OK;
 }

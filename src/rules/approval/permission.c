@@ -213,10 +213,7 @@ struct err permission_rule_read(const json_t *json, struct permission_rule *ret_
         {"permission", JSON_KIND_TEXT, .required = true, .min = 1, .max = 16, .text = &word},
     };
     enum permission permission = PERMISSION_DENY;
-    struct err err = json_read_fields(json, fields, COUNT_OF(fields), why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(json_read_fields(json, fields, COUNT_OF(fields), why));
     if (!bytes_find(bytes_of(word), names, &permission)) {
         return err_why(why, ERR_BAD_FIELD,
                        "\"permission\" must be one of allow, review, ask, deny, not \"%s\"", word);

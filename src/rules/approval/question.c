@@ -119,10 +119,7 @@ static struct err scope_check(const struct question_answer *answer, struct why *
 
 struct err question_check_answer(const struct question_answer *answer, struct why *why) {
     AUTO(json_release) json_t *question = NULL, *given = NULL;
-    struct err err = scope_check(answer, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(scope_check(answer, why));
     if (answer->verb == APPROVAL_DENY) {
         return ERR_OK;
     }
@@ -132,7 +129,7 @@ struct err question_check_answer(const struct question_answer *answer, struct wh
     if (answer->kind != ASKS_CHOICE && answer->kind != ASKS_FORM) {
         return ERR_OK;
     }
-    err = json_parse_wrapped(answer->question, &question, why);
+    struct err err = json_parse_wrapped(answer->question, &question, why);
     if (!err_failed(err)) {
         err = json_parse_wrapped(answer->text, &given, why);
     }

@@ -12,10 +12,7 @@ static struct err agent_check(const json_t *agent, size_t at, struct why *why) {
     const json_t *slots = json_object_get(agent, "slots");
     const json_t *words = json_object_get(agent, "capabilities");
     const struct bytes name = json_bytes(agent, "name");
-    struct err err = json_read_fields(agent, members, COUNT_OF(members), why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(json_read_fields(agent, members, COUNT_OF(members), why));
     if (!id_name_valid(name, TASK_WORD_MAX)) {
         return err_why(why, ERR_BAD_FIELD, "agents[%zu]: \"name\" must be the name of an agent",
                        at);

@@ -152,10 +152,7 @@ static struct err take_signals(int *ret_fd) {
 static struct err get_ready(struct zygote *zygote) {
     files_close_from(SCRIPT_FD + 1);
     zygote->self = getpid();
-    struct err err = take_signals(&zygote->signals);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(take_signals(&zygote->signals));
     zygote->worker = worker_boot();
     return zygote->worker == NULL ? err_make(ERR_INTERNAL, "zygote: boot")
                                   : jail_prepare(&zygote->jail);

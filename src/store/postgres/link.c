@@ -383,18 +383,15 @@ static PGconn *connect_to(const struct libpq *pq, const char *url) {
 
 struct err pg_link_open(const struct libpq *libpq, const char *url, struct pg_patience *patience,
                         struct pg_link **ret_link, struct why *why) {
-    struct err err = connect_check(libpq, url, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(connect_check(libpq, url, why));
     struct pg_link *link = mem_new(sizeof *link);
     link->pq = libpq;
     link->patience = patience;
     link->silence_ms = patience->enter_ms;
     link->alive = true;
     link->conn = connect_to(libpq, url);
-    err = link->conn == NULL ? err_make(ERR_OUT_OF_MEMORY, "postgres: connect")
-                             : prepare_session(link);
+    struct err err = link->conn == NULL ? err_make(ERR_OUT_OF_MEMORY, "postgres: connect")
+                                        : prepare_session(link);
     if (err_failed(err)) {
         why_set(why, "PostgreSQL: %s", pg_link_message(link));
         pg_link_close(link);
@@ -603,10 +600,7 @@ struct err pg_link_numbers(struct pg_link *link, const char *sql, const struct a
                            size_t count, enum err_code absent, int64_t *ret_numbers, int columns) {
     const struct libpq *pq = link->pq;
     PGresult *result = NULL;
-    struct err err = pg_link_run(link, sql, args, count, &result);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(pg_link_run(link, sql, args, count, &result));
     bool read = pq->PQntuples(result) > 0;
     for (int i = 0; i < columns && read; i++) {
         struct bytes text = {pq->PQgetvalue(result, 0, i), (size_t)pq->PQgetlength(result, 0, i)};

@@ -112,16 +112,13 @@ static void wait_ms(const struct pg_link *link, int ms) {
 static struct err make_link(struct pg_database *database, enum pg_enter how,
                             struct pg_link **ret_link, struct why *why) {
     struct pg_link *link = NULL;
-    struct err err = pg_link_open(&database->pq, database->url, &database->patience, &link, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(pg_link_open(&database->pq, database->url, &database->patience, &link, why));
     int64_t oid = 0;
     if (how == PG_ENTER_MAKE) {
         pg_link_set_silence(link,
                             database->patience.reply_ms); /* Another daemon may make it too. */
     }
-    err = pg_server_check(link, why);
+    struct err err = pg_server_check(link, why);
     if (!err_failed(err)) {
         err = pg_schema_enter(link, how, &oid, why);
     }
@@ -453,10 +450,7 @@ static struct err begin(struct conn *base) {
         begin_unfenced(session);
         return ERR_OK;
     }
-    struct err err = session->unsure ? become_sure(session) : ERR_OK;
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(session->unsure ? become_sure(session) : ERR_OK);
     pg_link_queue(session->link, (struct pg_step){.sql = sql_begin});
     pg_link_queue(session->link, (struct pg_step){
                                      .sql = sql_fence,

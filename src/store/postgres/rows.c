@@ -86,10 +86,7 @@ struct err postgres__exec(struct conn *conn, const char *sql, const struct arg *
         return note(session, pg_link_post(session->link, sql, args, count));
     }
     PGresult *result = NULL;
-    struct err err = run(session, sql, args, count, &result);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(run(session, sql, args, count, &result));
     int64_t changed = 0; /* The text is empty where no rows are counted. */
     bool counts = number_parse(bytes_of(pq->PQcmdTuples(result)),
                                (struct number_bounds){0, INT64_MAX}, &changed);
@@ -150,10 +147,7 @@ struct err postgres__rows_next(struct rows *base, bool *ret_row) {
     struct pg_rows *rows = CONTAINER_OF(base, struct pg_rows, base);
     while (rows->at + 1 >= rows->count) {
         PGresult *result = NULL;
-        struct err err = next_piece(rows, &result);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(next_piece(rows, &result));
         if (result == NULL) {
             *ret_row = false;
             return ERR_OK;

@@ -110,14 +110,11 @@ static struct err run_named(struct pg_link *link, const char *before, const char
 struct err pg_schema_enter(struct pg_link *link, enum pg_enter how, int64_t *ret_oid,
                            struct why *why) {
     char name[160]; /* 63 bytes, each doubled if it is a quote, and two quotes. */
-    struct err err = find_name(link, name, sizeof name, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(find_name(link, name, sizeof name, why));
     static const char find[] = "SELECT to_regnamespace($1)::oid::bigint";
     struct arg named = arg_text(bytes_of(name));
     int64_t oid = 0;
-    err = pg_link_numbers(link, find, &named, /* count */ 1, ERR_NONE, &oid, 1);
+    struct err err = pg_link_numbers(link, find, &named, /* count */ 1, ERR_NONE, &oid, 1);
     if (!err_failed(err) && oid == 0 && how == PG_ENTER_MAKE) {
         /* CREATE SCHEMA wants the privilege even when the schema exists, so it is not sent then: a
          * user who only owns a schema is enough. */

@@ -150,16 +150,13 @@ static struct err check_link(struct pg_link *link, struct store_check *check, st
 
 struct err postgres__check(const char *where, struct store_check *ret_check, struct why *why) {
     struct libpq pq;
-    struct err err = libpq_open(&pq, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(libpq_open(&pq, why));
     struct pg_link *link = NULL;
     struct store_check check = {.schema_known = store__schema_known(), .integrity_ok = true};
     struct pg_patience patience;
     pg_patience_init(&patience, world_real());
     patience.script_ms = UINT_MAX; /* A whole table is read before the server says a word. */
-    err = pg_link_open(&pq, where, &patience, &link, why);
+    struct err err = pg_link_open(&pq, where, &patience, &link, why);
     if (!err_failed(err)) {
         err = check_link(link, &check, why);
     }

@@ -123,15 +123,12 @@ static struct err must_be_there(const char *path, struct why *why) {
 
 struct err sqlite_backup(const char *where, const char *to, struct why *why) {
     AUTO(mem_release) char *from = datadir_path(where, DATADIR_DATABASE);
-    struct err err = must_be_there(from, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(must_be_there(from, why));
     if (is_there(to)) {
         return already_there(to, why);
     }
     AUTO(part_release) struct part part = {.path = NULL};
-    err = part_make(to, &part, why);
+    struct err err = part_make(to, &part, why);
     if (!err_failed(err)) {
         err = database_copy(from, part.path, why);
     }

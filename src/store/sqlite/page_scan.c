@@ -143,10 +143,7 @@ static struct err file_scan(int fd, const char *log, uint8_t *chunk, struct page
 static struct err sums_write(int fd, const struct page_list *wrong) {
     uint8_t page[PAGE_BYTES];
     for (size_t i = 0; i < wrong->count; i++) {
-        struct err err = pages_read(fd, wrong->numbers[i], page, PAGE_BYTES);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(pages_read(fd, wrong->numbers[i], page, PAGE_BYTES));
         page_sum_put(page, wrong->numbers[i]);
         off_t at = (off_t)(wrong->numbers[i] - 1) * PAGE_BYTES + PAGE_SUMMED_BYTES;
         ssize_t written = pwrite(fd, page + PAGE_SUMMED_BYTES, PAGE_SUM_BYTES, at);

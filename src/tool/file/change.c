@@ -238,10 +238,7 @@ static struct err change_remove(struct change *change) {
 struct err tool_write_file(struct tool_work *work) {
     const struct bytes new = json_bytes(work->call->input, "content");
     AUTO(change_done) struct change change = {.work = work, .parent = {.fd = -1}};
-    struct err err = change_open(&change, LAST_FOLLOW, MISSING_MAKE);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(change_open(&change, LAST_FOLLOW, MISSING_MAKE));
     bool same = change.exists && change.whole && bytes_equal(old_bytes(&change), new);
     struct diff_counts counts = {0};
     if (!same && is_shown(&change)) {
@@ -256,10 +253,7 @@ struct err tool_write_file(struct tool_work *work) {
                   change.path.shown);
         return work_texts_fit(work, NULL);
     }
-    err = change_replace(&change, new);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(change_replace(&change, new));
     text_addf(told, "%s %s: %zu bytes", change.exists ? "changed" : "made", change.path.shown,
               new.len);
     if (is_shown(&change)) {
@@ -563,10 +557,7 @@ static struct err replace_all(struct edit *edit) {
 static struct err edit_open(struct edit *edit) {
     struct change *change = &edit->change;
     struct why *why = &edit->work->why;
-    struct err err = change_open(change, LAST_FOLLOW, MISSING_REFUSE);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(change_open(change, LAST_FOLLOW, MISSING_REFUSE));
     if (!change->exists) {
         return err_why(why, ERR_NOT_FOUND, "there is no \"%.200s\"", change->path.shown);
     }

@@ -130,10 +130,7 @@ struct err content_hash(const struct tool_place *place, int fd, size_t size_max,
     size_t size = 0;
     sha256_start(&stream);
     for (size_t got = 1; got > 0; size += got) {
-        struct err err = piece_read(place, fd, buffer, PIECE, &got, why);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(piece_read(place, fd, buffer, PIECE, &got, why));
         if (got > size_max - size) {
             return too_large(size_max, why);
         }

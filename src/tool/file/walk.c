@@ -272,10 +272,7 @@ struct err tool_list_files(struct tool_work *work) {
                         .with_git = strncmp(folder.real.text, ".git", 4) == 0,
                         .each = listing_add,
                         .ctx = &listing};
-    err = walk_run(&walk, folder.fd);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(walk_run(&walk, folder.fd));
     struct text *content = &work->result->content;
     if (listing.count == 0) {
         text_addf(content, "%s: nothing%s\n", walk.folder,
@@ -392,10 +389,7 @@ static struct err search_lines(struct search *search) {
         struct bytes subject = {search->text.data + line.start, line.end - line.start};
         subject.len = utf8_cut(subject, LINE_MATCHED_MAX);
         bool matches = false;
-        struct err err = pattern_matches(search->matcher, subject, &matches);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(pattern_matches(search->matcher, subject, &matches));
         if (matches && is_full(search)) {
             search->full = true;
             return ERR_OK;
