@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { bin, Daemon, plainEnv } from "./lib.mjs";
+import { bin, Daemon, plainEnv, remove } from "./lib.mjs";
 
 /** A job waits in its shell until the test makes the file. */
 export const gate = (file) => `while [ ! -e '${file}' ]; do sleep 0.05; done`;
@@ -20,7 +20,7 @@ export async function start(t, options = {}) {
     for (const { id } of await jsonLines(daemon, "ps"))
       await daemon.cli(["stop", "--grace", "0", id]);
     await daemon.kill();
-    rmSync(data, { recursive: true, force: true });
+    await remove(data);
   });
   return daemon;
 }

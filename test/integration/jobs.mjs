@@ -1,12 +1,12 @@
 // jobs.mjs: what tests of jobs share: starting them, waiting for their ends, reading their output.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import http from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before } from "node:test";
 
-import { Daemon } from "./lib.mjs";
+import { Daemon, remove } from "./lib.mjs";
 import { openSse } from "./sse.mjs";
 
 /** A daemon for the whole file, and the words in which its tests speak of jobs. */
@@ -19,7 +19,7 @@ export class Jobs {
     });
     after(async () => {
       if (this.daemon.running) await this.daemon.stop();
-      rmSync(this.folder, { recursive: true, force: true });
+      await remove(this.folder);
     });
   }
 

@@ -36,20 +36,22 @@ export const plainEnv = {
 };
 export const bin = path.resolve(root, process.env.DROVER_BIN ?? "build/drover");
 
+/** With all that is in it. A process that was killed just now may still make a file there. */
+export async function remove(folder) {
+  for (let tries = 0; ; tries++) {
+    try {
+      return rmSync(folder, { recursive: true, force: true });
+    } catch (error) {
+      if (tries === 50 || error.code !== "ENOTEMPTY") throw error;
+      await pause(100);
+    }
+  }
+}
+
 /** A folder that is removed when the test ends. */
 export function scratch(t) {
   const folder = mkdtempSync(path.join(tmpdir(), "drv-"));
-  // A process that was killed just now may still make a file there for a moment.
-  t.after(async () => {
-    for (let tries = 0; ; tries++) {
-      try {
-        return rmSync(folder, { recursive: true, force: true });
-      } catch (error) {
-        if (tries === 50 || error.code !== "ENOTEMPTY") throw error;
-        await pause(100);
-      }
-    }
-  });
+  t.after(() => remove(folder));
   return folder;
 }
 

@@ -1,11 +1,11 @@
 // turns.mjs: what tests of turns share: sessions, messages, and a listener that puts together what
 // it heard the way a client does.
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { Daemon } from "./lib.mjs";
+import { Daemon, remove } from "./lib.mjs";
 import { openSse } from "./sse.mjs";
 
 /** The lines of a script: `call` takes the arguments as an object. */
@@ -116,7 +116,7 @@ export class Turns {
     turns.daemon = new Daemon({ data: path.join(turns.folder, "d"), args, ...more });
     t.after(async () => {
       if (turns.daemon.running) await turns.daemon.stop();
-      rmSync(turns.folder, { recursive: true, force: true });
+      await remove(turns.folder);
     });
     await turns.daemon.start();
     return turns;

@@ -1,11 +1,11 @@
 // workflows.mjs: what tests of workflows share: a daemon with a folder to work in, scripts that
 // run on it, and what their streams told.
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { Daemon } from "./lib.mjs";
+import { Daemon, remove } from "./lib.mjs";
 import { scaled } from "./scale.mjs";
 
 /** The first line of a script whose name does not matter; what stands behind begins at line 2. */
@@ -101,7 +101,7 @@ export class Workflows {
     flows.daemon = new Daemon({ ...more, data, env, args: [...open, ...args] });
     t.after(async () => {
       if (flows.daemon.running) await flows.daemon.stop();
-      if (!folder) rmSync(flows.folder, { recursive: true, force: true });
+      if (!folder) await remove(flows.folder);
     });
     await flows.daemon.start();
     return flows;

@@ -484,7 +484,7 @@ static void world_decide(struct sim *sim, const struct seen_flow *seen, struct f
         plan->overtaken = step->cause == FLOW_BECAUSE_BATCH;
         plan->kept = step->cached; /* Rightly so, by reused_check. */
         /* The worker may have ended at `when`, which then said nothing. */
-        const bool unheard = fault == WORLD_THROWS && plan->fault != WORLD_THROWS;
+        const bool unheard = fault == WORLD_THROWS && seen->flow->misfortunes > 0;
         plan->unwanted = plan->unwanted && !unheard;
         /* How a cancelled step would have ended is open, and decides nothing. */
         plan->fault = step->status == FLOW_CANCELLED ? WORLD_FINE : fault;
