@@ -243,24 +243,3 @@ bool flow_run__is_approved(const struct flow_run *run, size_t at) {
     }
     return approved;
 }
-
-/* The file of the child was read again, and that text is the one that runs. */
-void flow_run__files_child(struct flow_run *run, const struct catalog_entry *entry) {
-    AUTO(json_release) json_t *found = NULL;
-    json_t *file = NULL;
-    size_t at = 0;
-    if (run->order->files.len == 0 ||
-        err_failed(json_parse_wrapped(text_bytes(&run->order->files), &found, NULL))) {
-        return;
-    }
-    json_array_foreach(found, at, file) {
-        if (bytes_is(json_bytes(file, "path"), entry->file)) {
-            (void)json_object_set_new(file, "sha256", json_string(entry->hash.text));
-            break;
-        }
-    }
-    text_clear(&run->order->files);
-    if (at == json_array_size(found) || err_failed(json_write(found, &run->order->files))) {
-        text_clear(&run->order->files);
-    }
-}

@@ -21,11 +21,14 @@
 #include "proc/spool/protocol.h"
 #include "script/catalog.h"
 
+struct flow_run;
 struct flows {
     struct flows_options options;
     struct room room;
     struct table table;
     struct link starts; /* Requests that are made ready. */
+    /* flow_run__next: where a file below has done its part of a flow. */
+    void (*go_on)(struct flow_run *run);
 };
 
 enum flow_run_state {
@@ -138,42 +141,52 @@ struct flow_run {
 
 #define FLOW_AGENT_DEFAULT "Explore" /* Where a step names none. */
 
+/* flows.c: reads its rows, or begins the first order in line, unless it is busy. */
+void flow_run__next(struct flow_run *run);
+
+/* begin.c: the first in line is at hand from here on. */
+void flow_run__order_begin(struct flow_run *run);
+
 /* child.c: the order at hand is a child of a step, or an agent that a code step asks for. */
 void flow_run__begin_child(struct flow_run *run);
 void flow_run__drop_child(struct flow_run *run); /* The one that is made ready, if any. */
-/* flows.c */
+
+/* files.c: the order at hand is a question to approvers, or a step that begins under their yes. */
+void flow_run__files_begin(struct flow_run *run);
+bool flow_run__is_approved(const struct flow_run *run, size_t at); /* Whether it is such a step. */
+
+/* artifact.c: the report of the order at hand is written to its file, which then goes on to the
+ * rows with the end of the run. */
+void flow_run__artifact_begin(struct flow_run *run);
+
+/* workers.c */
 /* Evicts workers that only wait for agents until one more may live, as far as there are any. */
 void flows__make_room(struct flows *flows);
-void flow_run__next(struct flow_run *run);
-void flow_run__look(struct flow_run *run); /* Nothing of it is away: it goes on, as its rows are. */
+/* An agent of a step has ended: its function, whose worker was evicted, is asked again. */
+void flow_run__ask_evicted(struct flow_run *run);
 
 /* give_up.c: the store refuses a transaction for good, and nothing of the flow is away. */
 void flow_run__give_up(struct flow_run *run, struct err err);
 enum ask_verdict flow_run__judge_end(unsigned tries, struct err err); /* In ENDING. */
 
-/* orders.c */
+/* order.c */
+void flow_run__look(struct flow_run *run); /* Nothing of it is away: it goes on, as its rows are. */
 /* The last in line. at FLOW_NONE: of the run itself. */
 struct flow_order *flow_run__order_new(struct flow_run *run, enum flow_order_kind kind, size_t at);
 void flow_run__order_free(struct flow_order *order); /* NULL is allowed. */
 void flow_run__orders_free(struct link *orders);
 struct flow_place flow_run__order_place(const struct flow_run *run, const struct flow_order *order);
-void flow_run__order_begin(struct flow_run *run); /* The first in line. */
+/* The file of the child was read again, and that text is the one that runs. */
+void flow_run__files_child(struct flow_run *run, const struct catalog_entry *entry);
 void flow_run__order_write(struct flow_run *run); /* The one at hand becomes a transaction. */
 /* `look` in the pool, before the order is written. */
 void flow_run__order_look(struct flow_run *run, void (*look)(struct pool_job *job));
-void flow_run__order_done(struct flow_run *run); /* The same. */
+void flow_run__order_done(struct flow_run *run);
+/* Whether the evaluation that asked for the agent is under way: after a crash, another worker asks
+ * for the agent again. */
+bool flow_run__call_waits(const struct flow_run *run, const struct flow_order *order);
 void flow_run__call_begun(struct flow_run *run); /* The run waits for its end. */
 /* The child could not begin, or the question not be asked, for the reason in run->why. */
 void flow_run__refuse_child(struct flow_run *run);
-
-/* files.c: the order at hand is a question to approvers, or a step that begins under their yes. */
-void flow_run__files_begin(struct flow_run *run);
-bool flow_run__is_approved(const struct flow_run *run, size_t at); /* Whether it is such a step. */
-/* The child that begins was made of this file. */
-void flow_run__files_child(struct flow_run *run, const struct catalog_entry *entry);
-
-/* artifact.c: the report of the order at hand is written to its file, which then goes on to the
- * rows with the end of the run. */
-void flow_run__artifact_begin(struct flow_run *run);
 
 #endif
