@@ -351,10 +351,7 @@ static void text_set(struct text *text, struct bytes bytes) {
 static struct err check_find_tx(struct tx *tx, void *ctx) {
     struct must_check *check = ctx;
     struct check_order *order = &check->order;
-    const struct err err = tx_check_find(tx, bytes_of(check->attempt.text), order);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tx_check_find(tx, bytes_of(check->attempt.text), order));
     text_set(&check->must_haves, order->must_haves);
     text_set(&check->prints, order->prints);
     text_set(&check->root, order->root);

@@ -152,9 +152,7 @@ struct err checks__open(struct tx *tx, const struct task_move *move, struct byte
                         const struct task *task, struct why *why) {
     AUTO(check_done) struct check check;
     check_load(tx, task->attempt, &check);
-    if (err_failed(tx_error(tx))) {
-        return tx_error(tx);
-    }
+    TRY(tx_error(tx));
     if (is_same(&check, move)) {
         move_name(move, &check);
         return ERR_OK;
@@ -185,22 +183,6 @@ void checks__join(struct tx *tx, const struct task_move *move, const struct task
     check_load(tx, task->attempt, &check);
     if (is_same(&check, move)) {
         move_name(move, &check);
-    }
-}
-
-void checks__leave(struct tx *tx, struct task_attempt *io_attempt) {
-    if (io_attempt->checking_ms != 0) {
-        io_attempt->checking_ms = 0;
-        io_attempt->check_run = BYTES("");
-        tx_fail(tx, tx_note(tx, BOARD_NOTE, io_attempt->attempt));
-    }
-}
-
-void checks__drop(struct tx *tx, const struct task *task) {
-    struct task_attempt attempt;
-    if (attempts__load(tx, task->owner, task->attempt, &attempt) && attempt.checking_ms != 0) {
-        checks__leave(tx, &attempt);
-        tx_fail(tx, tx_resource_update(tx, &task_attempt_resource, FIELD_SET, &attempt));
     }
 }
 

@@ -15,24 +15,6 @@ static const char verdict_schema[] =
     "\"type\":\"boolean\"},\"reasons\":{\"type\":\"array\",\"items\":{\"type\":\"string\"},"
     "\"maxItems\":50}}}";
 
-bool reviews__find(struct tx *tx, const struct board_pick *pick, struct bytes reviewer,
-                   struct task *ret_task) {
-    AUTO(rows_release)
-    struct rows *rows = tx_resource_rows(
-        tx, &task_resource,
-        "owner = $1 AND project = $2 AND status = 'review' AND archived = 0 AND review_run = ''"
-        " AND rejections < $3 AND agent <> $4 AND " TASK_IS_DUE(
-            "$5") " AND replace($6, task, '') = $6 ORDER BY priority DESC, id LIMIT 1",
-        ARGS(arg_text(pick->owner), arg_text(pick->project), arg_int(BOARD_REJECTIONS_MAX),
-             arg_text(reviewer), arg_int(tx_now_ms(tx)), arg_text(pick->busy)));
-    if (!rows_step(rows) || !resource_row_read(&task_resource, rows, ret_task)) {
-        return false;
-    }
-    tx_resource_copy(tx, &task_resource, ret_task);
-    ret_task->agent = tx_copy(tx, reviewer);
-    return true;
-}
-
 static struct bytes review_prompt(struct tx *tx, const struct task *task, struct bytes reviewer,
                                   enum board_reach reach) {
     AUTO(text_done) struct text prompt = text_up_to(REVIEW_PROMPT_MAX);
@@ -131,21 +113,6 @@ static void verdict_apply(struct tx *tx, struct task *task, const json_t *verdic
                                          .by = task->reviewer,
                                          .words = text_bytes(&reasons)};
     tasks__enter(tx, task, &entered);
-}
-
-void reviews__made(struct tx *tx, struct task *io_task, const struct review_made *made) {
-    struct task_review row = {.review = made->review,
-                              .owner = io_task->owner,
-                              .project = io_task->project,
-                              .task = io_task->task,
-                              .attempt = io_task->attempt,
-                              .reviewer = made->reviewer,
-                              .accept = made->accept,
-                              .reasons = made->reasons};
-    io_task->rejections += made->accept ? 0 : 1;
-    io_task->retry_count = 0;
-    io_task->not_before_ms = 0;
-    tx_fail(tx, tx_resource_insert(tx, &task_review_resource, &row));
 }
 
 /* The provider refused, which passes: the same result is judged again, later. */

@@ -21,6 +21,8 @@ static_assert(BOARD_PAUSE_MAX_MS == 300000, "TASK_IS_DUE has the number");
 /* By tsk_…; false: it is gone. Texts in the arena. */
 MUST_CHECK bool tasks__load(struct tx *tx, struct bytes owner, struct bytes task,
                             struct task *ret_task);
+/* tsk_… of T-n; "": there is none. */
+struct bytes tasks__id_of(struct tx *tx, const struct task_key *key, int64_t place);
 MUST_CHECK bool attempts__load(struct tx *tx, struct bytes owner, struct bytes attempt,
                                struct task_attempt *ret_attempt);
 
@@ -67,9 +69,6 @@ struct attempt_over {
 };
 void attempts__close(struct tx *tx, struct task *io_task, const struct attempt_over *over);
 
-/* A result that waits for the board's reviewer; `agent` of the task is that then. */
-MUST_CHECK bool reviews__find(struct tx *tx, const struct board_pick *pick, struct bytes reviewer,
-                              struct task *ret_task);
 /* A claim by hand ends with the task's move, and its run goes on. */
 void attempts__let_go(struct tx *tx, struct task *io_task, enum task_status to, struct bytes note);
 

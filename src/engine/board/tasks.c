@@ -5,94 +5,7 @@
 #include "engine/board/rows.h"
 #include "engine/project/projects.h"
 
-/* --- Finding ---------------------------------------------------------------------------------- */
-
-bool tasks__load(struct tx *tx, struct bytes owner, struct bytes task, struct task *ret_task) {
-    const struct resource_key key = {owner, task};
-    bool found = false;
-    return !err_failed(tx_resource_find(tx, &task_resource, &key, &found, ret_task)) && found;
-}
-
-/* "" where there is none. */
-static struct bytes task_id_of(struct tx *tx, const struct task_key *key, int64_t place) {
-    return tx_text(tx, "SELECT task FROM tasks WHERE owner = $1 AND project = $2 AND place = $3",
-                   ARGS(arg_text(key->owner), arg_text(key->project), arg_int(place)));
-}
-
-/* "_": of the attempt inside of which the client is, or of the review. */
-static struct bytes own_task(struct tx *tx, const struct task_key *key,
-                             const struct board_client *client) {
-    struct board_who who;
-    struct why ignored = {""};
-    const struct task none = {.owner = key->owner, .task = BYTES(""), .agent = BYTES("")};
-    const struct board_client unnamed = {
-        .inside = client->inside, .person = client->person, .label = client->label};
-    const struct err err = tx_board_who(tx, key, &unnamed, &none, &who, &ignored);
-    return err_failed(err)    ? BYTES("")
-           : who.task.len > 0 ? who.task
-                              : tx_text(tx,
-                                        "SELECT task FROM tasks WHERE review_run = $1"
-                                        " AND review_run <> ''",
-                                        ARGS(arg_text(who.turn)));
-}
-
-struct err tx_task_find(struct tx *tx, const struct task_key *key,
-                        const struct board_client *client, struct task *ret_task, struct why *why) {
-    const int64_t place = task_number_read(key->task);
-    const bool own = bytes_is(key->task, "_");
-    const struct bytes id = own          ? own_task(tx, key, client)
-                            : place != 0 ? task_id_of(tx, key, place)
-                                         : key->task;
-    if (id.len > 0 && resource_names(&task_resource, id) &&
-        tasks__load(tx, key->owner, id, ret_task) &&
-        (bytes_is(key->project, "_") || bytes_equal(ret_task->project, key->project))) {
-        return ERR_OK;
-    }
-    if (err_failed(tx_error(tx))) {
-        return tx_error(tx);
-    }
-    if (id_valid(key->task.data, key->task.len, "mail")) {
-        return err_why(why, ERR_MAIL,
-                       "%.*s is a mail: its status follows from how it is read, and it is "
-                       "answered by 'drover mail reply %.*s'",
-                       (int)key->task.len, key->task.data, (int)key->task.len, key->task.data);
-    }
-    return own ? err_why(why, ERR_NOT_FOUND,
-                         "this is not inside of an attempt at a task: name the task, as T-31")
-               : err_why(why, ERR_NOT_FOUND, "there is no task '%.*s' in project '%.*s'",
-                         (int)key->task.len, key->task.data, (int)key->project.len,
-                         key->project.data);
-}
-
 /* --- What it waits for ------------------------------------------------------------------------ */
-
-bool tasks__needs_met(struct tx *tx, const struct task *task, struct bytes *ret_name,
-                      struct bytes *ret_status) {
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx,
-               "SELECT t.name, t.status FROM task_needs n JOIN tasks t ON t.id = n.needs"
-               " WHERE n.task = $1 AND n.waived_by = '' AND t.status <> 'done'"
-               " ORDER BY n.needs LIMIT 1",
-               ARGS(arg_int(task->id)));
-    if (rows == NULL) {
-        return true;
-    }
-    *ret_name = rows_copy(rows, 0);
-    *ret_status = rows_copy(rows, 1);
-    return false;
-}
-
-bool tasks__lane_taken(struct tx *tx, const struct task *task, struct bytes *ret_name) {
-    *ret_name =
-        task->lane.len == 0
-            ? BYTES("")
-            : tx_text(tx,
-                      "SELECT name FROM tasks WHERE owner = $1 AND project = $2"
-                      " AND status IN ('claimed', 'working') AND lane = $3 LIMIT 1",
-                      ARGS(arg_text(task->owner), arg_text(task->project), arg_text(task->lane)));
-    return ret_name->len > 0;
-}
 
 enum { CYCLE_STEPS_MAX = 1000, CYCLE_PATH_MAX = 400 }; /* A circle that is shown. */
 
@@ -181,7 +94,7 @@ static struct err needs_write(struct tx *tx, const struct task *task, bool is_ne
     const size_t count = json_array_size(list);
     for (size_t i = 0; i < count; i++) {
         const struct bytes name = json_text(json_array_get(list, i));
-        const struct bytes id = task_id_of(tx, &key, task_number_read(name));
+        const struct bytes id = tasks__id_of(tx, &key, task_number_read(name));
         ids[i] = tx_number(tx, "SELECT id FROM tasks WHERE task = $1", ARGS(arg_text(id)));
         if (ids[i] == task->id && ids[i] != 0) {
             return err_why(why, ERR_TASK_CYCLE, "\"depends_on\": %.*s would wait for itself",
@@ -221,7 +134,7 @@ struct err tx_task_waive(struct tx *tx, const struct task_waive *waive, struct t
     if (err_failed(err)) {
         return err;
     }
-    const struct bytes needs = task_id_of(tx, &key, task_number_read(waive->needs));
+    const struct bytes needs = tasks__id_of(tx, &key, task_number_read(waive->needs));
     const int64_t changed =
         tx_change(tx,
                   "UPDATE task_needs SET waived_by = $3, waived_because = $4 WHERE task = $1"
@@ -317,10 +230,7 @@ struct err tx_task_add(struct tx *tx, struct task *io_task, struct why *why) {
 }
 
 struct err tx_task_change(struct tx *tx, struct task *io_task, bool needs, struct why *why) {
-    const struct err err = needs ? needs_write(tx, io_task, false, why) : ERR_OK;
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(needs ? needs_write(tx, io_task, false, why) : ERR_OK);
     tasks__write(tx, io_task);
     return tx_error(tx);
 }

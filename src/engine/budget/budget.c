@@ -199,9 +199,7 @@ struct err tx_budget_set(struct tx *tx, const struct budget_set *set, struct bud
                              .made_ms = tx_now_ms(tx),
                              .limits = amounts_unlimited()};
     bool found = node_find(tx, &set->key, &row);
-    if (err_failed(tx_error(tx))) {
-        return tx_error(tx);
-    }
+    TRY(tx_error(tx));
     if (found && set->only_new) {
         return err_make(ERR_CONFLICT, "budget: new");
     }

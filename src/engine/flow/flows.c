@@ -315,10 +315,7 @@ struct err tx_flow_child(struct tx *tx, const struct flow_child *child, bool *re
         flows__advance(tx, &state);
         return tx_error(tx);
     }
-    const struct err err = child_begin(tx, &state, child, &row, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(child_begin(tx, &state, child, &row, why));
     child_known(tx, child->place.run, child->place.at, &row);
     return tx_error(tx);
 }
@@ -383,10 +380,7 @@ struct err tx_flow_call_begin(struct tx *tx, const struct flow_call *call,
         *ret_late = true;
         return tx_error(tx);
     }
-    const struct err err = agent_begin(tx, &state, talk, &row, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(agent_begin(tx, &state, talk, &row, why));
     tx_do(tx,
           "UPDATE flow_calls SET child = $5, session = $6 WHERE run = $1 AND place = $2"
           " AND version = $3 AND number = $4",

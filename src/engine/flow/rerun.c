@@ -16,10 +16,7 @@ static struct err ended_find(struct tx *tx, const struct run_key *key, struct ru
                              struct why *why) {
     const int len = (int)(key->run.len < 64 ? key->run.len : 64);
     bool found = false;
-    const struct err err = tx_run_find(tx, key, &found, ret_row);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tx_run_find(tx, key, &found, ret_row));
     if (!found) {
         return err_why(why, ERR_NOT_FOUND, "nothing to resume: there is no run '%.*s'", len,
                        key->run.data);
@@ -57,10 +54,7 @@ static struct bytes spec_budget(struct tx *tx, struct bytes spec) {
 struct err tx_flow_source(struct tx *tx, const struct run_key *key, struct flow_source *ret_source,
                           struct why *why) {
     struct run_row row;
-    const struct err err = ended_find(tx, key, &row, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(ended_find(tx, key, &row, why));
     AUTO(rows_release)
     struct rows *rows = tx_row(
         tx, "SELECT name, file, source, input, model, root, timeout_ms FROM flows WHERE run = $1",

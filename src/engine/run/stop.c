@@ -144,9 +144,7 @@ static int64_t child_next(struct tx *tx, int64_t parent, int64_t grace_ms) {
 static struct err descent_step(struct tx *tx, struct descent *at, struct run_freed *freed) {
     int64_t here = at->path[at->depth - 1];
     int64_t child = child_next(tx, here, at->stop.grace_ms);
-    if (err_failed(tx_error(tx))) {
-        return tx_error(tx);
-    }
+    TRY(tx_error(tx));
     if (child != 0 && at->depth < STOP_DEPTH_MAX) {
         at->path[at->depth++] = child;
         return ERR_OK;

@@ -112,6 +112,8 @@ MUST_CHECK struct message_parts parts__read(struct tx *tx, int64_t message, size
 
 /* --- As clients see them, piece by piece (json.c) --------------------------------------------- */
 
+/* A text that was cut has its whole length beside it; data that did not fit is null. */
+void part_write_json(const struct message_part *part, int64_t ms, struct text *text);
 /* Usage of the calls of a turn that have ended; those for summaries and reviews belong to it, too.
  */
 struct session_usage messages__usage(struct tx *tx, int64_t run);

@@ -31,6 +31,15 @@ MUST_CHECK bool sessions__find_hidden(struct tx *tx, struct bytes session, int64
 /* ERR_NOT_FOUND, with this step: there is none. */
 MUST_CHECK struct err sessions__get(struct tx *tx, const struct session_key *key, const char *step,
                                     struct session_row *ret_row);
+/* SQL: 1: a run of that key waits at a gate. */
+#define QUEUED_SQL(owner, key)                                                                     \
+    "COALESCE((SELECT 1 FROM runs WHERE runs.owner = " owner " AND runs.run_key = " key            \
+    " AND runs.run_key <> '' AND runs.gate <> '' AND runs.ended_ms IS NULL LIMIT 1), 0)"
+
+/* At most one turn of a session has begun and not ended: gate "". The turn of a session that is
+ * idle has not begun, so a gate holds it. */
+MUST_CHECK struct err sessions__shown(struct tx *tx, enum run_hold hold, bool queued,
+                                      struct session_row *io_row);
 /* row->id is given here. */
 void sessions__insert(struct tx *tx, struct session_row *row);
 /* Inserts the messages of what it adopts (adopt.c), and the notice. */

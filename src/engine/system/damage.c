@@ -538,9 +538,7 @@ struct err tx_damage_page(struct tx *tx, enum damage_scope scope, struct damage_
             cursor_move(&scan, rows, &cursor);
         }
     }
-    if (err_failed(tx_error(tx))) {
-        return tx_error(tx);
-    }
+    TRY(tx_error(tx));
     cursor.rows += page->rows;
     cursor.bytes += page->bytes;
     bool enough = scope == DAMAGE_NEWEST &&

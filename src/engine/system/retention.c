@@ -212,9 +212,7 @@ struct err tx_run_remove(struct tx *tx, const struct run_key *key, bool *ret_mor
                                  "SELECT 1 FROM runs WHERE id = $1 AND (step_key <> ''"
                                  " OR " WORKFLOW_LIVES_BELOW ")",
                                  ARGS(arg_int(row.id))) != 0;
-    if (err_failed(tx_error(tx))) {
-        return tx_error(tx);
-    }
+    TRY(tx_error(tx));
     if (stays || !run_state_final(row.state)) {
         return err_make(ERR_CONFLICT, "runs: it, or one below it, has not ended");
     }

@@ -262,9 +262,7 @@ struct err tx_session_purge(struct tx *tx, struct session_purge *purge) {
         return tx_error(tx);
     }
     bool waits = !page_remove(tx, &row) && rest_remove(tx, &row);
-    if (err_failed(tx_error(tx))) {
-        return tx_error(tx);
-    }
+    TRY(tx_error(tx));
     purge->more = true;
     if (waits) { /* A session that waits has changed nothing. */
         purge->after = row.id;

@@ -12,81 +12,12 @@
  * review. */
 #include "base/json/json.h"
 #include "base/utf8.h"
-#include "engine/base/follow.h"
 #include "engine/session/roots.h"
 #include "engine/turn/record.h"
 
 /* --- Limits of tools -------------------------------------------------------------------------- */
 
-/* The settings of a session may limit a turn's calls of tools. What the model calls beyond that is
- * refused, and it is asked again, without tools, for what it has found so far (step.c). Most
- * settings say nothing of it, and these are not parsed. Calls are counted from the message: its
- * cards are never taken out of it. */
-void turns__count_tools(struct tx *tx, struct turn *turn) {
-    static const char name[] = "max_tool_calls";
-    const struct bytes settings = turn->session.settings;
-    AUTO(json_release) json_t *json = NULL;
-    turn->tools_left = -1;
-    if (settings.len < sizeof name ||
-        memmem(settings.data, settings.len, name, sizeof name - 1) == NULL ||
-        err_failed(json_parse_wrapped(settings, &json, NULL))) {
-        return;
-    }
-    const int64_t limit = json_int(json, name, -1);
-    if (limit > 0) {
-        const int64_t made =
-            tx_number(tx, "SELECT count(*) FROM parts WHERE message = $1 AND kind = 'tool'",
-                      ARGS(arg_int(turn->row.answer)));
-        turn->tools_left = made < limit ? limit - made : 0;
-    }
-}
-
 /* --- The model's answer ----------------------------------------------------------------------- */
-
-/* A denial, a stop or a crash says nothing of the model: the row of its mistakes neither grows nor
- * ends by one. A denied call did not run, and is in the trace. */
-void turns__close_card(struct tx *tx, struct turn *turn, const struct card *card,
-                       struct bytes result) {
-    const enum card_mark mark = card_cause_mark(card->cause);
-    if (card->state == PART_STATE_DENIED) {
-        turns__span_card(tx, turn, card, SPAN_TOOL, card->tool);
-    }
-    cards__write(tx, turn->row.answer, card, result);
-    int64_t ms;
-    turns__span_card_end(tx, turn, card, result, &ms);
-    if (mark == CARD_MARK_GOOD) {
-        turn->row.facts.mistakes = 0;
-        turn->row.facts.mistakes_told = 0;
-    }
-    turn->row.facts.mistakes += mark == CARD_MARK_MISTAKE;
-    tx_fail(tx, turns__event_card_finished(tx, turn, card, result, ms));
-}
-
-void turns__end_card(struct tx *tx, struct turn *turn, struct card *card, enum card_cause cause,
-                     struct bytes result) {
-    cards__end(card, cause);
-    turns__close_card(tx, turn, card, result);
-}
-
-/* A person is asked about the call. */
-static void person_ask(struct tx *tx, const struct turn *turn, const struct card *card,
-                       enum approval_kind kind) {
-    struct approval_row row;
-    const struct approval_new what = {.session = &turn->session,
-                                      .run = &turn->run,
-                                      .message = &turn->answer,
-                                      .part = card->number,
-                                      .step = card->tool,
-                                      .kind = kind,
-                                      .digest = card->digest,
-                                      .arguments = card->arguments,
-                                      .about = card->about};
-    tx_fail(tx, approvals__ask(tx, &what, &row));
-}
-
-void turns__ask_person(struct tx *tx, const struct turn *turn, const struct card *card) {
-    person_ask(tx, turn, card, ASKS_LEAVE);
-}
 
 enum {
     /* Bytes of arguments that are no JSON object. A byte takes six where it is escaped, and a list
@@ -145,7 +76,7 @@ static void card_add(struct tx *tx, struct turn *turn, const struct turn_item *i
         turns__event_card_started(tx, turn, &card);
         turns__close_card(tx, turn, &card, call.refusal);
     } else if (call.verdict == TURN_ASK) {
-        person_ask(tx, turn, &card, call.asks);
+        turns__ask_person(tx, turn, &card, call.asks);
     }
 }
 
@@ -311,9 +242,7 @@ struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer, struc
     if (answer->learned.window > 0) {
         tx_fail(tx, tx_learned_add(tx, LEARNED_WINDOW, &answer->learned));
     }
-    if (err_failed(tx_error(tx))) {
-        return tx_error(tx);
-    }
+    TRY(tx_error(tx));
     enum run_cause failure = answer->failure;
     struct bytes sentence = answer->sentence, misfit = answer->misfit;
     bool calls = false;
@@ -463,7 +392,7 @@ static void review_ask(struct tx *tx, struct turn *turn, struct card *card, stru
     text_add_json(&about, reason.data, reason.len);
     text_add_char(&about, '}');
     card->about = tx_copy_text(tx, &about, "turns: review");
-    person_ask(tx, turn, card, ASKS_LEAVE);
+    turns__ask_person(tx, turn, card, ASKS_LEAVE);
 }
 
 /* A turn that was asked to end ends now, and its cards with it: only the usage counts. */

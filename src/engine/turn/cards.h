@@ -66,6 +66,8 @@ void cards__insert(struct tx *tx, int64_t message, struct card *io_card);
  * end. */
 void cards__write_pending(const char *status, struct bytes operation, struct text *text);
 MUST_CHECK bool cards__is_outcome(struct bytes result, struct bytes operation);
+/* {"operation": …, "state": */
+void cards__begin_outcome(struct bytes operation, struct text *text);
 /* The card's result, in the arena. */
 struct bytes cards__result(struct tx *tx, int64_t message, int64_t number);
 /* Ends a card: the state follows from the cause. Writes nothing. */

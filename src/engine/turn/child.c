@@ -21,13 +21,6 @@ enum { COPIES_MAX = 64 }; /* Forks of one session whose cards an end reaches. */
 
 /* --- The begin -------------------------------------------------------------------------------- */
 
-void cards__write_pending(const char *status, struct bytes operation, struct text *text) {
-    text_add_char(text, '{');
-    text_add_member(text, "status", bytes_of(status));
-    text_add_member(text, "operation", operation);
-    text_add_char(text, '}');
-}
-
 /* The card's result, as long as its run goes on. */
 static void card_pend(struct tx *tx, struct turn *turn, const struct card *card, const char *status,
                       struct bytes operation) {
@@ -102,22 +95,8 @@ struct err tx_turn_child(struct tx *tx, const struct turn_child *child, struct t
 
 /* From here on errors are returned and not kept: runs__end passes over damage in these rows. */
 
-/* {"operation": …, "state": */
-static void outcome_begin(struct bytes operation, struct text *text) {
-    text_add_char(text, '{');
-    text_add_member(text, "operation", operation);
-    text_add_name(text, "state");
-}
-
-bool cards__is_outcome(struct bytes result, struct bytes operation) {
-    AUTO(text_done) struct text begin = {.size_max = 1024};
-    outcome_begin(operation, &begin);
-    return !text_failed(&begin) && result.len > begin.len &&
-           bytes_begin(result, text_bytes(&begin));
-}
-
 static void outcome_write(const struct run_row *child, struct bytes output, struct text *text) {
-    outcome_begin(child->run, text);
+    cards__begin_outcome(child->run, text);
     text_addf(text, "\"%s\",\"cause\":\"%s\"", run_state_name(child->state),
               run_cause_name(child->cause));
     text_add_member_int_or_null(text, "exit_code", child->exit_code, child->exit_code >= 0);
@@ -231,15 +210,6 @@ struct err turns__child_ended(struct tx *tx, const struct run_row *child, struct
 }
 
 /* --- Checks ----------------------------------------------------------------------------------- */
-
-enum turn_check turns__check_find(struct tx *tx, struct turn *turn, struct run_row *ret_run) {
-    if (!runs__load_id(tx, turn->row.check_run, ret_run)) {
-        /* Where there was one, it was removed with its output: nobody knows any more. */
-        turn->row.check_run = 0;
-        return TURN_CHECK_NONE;
-    }
-    return run_state_final(ret_run->state) ? TURN_CHECK_ENDED : TURN_CHECK_RUNS;
-}
 
 /* To whom somebody talks: an agent of a workflow, or a subagent, cannot change it. */
 static void check_tell_once(struct tx *tx, const struct turn *turn, struct bytes hint) {

@@ -29,9 +29,7 @@ struct err turns__end(struct tx *tx, struct turn *turn, enum run_cause cause, st
     turn->run.not_before_ms = turn->resume_at_ms;
     turn->run.note = (struct bytes){sentence.data, utf8_cut(sentence, RUN_NOTE_TEXT_MAX)};
     turns__write(tx, &turn->row);
-    if (err_failed(tx_error(tx))) {
-        return tx_error(tx);
-    }
+    TRY(tx_error(tx));
     tx_fail(tx, runs__end(tx, &end, &turn->run, &freed));
     tx_fail(tx, runs__ask_children(tx, &turn->run, &freed));
     tx_fail(tx, runs__admit_freed(tx, &freed, bounds));

@@ -12,12 +12,8 @@
  * from the disk afterwards, page by page. */
 #include "engine/session/checkpoints.h"
 #include "engine/turn/record.h"
-#include "engine/turn/rows.h"
 
-enum {
-    ACTIVE_MAX = 2, /* Answers to one question: one is active; the other may just begin. */
-    RUNS_MAX = TURN_QUEUE_MAX + 8,
-};
+enum { RUNS_MAX = TURN_QUEUE_MAX + 8 };
 
 /* Refusals are returned, and not kept by the transaction: the caller reads on, to say more of them.
  */
@@ -34,30 +30,6 @@ static struct err answer_again(struct tx *tx, struct session_row *session,
 }
 
 /* --- Variants --------------------------------------------------------------------------------- */
-
-/* All other answers to that question are no longer active, and a summary of the one that was is not
- * one of this. */
-static void make_room(struct tx *tx, const struct session_row *session, int64_t question,
-                      int64_t answer) {
-    struct message_rows rows = messages__many(
-        tx,
-        MESSAGE_SELECT "m.session = $1 AND m.reply_to = $2 AND m.id <> $3 AND m.active = 1"
-                       " AND m.status NOT IN ('removed', 'reserved') ORDER BY m.id LIMIT $4",
-        ARGS(arg_int(session->id), arg_int(question), arg_int(answer), arg_int(ACTIVE_MAX)),
-        ACTIVE_MAX);
-    for (size_t i = 0; i < rows.count; i++) {
-        rows.rows[i].active = false;
-        messages__move(tx, session, rows.rows[i].status, &rows.rows[i]);
-    }
-    if (rows.count > 0) {
-        programs__forget(tx, session);
-    }
-    tx_checkpoint_void_from(tx, session, question);
-}
-
-void turns__take_place(struct tx *tx, const struct turn *turn) {
-    make_room(tx, &turn->session, turn->row.question, turn->row.answer);
-}
 
 /* The first text of the message; "": it has none. */
 static struct bytes message_text(struct tx *tx, const struct message_row *message) {
@@ -134,7 +106,7 @@ struct err tx_turn_choose(struct tx *tx, const struct message_key *key, struct m
         return err_why(why, ERR_CONFLICT, "the message is not an answer that can be chosen");
     }
     if (!ret_row->active) { /* Else it is the one already. */
-        make_room(tx, &of.session, ret_row->reply_to, ret_row->id);
+        turns__make_place(tx, &of.session, ret_row->reply_to, ret_row->id);
         ret_row->active = true;
         messages__write_status(tx, ret_row->status, ret_row);
         sessions__weigh_context(tx, &of.session);

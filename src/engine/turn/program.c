@@ -3,9 +3,9 @@
 
 #include "base/utf8.h"
 #include "engine/base/settings.h"
-#include "engine/job/input.h"
 #include "engine/turn/prompt.h"
 #include "engine/turn/record.h"
+#include "rules/agent/outcome.h"
 
 /* --- Its process ------------------------------------------------------------------------------ */
 
@@ -37,16 +37,6 @@ static void reader_keep(struct tx *tx, struct turn *turn, struct bytes state) {
     sessions__set_native(tx, &turn->session);
 }
 
-/* A session of the program that knows an answer which is hidden now is left for good: also where
- * other turns followed that one there. */
-void programs__forget(struct tx *tx, const struct session_row *session) {
-    struct session_row row = *session;
-    if (row.native.reader.len > 0) {
-        row.native.reader = BYTES("");
-        sessions__set_native(tx, &row);
-    }
-}
-
 struct err tx_program_task(struct tx *tx, const struct turn_key *key, struct program_task *task) {
     struct turn turn;
     text_clear(task->reader);
@@ -74,27 +64,6 @@ struct err tx_program_task(struct tx *tx, const struct turn_key *key, struct pro
     return tx_error(tx);
 }
 
-/* The end of a text, from a whole character on. */
-static struct bytes text_end(struct bytes text, size_t len_max) {
-    if (text.len > len_max) {
-        text = (struct bytes){text.data + text.len - len_max, len_max};
-        while (text.len > 0 && ((unsigned char)text.data[0] & 0xc0) == 0x80) {
-            text = (struct bytes){text.data + 1, text.len - 1};
-        }
-    }
-    return text;
-}
-
-void programs__shorten(struct text *history) {
-    static const char left_out[] = "[...] ";
-    const struct bytes end = text_end(text_bytes(history), PROGRAM_HISTORY_MAX - strlen(left_out));
-    AUTO(text_done) struct text newest = text_up_to(PROGRAM_HISTORY_MAX + 1);
-    text_add_str(&newest, left_out);
-    text_add(&newest, end.data, end.len);
-    text_clear(history);
-    text_add(history, text_bytes(&newest).data, newest.len);
-}
-
 /* The words of both, with whose they are. Of a long conversation the beginning is left out. */
 static struct err history_add(void *ctx, const struct prompt_part *part) {
     struct text *history = ctx;
@@ -105,7 +74,7 @@ static struct err history_add(void *ctx, const struct prompt_part *part) {
         text_add_str(history, history->len > 0 ? "\n\n" : "");
         text_add_str(history, part->role == PROMPT_ASSISTANT ? "You: " : "User: ");
     }
-    const struct bytes words = text_end(part->text, PROGRAM_HISTORY_MAX);
+    const struct bytes words = programs__end_of(part->text, PROGRAM_HISTORY_MAX);
     text_add(history, words.data, words.len);
     if (history->len > (size_t)2 * PROGRAM_HISTORY_MAX) {
         programs__shorten(history);
@@ -230,44 +199,9 @@ struct err tx_program_stop(struct tx *tx, struct bytes run, enum run_cause cause
 
 /* --- Its input -------------------------------------------------------------------------------- */
 
-/* A process that takes none, or has ended, needs none: what it wanted to know is of no use. */
-void programs__input(struct tx *tx, const struct run_row *process, struct bytes input,
-                     enum run_input_end end) {
-    while (input.len > 0 || end == RUN_INPUT_ENDS) {
-        const size_t len = input.len < RUN_INPUT_PIECE_MAX ? input.len : RUN_INPUT_PIECE_MAX;
-        const struct run_input piece = {.key = {.owner = process->owner, .run = process->run},
-                                        .bytes = {input.data, len},
-                                        .end = len == input.len ? end : RUN_INPUT_GOES_ON,
-                                        .accepted = INT64_MAX};
-        struct run_input_place place;
-        struct why why;
-        const struct err err = tx_run_input(tx, &piece, &place, &why);
-        if (err_failed(err)) {
-            tx_fail(tx, err.code == ERR_INPUT_CLOSED || err.code == ERR_NOT_FOUND ||
-                                err.code == ERR_RUN_ENDED || err.code == ERR_INPUT_FULL
-                            ? ERR_OK
-                            : err);
-            return;
-        }
-        input = (struct bytes){input.data + len, input.len - len};
-        end = piece.end == end ? RUN_INPUT_GOES_ON : end;
-    }
-}
-
 /* --- Questions -------------------------------------------------------------------------------- */
 
 enum { ASKED_MAX = 256 << 10 }; /* TURN_CARDS_MAX ids of 1,000 bytes fit. */
-
-static json_t *asked_read(const struct turn *turn) {
-    json_t *asked = NULL;
-    if (turn->row.program.asked.len == 0 ||
-        err_failed(json_parse_wrapped(turn->row.program.asked, &asked, NULL)) ||
-        !json_is_array(asked)) {
-        json_decref(asked);
-        asked = json_array();
-    }
-    return asked;
-}
 
 static void asked_write(struct tx *tx, struct turn *turn, const json_t *asked) {
     AUTO(text_done) struct text text = text_up_to(ASKED_MAX);
@@ -320,7 +254,7 @@ static bool has_reviewer(struct tx *tx) {
 
 static void question_add(struct tx *tx, struct turn *turn, const struct turn_item *item,
                          int64_t step) {
-    AUTO(json_release) json_t *asked = asked_read(turn);
+    AUTO(json_release) json_t *asked = programs__read_asked(turn);
     const bool fits = cards__fit(&item->call);
     const enum turn_verdict verdict = fits ? item->call.verdict : TURN_REFUSE;
     struct card card;
@@ -346,7 +280,7 @@ static void question_add(struct tx *tx, struct turn *turn, const struct turn_ite
     if (verdict == TURN_REVIEW && has_reviewer(tx)) {
         cards__move(tx, turn, PART_STATE_REVIEWING, &card);
     } else if (verdict == TURN_ASK || verdict == TURN_REVIEW) {
-        turns__ask_person(tx, turn, &card);
+        turns__ask_person(tx, turn, &card, ASKS_LEAVE);
     } else if (verdict == TURN_ALLOW) {
         cards__move(tx, turn, PART_STATE_READY, &card);
     } else {
@@ -372,29 +306,13 @@ void programs__add_item(struct tx *tx, struct turn *turn, const struct turn_item
     }
 }
 
-size_t programs__answered(struct tx *tx, const struct turn *turn, struct program_asked *ret_asked,
-                          size_t max) {
-    AUTO(json_release) json_t *asked = asked_read(turn);
-    size_t count = 0;
-    for (size_t i = 0; i < json_array_size(asked) && count < max; i++) {
-        const json_t *one = json_array_get(asked, i);
-        struct program_asked *into = &ret_asked[count];
-        into->question = tx_copy(tx, json_bytes(one, "question"));
-        if (cards__find(tx, turn->row.answer, json_int(one, "part", 0), &into->card) &&
-            into->card.state != PART_STATE_ASKING && into->card.state != PART_STATE_REVIEWING) {
-            count++;
-        }
-    }
-    return count;
-}
-
 struct err tx_program_reply(struct tx *tx, const struct program_replies *replies,
                             struct turn_plan *plan) {
     struct turn turn;
     if (!turns__open(tx, &replies->key, plan, &turn)) {
         return tx_error(tx);
     }
-    AUTO(json_release) json_t *asked = asked_read(&turn);
+    AUTO(json_release) json_t *asked = programs__read_asked(&turn);
     for (size_t i = 0; i < replies->count; i++) {
         struct card card;
         for (size_t at = json_array_size(asked); at > 0; at--) {
@@ -440,7 +358,7 @@ struct err tx_program_withdraw(struct tx *tx, const struct turn_key *key, struct
     if (!turns__open(tx, key, plan, &turn)) {
         return tx_error(tx);
     }
-    AUTO(json_release) json_t *asked = asked_read(&turn);
+    AUTO(json_release) json_t *asked = programs__read_asked(&turn);
     size_t open = 0;
     for (size_t i = 0; i < json_array_size(asked);) {
         const json_t *one = json_array_get(asked, i);
@@ -507,5 +425,21 @@ void programs__mark(struct tx *tx, struct turn *turn, const struct program_mark 
     reader_keep(tx, turn, mark->reader);
     if (mark->again) {
         programs__leave(tx, turn, mark->outcome, mark->tries);
+    }
+}
+
+/* A program that names no message has read its input to the end. */
+void programs__answer_rest(struct tx *tx, struct turn *turn, const struct program_mark *mark) {
+    if (mark == NULL || !turn->row.facts.answered || turn->run.stop != CAUSE_NONE) {
+        return;
+    }
+    struct message_rows rows = messages__delivered(tx, turn->run.id);
+    for (size_t i = 0; !mark->names && i < rows.count; i++) {
+        turns__join(tx, turn, turn->row.step, &rows.rows[i]);
+    }
+    const bool unread = (mark->names && rows.count > 0) ||
+                        messages__steering(tx, turn->session.id, turn->run.id).count > 0;
+    if (unread && turn->row.program.begun < AGENT_ATTEMPTS_MAX) {
+        programs__leave(tx, turn, bytes_of(run_cause_name(CAUSE_COMPLETED)), 1);
     }
 }

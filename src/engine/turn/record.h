@@ -110,14 +110,13 @@ struct program_asked {
     struct bytes question;
     struct card card;
 };
+json_t *programs__read_asked(const struct turn *turn); /* Owned by the caller: an array. */
 /* Questions that are answered, whose answer the program has not got yet; at most `max`. */
 size_t programs__answered(struct tx *tx, const struct turn *turn, struct program_asked *ret_asked,
                           size_t max);
 /* Makes the answer shorter, where it may have no room for that of one more call (condense.c). */
 void programs__make_room(struct tx *tx, struct turn *turn);
 void programs__mark(struct tx *tx, struct turn *turn, const struct program_mark *mark);
-/* The next turn of the session begins another session of the program. */
-void programs__forget(struct tx *tx, const struct session_row *session);
 /* Bytes for its input, or the end of that. Nothing where it takes none any more. */
 void programs__input(struct tx *tx, const struct run_row *process, struct bytes input,
                      enum run_input_end end);
@@ -142,6 +141,8 @@ struct program_task;
  * turns ended without, though they are shown. */
 /* Leaves the newest PROGRAM_HISTORY_MAX bytes, after a mark. */
 void programs__shorten(struct text *history);
+/* The last bytes of a text, from the begin of a character. */
+struct bytes programs__end_of(struct bytes text, size_t len_max);
 void programs__tell_waiting(struct tx *tx, const struct turn *turn, struct program_task *task);
 void programs__tell_missed(struct tx *tx, const struct turn *turn, struct program_task *task);
 /* The words of the message go to the input of the process, in this commit. */
@@ -161,6 +162,7 @@ void programs__take_back(struct tx *tx, const struct turn *turn);
  * while the turn may have one more; else the next turn has them in its prompt. */
 void programs__answer_rest(struct tx *tx, struct turn *turn, const struct program_mark *mark);
 /* A person is asked whether the call may be made. (answer.c) */
-void turns__ask_person(struct tx *tx, const struct turn *turn, const struct card *card);
+void turns__ask_person(struct tx *tx, const struct turn *turn, const struct card *card,
+                       enum approval_kind kind);
 
 #endif

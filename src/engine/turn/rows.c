@@ -108,49 +108,6 @@ bool turns__load_run(struct tx *tx, struct bytes run, struct turn *ret_turn) {
     return runs__load(tx, run, &ret_turn->run) && turns__load_rest(tx, ret_turn);
 }
 
-/* Two turns are ended by whoever brings something to them. One whose session was deleted: there is
- * nowhere to put what it says, and of its messages some, or all, may be gone. And one whose
- * conversation was cleared under it: its place is gone; but what a call of the model took is
- * counted first, where one is out. */
-bool turns__load(struct tx *tx, const struct turn_key *key, struct turn *ret_turn) {
-    struct run_row *run = &ret_turn->run;
-    *ret_turn = (struct turn){.run = {.id = 0}};
-    if (!runs__load(tx, key->run, run) || run->kind != KIND_TURN || run->attempt != key->attempt ||
-        (run->state != RUN_RUNNING && run->state != RUN_WAITING)) {
-        return false;
-    }
-    const bool found = turns__load_rest(tx, ret_turn);
-    if (err_failed(tx_error(tx))) {
-        return false;
-    }
-    if (!found) {
-        ret_turn->row.last = BYTES(""); /* Nobody compares with it any more. */
-    } else if (!turns__is_cleared(ret_turn)) {
-        return true;
-    } else {
-        run->stop = run->stop == CAUSE_NONE ? CAUSE_CLEARED : run->stop;
-        if (ret_turn->row.call != 0) {
-            return true;
-        }
-    }
-    tx_fail(tx, turns__end(tx, ret_turn, run->stop == CAUSE_NONE ? CAUSE_STOPPED : run->stop,
-                           BYTES(""), &key->bounds));
-    return false;
-}
-
-bool turns__open(struct tx *tx, const struct turn_key *key, struct turn_plan *plan,
-                 struct turn *ret_turn) {
-    turns__plan_begin(plan);
-    plan->late = !turns__load(tx, key, ret_turn);
-    return !plan->late;
-}
-
-bool turns__load_card(struct tx *tx, const struct turn_key *key, int64_t part,
-                      enum part_state state, struct turn *ret_turn, struct card *ret_card) {
-    return turns__load(tx, key, ret_turn) &&
-           cards__find(tx, ret_turn->row.answer, part, ret_card) && ret_card->state == state;
-}
-
 /* --- Cards: reading --------------------------------------------------------------------------- */
 
 enum { DATA_MAX = 6 << 20 };
@@ -378,4 +335,21 @@ struct sha256_hex cards__digest(struct tx *tx, int64_t message) {
     }
     const struct sha256 digest = sha256_finish(&sha);
     return sha256_hex(&digest);
+}
+
+/* The function may run again: what an earlier try planned is forgotten. */
+void turns__plan_begin(struct turn_plan *plan) {
+    struct arena arena = plan->arena;
+    arena_reset(&arena);
+    *plan = (struct turn_plan){.arena = arena};
+}
+
+/* A session of the program that knows an answer which is hidden now is left for good: also where
+ * other turns followed that one there. */
+void programs__forget(struct tx *tx, const struct session_row *session) {
+    struct session_row row = *session;
+    if (row.native.reader.len > 0) {
+        row.native.reader = BYTES("");
+        sessions__set_native(tx, &row);
+    }
 }

@@ -83,6 +83,10 @@ MUST_CHECK bool turns__load_run(struct tx *tx, struct bytes run, struct turn *re
 MUST_CHECK struct err turns__make(struct tx *tx, struct session_row *session,
                                   const struct turn_message *message, struct run_row *ret_run,
                                   struct why *why);
+/* All other answers to that question are no longer active, and a summary of the one that was is not
+ * one of this. */
+void turns__make_place(struct tx *tx, const struct session_row *session, int64_t question,
+                       int64_t answer);
 /* The answer that begins takes the place of the one that was active. */
 void turns__take_place(struct tx *tx, const struct turn *turn);
 /* ERR_TURN_IN_PROGRESS, its run in `why`: one runs or waits. */
@@ -127,9 +131,15 @@ MUST_CHECK struct err turns__end_alone(struct tx *tx, struct bytes sentence,
                                        const struct run_row *run, struct run_freed *freed);
 MUST_CHECK struct err titles__ended(struct tx *tx, const struct run_row *run,
                                     struct run_freed *freed);
+/* Subagents of one parent that have not ended; that go on. */
+MUST_CHECK int64_t subagents__count(struct tx *tx, int64_t parent);
+MUST_CHECK int64_t subagents__count_busy(struct tx *tx, int64_t parent);
 /* Parts of the end of a turn: its session gets a title, and its parent room for a subagent. */
 MUST_CHECK struct err titles__wish(struct tx *tx, const struct turn *turn, struct run_freed *freed);
 MUST_CHECK struct err subagents__ended(struct tx *tx, int64_t session, struct run_freed *freed);
+
+/* The next turn of the session begins another session of the program. */
+void programs__forget(struct tx *tx, const struct session_row *session);
 
 /* The text of its last step, in the arena. (view.c) */
 MUST_CHECK struct err turns__said(struct tx *tx, int64_t run, struct bytes *ret_text);

@@ -17,12 +17,84 @@
 #include "engine/job/input.h"
 #include "engine/turn/program.h"
 #include "engine/turn/record.h"
-#include "rules/agent/outcome.h"
 
 enum {
     LINE_SPARE = 4 << 10, /* A line without its words. */
     LINE_MAX = 6 * (TURN_TEXT_MAX + LINE_SPARE),
 };
+
+/* A process that takes none, or has ended, needs none: what it wanted to know is of no use. */
+void programs__input(struct tx *tx, const struct run_row *process, struct bytes input,
+                     enum run_input_end end) {
+    while (input.len > 0 || end == RUN_INPUT_ENDS) {
+        const size_t len = input.len < RUN_INPUT_PIECE_MAX ? input.len : RUN_INPUT_PIECE_MAX;
+        const struct run_input piece = {.key = {.owner = process->owner, .run = process->run},
+                                        .bytes = {input.data, len},
+                                        .end = len == input.len ? end : RUN_INPUT_GOES_ON,
+                                        .accepted = INT64_MAX};
+        struct run_input_place place;
+        struct why why;
+        const struct err err = tx_run_input(tx, &piece, &place, &why);
+        if (err_failed(err)) {
+            tx_fail(tx, err.code == ERR_INPUT_CLOSED || err.code == ERR_NOT_FOUND ||
+                                err.code == ERR_RUN_ENDED || err.code == ERR_INPUT_FULL
+                            ? ERR_OK
+                            : err);
+            return;
+        }
+        input = (struct bytes){input.data + len, input.len - len};
+        end = piece.end == end ? RUN_INPUT_GOES_ON : end;
+    }
+}
+
+/* The end of a text, from a whole character on. */
+struct bytes programs__end_of(struct bytes text, size_t len_max) {
+    if (text.len > len_max) {
+        text = (struct bytes){text.data + text.len - len_max, len_max};
+        while (text.len > 0 && ((unsigned char)text.data[0] & 0xc0) == 0x80) {
+            text = (struct bytes){text.data + 1, text.len - 1};
+        }
+    }
+    return text;
+}
+
+void programs__shorten(struct text *history) {
+    static const char left_out[] = "[...] ";
+    const struct bytes end =
+        programs__end_of(text_bytes(history), PROGRAM_HISTORY_MAX - strlen(left_out));
+    AUTO(text_done) struct text newest = text_up_to(PROGRAM_HISTORY_MAX + 1);
+    text_add_str(&newest, left_out);
+    text_add(&newest, end.data, end.len);
+    text_clear(history);
+    text_add(history, text_bytes(&newest).data, newest.len);
+}
+
+json_t *programs__read_asked(const struct turn *turn) {
+    json_t *asked = NULL;
+    if (turn->row.program.asked.len == 0 ||
+        err_failed(json_parse_wrapped(turn->row.program.asked, &asked, NULL)) ||
+        !json_is_array(asked)) {
+        json_decref(asked);
+        asked = json_array();
+    }
+    return asked;
+}
+
+size_t programs__answered(struct tx *tx, const struct turn *turn, struct program_asked *ret_asked,
+                          size_t max) {
+    AUTO(json_release) json_t *asked = programs__read_asked(turn);
+    size_t count = 0;
+    for (size_t i = 0; i < json_array_size(asked) && count < max; i++) {
+        const json_t *one = json_array_get(asked, i);
+        struct program_asked *into = &ret_asked[count];
+        into->question = tx_copy(tx, json_bytes(one, "question"));
+        if (cards__find(tx, turn->row.answer, json_int(one, "part", 0), &into->card) &&
+            into->card.state != PART_STATE_ASKING && into->card.state != PART_STATE_REVIEWING) {
+            count++;
+        }
+    }
+    return count;
+}
 
 struct uuid program_message_name(struct bytes process, struct bytes message) {
     struct sha256_stream sha;
@@ -144,22 +216,6 @@ void programs__take_back(struct tx *tx, const struct turn *turn) {
     struct message_rows rows = messages__delivered(tx, turn->run.id);
     for (size_t i = 0; i < rows.count; i++) {
         messages__move(tx, &turn->session, MESSAGE_STEERING, &rows.rows[i]);
-    }
-}
-
-/* A program that names no message has read its input to the end. */
-void programs__answer_rest(struct tx *tx, struct turn *turn, const struct program_mark *mark) {
-    if (mark == NULL || !turn->row.facts.answered || turn->run.stop != CAUSE_NONE) {
-        return;
-    }
-    struct message_rows rows = messages__delivered(tx, turn->run.id);
-    for (size_t i = 0; !mark->names && i < rows.count; i++) {
-        turns__join(tx, turn, turn->row.step, &rows.rows[i]);
-    }
-    const bool unread = (mark->names && rows.count > 0) ||
-                        messages__steering(tx, turn->session.id, turn->run.id).count > 0;
-    if (unread && turn->row.program.begun < AGENT_ATTEMPTS_MAX) {
-        programs__leave(tx, turn, bytes_of(run_cause_name(CAUSE_COMPLETED)), 1);
     }
 }
 

@@ -35,13 +35,6 @@ void turn_plan_done(struct turn_plan *plan) {
     arena_done(&plan->arena);
 }
 
-/* The function may run again: what an earlier try planned is forgotten. */
-void turns__plan_begin(struct turn_plan *plan) {
-    struct arena arena = plan->arena;
-    arena_reset(&arena);
-    *plan = (struct turn_plan){.arena = arena};
-}
-
 /* In the plan's own arena, which outlives the transaction. */
 static struct bytes plan_copy(struct tx *tx, struct turn_plan *plan, struct bytes from) {
     const char *copy = arena_try_copy(&plan->arena, from.len == 0 ? "" : from.data, from.len);
@@ -626,9 +619,7 @@ struct err tx_turn_begin(struct tx *tx, const struct turn_key *key, struct turn_
             over = runs__cut_off(tx, epoch, &turn.run);
         }
     }
-    if (err_failed(tx_error(tx))) {
-        return tx_error(tx);
-    }
+    TRY(tx_error(tx));
     if (removed) {
         plan->next = TURN_NEXT_END;
         return turns__end(tx, &turn, turn.run.stop == CAUSE_NONE ? CAUSE_STOPPED : turn.run.stop,

@@ -769,9 +769,7 @@ struct err tx_turn_follow_up(struct tx *tx, const struct turn_message *followup,
                                    " ORDER BY t.run DESC LIMIT 1) latest WHERE word <> ''",
                                    ARGS(arg_int(session.id))) == 0;
     *ret_followed = FOLLOW_UP_BUSY;
-    if (err_failed(tx_error(tx))) {
-        return tx_error(tx);
-    }
+    TRY(tx_error(tx));
     if (!listens) {
         *ret_followed = tx_inbox_receiver_gone(tx, &receiver) ? FOLLOW_UP_MORE : FOLLOW_UP_IDLE;
         return tx_error(tx);

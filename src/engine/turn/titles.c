@@ -226,9 +226,7 @@ struct err tx_title_end(struct tx *tx, const struct title_end *end, bool *ret_la
     if (naming.wanted) {
         tx_fail(tx, title_give(tx, &naming.session, &title));
     }
-    if (err_failed(tx_error(tx))) {
-        return tx_error(tx);
-    }
+    TRY(tx_error(tx));
     const struct run_end of_run = {.from = run.state, .output = BYTES("")};
     run.cause = end->cause == CAUSE_COMPLETED && title.len == 0 ? CAUSE_EMPTY_RESPONSE : end->cause;
     run.state = turn_end_state(run.cause);

@@ -334,9 +334,7 @@ static struct err state_write(struct tx *tx, const struct snapshot_of *of, bool 
     }
     tx_fail(tx, tx_session_shown(tx, of->held ? RUN_HELD : RUN_FREE, &session));
     const struct message_rows live = messages__live(tx, session.id);
-    if (err_failed(tx_error(tx))) {
-        return tx_error(tx);
-    }
+    TRY(tx_error(tx));
     ongoing_find(tx, &session, &live, of, &ongoing);
     text_add_str(text, "{\"session\":");
     fields_write(&session_shown_fields, FIELD_LISTED, &session, text);

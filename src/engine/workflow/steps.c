@@ -43,10 +43,7 @@ static struct err turn_begin(struct tx *tx, const struct step_new *step) {
     talk.message.text = step->prompt;
     talk.message.parent = bytes_of(step->run.text);
     talk.message.bounds = step->bounds;
-    const struct err err = tx_talk_begin(tx, &talk, &begun, &why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tx_talk_begin(tx, &talk, &begun, &why));
     /* The turn stays as long as its step, and is found by it: see STEP_TURN_KEY. */
     tx_do(tx, "UPDATE runs SET step_key = $2 WHERE run = $1",
           ARGS(arg_text(begun.turn.run), arg_str(STEP_TURN_KEY)));
