@@ -12,7 +12,8 @@
 #include "rules/job/job.h"
 
 enum {
-    CHUNK = 64 << 10,                            /* Size of a read. */
+    CHUNK = 64 << 10,  /* Size of a read; */
+    TEXT_PART = CHUNK, /* a long line of text is handed on in parts, each in a turn of the loop. */
     PIECES_BYTES = PROGRAM_LINE_MAX + 4 * CHUNK, /* Limit of text that it sends to watchers. */
     ITEMS_SPARE = 16,                            /* Room for the items of one more line. */
     NAME_MAX_BYTES = 256,
@@ -38,7 +39,9 @@ void program_output_reads(struct program_output *output, const struct program *p
                           const struct agent_definition *agent) {
     output->reader = program_reader_new(program, agent);
     output->permissions = agent->permissions;
-    program_line_init(&output->line, program_prints(program), PROGRAM_LINE_MAX);
+    const enum program_text_kind kind = program_prints(program);
+    program_line_init(&output->line, kind,
+                      kind == PROGRAM_PRINTS_TEXT ? TEXT_PART : PROGRAM_LINE_MAX);
 }
 
 void program_output_from(struct program_output *output, int64_t offset) {
