@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { compiled } from "./parts.mjs";
 
 const rules = await compiled("board/rules.ts");
+const fields = await compiled("board/fields.ts");
 const STATUSES = ["pending", "claimed", "working", "review", "done", "failed", "blocked",
   "cancelled"];
 
@@ -124,23 +125,23 @@ test("what a card says: what it waits for, bars, its age", () => {
 
 test("a form is a body, and a change only what is another", () => {
   const list = [{ command: "make test" }, { output: "code" }, "Note: it is read", "Plain"];
-  const text = list.map(rules.mustHaveText).join("\n");
-  assert.deepEqual(rules.mustHavesOf(`${text}\n\n`), list);
-  const body = rules.bodyOf({ title: "x", priority: "8", depends_on: "T-1, T-2", must_haves: text,
+  const text = list.map(fields.mustHaveText).join("\n");
+  assert.deepEqual(fields.mustHavesOf(`${text}\n\n`), list);
+  const body = fields.bodyOf({ title: "x", priority: "8", depends_on: "T-1, T-2", must_haves: text,
     not_before: "no time" });
   assert.deepEqual([body.title, body.type, body.plan, body.lane, body.priority, body.depends_on,
     body.max_attempts, body.not_before_ms], ["x", "general", "none", "", 8, ["T-1", "T-2"], 5, 0]);
   const before = { ...task("pending"), description: "", type: "general", plan: "none",
     max_attempts: 5, not_before_ms: 0, title: "x", priority: 8 };
-  assert.deepEqual(rules.changeOf(before, body),
+  assert.deepEqual(fields.changeOf(before, body),
     { must_haves: list, depends_on: ["T-1", "T-2"] });
-  assert.deepEqual(rules.changeOf({ ...before, lane: "db" }, { ...body, must_haves: [],
+  assert.deepEqual(fields.changeOf({ ...before, lane: "db" }, { ...body, must_haves: [],
     depends_on: [] }), { lane: "" });
   assert.deepEqual(['"depends_on"[0] must name', 'member "title" must', '"detail": x', "no"]
-    .map(rules.fieldOf), ["depends_on", "title", null, null]);
+    .map(fields.fieldOf), ["depends_on", "title", null, null]);
   const at = Date.parse("2026-11-28T12:30:00Z");
-  assert.equal(Date.parse(rules.localTime(at)), at);
-  assert.equal(rules.localTime(0), "");
+  assert.equal(Date.parse(fields.localTime(at)), at);
+  assert.equal(fields.localTime(0), "");
 });
 
 test("what must be true is seen in the outputs, or is not known", () => {

@@ -2,27 +2,17 @@
 import { useState } from "preact/hooks";
 
 import { patch, post, type Problem } from "../api/api.ts";
-import { ATTEMPTS_MAX, PRIORITY, type Task } from "../api/types.ts";
+import type { Task } from "../api/types.ts";
 import { Field, Form } from "../parts/form.tsx";
 import { visible } from "../parts/visible.ts";
 import {
-  bodyOf, changeOf, fieldOf, localTime, mustHaveText, pathOf, type WholeTask,
-} from "./rules.ts";
+  bodyOf, changeOf, fieldOf, FIELDS, localTime, type TaskField, valueOf,
+} from "./fields.ts";
+import { pathOf, type WholeTask } from "./rules.ts";
 import { words } from "./words.ts";
 
-const LINES: Record<string, number> = { description: 7, must_haves: 3 };
-const FIRST = ["title", "description", "must_haves", "depends_on", "priority"];
-const REST = ["type", "assignee", "capability", "lane", "epic", "max_attempts"];
-const MONO = ["must_haves", "depends_on", "priority", "type", "max_attempts"];
-
-const DEFAULTS: Record<string, number> = { priority: PRIORITY, max_attempts: ATTEMPTS_MAX };
-
-function valueOf(task: WholeTask | null, name: string): string {
-  if (task === null) return String(DEFAULTS[name] ?? "");
-  if (name === "must_haves") return task.must_haves.map(mustHaveText).join("\n");
-  if (name === "depends_on") return task.depends_on.join(" ");
-  return String((task as unknown as Record<string, unknown>)[name] ?? "");
-}
+const FIRST = FIELDS.filter(({ more }) => more === undefined);
+const REST = FIELDS.filter(({ more }) => more === true);
 
 /** `task` null: a new one. */
 export function TaskForm({ project, task, close, done }: {
@@ -30,12 +20,11 @@ export function TaskForm({ project, task, close, done }: {
 }) {
   const [problem, problemSet] = useState<Problem | null>(null);
   const bad = problem === null ? null : fieldOf(problem.detail);
-  const field = (name: string) => {
-    const [label = name, about = ""] = words.fields[name] ?? [], lines = LINES[name];
+  const field = (one: TaskField) => {
+    const { name, lines, mono = false } = one, [label = name, about = ""] = words.fields[name] ?? [];
     return (
-      <Field key={name} name={name} label={label} about={about} value={valueOf(task, name)}
-        required={name === "title"} mono={MONO.includes(name)}
-        {...(lines === undefined ? {} : { lines })}
+      <Field key={name} name={name} label={label} about={about} value={valueOf(task, one)}
+        required={name === "title"} mono={mono} {...(lines === undefined ? {} : { lines })}
         fault={bad === name ? visible(problem?.detail ?? "") : undefined} />
     );
   };
@@ -55,12 +44,12 @@ export function TaskForm({ project, task, close, done }: {
         return given !== null && fieldOf(given.detail) !== null;
       }}>
       {FIRST.map(field)}
-      <details class="board-more" open={bad !== null && REST.includes(bad)}>
+      <details class="board-more" open={REST.some(({ name }) => name === bad)}>
         <summary>{words.more}</summary>
         {REST.map(field)}
         <label>
           <span>{words.fields.plan?.[0]}</span>
-          <select name="plan" defaultValue={valueOf(task, "plan") || "none"}>
+          <select name="plan" defaultValue={task?.plan ?? "none"}>
             {["none", "required"].map((one) => <option key={one}>{one}</option>)}
           </select>
         </label>

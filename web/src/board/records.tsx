@@ -11,8 +11,9 @@ import { ago, elapsed, when } from "../parts/text.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { now } from "../state/clock.ts";
+import { mustHaveText } from "./fields.ts";
 import {
-  isMet, judgedOf, judgedText, mustHaveText, pathOf, type Attempt, type Happened, type Output,
+  isMet, judgedOf, judgedText, pathOf, type Attempt, type Happened, type Output,
   type Review, type WholeTask,
 } from "./rules.ts";
 import { words } from "./words.ts";

@@ -1,8 +1,8 @@
-/** Tasks and their board: columns and their order, the moves of a person, texts of forms. Pure. */
-import {
-  ATTEMPTS_MAX, MUST_KINDS, PRIORITY,
-  type Comment as CommentRow, type Output as OutputRow, type Task, type TaskAlone,
+/** Tasks and their board: columns and their order, the moves of a person. Pure. */
+import type {
+  Comment as CommentRow, Output as OutputRow, Task, TaskAlone,
 } from "../api/types.ts";
+import { factsOf, linesOf } from "./fields.ts";
 
 export type Status = Task["status"];
 export type MustHave = Task["must_haves"][number];
@@ -60,8 +60,8 @@ export const filterOf = (query: URLSearchParams): BoardFilter =>
 /** Whether each word of the filter is in one of the texts of a card. */
 export function fits(task: Task, q: string): boolean {
   if (q === "") return true;
-  const { name, title, type, agent, assignee, capability, lane, epic } = task;
-  const text = [name, title, type, agent, assignee, capability, lane, epic].join("\n");
+  const { name, title, type, agent } = task;
+  const text = [name, title, type, agent, ...factsOf(task).map(([, fact]) => fact)].join("\n");
   const lower = text.toLowerCase();
   return q.toLowerCase().split(/\s+/).every((word) => lower.includes(word));
 }
@@ -131,9 +131,6 @@ export function choicesOf(tasks: readonly Task[]): Edge[] {
   return [...found.values()];
 }
 
-const linesOf = (text: string): string[] =>
-  text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
-
 export const pathOf = ({ project, name }: Pick<Task, "project" | "name">): string =>
   `/projects/${encodeURIComponent(project)}/tasks/${name}`;
 
@@ -186,19 +183,6 @@ export function ageText(ms: number): string {
   return minutes < 48 * 60 ? `${Math.floor(minutes / 60)} h` : `${Math.floor(minutes / 1440)} d`;
 }
 
-/** --- Forms --- */
-
-/** `command: make test` is checked; whatever else is a sentence. */
-export const mustHavesOf = (text: string): MustHave[] => linesOf(text).map((line) => {
-  const [, kind = "", rest = ""] = /^(\w+):\s*(.+)$/.exec(line) ?? [];
-  return MUST_KINDS.some((one) => one === kind) ? { [kind]: rest } : line;
-});
-
-export function mustHaveText(one: MustHave): string {
-  if (typeof one === "string") return one;
-  return Object.entries(one).map(([kind, value]) => `${kind}: ${value}`).join(", ");
-}
-
 /** What can be told from the outputs; null: its reviewer looks, or the daemon does. */
 export function isMet(one: MustHave, outputs: readonly Output[]): boolean | null {
   if (typeof one === "string") return null;
@@ -209,41 +193,3 @@ export function isMet(one: MustHave, outputs: readonly Output[]): boolean | null
   return outputs.some(({ cut }) => cut) ? null : false;
 }
 
-const NAMES = ["title", "description", "type", "capability", "assignee", "lane", "epic", "plan"];
-const DEFAULTS: Record<string, string> = { type: "general", plan: "none" };
-
-/** All that a form says; what it leaves empty is empty. */
-export function bodyOf(given: Readonly<Record<string, string>>): Record<string, unknown> {
-  const body: Record<string, unknown> = {};
-  for (const name of NAMES) body[name] = given[name] ?? DEFAULTS[name] ?? "";
-  body.priority = Number(given.priority ?? PRIORITY);
-  body.max_attempts = Number(given.max_attempts ?? ATTEMPTS_MAX);
-  body.must_haves = mustHavesOf(given.must_haves ?? "");
-  body.depends_on = (given.depends_on ?? "").split(/[\s,]+/).filter((name) => name !== "");
-  const at = Date.parse(given.not_before ?? "");
-  body.not_before_ms = Number.isNaN(at) ? 0 : at;
-  return body;
-}
-
-/** Only what is another than in the task. */
-export function changeOf(
-  task: Task & { description: string }, body: Readonly<Record<string, unknown>>,
-): Record<string, unknown> {
-  const has = task as unknown as Record<string, unknown>;
-  return Object.fromEntries(Object.entries(body).filter(([name, value]) =>
-    JSON.stringify(has[name] ?? "") !== JSON.stringify(value)));
-}
-
-/** The member that a sentence of the daemon is about; null: none that the form has. */
-export function fieldOf(detail: string): string | null {
-  const [, name = ""] = /^(?:member )?"(\w+)"/.exec(detail) ?? [];
-  return [...NAMES, "priority", "max_attempts", "must_haves", "depends_on"].includes(name) ? name
-    : null;
-}
-
-/** For an input of type datetime-local, in the time of the browser; "" of 0. */
-export function localTime(at_ms: number): string {
-  if (at_ms === 0) return "";
-  const at = new Date(at_ms);
-  return new Date(at_ms - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
-}

@@ -18,6 +18,7 @@ import { now } from "../state/clock.ts";
 import { may } from "../state/me.ts";
 import { isUnread, moveAll } from "./actions.ts";
 import { Bars } from "./card.tsx";
+import { factsOf } from "./fields.ts";
 import { useTask } from "./follow.ts";
 import { TaskForm } from "./form.tsx";
 import { MoveForm, WaiveForm } from "./move.tsx";
@@ -79,17 +80,16 @@ function Needs({ task, waive }: { task: WholeTask; waive: ((needs: string) => vo
 }
 
 function Facts({ task }: { task: WholeTask }) {
-  const { capability, assignee, lane, epic } = task;
-  const facts = Object.entries({ assignee, capability, lane, epic });
-  if (facts.every(([, value]) => value === null)) return null;
+  const facts = factsOf(task);
+  if (facts.length === 0) return null;
   return (
     <dl class="task-facts">
-      {facts.map(([name, value]) => (value === null ? null : (
+      {facts.map(([name, text]) => (
         <div key={name}>
-          <dt>{words.facts[name as keyof typeof words.facts]}</dt>
-          <dd dir="auto">{visible(value)}</dd>
+          <dt>{words.fields[name]?.[0]}</dt>
+          <dd dir="auto">{visible(text)}</dd>
         </div>
-      )))}
+      ))}
     </dl>
   );
 }

@@ -131,7 +131,6 @@ export const words = {
   answer: "Answer",
   answerAbout: "the next attempt reads it",
   sendAnswer: "Answer and open again",
-  facts: { capability: "Needs", assignee: "For", lane: "Lane", epic: "Part of" },
 
   newTitle: (project: string) => `New task in ${project}`,
   editTitle: (name: string) => `Edit ${name}`,
