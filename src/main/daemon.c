@@ -382,7 +382,8 @@ static struct err http_begin(struct daemon *daemon) {
         {&memory_handlers, &daemon->host},           {&project_handlers, &daemon->host},
         {&agent_handlers, &daemon->agents_api.host}, {&token_handlers, &daemon->tokens_api.host},
         {&delivery_handlers, &daemon->host},         {&host_handlers, &daemon->host},
-        {&terminal_handlers, &daemon->host},         {&mail_handlers, &daemon->host}};
+        {&terminal_handlers, &daemon->host},         {&mail_handlers, &daemon->host},
+        {&task_handlers, &daemon->tasks_api.host}};
     daemon->resource_routes = resource_routes_new(served, COUNT_OF(served));
     struct route_table tables[] = {
         resource_routes_table(daemon->resource_routes),

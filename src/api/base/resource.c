@@ -199,18 +199,23 @@ static struct bytes value_word(const struct field *field, const void *row) {
     return fields_value(field, row).text;
 }
 
-/* Filters that no statement has. */
-static bool row_fits(const struct page *page, const struct resource *resource, const void *row) {
+bool resource_row_fits(const struct page *page, const struct resource *resource, const void *row) {
+    const struct exchange *exchange = page->request.op.exchange;
     bool searched = false, holds = false, fits = true;
     for (size_t i = 0; i < resource->fields.count && fits; i++) {
         const struct field *field = &resource->fields.rows[i];
+        const bool asked = field->filter_about != NULL;
         switch (field->filter) {
         case FIELD_ANY_OF:
             fits = page_is(page, field->name, value_word(field, row));
             break;
         case FIELD_HAS:
-            fits = param_text(page->request.op.exchange, field->name).len == 0 ||
-                   field_list_has(field, param_text(page->request.op.exchange, field->name), row);
+            fits = param_text(exchange, field->name).len == 0 ||
+                   field_list_has(field, param_text(exchange, field->name), row);
+            break;
+        case FIELD_EQUAL: /* Where no statement has it. */
+            fits = !asked || param_text(exchange, field->name).len == 0 ||
+                   bytes_equal(param_text(exchange, field->name), value_word(field, row));
             break;
         case FIELD_SINCE:
             fits = page_since(page, fields_value(field, row).number);
@@ -220,7 +225,6 @@ static bool row_fits(const struct page *page, const struct resource *resource, c
             holds = holds || page_holds(page, value_word(field, row));
             break;
         case FIELD_UNFILTERED:
-        case FIELD_EQUAL:
         case FIELD_EQUAL_OR_NONE:
             break;
         }
@@ -232,7 +236,7 @@ struct err resource_list_row(void *ctx, const void *row) {
     struct page *page = ctx;
     const struct resource *resource = resource_of(&page->request);
     const struct field *number = resource_column(resource, "id");
-    const bool fits = row_fits(page, resource, row);
+    const bool fits = resource_row_fits(page, resource, row);
     const bool shown = number != NULL
                            ? page_row_number(page, fields_value(number, row).number, fits)
                            : page_row(page, resource_text(resource, resource->key, row), fits);
@@ -422,6 +426,7 @@ static struct route route_of(const struct resource_handlers *handlers, const str
     if (kind == RESOURCE_LIST) {
         route.answer.page = true;
         route.answer.use = FIELD_LISTED;
+        route.answer.more = handlers->more;
     } else if (kind == RESOURCE_REMOVE) {
         route.answer = (struct field_shape){.fields = NULL};
         route.answer_schema = resource->prefix != NULL ? REMOVED_SCHEMA : REMOVED_NAME_SCHEMA;

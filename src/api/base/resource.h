@@ -30,6 +30,8 @@ struct resource_handlers {
     page_rows_fn rows;
     /* Further parameters of the list; .name NULL ends them. */
     const struct query_param *query;
+    /* Further members of its rows. */
+    const struct field_set *more;
     const char *absent; /* Words after "there is no NAME 'KEY'". */
     /* After the commit of a change; `row` NULL: it was removed. */
     void (*changed)(void *api, const struct resource_key *key, const void *row);
@@ -44,8 +46,9 @@ struct resource_routes *resource_routes_new(const struct resource_served *served
 void resource_routes_free(struct resource_routes *routes); /* NULL is allowed. */
 struct route_table resource_routes_table(const struct resource_routes *routes);
 
-/* For a handler `rows`: adds one row, if the filters of the descriptor admit it; and the rows of
+/* For a handler `rows`: whether the filters of the descriptor admit a row; adds one row, if the filters of the descriptor admit it; and the rows of
  * the table. */
+bool resource_row_fits(const struct page *page, const struct resource *resource, const void *row);
 struct err resource_list_row(void *page, const void *row);
 MUST_CHECK struct err resource_list_rows(struct tx *tx, struct page *page,
                                          const struct page_part *part);

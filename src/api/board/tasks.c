@@ -87,11 +87,6 @@ static struct err task_answer(struct tx *tx, struct request *request, const stru
 
 /* --- List ------------------------------------------------------------------------------------- */
 
-static bool equals(const struct page *page, const char *name, struct bytes value) {
-    const struct bytes wanted = param_text(page->request.op.exchange, name);
-    return wanted.len == 0 || bytes_equal(wanted, value);
-}
-
 struct listing {
     struct tx *tx;
     struct page *page;
@@ -101,11 +96,7 @@ static struct err list_row(void *ctx, const void *row) {
     const struct listing *listing = ctx;
     struct page *page = listing->page;
     const struct task *task = row;
-    const bool fits = page_is(page, "status", bytes_of(task_status_names[task->status])) &&
-                      equals(page, "agent", task->agent) && equals(page, "type", task->type) &&
-                      equals(page, "capability", task->capability) &&
-                      page_since(page, task->changed_ms) &&
-                      (page_holds(page, task->title) || page_holds(page, task->name));
+    const bool fits = resource_row_fits(page, &task_resource, task);
     if (page_row_number(page, task->number, fits)) {
         struct text *answer = &page->request.op.answer;
         AUTO(text_done) struct text waits = text_up_to(TASK_WAITS_MAX);
@@ -138,23 +129,14 @@ static struct err list_rows(struct tx *tx, struct page *page, const struct page_
     return tx_task_each(tx, &what, list_row, &listing);
 }
 
-static const struct page_kind list = {.rows = list_rows};
-
 static const struct query_param list_query[] = {
-    PAGE_PARAMS(PAGE_NUMBER),
-    OP_OWNER_PARAM("Another owner's tasks"),
-    PAGE_WORDS_PARAM("status", "Only those with this status, or with one of several (a,b).",
-                     "pending,claimed,working,review,done,failed,blocked,cancelled"),
-    PAGE_WORD_PARAM("agent", "Only those that this agent has, or had last."),
-    PAGE_WORD_PARAM("type", "Only those of this type."),
-    PAGE_WORD_PARAM("capability", "Only those that ask for it."),
-    PAGE_WORD_PARAM("source", "Only the one that was imported from there."),
-    PAGE_Q_PARAM("title or number"),
-    PAGE_SINCE_PARAM("changed"),
     {QUERY("ready", QUERY_FLAG, "Only those that an agent may take now.")},
     {QUERY("archived", QUERY_FLAG, "Only archived ones.")},
     {.name = NULL},
 };
+
+const struct resource_handlers task_handlers = {
+    .resource = &task_resource, .rows = list_rows, .query = list_query, .more = &more_fields};
 
 /* --- Make and change -------------------------------------------------------------------------- */
 
@@ -845,12 +827,6 @@ static const struct request_kind comment_add = {.size = sizeof(struct comment_op
 #define SHOW_ROUTE .query = show_query, .run_token = true, TASK_ANSWER, .request = &show
 
 const struct route task_routes[] = {
-    {ROUTE("GET", "/api/v1/projects/{project}/tasks", SCOPE_READ,
-           "List the tasks of a project, newest first"),
-     .query = list_query,
-     .answer =
-         {.fields = &task_resource.fields, .use = FIELD_LISTED, .more = &more_fields, .page = true},
-     .page = &list},
     {ROUTE("POST", "/api/v1/projects/{project}/tasks", SCOPE_RUN, "Add a task to a project"),
      OWNER_QUERY, .inside = INSIDE_ALWAYS, .has_body = true, .idempotent_key = true,
      .body = {.fields = &task_resource.fields, .use = FIELD_GIVEN}, TASK_ANSWER,

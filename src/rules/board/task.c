@@ -194,4 +194,6 @@ const struct resource task_resource = {
     .fields = {FIELD_ROWS(rows), .use = FIELD_SHOWN},
     .size = sizeof(struct task),
     .rows_max = TASKS_MAX,
+    .routes = {[RESOURCE_LIST] = {.scope = SCOPE_READ,
+                                  .summary = "List the tasks of a project, newest first"}},
 };
