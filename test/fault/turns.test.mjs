@@ -140,8 +140,19 @@ async function listen(custody, random, session, settled) {
   }
 }
 
+/** A step that ten ends of the daemon cut off in a row is not begun again, and a slow machine may
+ *  need that long for a step: now and then the turns that run come to their end. */
+async function settleLive(custody) {
+  const { json } = await insist(custody, "GET", "/runs?live=1&limit=200");
+  for (const { id } of json.items.filter(({ state }) => state !== "queued")) {
+    await until(`${id} ends`, async () =>
+      (await insist(custody, "GET", `/runs/${id}`)).json.ended_ms !== null);
+  }
+}
+
 async function killOften(custody, random) {
   for (let killed = 0; killed < KILLS; killed++) {
+    if (killed % 8 >= 6) await settleLive(custody);
     await pause(200 + random.below(1500));
     await custody.daemon.kill();
     if (killed + 1 < KILLS && random.below(4) === 0) {
