@@ -130,7 +130,7 @@ static void call_asked(void *ctx) {
                          text_bytes(&run->title));
         flow_run__order_done(run);
     } else if (order->called.begun) {
-        flow_run__call_begun(run);
+        flow_run__await_call(run);
     } else {
         flow_run__begin_child(run);
     }

@@ -163,7 +163,7 @@ void flow_run__artifact_begin(struct flow_run *run);
 /* Evicts workers that only wait for agents until one more may live, as far as there are any. */
 void flows__make_room(struct flows *flows);
 /* An agent of a step has ended: its function, whose worker was evicted, is asked again. */
-void flow_run__ask_evicted(struct flow_run *run);
+void flow_run__wake_evicted(struct flow_run *run);
 
 /* give_up.c: the store refuses a transaction for good, and nothing of the flow is away. */
 void flow_run__give_up(struct flow_run *run, struct err err);
@@ -185,7 +185,7 @@ void flow_run__order_done(struct flow_run *run);
 /* Whether the evaluation that asked for the agent is under way: after a crash, another worker asks
  * for the agent again. */
 bool flow_run__call_waits(const struct flow_run *run, const struct flow_order *order);
-void flow_run__call_begun(struct flow_run *run); /* The run waits for its end. */
+void flow_run__await_call(struct flow_run *run); /* The run waits for its end. */
 /* The child could not begin, or the question not be asked, for the reason in run->why. */
 void flow_run__refuse_child(struct flow_run *run);
 

@@ -488,7 +488,7 @@ static void flow_looked(void *ctx) {
         flow_run_free(run);
         return;
     }
-    flow_run__ask_evicted(run);
+    flow_run__wake_evicted(run);
     if (run->stop != CAUSE_NONE) {
         flow_run__orders_free(&run->orders);
         end_bare(run, BYTES(""));

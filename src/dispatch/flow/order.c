@@ -84,7 +84,7 @@ void flow_run__order_done(struct flow_run *run) {
     flow_run__look(run);
 }
 
-static void order_written(void *ctx) {
+static void on_order_written(void *ctx) {
     flow_run__order_done(ctx);
 }
 
@@ -124,7 +124,7 @@ static struct err order_tx(struct tx *tx, void *ctx) {
 
 void flow_run__order_write(struct flow_run *run) {
     run->state = FLOW_RUN_WRITING;
-    ask_write(&run->ask, order_tx, order_written);
+    ask_write(&run->ask, order_tx, on_order_written);
 }
 
 static void order_looked(struct pool_job *job) {
@@ -166,7 +166,7 @@ void flow_run__refuse_child(struct flow_run *run) {
     flow_run__order_write(run);
 }
 
-void flow_run__call_begun(struct flow_run *run) {
+void flow_run__await_call(struct flow_run *run) {
     link_add_last(&run->calls, &run->order->link);
     run->order = NULL;
     run->state = FLOW_RUN_IDLE;

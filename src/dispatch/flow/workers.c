@@ -34,7 +34,7 @@ static void evaluator_evict(struct flow_run *run) {
 }
 
 /* An agent of a step has ended: the function of that goes on. */
-void flow_run__ask_evicted(struct flow_run *run) {
+void flow_run__wake_evicted(struct flow_run *run) {
     for (size_t i = 0; i < run->count; i++) {
         if (run->hands[i].evicted > run->seen[i].calls) {
             run->hands[i].version = -1;

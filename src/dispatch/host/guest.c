@@ -68,7 +68,7 @@ static void walk_failed(void *ctx, struct err err) {
     struct guest *guest = ctx;
     guest->errors++;
     if (guest->errors == ERRORS_TOLD) {
-        dispatch__failed(guest->dispatch,
+        dispatch__report(guest->dispatch,
                          "the database can't be read while standing by: jobs of this host are not"
                          " stopped, and their ends not reported, until it can",
                          BYTES(""), err);
@@ -177,7 +177,7 @@ static void page_done(void *ctx) {
             dispatch->guest_walk - flight->reported >= (uint64_t)AGAIN_WALKS
                                                            << (flight->reports - 1)) {
             if (flight->reports == 1) {
-                dispatch__failed(dispatch,
+                dispatch__report(dispatch,
                                  "the end of a command was reported, and its row does not have it:"
                                  " it is reported again",
                                  flight__run(flight), err_make(ERR_HOST_AWAY, "guest: report"));

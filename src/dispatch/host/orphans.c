@@ -171,7 +171,7 @@ static void list_done(struct pool_job *job) {
     orphans->away = false;
     if (dispatch->stopping) {
         orphans_free(orphans);
-        dispatch__maybe_stopped(dispatch);
+        dispatch__end_stop(dispatch);
         return;
     }
     if (err_failed(orphans->err)) {
@@ -247,7 +247,7 @@ static void orphans_check(struct orphans *orphans) {
 static void orphans_look(struct dispatch *dispatch) {
     bool held =
         dispatch->options.hold == RUN_HELD; /* Rows of a copy may be older than the spool. */
-    if (!dispatch__hosts_shared(dispatch) || held || dispatch->orphans_looked) {
+    if (!dispatch__shares_hosts(dispatch) || held || dispatch->orphans_looked) {
         return;
     }
     dispatch->orphans_looked = true;

@@ -46,7 +46,7 @@ static void take_done(void *ctx) {
     dispatch->stats.reports += (uint64_t)taken->settled;
     dispatch->stats.reports_late += (uint64_t)taken->late;
     if (taken->bare + taken->refused > 0) {
-        dispatch__failed(dispatch,
+        dispatch__report(dispatch,
                          taken->refused > 0
                              ? "the end of a command that another host reported could not be"
                                " stored: its run has failed"

@@ -122,7 +122,7 @@ static void abandon_done(void *ctx) {
     struct host_watch *watch = ctx;
     struct err err = watch->ask.err;
     if (err_failed(err) || watch->abandoned.refused > 0) {
-        dispatch__failed(watch->dispatch, "jobs of a host that is silent could not be given up",
+        dispatch__report(watch->dispatch, "jobs of a host that is silent could not be given up",
                          BYTES(""),
                          err_failed(err) ? err : err_make(ERR_STORE_CORRUPT, "hosts: abandon"));
     }
@@ -150,7 +150,7 @@ static void abandon_next(struct host_watch *watch) {
             (void)snprintf(words, sizeof words,
                            "host %s gave no sign of life for --host-timeout: its jobs are lost",
                            seen->place); /* It fits. */
-            dispatch__failed(dispatch, words, BYTES(""), err_make(ERR_HOST_AWAY, "hosts: timeout"));
+            dispatch__report(dispatch, words, BYTES(""), err_make(ERR_HOST_AWAY, "hosts: timeout"));
             watch->what = (struct host_abandon){.place = bytes_of(seen->place),
                                                 .limit = HOST_ABANDON_PAGE,
                                                 .random = dispatch__random(dispatch),
@@ -195,7 +195,7 @@ static void watch_begin(void *ctx) {
 
 static void host_watch_start(struct dispatch *dispatch) {
     static const struct ask_rules rules = {.judge = ask_any, .begin = watch_begin};
-    if (dispatch__hosts_shared(dispatch) && dispatch->host_watch == NULL && !dispatch->stopping) {
+    if (dispatch__shares_hosts(dispatch) && dispatch->host_watch == NULL && !dispatch->stopping) {
         dispatch->host_watch = mem_new(sizeof *dispatch->host_watch);
         dispatch->host_watch->dispatch = dispatch;
         ask_init(&dispatch->host_watch->ask, &dispatch->asker, &rules, dispatch->host_watch);

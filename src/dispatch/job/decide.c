@@ -117,7 +117,7 @@ static void adoption_done(void *ctx) {
 static void adoption_refused(void *ctx, struct err err) {
     struct adoption *adoption = ctx;
     struct dispatch *dispatch = adoption->flight->dispatch;
-    dispatch__failed(dispatch, "the row of a command that goes on could not be written",
+    dispatch__report(dispatch, "the row of a command that goes on could not be written",
                      flight__run(adoption->flight), err);
     effects_abandon(dispatch->options.effects, &adoption->ask.retry.effect);
     flight__adoption_free(adoption);
@@ -178,7 +178,7 @@ static void batch_done(struct pool_job *job) {
             (void)snprintf(work->note, sizeof work->note,
                            "%u processes could not be ended: the system keeps them",
                            work->tree.left); /* Short. */
-            dispatch__failed(dispatch, "processes of a command could not be ended",
+            dispatch__report(dispatch, "processes of a command could not be ended",
                              flight__run(flight), work->err);
         } else if (closed || overdue) {
             (void)snprintf(
@@ -299,7 +299,7 @@ static void decided(struct pool_job *job) {
         settle__begin(flight, (struct attempt){.end = ATTEMPT_HOST_GONE});
     } else if (err_failed(work->err)) {
         if (flight->tries == 0) {
-            dispatch__failed(flight->dispatch, "the folder of an attempt could not be read",
+            dispatch__report(flight->dispatch, "the folder of an attempt could not be read",
                              flight__run(flight), work->err);
         }
         effect_begin(flight->dispatch->options.effects, &flight->effect,

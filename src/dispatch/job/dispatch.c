@@ -127,7 +127,7 @@ void dispatch_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
             timer_stop(dispatch->options.loop, &flight->timer);
         }
     }
-    dispatch__maybe_stopped(dispatch);
+    dispatch__end_stop(dispatch);
 }
 
 static void environment_free(char **environment) {

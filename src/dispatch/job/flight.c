@@ -126,7 +126,7 @@ bool work__back(struct flight_work *work) {
         return true;
     }
     flight__free(work->flight);
-    dispatch__maybe_stopped(dispatch);
+    dispatch__end_stop(dispatch);
     return false;
 }
 

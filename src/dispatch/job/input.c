@@ -62,7 +62,7 @@ static void read_done(void *ctx) {
         return;
     }
     if (err_failed(err) && effect_is_hopeless(feed->retry.tries + 1, err)) {
-        dispatch__failed(dispatch, "the input of a run could not be read",
+        dispatch__report(dispatch, "the input of a run could not be read",
                          flight__run(feed->flight), err); /* The next input asks again. */
         effects_abandon(dispatch->options.effects, &feed->retry.effect);
         feed->retry.tries = 0;

@@ -52,14 +52,14 @@ struct dispatch {
 };
 
 uint32_t dispatch__random(const struct dispatch *dispatch);
-void dispatch__failed(struct dispatch *dispatch, const char *what, struct bytes run,
+void dispatch__report(struct dispatch *dispatch, const char *what, struct bytes run,
                       struct err err);
 /* The sentence of dispatch_has_address. */
 void dispatch__address_lacks(struct why *why);
 void dispatch__parts(struct dispatch *dispatch, enum part_step step);
 /* To be called where the last thing may have come back. */
-void dispatch__maybe_stopped(struct dispatch *dispatch);
-MUST_CHECK bool dispatch__hosts_shared(const struct dispatch *dispatch);
+void dispatch__end_stop(struct dispatch *dispatch);
+MUST_CHECK bool dispatch__shares_hosts(const struct dispatch *dispatch);
 
 /* recover.c */
 void recover__again(struct dispatch *dispatch); /* dispatch_recover, for the same caller. */

@@ -24,7 +24,7 @@ static void on_disk_full(void *ctx, bool full) {
     dispatch->stats.disk_full += full;
     dispatch->stats.disk_full -= flight->full;
     if (full && !flight->full) {
-        dispatch__failed(dispatch, "the output of a command finds no space; it waits",
+        dispatch__report(dispatch, "the output of a command finds no space; it waits",
                          flight__run(flight), err_make(ERR_DISK_FULL, "dispatch: log"));
     }
     flight->full = full;

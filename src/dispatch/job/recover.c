@@ -61,7 +61,7 @@ static void page_done(void *ctx) {
     struct dispatch *dispatch = walk->dispatch;
     if (walk->page.unreadable > 0) {
         struct err unread = err_make(ERR_STORE_CORRUPT, "dispatch: recover");
-        dispatch__failed(dispatch, "the row of a run is damaged: it is asked to end",
+        dispatch__report(dispatch, "the row of a run is damaged: it is asked to end",
                          bytes_of(walk->page.first.text), unread);
         effects_abandon(dispatch->options.effects, &walk->ask.retry.effect);
     }

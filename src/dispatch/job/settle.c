@@ -83,7 +83,7 @@ static void settle_dropped(void *ctx) {
     struct flight_work *work = ctx;
     struct dispatch *dispatch = work->dispatch;
     flight__free(work->flight);
-    dispatch__maybe_stopped(dispatch);
+    dispatch__end_stop(dispatch);
 }
 
 static void settle_done(void *ctx) {
@@ -120,7 +120,7 @@ static void settle_refused(void *ctx, struct err err) {
     struct flight *flight = work->flight;
     struct dispatch *dispatch = work->dispatch;
     if (work->form == SETTLE_ALONE) {
-        dispatch__failed(dispatch,
+        dispatch__report(dispatch,
                          "the end of a command could not be stored: the next start tries again",
                          flight__run(flight), err);
         effects_abandon(dispatch->options.effects, &work->ask.retry.effect);

@@ -7,20 +7,20 @@ uint32_t dispatch__random(const struct dispatch *dispatch) {
     return random;
 }
 
-void dispatch__failed(struct dispatch *dispatch, const char *what, struct bytes run,
+void dispatch__report(struct dispatch *dispatch, const char *what, struct bytes run,
                       struct err err) {
     asker_report(&dispatch->asker, what, run, err);
 }
 
 /* Answers of the store are not waited for: a silent server takes its time, unless store_close cuts
  * it short, and that comes after us. */
-void dispatch__maybe_stopped(struct dispatch *dispatch) {
+void dispatch__end_stop(struct dispatch *dispatch) {
     if (dispatch->stopped != NULL && dispatch->pool.count == 0 && !dispatch->stop_task.queued) {
         loop_soon(dispatch->options.loop, &dispatch->stop_task);
     }
 }
 
-bool dispatch__hosts_shared(const struct dispatch *dispatch) {
+bool dispatch__shares_hosts(const struct dispatch *dispatch) {
     return dispatch->options.guest || dispatch->options.bounds.hosts == RUN_HOSTS_SHARED;
 }
 

@@ -330,7 +330,8 @@ static void order_make(struct flight_work *work) {
         work->err = order_fill(work, &spec);
     }
     if (why.text[0] != '\0') {
-        (void)snprintf(work->note, sizeof work->note, "%s", why.text); /* Cut at worst. */
+        (void)snprintf(work->note, sizeof work->note, "%.*s", (int)sizeof work->note - 1,
+                       why.text); /* Cut at worst. */
     }
 }
 
@@ -395,7 +396,7 @@ static void flight_begin(struct flight *flight) {
         shortage_report(shortage, "start a command", err);
     }
     if (shortage == NULL || !shortage_is(err)) { /* A shortage is reported once for all starts. */
-        dispatch__failed(dispatch, "a command could not be started", flight__run(flight), err);
+        dispatch__report(dispatch, "a command could not be started", flight__run(flight), err);
     }
     decide__begin(flight);
 }

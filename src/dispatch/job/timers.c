@@ -97,7 +97,7 @@ static void wake_refused(void *ctx, struct err err) {
         ask_write(&waker->ask, give_up_tx, wake_done);
         return;
     }
-    dispatch__failed(dispatch, "a run whose time has come could neither be begun nor ended",
+    dispatch__report(dispatch, "a run whose time has come could neither be begun nor ended",
                      waker->node.name, err);
     effects_abandon(dispatch->options.effects, &waker->ask.retry.effect);
     waker_free(waker);

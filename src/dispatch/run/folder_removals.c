@@ -123,7 +123,7 @@ static bool answered(struct removals *removals) {
     struct err err = removals->ask.err;
     removals->away = false;
     if (is_news(removals, &removals->store_log, err) && !removals->dispatch->options.guest) {
-        dispatch__failed(removals->dispatch, "the list of removed folders could not be worked off",
+        dispatch__report(removals->dispatch, "the list of removed folders could not be worked off",
                          BYTES(""), err);
     }
     if (err_failed(err)) {
@@ -247,11 +247,11 @@ static void page_judge(struct removals *removals) {
         removal->attempts = gone ? removal->attempts : 0;
     }
     if (given_up != NULL) {
-        dispatch__failed(dispatch,
+        dispatch__report(dispatch,
                          "the folder of a run could not be removed; it stays without a row",
                          bytes_of(given_up->text), err);
     } else if (failed != NULL && is_news(removals, &removals->folder_log, err)) {
-        dispatch__failed(dispatch, "the folder of a run could not be removed; it is tried again",
+        dispatch__report(dispatch, "the folder of a run could not be removed; it is tried again",
                          bytes_of(failed->text), err);
     }
 }
@@ -261,7 +261,7 @@ static void remove_done(struct pool_job *job) {
     struct dispatch *dispatch = removals->dispatch;
     if (dispatch->stopping) {
         removals_free(removals);
-        dispatch__maybe_stopped(dispatch);
+        dispatch__end_stop(dispatch);
     } else if (removals->cursor.at < removals->listed.count) {
         pool_add(&dispatch->pool, &removals->job);
     } else {
@@ -355,7 +355,7 @@ static void removals_start(struct dispatch *dispatch) {
         removals->dispatch = dispatch;
         ask_init(&removals->ask, &dispatch->asker, &rules, removals);
     }
-    if (dispatch__hosts_shared(dispatch) && !removals->shared) {
+    if (dispatch__shares_hosts(dispatch) && !removals->shared) {
         removals->shared = true;
         if (!removals->away) {
             timer_start(dispatch->options.loop, &removals->timer, EVERY_MS, on_timer);

@@ -73,7 +73,7 @@ static void retention_free(void *ctx) {
 
 static void retention_report(const struct retention *retention, const char *fault, struct err err) {
     if (err_failed(err)) {
-        dispatch__failed(retention->dispatch, fault, BYTES(""), err);
+        dispatch__report(retention->dispatch, fault, BYTES(""), err);
     }
 }
 
@@ -191,7 +191,7 @@ static void litter_removed(struct pool_job *job) {
     struct retention *retention = CONTAINER_OF(job, struct retention, job);
     const char *name = retention->litter[--retention->litter_count];
     if (err_failed(retention->err)) {
-        dispatch__failed(retention->dispatch, "the folder of a run could not be removed",
+        dispatch__report(retention->dispatch, "the folder of a run could not be removed",
                          (struct bytes){name, strcspn(name, ".")}, retention->err);
         retention->err = ERR_OK;
     }
@@ -239,7 +239,7 @@ static void retention_go(struct retention *retention, enum step step) {
     uint64_t now_ns = world_mono_ns(loop_world(dispatch->options.loop));
     if (dispatch->stopping) {
         retention_free(retention);
-        dispatch__maybe_stopped(dispatch);
+        dispatch__end_stop(dispatch);
         return;
     }
     step = dispatch->options.hold == RUN_HELD ? STEP_ASLEEP : step;

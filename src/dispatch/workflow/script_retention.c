@@ -131,7 +131,7 @@ static bool sweep_failed(struct script_sweep *sweep) {
     struct err err = sweep->ask.err;
     if (log_change_take(&dispatch->scripts_log, err,
                         world_mono_ns(loop_world(dispatch->options.loop)))) {
-        dispatch__failed(dispatch, "scripts that no run has could not be looked up", BYTES(""),
+        dispatch__report(dispatch, "scripts that no run has could not be looked up", BYTES(""),
                          err);
     }
     if (err_failed(err)) {
@@ -169,7 +169,7 @@ static void sweep_removed(struct pool_job *job) {
     } else {
         ask_write(&sweep->ask, sweep_forget_tx, sweep_forgotten);
     }
-    dispatch__maybe_stopped(dispatch);
+    dispatch__end_stop(dispatch);
 }
 
 static struct err sweep_ask_tx(struct tx *tx, void *ctx) {

@@ -207,8 +207,8 @@ MUST_CHECK struct err tx_review_unstarted(struct tx *tx, struct bytes task, stru
 MUST_CHECK struct err tx_board_recover(struct tx *tx);
 
 /* Operation of projects (engine/base/resource.h). */
-MUST_CHECK struct err board__project_changed(struct tx *tx, const struct resource_key *key,
-                                             const void *row);
+MUST_CHECK struct err board__on_project_change(struct tx *tx, const struct resource_key *key,
+                                               const void *row);
 
 /* Operation of turns: in the commit that ends one. */
 MUST_CHECK struct err board__run_ended(struct tx *tx, const struct run_row *run);

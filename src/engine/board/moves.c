@@ -102,7 +102,7 @@ static void move_apply(struct tx *tx, const struct task_move *move, const struct
                                          .reasons =
                                              move->reasons.len > 0 ? move->reasons : BYTES("[]"),
                                          .accept = move->to == TASK_DONE};
-        reviews__made(tx, io_task, &made);
+        reviews__add(tx, io_task, &made);
     } else if (reopened) {
         io_task->retry_count = 0;
         io_task->attempts = 0;

@@ -108,7 +108,7 @@ static void verdict_apply(struct tx *tx, struct task *task, const json_t *verdic
                                      .reviewer = task->reviewer,
                                      .reasons = text_bytes(&reasons),
                                      .accept = accept};
-    reviews__made(tx, task, &made);
+    reviews__add(tx, task, &made);
     const struct task_entered entered = {.to = accept ? TASK_DONE : TASK_PENDING,
                                          .by = task->reviewer,
                                          .words = text_bytes(&reasons)};

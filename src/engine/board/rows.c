@@ -64,7 +64,8 @@ void tasks__write(struct tx *tx, struct task *io_task) {
 }
 
 /* Agents came, or the hold is over: what waited for that begins. */
-struct err board__project_changed(struct tx *tx, const struct resource_key *key, const void *row) {
+struct err board__on_project_change(struct tx *tx, const struct resource_key *key,
+                                    const void *row) {
     const struct project *project = row;
     (void)key; /* The row names it. */
     if (project != NULL) {

@@ -77,7 +77,7 @@ struct review_made {
     struct bytes review, reviewer, reasons; /* reasons: a JSON list. */
     bool accept;
 };
-void reviews__made(struct tx *tx, struct task *io_task, const struct review_made *made);
+void reviews__add(struct tx *tx, struct task *io_task, const struct review_made *made);
 /* A turn has ended that may have been a review. */
 void reviews__ended(struct tx *tx, const struct run_row *run);
 

@@ -133,7 +133,7 @@ void attempts__let_go(struct tx *tx, struct task *io_task, enum task_status to, 
 
 /* --- Verdicts --------------------------------------------------------------------------------- */
 
-void reviews__made(struct tx *tx, struct task *io_task, const struct review_made *made) {
+void reviews__add(struct tx *tx, struct task *io_task, const struct review_made *made) {
     struct task_review row = {.review = made->review,
                               .owner = io_task->owner,
                               .project = io_task->project,

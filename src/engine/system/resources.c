@@ -12,7 +12,7 @@ const struct resource_hooks resource_hooks[] = {
     {.resource = &memory_resource, .write = memory__write},
     {.resource = &project_resource,
      .removing = projects__removing,
-     .changed = board__project_changed},
+     .changed = board__on_project_change},
     {.resource = &provider_resource, .changed = provider__changed},
     {.resource = NULL},
 };
