@@ -14,6 +14,7 @@ COMMANDS = "docs/commands.md"
 HELP = "test/golden/expected/help.txt"  # Output of the tables of commands, as a test compares it.
 LICENCES = "docs/licences.md"
 WEB_LOCK = "web/package-lock.json"
+ENGINE_LOCK = "src/script/engine/package-lock.json"
 USUAL = ("--data", "--url", "--no-start", "--json", "--help")  # Flags that are described once.
 
 
@@ -190,9 +191,9 @@ def render_commands(tree):
 
 
 # Page: what it is made from, and how.
-def modules_file(tree, name, pattern):
+def modules_file(tree, path, pattern):
     """A file of a package that npm has placed, by the beginning of its name; "" without one."""
-    folder = tree.at(f"web/node_modules/{name}")
+    folder = tree.at(path)
     found = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     for one in found:
         if re.match(pattern, one, re.IGNORECASE):
@@ -202,23 +203,22 @@ def modules_file(tree, name, pattern):
 
 
 def render_licences(tree):
-    """docs/licences.md, of the packages that the web pages hold: those that are not only of their
-    build."""
-    packages = json.loads(source_text(tree, WEB_LOCK))["packages"]
+    """docs/licences.md, of the packages in the binary: those that are not only of its build."""
     page = [
-        "# Licences of what the web pages hold",
+        "# Licences of what the binary holds",
         "",
-        f"*Written by `make docs` from `{WEB_LOCK}` and the packages that it names.*",
+        f"*Written by `make docs` from `{WEB_LOCK}`, `{ENGINE_LOCK}` and the packages that they name.*",
     ]
-    for path, about in sorted(packages.items()):
-        if path == "" or about.get("dev") or about.get("peer"):
-            continue
-        name = path.removeprefix("node_modules/")
-        if name.startswith("@types/"):  # Nothing of these is in the pages.
-            continue
-        text = modules_file(tree, name, r"LICEN[CS]E").strip()
-        page += ["", f"## {name} {about['version']} ({about['license']})", "", "```text"]
-        page += [line.rstrip() for line in text.splitlines()] + ["```"]
+    for lock in WEB_LOCK, ENGINE_LOCK:
+        for path, about in sorted(json.loads(source_text(tree, lock))["packages"].items()):
+            name = path.removeprefix("node_modules/")
+            # Nothing of the types is in the pages.
+            if path == "" or about.get("dev") or about.get("peer") or name.startswith("@types/"):
+                continue
+            place = os.path.join(os.path.dirname(lock), path)
+            text = modules_file(tree, place, r"LICEN[CS]E").strip()
+            page += ["", f"## {name} {about['version']} ({about['license']})", "", "```text"]
+            page += [line.rstrip() for line in text.splitlines()] + ["```"]
     return "\n".join(page) + "\n"
 
 
