@@ -39,7 +39,7 @@ static bool call_is_flushed(struct talk *talk) {
 }
 
 /* The answer follows. */
-static void flushed(struct delta_source *source) {
+static void on_answer_flushed(struct delta_source *source) {
     struct talk *talk = CONTAINER_OF(source, struct talk, call.deltas);
     struct talk_call *call = &talk->call;
     struct model_result *result = &call->result;
@@ -86,8 +86,8 @@ static void flushed(struct delta_source *source) {
                                         known ? info.facts.output_max : 0, talk__window(talk)),
         .learned = learned,
         .stopped = call->interrupted};
-    if (talk->program != NULL) {
-        program__fill_answer(talk, errand);
+    if (call->on_answer != NULL) {
+        call->on_answer(talk, errand);
     }
     usage_add(&talk->used, &errand->answer.usage);
     talk->cost.known = (talk->priced == 0 || talk->cost.known) && errand->answer.cost.known;
@@ -99,10 +99,20 @@ static void flushed(struct delta_source *source) {
 
 void talk__flush(struct talk *talk) {
     talk__enter(talk, TALK_FLUSHING);
-    deltas_flush(&talk->call.deltas, flushed);
+    deltas_flush(&talk->call.deltas, on_answer_flushed);
 }
 
-static void refused(struct delta_source *source) {
+static void on_judged(struct talk *talk) {
+    judge__tell(&talk->call);
+    talk__flush(talk);
+}
+
+void talk__judge(struct talk *talk) {
+    talk__enter(talk, TALK_JUDGING);
+    talk__pool(talk, judge__run, on_judged);
+}
+
+static void on_refusal_flushed(struct delta_source *source) {
     struct talk *talk = CONTAINER_OF(source, struct talk, call.deltas);
     if (call_is_flushed(talk)) {
         fit__retry(talk);
@@ -122,9 +132,8 @@ static void on_done(void *ctx, const struct model_result *result) {
             deltas_withdraw(&talk->call.deltas, BYTES("\"cause\":\"context_overflow\""));
         }
         talk__enter(talk, TALK_FLUSHING);
-        deltas_flush(&talk->call.deltas, refused);
+        deltas_flush(&talk->call.deltas, on_refusal_flushed);
     } else if (result->failure.cause == MODEL_NONE && judge__is_needed(talk)) {
-        talk__enter(talk, TALK_JUDGING);
         talk__judge(talk);
     } else {
         talk__flush(talk);
@@ -134,7 +143,7 @@ static void on_done(void *ctx, const struct model_result *result) {
 /* --- While it speaks -------------------------------------------------------------------------- */
 
 /* Providers say what a call took when it ends: until then it is estimated. */
-static void meter(struct talk *talk, size_t len) {
+static void call_meter(struct talk *talk, size_t len) {
     struct talk_call *call = &talk->call;
     const struct model_sizes *sizes = &call->sizes;
     uint64_t now_ms = turns__now_ms(talk->turns);
@@ -156,7 +165,7 @@ static void hear(struct talk *talk, enum turn_item_kind kind, struct bytes piece
     talk->call.arguments = false;
     said_add(&talk->call.said, kind, piece);
     deltas_add(&talk->call.deltas, kind == TURN_ITEM_TEXT ? DELTA_TEXT : DELTA_THINKING, piece);
-    meter(talk, piece.len);
+    call_meter(talk, piece.len);
 }
 
 static void on_text(void *ctx, struct bytes piece) {
@@ -176,7 +185,7 @@ static void on_tool_piece(void *ctx, unsigned index, struct bytes piece) {
     struct talk *talk = ctx;
     (void)index;
     talk->call.arguments = true;
-    meter(talk, piece.len);
+    call_meter(talk, piece.len);
 }
 
 /* A call that was cut off is stored, so that the model and its user see it, and never performed. */
@@ -301,26 +310,4 @@ void talk__call(struct talk *talk) {
     turns->stats.calls++;
     talk->call.metered_ms = talk->call.alive_ms = turns__now_ms(turns);
     talk->call.asking = model_ask(turns->options.models, request, MODEL_FOREGROUND, &watch, talk);
-}
-
-void talk__cancel_call(struct talk *talk) {
-    struct talk_call *call = &talk->call;
-    struct model_spent spent;
-    if (talk->program != NULL) {
-        program__cancel(talk);
-        return;
-    }
-    if (call->asking == NULL) {
-        return;
-    }
-    model_get_spent(call->asking, &spent);
-    model_cancel(call->asking);
-    call->asking = NULL;
-    call->interrupted = true;
-    call->result.spent = spent.usage;
-    call->result.cost = spent.cost;
-    call->result.tries = spent.tries > 0 ? spent.tries : 1;
-    if (!talk__is_over(talk)) {
-        talk__flush(talk);
-    }
 }

@@ -105,27 +105,6 @@ static void program_start(struct talk_program *program) {
 
 /* --- Admission -------------------------------------------------------------------------------- */
 
-static struct bytes agent_of(const struct talk_program *program) {
-    return bytes_of(program->agent.name == NULL ? "" : program->agent.name);
-}
-
-void program__cool(struct talk_program *program, enum agent_cool_event event, int64_t wait_ms,
-                   enum agent_outcome outcome) {
-    struct turns *turns = program->talk->turns;
-    const struct program_cool_news news = {.agent = agent_of(program),
-                                           .event = event,
-                                           .outcome = outcome,
-                                           .now = turns__clocks(turns),
-                                           .wait_ms = wait_ms};
-    /* Only the process that tries says something by its words, or by its end. */
-    if ((event == AGENT_COOL_HEARD || event == AGENT_COOL_LEFT) && !program->tries_first) {
-        return;
-    }
-    const struct agent_cool before = program_cools_find(&turns->cools, news.agent);
-    program->tries_first = event == AGENT_COOL_BEGAN && before.state == AGENT_COOLING;
-    program_cools_take(&turns->cools, &news);
-}
-
 static void owner_run(struct talk *talk) {
     struct talk_program *program = talk->program;
     const struct native_wish wish = {.what = &program->agent,
@@ -159,7 +138,7 @@ static void owner_wait(struct talk_program *program, enum agent_admission admiss
 /* True: the agent cools down, and the turn waits for that, or ends. */
 static bool cool_holds(struct talk_program *program) {
     struct turns *turns = program->talk->turns;
-    const struct agent_cool cool = program_cools_find(&turns->cools, agent_of(program));
+    const struct agent_cool cool = program_cools_find(&turns->cools, bytes_of(program->agent.name));
     const int64_t now_ms = (int64_t)turns__now_ms(turns);
     const int64_t wait_ms = agent_cool_wait_ms(&cool, now_ms);
     AUTO(text_done) struct text note = text_up_to(PROVIDER_NOTE_MAX);

@@ -394,7 +394,7 @@ static void system_done(struct talk *talk) {
     ask_read(&talk->ask, read_tx, read_done);
 }
 
-void talk__prepare(struct talk *talk) {
+void prompt__prepare(struct talk *talk) {
     struct turns *turns = talk->turns;
     struct model_info info;
     bool known = talk__model(talk, &info);
