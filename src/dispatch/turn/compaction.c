@@ -189,7 +189,7 @@ static void compact_stored(struct talk_errand *errand) {
         talk__begin(talk);
     } else if (folded) {
         talk->fit.folds++;
-        talk__prepare(talk);
+        talk__tick(talk); /* The prompt is made again. */
     } else {
         fit_go_without(talk);
     }
@@ -376,10 +376,6 @@ static struct err round_tx(struct tx *tx, void *ctx) {
                           &compact->reading);
 }
 
-static void round_dropped(void *ctx) {
-    talk__maybe_free(ctx);
-}
-
 static void round_done(void *ctx) {
     struct talk *talk = ctx;
     struct talk_compact *compact = talk->compact;
@@ -399,7 +395,7 @@ static void round_done(void *ctx) {
 }
 
 static void round_read(struct talk_compact *compact) {
-    static const struct ask_rules rules = {.judge = ask_any, .dropped = round_dropped};
+    static const struct ask_rules rules = {.judge = ask_any, .dropped = talk__dropped};
     struct talk *talk = compact->talk;
     compact->rounds++;
     compact->fold.from = compact->folded.place;

@@ -1,4 +1,4 @@
-/* fit.c: how long the prompt of a call may be, and what its provider says to its length. The states
+/* fit.c: the length of a prompt: the window that it has to fit, and refusals of providers. The states
  * of a call that is too long: compaction.c. */
 #include <stdio.h>
 
@@ -53,22 +53,20 @@ static struct fold_refusal refusal_of(const struct talk *talk) {
                                  .window = known ? window_of(talk, &info).tokens : 0};
 }
 
-enum fit_next fit__next(const struct talk *talk) {
+bool fit__is_refused(const struct talk *talk) {
     const struct fold_refusal refusal = refusal_of(talk);
     if (talk->call.result.failure.cause != MODEL_CONTEXT_OVERFLOW || talk->fit.asked != FIT_FIRST ||
-        talk->stop || talk__is_over(talk)) {
-        return FIT_TAKE;
+        talk->stop) {
+        return false;
     }
-    if (fold_refusal_is_doubtful(&refusal)) {
-        return FIT_ASK_AGAIN;
-    }
-    return talk->fit.fold != FIT_TOO_LONG && fold_window_refused(refusal.prompt) > 0 ? FIT_FOLD
-                                                                                     : FIT_TAKE;
+    return fold_refusal_is_doubtful(&refusal) ||
+           (talk->fit.fold != FIT_TOO_LONG && fold_window_refused(refusal.prompt) > 0);
 }
 
-void fit__retry(struct talk *talk) {
+void fit__note_refusal(struct talk *talk) {
     struct talk_fit *fit = &talk->fit;
     const struct fold_refusal refusal = refusal_of(talk);
+    fit->retry = false;
     if (fold_refusal_is_doubtful(&refusal)) {
         fit->asked = FIT_DOUBTED;
     } else {
@@ -77,8 +75,6 @@ void fit__retry(struct talk *talk) {
         fit->refused_window = fold_window_refused(refusal.prompt);
     }
     fit->refused = talk->call.result;
-    talk__enter(talk, TALK_PREPARING);
-    talk__prepare(talk);
 }
 
 void fit__note_length(struct talk *talk, struct learned_limit *ret_learned) {

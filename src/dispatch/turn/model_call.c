@@ -24,31 +24,11 @@ static void answer_done(struct talk_errand *errand) {
     errand__perform(errand);
 }
 
-/* Whether something is missing at its end. Calls that came whole are all that it has to say. */
-static bool is_truncated(const struct talk_call *call) {
-    return call->result.failure.cause == MODEL_NONE && call->result.stop == MODEL_STOP_LENGTH &&
-           (said_has_cut_call(&call->said) || !said_has_calls(&call->said));
-}
-
-/* All that was said is durable. False: the talk is over, and may be gone. */
-static bool call_is_flushed(struct talk *talk) {
-    bool over = talk__is_over(talk);
-    deltas_drop(&talk->call.deltas);
-    talk__maybe_free(talk);
-    return !over;
-}
-
-/* The answer follows. */
-static void on_answer_flushed(struct delta_source *source) {
-    struct talk *talk = CONTAINER_OF(source, struct talk, call.deltas);
+void talk__answer(struct talk *talk) {
     struct talk_call *call = &talk->call;
     struct model_result *result = &call->result;
     const struct model_result *refused = &talk->fit.refused;
     const struct model_failure *failure = &result->failure;
-    if (!call_is_flushed(talk)) {
-        return;
-    }
-    talk__enter(talk, TALK_PLANNING);
     struct talk_errand *errand = talk__errand(talk, ERRAND_ANSWER, answer_done);
     errand->items = mem_new_array(call->said.count + 1, sizeof *errand->items);
     const struct said_maker maker = {.kind = bytes_of(call->maker),
@@ -80,7 +60,9 @@ static void on_answer_flushed(struct delta_source *source) {
                    [USAGE_HISTORY] = (int64_t)call->sizes.history},
         .misfit = {call->misfit.data, call->misfit.len},
         .note = text_bytes(&call->note),
-        .truncated = is_truncated(call),
+        /* Calls that came whole are all that it has to say. */
+        .truncated = failure->cause == MODEL_NONE && result->stop == MODEL_STOP_LENGTH &&
+                     (said_has_cut_call(&call->said) || !said_has_calls(&call->said)),
         .paused = result->stop == MODEL_STOP_PAUSE,
         .output_more = turn_output_more(result->usage.output, talk->plan.output_max,
                                         known ? info.facts.output_max : 0, talk__window(talk)),
@@ -97,26 +79,20 @@ static void on_answer_flushed(struct delta_source *source) {
     talk__send(errand);
 }
 
-void talk__flush(struct talk *talk) {
-    talk__enter(talk, TALK_FLUSHING);
-    deltas_flush(&talk->call.deltas, on_answer_flushed);
+static void on_flushed(struct delta_source *source) {
+    struct talk *talk = CONTAINER_OF(source, struct talk, call.deltas);
+    deltas_drop(source);
+    talk__tick(talk);
 }
 
-static void on_judged(struct talk *talk) {
-    judge__tell(&talk->call);
-    talk__flush(talk);
+void talk__flush(struct talk *talk) {
+    talk__enter(talk, TALK_FLUSHING);
+    deltas_flush(&talk->call.deltas, on_flushed);
 }
 
 void talk__judge(struct talk *talk) {
     talk__enter(talk, TALK_JUDGING);
-    talk__pool(talk, judge__run, on_judged);
-}
-
-static void on_refusal_flushed(struct delta_source *source) {
-    struct talk *talk = CONTAINER_OF(source, struct talk, call.deltas);
-    if (call_is_flushed(talk)) {
-        fit__retry(talk);
-    }
+    talk__pool(talk, judge__run, talk__tick);
 }
 
 static void on_done(void *ctx, const struct model_result *result) {
@@ -124,20 +100,7 @@ static void on_done(void *ctx, const struct model_result *result) {
     talk->call.asking = NULL;
     talk->call.result = *result;
     parameters_note(result->without, &talk->call.note);
-    if (talk->state == TALK_ENDED) {
-        talk__maybe_free(talk);
-    } else if (fit__next(talk) != FIT_TAKE) {
-        /* Text that came before the refusal is void: the call is made once more. */
-        if (talk->call.heard > 0) {
-            deltas_withdraw(&talk->call.deltas, BYTES("\"cause\":\"context_overflow\""));
-        }
-        talk__enter(talk, TALK_FLUSHING);
-        deltas_flush(&talk->call.deltas, on_refusal_flushed);
-    } else if (result->failure.cause == MODEL_NONE && judge__is_needed(talk)) {
-        talk__judge(talk);
-    } else {
-        talk__flush(talk);
-    }
+    talk__tick(talk);
 }
 
 /* --- While it speaks -------------------------------------------------------------------------- */

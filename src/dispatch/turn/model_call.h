@@ -95,6 +95,7 @@ enum fit_fold {
 struct talk_fit {
     enum fit_try asked;
     enum fit_fold fold;
+    bool retry;                  /* FLUSHING: what was said is void, and the call is made again. */
     unsigned folds;              /* Summaries that were made for this call. */
     unsigned failures;           /* Summaries that failed in this turn. */
     int64_t refused_window;      /* Tokens that it seems to take; 0: it refused nothing. */
@@ -141,10 +142,9 @@ void compact__free(struct talk_compact *compact); /* NULL is allowed. */
 /* False: nobody knows the model. */
 MUST_CHECK bool fit__find_marks(const struct talk *talk, struct fold_marks *ret_marks);
 int64_t talk__window(const struct talk *talk); /* 0: nobody knows the model. */
-/* Next step after the result of a call, which its provider may have refused as too long. */
-enum fit_next { FIT_TAKE, FIT_ASK_AGAIN, FIT_FOLD };
-MUST_CHECK enum fit_next fit__next(const struct talk *talk);
-void fit__retry(struct talk *talk); /* Asks again; nothing of that call is with the store. */
+/* Whether the result of a call is a refusal of its length, after which it is made again. */
+MUST_CHECK bool fit__is_refused(const struct talk *talk);
+void fit__note_refusal(struct talk *talk); /* The window that it shows holds for the next try. */
 /* Keeps the length of a prompt that was taken, or refused twice; *ret_learned: window to store. */
 void fit__note_length(struct talk *talk, struct learned_limit *ret_learned);
 
@@ -158,8 +158,9 @@ void talk__learn(const struct talk *talk,
 /* Stores and sends that a call of this turn, its own or of a summary, waits before its next try;
  * until deltas_resumed. */
 void talk__report_wait(struct talk *talk, const struct model_failure *failure, uint64_t wait_ms);
-void talk__flush(struct talk *talk); /* The text becomes durable, and then the end of the call. */
-void talk__judge(struct talk *talk); /* The answer is read and judged, then talk__flush. */
+void talk__judge(struct talk *talk);  /* JUDGING: the answer is read and judged in the pool. */
+void talk__flush(struct talk *talk);  /* FLUSHING: what was said becomes durable, */
+void talk__answer(struct talk *talk); /* and then the end of the call. */
 
 /* judge.c. Needed: it calls a tool, may have printed a call, or has to fit a schema. */
 MUST_CHECK bool judge__is_needed(const struct talk *talk);

@@ -120,10 +120,6 @@ void program__dropped(void *ctx) {
     talk__maybe_free(program->talk);
 }
 
-void program__input(const struct talk *talk) {
-    dispatch_input(talk->turns->options.dispatch, bytes_of(talk->program->output.process));
-}
-
 /* --- A stretch ends --------------------------------------------------------------------------- */
 
 static void program_flush(struct talk_program *program) {
@@ -221,17 +217,6 @@ static void output_missing(struct talk_program *program, const char *words) {
     program__fail(program, agent_outcome_cause(AGENT_UNKNOWN), words);
 }
 
-static void output_failed(struct talk_program *program) {
-    if (++program->read_failures < READ_FAILURES_MAX) {
-        program__listen(program);
-        return;
-    }
-    asker_report(&program->talk->turns->asker, "read the output of a program",
-                 talk__run(program->talk), program->output.err);
-    output_missing(program,
-                   "its output cannot be read from the disk; its work may or may not be done");
-}
-
 static void read_run(struct talk *talk) {
     struct talk_program *program = talk->program;
     program->output.ended = program->child.ended;
@@ -260,8 +245,15 @@ static void output_read(struct talk *talk) {
     if (program__is_over(program)) {
         return;
     }
+    if (err_failed(program->output.err) && ++program->read_failures < READ_FAILURES_MAX) {
+        program__listen(program);
+        return;
+    }
     if (err_failed(program->output.err)) {
-        output_failed(program);
+        asker_report(&talk->turns->asker, "read the output of a program", talk__run(talk),
+                     program->output.err);
+        output_missing(program,
+                       "its output cannot be read from the disk; its work may or may not be done");
         return;
     }
     program->read_failures = 0;
@@ -333,7 +325,7 @@ static void close_done(void *ctx) {
     struct talk_program *program = ctx;
     program->input = program->closed ? INPUT_ENDED : INPUT_HELD;
     program->done_ms = turns__now_ms(program->talk->turns);
-    program__input(program->talk);
+    dispatch_input(program->talk->turns->options.dispatch, bytes_of(program->output.process));
     if (!program__is_over(program)) {
         program__go_on(program);
     }
@@ -349,11 +341,6 @@ static struct err look_tx(struct tx *tx, void *ctx) {
     const struct turn_key key = {.run = talk__run(program->talk),
                                  .bounds = program->talk->turns->options.bounds};
     return tx_program_child(tx, &key, bytes_of(program->output.process), &program->child);
-}
-
-/* The holder of its process knows nothing of people who are asked: so its time is measured here. */
-static int64_t deadline_of(const struct agent_definition *agent) {
-    return agent->deadline_ms > 0 ? agent->deadline_ms : AGENT_DEADLINE_MS;
 }
 
 static int64_t now_of(const struct talk_program *program) {
@@ -408,13 +395,15 @@ static void look_done(void *ctx) {
     program->output.attempt = child->attempt;
     const bool runs = child->state == RUN_RUNNING; /* After a start that was void it waits again. */
     const bool stays = process_stays(program);
+    /* The holder of the process knows nothing of people who are asked: time is measured here. */
+    const int64_t deadline_ms =
+        program->agent.deadline_ms > 0 ? program->agent.deadline_ms : AGENT_DEADLINE_MS;
     if (stays && program->input == INPUT_HELD) {
         program_close(program); /* The program may end without having read all. */
     } else if (stays) {
         /* A process that stays after its result is ended before another one begins. */
         program_stop_for(program, CAUSE_STOPPED);
-    } else if (runs && program->over == CAUSE_NONE &&
-               child->took_ms > deadline_of(&program->agent)) {
+    } else if (runs && program->over == CAUSE_NONE && child->took_ms > deadline_ms) {
         program_stop_for(program, CAUSE_DEADLINE);
     } else if (runs && program_is_watched(program) && now_of(program) >= sample_due_ms(program)) {
         program__enter(program, PROGRAM_SAMPLING);

@@ -129,12 +129,6 @@ static void others_wait(struct talk_program *program, enum run_cause cause, stru
     program_wait(program, (uint64_t)(wait_ms < LOOK_MAX_MS ? wait_ms : LOOK_MAX_MS));
 }
 
-static void owner_wait(struct talk_program *program, enum agent_admission admission) {
-    AUTO(text_done) struct text note = text_up_to(PROVIDER_NOTE_MAX);
-    agent_admission_tell(admission, program->agent.name, &program->found, &note);
-    others_wait(program, CAUSE_SESSION_BUSY, text_bytes(&note), AGENT_OWNER_LOOK_MS);
-}
-
 /* True: the agent cools down, and the turn waits for that, or ends. */
 static bool cool_holds(struct talk_program *program) {
     struct turns *turns = program->talk->turns;
@@ -172,11 +166,13 @@ static void owner_looked(struct talk *talk) {
                                           world_wall_ms(loop_world(talk->turns->options.loop)),
                                       .own_ms = before_ms > last_ms ? before_ms : last_ms};
     const enum agent_admission admission = agent_admit(&program->found, &at);
-    if (admission != AGENT_FREE) {
-        owner_wait(program, admission);
+    if (admission == AGENT_FREE) {
+        program_start(program);
         return;
     }
-    program_start(program);
+    AUTO(text_done) struct text note = text_up_to(PROVIDER_NOTE_MAX);
+    agent_admission_tell(admission, program->agent.name, &program->found, &note);
+    others_wait(program, CAUSE_SESSION_BUSY, text_bytes(&note), AGENT_OWNER_LOOK_MS);
 }
 
 static struct err before_tx(struct tx *tx, void *ctx) {
@@ -230,16 +226,6 @@ static bool wait_goes_on(const struct talk_program *program, enum agent_outcome 
     return left_ms > 0;
 }
 
-/* After a failure that passes by itself it waits, visibly. */
-static void program_pause(struct talk_program *program, const struct provider_wait *wait) {
-    struct talk *talk = program->talk;
-    const int64_t wait_ms = wait->resume_at_ms - program__wall_ms(program);
-    program__enter(program, PROGRAM_PAUSING);
-    deltas_provider(&talk->call.deltas, wait);
-    timer_start(talk->turns->options.loop, &program->timer, wait_ms > 0 ? (uint64_t)wait_ms : 0,
-                on_paused);
-}
-
 static struct err task_tx(struct tx *tx, void *ctx) {
     struct talk_program *program = ctx;
     const struct talk *talk = program->talk;
@@ -265,7 +251,12 @@ static void order_made(struct talk *talk) {
     }
     struct provider_wait wait;
     if (agent_outcome_find(talk->plan.outcome, &outcome) && wait_goes_on(program, outcome, &wait)) {
-        program_pause(program, &wait);
+        /* After a failure that passes by itself it waits, visibly. */
+        const int64_t wait_ms = wait.resume_at_ms - program__wall_ms(program);
+        program__enter(program, PROGRAM_PAUSING);
+        deltas_provider(&talk->call.deltas, &wait);
+        timer_start(talk->turns->options.loop, &program->timer, wait_ms > 0 ? (uint64_t)wait_ms : 0,
+                    on_paused);
     } else {
         program_admit(program);
     }

@@ -25,19 +25,15 @@ static struct talk_program *program_new(struct talk *talk) {
     return program;
 }
 
-/* The definition was checked before it was stored. */
-static bool program_define(struct talk_program *program, struct bytes definition) {
-    return !err_failed(json_parse_wrapped(definition, &program->json, NULL)) &&
-           !err_failed(agent_definition_read(program->json, &program->agent, NULL)) &&
-           (program->program = program_find(bytes_of(program->agent.program))) != NULL;
-}
-
 bool program__open(struct talk *talk) {
     if (talk->program != NULL) {
         return talk->program->output.reader != NULL;
     }
     struct talk_program *program = talk->program = program_new(talk);
-    if (program_define(program, talk->plan.program)) {
+    /* The definition was checked before it was stored. */
+    if (!err_failed(json_parse_wrapped(talk->plan.program, &program->json, NULL)) &&
+        !err_failed(agent_definition_read(program->json, &program->agent, NULL)) &&
+        (program->program = program_find(bytes_of(program->agent.program))) != NULL) {
         program_output_reads(&program->output, program->program, &program->agent);
     }
     return program->output.reader != NULL;
@@ -76,7 +72,8 @@ void program__call(struct talk *talk) {
 /* --- Answers to its questions ----------------------------------------------------------------- */
 
 static void reply_done(struct talk_errand *errand) {
-    program__input(errand->talk);
+    const struct talk *talk = errand->talk;
+    dispatch_input(talk->turns->options.dispatch, bytes_of(talk->program->output.process));
     errand__perform(errand);
 }
 

@@ -109,7 +109,6 @@ void program__attach(struct talk_program *program);
 void program__follow(struct talk_program *program, struct bytes process);
 void program__listen(struct talk_program *program);
 void program__go_on(struct talk_program *program); /* Reads on. */
-void program__input(const struct talk *talk); /* Input for its process was stored, or its end. */
 void program__dropped(void *ctx); /* Rules of its asks: an answer came when the turn was over. */
 
 /* --- program_begin.c -------------------------------------------------------------------------- */

@@ -426,7 +426,7 @@ void rows__send(struct talk_work *work) {
     talk__send(errand);
 }
 
-/* What the call needs was looked for, in the pool. */
+/* The pool has looked for the program or file that the call names. */
 static void on_rows_prepared(struct talk_work *work) {
     if (err_failed(work->err)) {
         failure_result_write(CARD_NO_MEMORY, "There was no memory to read this file; try it again.",

@@ -1,5 +1,5 @@
-/* talk.c: what all parts of a turn know: its states, what it asks the pool and the store, and the
- * steps that are above them. */
+/* talk.c: the base of all parts of a turn: its states, its questions to the pool and the store, and
+ * the steps that are above them. */
 #include "dispatch/turn/talk.h"
 
 #include "base/memory.h"
@@ -8,21 +8,35 @@
  * for, however long it is. */
 enum { STEP_TRIES_MAX = 9 };
 
+/* Invariants of a state, which hold when it begins. */
+enum {
+    IDLE = 1 << 0,    /* No model is asked, and no prompt or summary is made; */
+    NO_JOB = 1 << 1,  /* `job` is not in the pool; */
+    NO_WORK = 1 << 2, /* no tool is running, and no errand is on its way; */
+    SAID = 1 << 3,    /* a call was begun: its text has a place. */
+};
 #define TO(state) (1U << TALK_##state)
-static const unsigned edges[TALK_STATES] = {
-    [TALK_PLANNING] = TO(PREPARING) | TO(WORKING) | TO(RESTING) | TO(ENDED),
-    [TALK_PREPARING] = TO(CALLING) | TO(PLANNING) | TO(ENDED),
-    [TALK_CALLING] = TO(JUDGING) | TO(FLUSHING) | TO(ENDED),
-    [TALK_JUDGING] = TO(FLUSHING) | TO(ENDED),
-    [TALK_FLUSHING] = TO(PLANNING) | TO(PREPARING) | TO(ENDED),
-    [TALK_WORKING] = TO(PREPARING) | TO(WORKING) | TO(ENDED),
-    [TALK_RESTING] = TO(PLANNING) | TO(ENDED),
-    [TALK_ENDED] = TO(ENDED),
+static const struct {
+    unsigned next, holds;
+} states[TALK_STATES] = {
+    [TALK_PLANNING] = {TO(PREPARING) | TO(WORKING) | TO(RESTING) | TO(ENDED), IDLE | NO_JOB},
+    [TALK_PREPARING] = {TO(CALLING) | TO(PLANNING) | TO(ENDED), IDLE | NO_JOB},
+    [TALK_CALLING] = {TO(JUDGING) | TO(FLUSHING) | TO(ENDED), IDLE | NO_JOB},
+    [TALK_JUDGING] = {TO(FLUSHING) | TO(ENDED), IDLE | NO_JOB | SAID},
+    [TALK_FLUSHING] = {TO(PLANNING) | TO(PREPARING) | TO(ENDED), IDLE | NO_JOB | SAID},
+    [TALK_WORKING] = {TO(PREPARING) | TO(WORKING) | TO(ENDED), IDLE},
+    [TALK_RESTING] = {TO(PLANNING) | TO(ENDED), IDLE | NO_JOB | NO_WORK},
+    [TALK_ENDED] = {TO(ENDED), 0},
 };
 #undef TO
 
 void talk__enter(struct talk *talk, enum talk_state state) {
-    assert((edges[talk->state] & 1U << state) != 0);
+    const bool idle = talk->call.asking == NULL && talk->reading == NULL && talk->compact == NULL;
+    const unsigned holds = (idle ? IDLE : 0U) | (talk->away ? 0U : NO_JOB) |
+                           (talk->works == NULL && talk->errands == NULL ? NO_WORK : 0U) |
+                           (talk->call.deltas.deltas != NULL ? SAID : 0U);
+    assert((states[talk->state].next & 1U << state) != 0);
+    assert((states[state].holds & ~holds) == 0);
     talk->state = state;
 }
 
@@ -57,12 +71,16 @@ void talk__begin(struct talk *talk) {
     talk->turns->steps->begin(talk);
 }
 
-void talk__prepare(struct talk *talk) {
-    talk->turns->steps->prepare(talk);
+void talk__tick(struct talk *talk) {
+    talk->turns->steps->tick(talk);
 }
 
 void talk__maybe_free(struct talk *talk) {
     talk->turns->steps->maybe_free(talk);
+}
+
+void talk__dropped(void *ctx) {
+    talk__maybe_free(ctx);
 }
 
 void errand__perform(struct talk_errand *errand) {
@@ -221,7 +239,7 @@ static void errand_refused(void *ctx, struct err err) {
         effects_abandon(talk->turns->options.effects, &errand->ask.retry.effect);
         errand__free(errand);
         talk__enter(talk, TALK_ENDED);
-        talk__begin(talk); /* It is dropped. */
+        talk__begin(talk); /* Drops the talk. */
         return;
     }
     if (errand->kind == ERRAND_FAIL) {

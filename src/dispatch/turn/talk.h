@@ -1,20 +1,7 @@
 /* talk.h: one turn in the hands of this daemon. For the files of this folder, and for the tool that
  * dispatch/workflow performs.
  *
- *   PLANNING ──call──> PREPARING ──> CALLING ──> JUDGING ──> FLUSHING ──> PLANNING
- *      ^ │ │            (its prompt)  (model)    (its calls)  (deltas)
- *      │ │ └─ tools ──> WORKING ──one is done──┐
- *      └─┼──────────────────────────────────────┘
- *        └─ nothing to do (parked), ended, late ──> ENDED ──nothing of it is away──> gone
- *
- * A turn whose call waited for its provider when the daemon ended begins in RESTING, for what is
- * left of that wait, and goes to PLANNING then, or when it is asked to end. Time that the machine
- * is suspended counts as waited.
- *
- * A call that its provider refuses as too long goes from FLUSHING back to PREPARING (compaction.c).
- *
- * PLANNING is a function of the store: it commits what came last and says what is next. While tools
- * work, each that is done has an errand of its own; the talk stays WORKING.
+ * Its states: turn_tick in turns.c; which may follow which, and what holds in them: talk.c.
  *
  * A file of this folder calls those below it, and turns.c by what that handed down (turn_steps).
  * Its model, its program and its tools:
@@ -152,7 +139,7 @@ void talk__fail(struct talk *talk, const char *what, struct err err);
 /* Calls of the files below to those above them: what turns.c does with a talk. */
 struct turn_steps {
     void (*begin)(struct talk *talk);            /* talk__begin, */
-    void (*prepare)(struct talk *talk);          /* talk__prepare, */
+    void (*tick)(struct talk *talk);             /* talk__tick, */
     void (*perform)(struct talk_errand *errand); /* errand__perform, */
     void (*maybe_free)(struct talk *talk);       /* and talk__maybe_free. */
 };
@@ -198,8 +185,10 @@ MUST_CHECK bool talk__model(const struct talk *talk, struct model_info *ret_info
 void talk__pool(struct talk *talk, void (*run)(struct talk *), void (*back)(struct talk *));
 /* Asks the rows what is next; a talk that has ended is dropped. */
 void talk__begin(struct talk *talk);
-void talk__prepare(struct talk *talk); /* PREPARING: its prompt is made, and the model asked. */
+/* The state has what it waited for: the next one begins. The talk may be gone then. */
+void talk__tick(struct talk *talk);
 /* Frees a talk that is over when nothing of it is away; the caller does not touch it afterwards. */
 void talk__maybe_free(struct talk *talk);
+void talk__dropped(void *ctx); /* The same, as a rule of an ask. */
 
 #endif

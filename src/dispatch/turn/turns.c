@@ -1,11 +1,12 @@
 /* turns.c: the turns in the hands of this daemon: plans of transactions are performed, and asked
- * for again. The states: talk.h. */
+ * for again. */
 #include "dispatch/turn/turns.h"
 
 #include "base/memory.h"
 #include "dispatch/turn/work.h"
 
 enum { ASK_PAUSE_MS = 100, ASK_PAUSE_MAX_MS = 5000 };
+
 /* --- A talk's life ---------------------------------------------------------------------------- */
 
 static struct talk *talk_new(struct turns *turns, const struct run_row *row) {
@@ -109,20 +110,7 @@ static void talk_drop(struct talk *talk) {
     }
 }
 
-static void talk_leave(struct talk *talk) {
-    talk__enter(talk, TALK_ENDED);
-    talk_drop(talk);
-}
-
 /* --- Planning --------------------------------------------------------------------------------- */
-
-static bool talk_replies(const struct talk *talk) {
-    const struct talk_errand *errand = talk->errands;
-    while (errand != NULL && errand->kind != ERRAND_PROGRAM_REPLY) {
-        errand = errand->next;
-    }
-    return errand != NULL;
-}
 
 /* The store may have refused the question, and taken what came after it: what that planned is in
  * our hands already, or on its way. A reply to a program is written in the pool, from the plan. */
@@ -131,9 +119,12 @@ static void on_begun(struct talk_errand *errand) {
     if (talk->state == TALK_PLANNING) { /* Else the pool may read it. */
         talk->place = errand->place;
     }
-    const bool overtaken = talk->state == TALK_PLANNING
-                               ? talk->errands->next != NULL
-                               : talk->state != TALK_WORKING || talk_replies(talk);
+    bool replies = false;
+    for (const struct talk_errand *at = talk->errands; at != NULL; at = at->next) {
+        replies = replies || at->kind == ERRAND_PROGRAM_REPLY;
+    }
+    const bool overtaken = talk->state == TALK_PLANNING ? talk->errands->next != NULL
+                                                        : talk->state != TALK_WORKING || replies;
     if (overtaken && talk->state != TALK_ENDED) {
         errand__free(errand);
     } else {
@@ -156,13 +147,114 @@ static void talk_begin(struct talk *talk) {
     }
 }
 
-static void on_rested(struct timer *timer) {
-    struct talk *talk = CONTAINER_OF(timer, struct talk, timer);
-    talk__enter(talk, TALK_PLANNING);
-    talk_begin(talk);
+/* --- Performing ------------------------------------------------------------------------------- */
+
+static void talk_prepare(struct talk *talk) {
+    if (talk->plan.next == TURN_NEXT_COMPACT) {
+        talk__compact(talk);
+    } else if (talk->plan.program.len > 0) {
+        program__call(talk);
+    } else {
+        prompt__prepare(talk);
+    }
 }
 
-/* --- Performing ------------------------------------------------------------------------------- */
+/* Something was stored, and the plan says what is next: a call, or tools. */
+static void talk_follow_plan(struct talk *talk) {
+    const struct turn_plan *plan = &talk->plan;
+    if (plan->next == TURN_NEXT_CALL || plan->next == TURN_NEXT_LAST_CALL ||
+        plan->next == TURN_NEXT_COMPACT) {
+        talk->fit = (struct talk_fit){.failures = talk->fit.failures};
+        talk__enter(talk, TALK_PREPARING);
+        talk_prepare(talk);
+        return;
+    }
+    talk__enter(talk, TALK_WORKING);
+    if (plan->program.len > 0 && plan->card_count > 0 && !plan->cards[0].review) {
+        program__reply(talk);
+        return;
+    }
+    talk__work(talk, plan);
+    /* Nothing is to be done until somebody answers; a note will say so. One that came while the
+     * plan was on its way may have said it already. */
+    if (talk->again) {
+        talk_begin(talk);
+    } else if (talk->works == NULL && plan->next == TURN_NEXT_PARK && !program__park(talk)) {
+        talk__enter(talk, TALK_ENDED);
+        talk_drop(talk);
+    }
+}
+
+/* A turn.
+ *
+ *   PLANNING ──call──> PREPARING ──> CALLING ──> JUDGING ──> FLUSHING ──> PLANNING
+ *      ^ │ │            (its prompt)  (model)    (its calls)  (deltas)
+ *      │ │ └─ tools ──> WORKING ──one is done──┐
+ *      └─┼──────────────────────────────────────┘
+ *        └─ nothing to do (parked), ended, late ──> ENDED ──nothing of it is away──> gone
+ *
+ * A turn whose call waited for its provider when the daemon ended begins in RESTING, for what is
+ * left of that wait, and goes to PLANNING then, or when it is asked to end. Time that the machine
+ * is suspended counts as waited.
+ *
+ * A call that its provider refuses as too long goes from FLUSHING back to PREPARING (compaction.c).
+ *
+ * PLANNING is a function of the store: it commits what came last and says what is next. While tools
+ * work, each that is done has an errand of its own; the talk stays WORKING.
+ *
+ * A callback stores in the talk what the state waited for, and ticks. */
+static void turn_tick(struct talk *talk) {
+    struct talk_call *call = &talk->call;
+    if (talk__is_over(talk)) {
+        talk_maybe_free(talk);
+        return;
+    }
+    switch (talk->state) {
+    case TALK_RESTING: /* The wait is over. */
+        talk__enter(talk, TALK_PLANNING);
+        talk_begin(talk);
+        break;
+    case TALK_PLANNING: /* The plan is there, */
+    case TALK_WORKING:  /* or the next one, since a tool is done. */
+        talk_follow_plan(talk);
+        break;
+    case TALK_PREPARING: /* The prompt was too long, and a part of it is summarised. */
+        talk_prepare(talk);
+        break;
+    case TALK_CALLING: /* The result is there. */
+        talk->fit.retry = fit__is_refused(talk);
+        if (talk->fit.retry && call->heard > 0) { /* Text that came before the refusal is void. */
+            deltas_withdraw(&call->deltas, BYTES("\"cause\":\"context_overflow\""));
+        }
+        if (call->result.failure.cause == MODEL_NONE && judge__is_needed(talk)) {
+            talk__judge(talk);
+        } else {
+            talk__flush(talk);
+        }
+        break;
+    case TALK_JUDGING:
+        judge__tell(call);
+        talk__flush(talk);
+        break;
+    case TALK_FLUSHING:
+        if (talk->fit.retry) {
+            fit__note_refusal(talk);
+            talk__enter(talk, TALK_PREPARING);
+            talk_prepare(talk);
+        } else {
+            talk__enter(talk, TALK_PLANNING);
+            talk__answer(talk);
+        }
+        break;
+    case TALK_ENDED:
+    case TALK_STATES:
+        break;
+    }
+}
+
+static void on_rested(struct timer *timer) {
+    turn_tick(CONTAINER_OF(timer, struct talk, timer));
+}
 
 /* The work of the errand is over, and its plan is performed. The talk may be gone then. */
 static void talk_perform(struct talk_errand *errand) {
@@ -178,47 +270,12 @@ static void talk_perform(struct talk_errand *errand) {
     talk->turns->stats.late += talk->plan.late;
     if (talk->state == TALK_ENDED || talk->plan.late || talk->plan.next == TURN_NEXT_END) {
         talk->turns->stats.finished += !talk->plan.late;
-        talk_leave(talk);
+        talk__enter(talk, TALK_ENDED);
+        talk_drop(talk);
         return;
     }
-    switch (talk->plan.next) {
-    case TURN_NEXT_CALL:
-    case TURN_NEXT_LAST_CALL:
-        talk->fit = (struct talk_fit){.failures = talk->fit.failures};
-        talk__enter(talk, TALK_PREPARING);
-        if (talk->plan.program.len > 0) {
-            program__call(talk);
-        } else {
-            prompt__prepare(talk);
-        }
-        break;
-    case TURN_NEXT_COMPACT:
-        talk__enter(talk, TALK_PREPARING);
-        talk__compact(talk);
-        break;
-    case TURN_NEXT_START:
-    case TURN_NEXT_WAIT:
-    case TURN_NEXT_PARK:
-    case TURN_NEXT_CHECK:
-        talk__enter(talk, TALK_WORKING);
-        if (talk->plan.program.len > 0 && talk->plan.card_count > 0 &&
-            !talk->plan.cards[0].review) {
-            program__reply(talk);
-            break;
-        }
-        talk__work(talk, &talk->plan);
-        /* Nothing is to be done until somebody answers; a note will say so. One that came while the
-         * plan was on its way may have said it already. */
-        if (talk->again) {
-            talk_begin(talk);
-        } else if (talk->works == NULL && talk->plan.next == TURN_NEXT_PARK &&
-                   !program__park(talk)) {
-            talk_leave(talk);
-        }
-        break;
-    case TURN_NEXT_END:
-        break;
-    }
+    assert(talk->state == TALK_PLANNING || talk->state == TALK_WORKING);
+    turn_tick(talk);
 }
 
 /* --- Notes ------------------------------------------------------------------------------------ */
@@ -242,8 +299,10 @@ static void talk_hear(struct talk *talk, const struct run_row *row) {
     talk->stop = talk->stop || row->stop != CAUSE_NONE;
     if (row->stop != CAUSE_NONE && talk->state == TALK_RESTING) {
         timer_stop(talk->turns->options.loop, &talk->timer);
-        on_rested(&talk->timer);
-    } else if (row->stop != CAUSE_NONE) {
+        turn_tick(talk);
+        return;
+    }
+    if (row->stop != CAUSE_NONE) {
         talk__cancel_works(talk);
         compact__cancel(talk);
         talk_cancel_call(talk);
@@ -309,7 +368,7 @@ static void on_stopped(struct loop_task *task) {
 
 struct turns *turns_open(const struct turns_options *options) {
     static const struct turn_steps steps = {.begin = talk_begin,
-                                            .prepare = prompt__prepare,
+                                            .tick = turn_tick,
                                             .perform = talk_perform,
                                             .maybe_free = talk_maybe_free};
     struct turns *turns = mem_new(sizeof *turns);

@@ -1,4 +1,4 @@
-/* work.c: the life of a call of a tool, whoever performs it: see work.h. */
+/* work.c: the life of a call of a tool, by whichever file it is performed: see work.h. */
 #include "dispatch/turn/work.h"
 
 #include "base/memory.h"
@@ -6,12 +6,10 @@
 
 enum { WORK_MS = 60000 };
 
-static bool review_is_out(const struct talk_review *review) {
-    return review != NULL && (side_call_is_out(&review->call) || review->ask.state == ASK_AWAY);
-}
-
 bool work__is_away(const struct talk_work *work) {
-    return work->away || work->fetch != NULL || review_is_out(work->review);
+    const struct talk_review *review = work->review;
+    return work->away || work->fetch != NULL ||
+           (review != NULL && (side_call_is_out(&review->call) || review->ask.state == ASK_AWAY));
 }
 
 static void review_free(struct talk_review *review) {

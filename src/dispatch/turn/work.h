@@ -39,7 +39,7 @@ struct talk_work {
     struct rows_fresh *fresh; /* Owned: TOOL_ROWS. */
 };
 
-/* A model looks at a call before it may begin (review.c). */
+/* A model judges a call before it begins (review.c). */
 struct talk_review {
     struct talk_work *work; /* Borrowed: it owns us. */
     struct turn_key key;
