@@ -159,7 +159,7 @@ static void talk_prepare(struct talk *talk) {
     }
 }
 
-/* Something was stored, and the plan says what is next: a call, or tools. */
+/* The store has answered, and the plan says what is next: a call, or tools. */
 static void talk_follow_plan(struct talk *talk) {
     const struct turn_plan *plan = &talk->plan;
     if (plan->next == TURN_NEXT_CALL || plan->next == TURN_NEXT_LAST_CALL ||
