@@ -73,40 +73,6 @@ static void compact_begin(struct talk *talk, const struct fold_marks *marks);
 
 /* --- Before the call -------------------------------------------------------------------------- */
 
-/* A window that somebody set holds, unless a provider has shown that it takes less. */
-static struct fold_window window_of(const struct talk *talk, const struct model_info *info) {
-    bool learned = info->window_from == WINDOW_LEARNED;
-    int64_t refused = talk->fit.refused_window;
-    struct fold_window window = {.tokens = info->facts.window,
-                                 .output_tokens = info->facts.output_max,
-                                 .guessed = learned || info->window_from == WINDOW_DEFAULT};
-    if (talk->window > 0 && (!learned || talk->window < window.tokens)) {
-        window.tokens = talk->window;
-        window.guessed = false;
-    }
-    if (refused > 0) {
-        window.tokens = refused < window.tokens ? refused : window.tokens;
-        window.guessed = true;
-    }
-    return window;
-}
-
-int64_t talk__window(const struct talk *talk) {
-    struct model_info info;
-    return talk__model(talk, &info) ? window_of(talk, &info).tokens : 0;
-}
-
-/* False: nobody knows the model. */
-static bool fit_find_marks(const struct talk *talk, struct fold_marks *ret_marks) {
-    struct model_info info;
-    bool found = talk__model(talk, &info);
-    if (found) {
-        const struct fold_window window = window_of(talk, &info);
-        *ret_marks = fold_marks(&window);
-    }
-    return found;
-}
-
 /* No fold helps: the call is made, or fails. */
 static void fit_go_without(struct talk *talk) {
     struct talk_fit *fit = &talk->fit;
@@ -119,7 +85,7 @@ static void fit_go_without(struct talk *talk) {
         return;
     }
     size_t prompt = model_request_text_size(talk->request);
-    bool over = !talk->stop && fit_find_marks(talk, &marks) && (int64_t)prompt > marks.hard_max;
+    bool over = !talk->stop && fit__find_marks(talk, &marks) && (int64_t)prompt > marks.hard_max;
     if (over && fit->fold < FIT_MUST_FOLD && fit->folds < FOLDS_MAX) {
         /* A fold that the call could do without has failed, and meanwhile somebody has set the
          * window to less than the prompt: now the call needs a fold, and an excerpt will do. */
@@ -143,7 +109,7 @@ static void fit_go_without(struct talk *talk) {
 void talk__fit(struct talk *talk) {
     const struct talk_fit *fit = &talk->fit;
     struct fold_marks marks;
-    if (talk->stop || !fit_find_marks(talk, &marks)) {
+    if (talk->stop || !fit__find_marks(talk, &marks)) {
         talk__call(talk);
         return;
     }
@@ -158,77 +124,6 @@ void talk__fit(struct talk *talk) {
         fit_go_without(talk);
     } else {
         compact_begin(talk, &marks);
-    }
-}
-
-/* --- After the call --------------------------------------------------------------------------- */
-
-static struct fold_refusal refusal_of(const struct talk *talk) {
-    struct model_info info;
-    bool known = talk__model(talk, &info);
-    const struct model_sizes *sizes = &talk->call.sizes;
-    const int64_t fixed = (int64_t)(sizes->tools + sizes->instructions);
-    return (struct fold_refusal){.prompt = (fixed + (int64_t)sizes->history) /
-                                           USAGE_BYTES_PER_TOKEN, /* By our estimate. */
-                                 .fixed = fixed / USAGE_BYTES_PER_TOKEN,
-                                 .accepted = known ? info.accepted : 0,
-                                 .window = known ? window_of(talk, &info).tokens : 0};
-}
-
-enum fit_next fit__next(const struct talk *talk) {
-    const struct fold_refusal refusal = refusal_of(talk);
-    if (talk->call.result.failure.cause != MODEL_CONTEXT_OVERFLOW || talk->fit.asked != FIT_FIRST ||
-        talk->stop || talk__is_over(talk)) {
-        return FIT_TAKE;
-    }
-    if (fold_refusal_is_doubtful(&refusal)) {
-        return FIT_ASK_AGAIN;
-    }
-    return talk->fit.fold != FIT_TOO_LONG && fold_window_refused(refusal.prompt) > 0 ? FIT_FOLD
-                                                                                     : FIT_TAKE;
-}
-
-void fit__retry(struct talk *talk) {
-    struct talk_fit *fit = &talk->fit;
-    const struct fold_refusal refusal = refusal_of(talk);
-    if (fold_refusal_is_doubtful(&refusal)) {
-        fit->asked = FIT_DOUBTED;
-    } else {
-        fit->asked = FIT_REFUSED;
-        fit->learned_window = fold_window_learned(&refusal);
-        fit->refused_window = fold_window_refused(refusal.prompt);
-    }
-    fit->refused = talk->call.result;
-    talk__enter(talk, TALK_PREPARING);
-    talk__prepare(talk);
-}
-
-void fit__note_length(struct talk *talk, struct learned_limit *ret_learned) {
-    struct models *models = talk->turns->options.models;
-    struct model_failure *failure = &talk->call.result.failure;
-    struct model_info info;
-    struct model_learned accepted = {
-        .name = talk->plan.model,
-        .until_ms = world_wall_ms(loop_world(talk->turns->options.loop)) + LEARNED_WINDOW_MS};
-    *ret_learned = (struct learned_limit){.window = 0};
-    if (!talk__model(talk, &info)) {
-        return;
-    }
-    if (failure->cause == MODEL_CONTEXT_OVERFLOW && talk->fit.asked == FIT_DOUBTED) {
-        /* A refusal that was repeated may be right: the next one is believed. */
-        size_t len = strlen(failure->detail);
-        (void)snprintf(failure->detail + len, sizeof failure->detail - len,
-                       " (refused twice; the model took a prompt of about %lld tokens before)",
-                       (long long)info.accepted); /* Cut, where it is long. */
-        models_accept(models, &accepted);
-    } else if (failure->cause == MODEL_NONE && !talk->call.interrupted) {
-        accepted.window = refusal_of(talk).prompt;
-        models_accept(models, &accepted);
-        if (info.window_from == WINDOW_LEARNED && accepted.window > info.facts.window) {
-            *ret_learned = (struct learned_limit){.model = talk->plan.model,
-                                                  .window = fold_window_raised(accepted.window),
-                                                  .until_ms = accepted.until_ms};
-        }
     }
 }
 
@@ -294,7 +189,7 @@ static void compact_stored(struct talk_errand *errand) {
         talk__begin(talk);
     } else if (folded) {
         talk->fit.folds++;
-        talk__prepare(talk);
+        talk__tick(talk); /* The prompt is made again. */
     } else {
         fit_go_without(talk);
     }
@@ -481,10 +376,6 @@ static struct err round_tx(struct tx *tx, void *ctx) {
                           &compact->reading);
 }
 
-static void round_dropped(void *ctx) {
-    talk__maybe_free(ctx);
-}
-
 static void round_done(void *ctx) {
     struct talk *talk = ctx;
     struct talk_compact *compact = talk->compact;
@@ -504,7 +395,7 @@ static void round_done(void *ctx) {
 }
 
 static void round_read(struct talk_compact *compact) {
-    static const struct ask_rules rules = {.judge = ask_any, .dropped = round_dropped};
+    static const struct ask_rules rules = {.judge = ask_any, .dropped = talk__dropped};
     struct talk *talk = compact->talk;
     compact->rounds++;
     compact->fold.from = compact->folded.place;
@@ -537,7 +428,7 @@ void talk__compact(struct talk *talk) {
     struct fold_marks marks;
     if (talk->stop) {
         give_up(talk, NULL, ERR_OK);
-    } else if (fit_find_marks(talk, &marks)) {
+    } else if (fit__find_marks(talk, &marks)) {
         compact_begin(talk, &marks);
     } else {
         give_up(talk, "nobody knows the model that should summarise",

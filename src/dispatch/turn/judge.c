@@ -89,8 +89,7 @@ void call__say_again(struct talk_call *call, struct bytes why) {
     }
 }
 
-/* On the loop: for followers. */
-static void say_judged(struct talk_call *call) {
+void judge__tell(struct talk_call *call) {
     static const struct bytes why[] = {
         [AGAIN_PRINTED] = BYTES_INIT(
             "\"cause\":\"printed_calls\",\"detail\":\"The model wrote calls of tools into "
@@ -98,7 +97,9 @@ static void say_judged(struct talk_call *call) {
         [AGAIN_MENDED] = BYTES_INIT(
             "\"cause\":\"mended_answer\",\"detail\":\"The answer's JSON was taken out of "
             "what the model said.\",\"wait_ms\":0")};
-    call__say_again(call, why[call->again]);
+    if (call->again != AGAIN_NOT) {
+        call__say_again(call, why[call->again]);
+    }
 }
 
 /* --- The schema ------------------------------------------------------------------------------- */
@@ -296,7 +297,7 @@ static void judge_item(const struct talk *talk, const struct toolplace *place,
 
 /* --- The order of it -------------------------------------------------------------------------- */
 
-static void judge_run(struct talk *talk) {
+void judge__run(struct talk *talk) {
     struct talk_call *call = &talk->call;
     const struct toolplace_seat seat = {.turns = &talk->turns->options,
                                         .root = talk->plan.root.data,
@@ -320,15 +321,4 @@ static void judge_run(struct talk *talk) {
             judge_item(talk, &place, &call->said.items[i]);
         }
     }
-}
-
-static void judge_done(struct talk *talk) {
-    if (talk->call.again != AGAIN_NOT) {
-        say_judged(&talk->call);
-    }
-    talk__flush(talk);
-}
-
-void talk__judge(struct talk *talk) {
-    talk__pool(talk, judge_run, judge_done);
 }

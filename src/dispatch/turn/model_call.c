@@ -24,31 +24,11 @@ static void answer_done(struct talk_errand *errand) {
     errand__perform(errand);
 }
 
-/* Whether something is missing at its end. Calls that came whole are all that it has to say. */
-static bool is_truncated(const struct talk_call *call) {
-    return call->result.failure.cause == MODEL_NONE && call->result.stop == MODEL_STOP_LENGTH &&
-           (said_has_cut_call(&call->said) || !said_has_calls(&call->said));
-}
-
-/* All that was said is durable. False: the talk is over, and may be gone. */
-static bool call_is_flushed(struct talk *talk) {
-    bool over = talk__is_over(talk);
-    deltas_drop(&talk->call.deltas);
-    talk__maybe_free(talk);
-    return !over;
-}
-
-/* The answer follows. */
-static void flushed(struct delta_source *source) {
-    struct talk *talk = CONTAINER_OF(source, struct talk, call.deltas);
+void talk__answer(struct talk *talk) {
     struct talk_call *call = &talk->call;
     struct model_result *result = &call->result;
     const struct model_result *refused = &talk->fit.refused;
     const struct model_failure *failure = &result->failure;
-    if (!call_is_flushed(talk)) {
-        return;
-    }
-    talk__enter(talk, TALK_PLANNING);
     struct talk_errand *errand = talk__errand(talk, ERRAND_ANSWER, answer_done);
     errand->items = mem_new_array(call->said.count + 1, sizeof *errand->items);
     const struct said_maker maker = {.kind = bytes_of(call->maker),
@@ -80,14 +60,16 @@ static void flushed(struct delta_source *source) {
                    [USAGE_HISTORY] = (int64_t)call->sizes.history},
         .misfit = {call->misfit.data, call->misfit.len},
         .note = text_bytes(&call->note),
-        .truncated = is_truncated(call),
+        /* Calls that came whole are all that it has to say. */
+        .truncated = failure->cause == MODEL_NONE && result->stop == MODEL_STOP_LENGTH &&
+                     (said_has_cut_call(&call->said) || !said_has_calls(&call->said)),
         .paused = result->stop == MODEL_STOP_PAUSE,
         .output_more = turn_output_more(result->usage.output, talk->plan.output_max,
                                         known ? info.facts.output_max : 0, talk__window(talk)),
         .learned = learned,
         .stopped = call->interrupted};
-    if (talk->program != NULL) {
-        program__fill_answer(talk, errand);
+    if (call->on_answer != NULL) {
+        call->on_answer(talk, errand);
     }
     usage_add(&talk->used, &errand->answer.usage);
     talk->cost.known = (talk->priced == 0 || talk->cost.known) && errand->answer.cost.known;
@@ -97,16 +79,20 @@ static void flushed(struct delta_source *source) {
     talk__send(errand);
 }
 
-void talk__flush(struct talk *talk) {
-    talk__enter(talk, TALK_FLUSHING);
-    deltas_flush(&talk->call.deltas, flushed);
+static void on_flushed(struct delta_source *source) {
+    struct talk *talk = CONTAINER_OF(source, struct talk, call.deltas);
+    deltas_drop(source);
+    talk__tick(talk);
 }
 
-static void refused(struct delta_source *source) {
-    struct talk *talk = CONTAINER_OF(source, struct talk, call.deltas);
-    if (call_is_flushed(talk)) {
-        fit__retry(talk);
-    }
+void talk__flush(struct talk *talk) {
+    talk__enter(talk, TALK_FLUSHING);
+    deltas_flush(&talk->call.deltas, on_flushed);
+}
+
+void talk__judge(struct talk *talk) {
+    talk__enter(talk, TALK_JUDGING);
+    talk__pool(talk, judge__run, talk__tick);
 }
 
 static void on_done(void *ctx, const struct model_result *result) {
@@ -114,27 +100,13 @@ static void on_done(void *ctx, const struct model_result *result) {
     talk->call.asking = NULL;
     talk->call.result = *result;
     parameters_note(result->without, &talk->call.note);
-    if (talk->state == TALK_ENDED) {
-        talk__maybe_free(talk);
-    } else if (fit__next(talk) != FIT_TAKE) {
-        /* Text that came before the refusal is void: the call is made once more. */
-        if (talk->call.heard > 0) {
-            deltas_withdraw(&talk->call.deltas, BYTES("\"cause\":\"context_overflow\""));
-        }
-        talk__enter(talk, TALK_FLUSHING);
-        deltas_flush(&talk->call.deltas, refused);
-    } else if (result->failure.cause == MODEL_NONE && judge__is_needed(talk)) {
-        talk__enter(talk, TALK_JUDGING);
-        talk__judge(talk);
-    } else {
-        talk__flush(talk);
-    }
+    talk__tick(talk);
 }
 
 /* --- While it speaks -------------------------------------------------------------------------- */
 
 /* Providers say what a call took when it ends: until then it is estimated. */
-static void meter(struct talk *talk, size_t len) {
+static void call_meter(struct talk *talk, size_t len) {
     struct talk_call *call = &talk->call;
     const struct model_sizes *sizes = &call->sizes;
     uint64_t now_ms = turns__now_ms(talk->turns);
@@ -156,7 +128,7 @@ static void hear(struct talk *talk, enum turn_item_kind kind, struct bytes piece
     talk->call.arguments = false;
     said_add(&talk->call.said, kind, piece);
     deltas_add(&talk->call.deltas, kind == TURN_ITEM_TEXT ? DELTA_TEXT : DELTA_THINKING, piece);
-    meter(talk, piece.len);
+    call_meter(talk, piece.len);
 }
 
 static void on_text(void *ctx, struct bytes piece) {
@@ -176,7 +148,7 @@ static void on_tool_piece(void *ctx, unsigned index, struct bytes piece) {
     struct talk *talk = ctx;
     (void)index;
     talk->call.arguments = true;
-    meter(talk, piece.len);
+    call_meter(talk, piece.len);
 }
 
 /* A call that was cut off is stored, so that the model and its user see it, and never performed. */
@@ -301,26 +273,4 @@ void talk__call(struct talk *talk) {
     turns->stats.calls++;
     talk->call.metered_ms = talk->call.alive_ms = turns__now_ms(turns);
     talk->call.asking = model_ask(turns->options.models, request, MODEL_FOREGROUND, &watch, talk);
-}
-
-void talk__cancel_call(struct talk *talk) {
-    struct talk_call *call = &talk->call;
-    struct model_spent spent;
-    if (talk->program != NULL) {
-        program__cancel(talk);
-        return;
-    }
-    if (call->asking == NULL) {
-        return;
-    }
-    model_get_spent(call->asking, &spent);
-    model_cancel(call->asking);
-    call->asking = NULL;
-    call->interrupted = true;
-    call->result.spent = spent.usage;
-    call->result.cost = spent.cost;
-    call->result.tries = spent.tries > 0 ? spent.tries : 1;
-    if (!talk__is_over(talk)) {
-        talk__flush(talk);
-    }
 }

@@ -17,6 +17,7 @@ enum { FIT_FAILURES_MAX = 2 };
 
 struct talk;
 struct talk_compact;
+struct talk_errand;
 
 /* --- Output of one call so far: text, thinking, calls of tools -------------------------------- */
 
@@ -94,6 +95,7 @@ enum fit_fold {
 struct talk_fit {
     enum fit_try asked;
     enum fit_fold fold;
+    bool retry;                  /* FLUSHING: what was said is void, and the call is made again. */
     unsigned folds;              /* Summaries that were made for this call. */
     unsigned failures;           /* Summaries that failed in this turn. */
     int64_t refused_window;      /* Tokens that it seems to take; 0: it refused nothing. */
@@ -114,7 +116,9 @@ struct talk_call {
     struct model_result result;
     struct text misfit; /* Owned: why its answer is not what the schema asks for; "": it is. */
     bool interrupted;   /* The call was cancelled by us. */
-    struct text note;   /* Owned: refused parameters, repairs of the answer. */
+    /* A program adds the part that is not its items (program.c); NULL: a model answers. */
+    void (*on_answer)(struct talk *talk, struct talk_errand *errand);
+    struct text note; /* Owned: refused parameters, repairs of the answer. */
     /* Why what is kept is not what was sent: it holds calls that stood in the text, or no more than
      * the value that was meant. */
     enum talk_again { AGAIN_NOT, AGAIN_PRINTED, AGAIN_MENDED } again;
@@ -124,39 +128,44 @@ struct talk_call {
  * members of the event `output_discarded`. */
 void call__say_again(struct talk_call *call, struct bytes why);
 /* prompt.c: makes the request, then talk__fit. */
-void talk__prepare(struct talk *talk);
+void prompt__prepare(struct talk *talk);
 void prompt__free(struct talk *talk);
 
 /* compaction.c: calls, or makes the prompt shorter first. */
 void talk__fit(struct talk *talk);
-int64_t talk__window(const struct talk *talk); /* 0: nobody knows the model. */
-/* Next step after the result of a call, which its provider may have refused as too long. */
-enum fit_next { FIT_TAKE, FIT_ASK_AGAIN, FIT_FOLD };
-MUST_CHECK enum fit_next fit__next(const struct talk *talk);
-void fit__retry(struct talk *talk); /* Asks again; nothing of that call is with the store. */
-/* Keeps the length of a prompt that was taken, or refused twice; *ret_learned: window to store. */
-void fit__note_length(struct talk *talk, struct learned_limit *ret_learned);
 void talk__compact(struct talk *talk); /* For a turn that has no other purpose. */
 MUST_CHECK bool compact__is_out(const struct talk_compact *compact);
 void compact__cancel(struct talk *talk);
 void compact__free(struct talk_compact *compact); /* NULL is allowed. */
 
+/* fit.c */
+/* False: nobody knows the model. */
+MUST_CHECK bool fit__find_marks(const struct talk *talk, struct fold_marks *ret_marks);
+int64_t talk__window(const struct talk *talk); /* 0: nobody knows the model. */
+/* Whether the result of a call is a refusal of its length, after which it is made again. */
+MUST_CHECK bool fit__is_refused(const struct talk *talk);
+void fit__note_refusal(struct talk *talk); /* The window that it shows holds for the next try. */
+/* Keeps the length of a prompt that was taken, or refused twice; *ret_learned: window to store. */
+void fit__note_length(struct talk *talk, struct learned_limit *ret_learned);
+
 /* model_call.c */
+void talk__begin_call(struct talk *talk); /* With nothing said in it. */
 void talk__call(struct talk *talk);
 /* The call ends with this failure; its prompt is not sent. */
 void talk__refuse(struct talk *talk, const struct model_result *result);
-void talk__cancel_call(struct talk *talk);
 void talk__learn(const struct talk *talk,
                  const struct learned_limit *learned); /* After a commit. */
 /* Stores and sends that a call of this turn, its own or of a summary, waits before its next try;
  * until deltas_resumed. */
 void talk__report_wait(struct talk *talk, const struct model_failure *failure, uint64_t wait_ms);
-void talk__flush(struct talk *talk); /* The text becomes durable, and then the end of the call. */
+void talk__judge(struct talk *talk);  /* JUDGING: the answer is read and judged in the pool. */
+void talk__flush(struct talk *talk);  /* FLUSHING: what was said becomes durable, */
+void talk__answer(struct talk *talk); /* and then the end of the call. */
 
-/* judge.c: the answer is read and judged in the pool, then talk__flush. Needed: it calls a
- * tool, may have printed a call, or has to fit a schema. */
+/* judge.c. Needed: it calls a tool, may have printed a call, or has to fit a schema. */
 MUST_CHECK bool judge__is_needed(const struct talk *talk);
-void talk__judge(struct talk *talk);
+void judge__run(struct talk *talk);       /* In the pool; */
+void judge__tell(struct talk_call *call); /* then on the loop: for followers. */
 /* Adds "before" to what an approval is about (JSON); and compares it when the call is made: a
  * sentence for the model, that the file is not as it was; NULL: it is. */
 void judge__add_before(const struct tool_look *look, struct text *about);

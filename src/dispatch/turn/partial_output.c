@@ -61,22 +61,18 @@ void said_sign(struct said *said, struct bytes signature) {
     }
 }
 
-/* {"provider": connection, "content": …}: no other connection is sent it. */
-static void add_extra(struct text *extra, struct bytes content, struct bytes model) {
-    if (content.len > 0) {
-        text_add_char(extra, '{');
-        text_add_member(extra, "provider", model_connection_of(model));
-        text_add_name(extra, "content");
-        text_add(extra, content.data, content.len);
-        text_add_char(extra, '}');
-    }
-}
-
 void said_add_call(struct said *said, const struct model_tool_call *call, struct bytes model,
                    enum said_end end) {
     struct said_item *item = item_add(said, TURN_ITEM_CALL);
+    if (item != NULL && call->extra.len > 0) { /* No other connection is sent it. */
+        struct text *extra = &item->texts[SAID_EXTRA];
+        text_add_char(extra, '{');
+        text_add_member(extra, "provider", model_connection_of(model));
+        text_add_name(extra, "content");
+        text_add(extra, call->extra.data, call->extra.len);
+        text_add_char(extra, '}');
+    }
     if (item != NULL) {
-        add_extra(&item->texts[SAID_EXTRA], call->extra, model);
         text_add(&item->texts[SAID_ID], call->id.data, call->id.len);
         text_add(&item->texts[SAID_NAME], call->name.data, call->name.len);
         text_add(&item->texts[SAID_TEXT], call->arguments.data, call->arguments.len);

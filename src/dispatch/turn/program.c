@@ -13,7 +13,7 @@
  *     │                                       └─── STOPPING (time or limit) <─┘
  *     └── cancelled, from each of them
  *
- * What is before STARTING is in program_begin.c.
+ * What is before STARTING is in program_begin.c; both are begun by program_call.c.
  *
  * READING is in the pool: lines become items of the answer there. What was read is stored with the
  * answer, so a stretch that is not stored is read again. The process is not touched here: jobs
@@ -72,6 +72,24 @@ static void program_rest(struct talk_program *program) {
     timer_stop(loop, &program->timer);
 }
 
+void program__cool(struct talk_program *program, enum agent_cool_event event, int64_t wait_ms,
+                   enum agent_outcome outcome) {
+    struct turns *turns = program->talk->turns;
+    const char *name = program->agent.name == NULL ? "" : program->agent.name;
+    const struct program_cool_news news = {.agent = bytes_of(name),
+                                           .event = event,
+                                           .outcome = outcome,
+                                           .now = turns__clocks(turns),
+                                           .wait_ms = wait_ms};
+    /* Only the process that tries says something by its words, or by its end. */
+    if ((event == AGENT_COOL_HEARD || event == AGENT_COOL_LEFT) && !program->tries_first) {
+        return;
+    }
+    const struct agent_cool before = program_cools_find(&turns->cools, news.agent);
+    program->tries_first = event == AGENT_COOL_BEGAN && before.state == AGENT_COOLING;
+    program_cools_take(&turns->cools, &news);
+}
+
 bool program__is_away(const struct talk_program *program) {
     return program != NULL && program->ask.state == ASK_AWAY;
 }
@@ -100,31 +118,6 @@ void program__free(struct talk *talk) {
 void program__dropped(void *ctx) {
     const struct talk_program *program = ctx;
     talk__maybe_free(program->talk);
-}
-
-static struct talk_program *program_new(struct talk *talk) {
-    static const struct ask_rules rules = {.words = {.effect = "follow a program"},
-                                           .dropped = program__dropped};
-    struct talk_program *program = mem_new(sizeof *program);
-    program->talk = talk;
-    program_output_init(&program->output, talk);
-    ask_init(&program->ask, &talk->turns->asker, &rules, program);
-    program->ask.run = talk__run(talk);
-    program_texts_init(&program->texts);
-    text_init(&program->history, PROGRAM_HISTORY_MAX + 1);
-    text_init(&program->saved, PROGRAM_STATE_MAX);
-    text_init(&program->spec, RUN_SPEC_MAX);
-    text_init(&program->key, JOB_KEY_MAX + 1);
-    program->order = (struct program_order){.spec = &program->spec, .key = &program->key};
-    text_init(&program->mark, PROGRAM_STATE_MAX);
-    return program;
-}
-
-/* The definition was checked before it was stored. */
-static bool program_define(struct talk_program *program, struct bytes definition) {
-    return !err_failed(json_parse_wrapped(definition, &program->json, NULL)) &&
-           !err_failed(agent_definition_read(program->json, &program->agent, NULL)) &&
-           (program->program = program_find(bytes_of(program->agent.program))) != NULL;
 }
 
 /* --- A stretch ends --------------------------------------------------------------------------- */
@@ -208,7 +201,6 @@ bool program__is_over(struct talk_program *program) {
 
 /* --- Following -------------------------------------------------------------------------------- */
 
-static void program_go_on(struct talk_program *program);
 static void program_end(struct talk_program *program);
 static void program_close(struct talk_program *program);
 
@@ -223,17 +215,6 @@ static bool program_is_watched(const struct talk_program *program) {
 static void output_missing(struct talk_program *program, const char *words) {
     program->outcome = agent_outcome_name(AGENT_UNKNOWN);
     program__fail(program, agent_outcome_cause(AGENT_UNKNOWN), words);
-}
-
-static void output_failed(struct talk_program *program) {
-    if (++program->read_failures < READ_FAILURES_MAX) {
-        program__listen(program);
-        return;
-    }
-    asker_report(&program->talk->turns->asker, "read the output of a program",
-                 talk__run(program->talk), program->output.err);
-    output_missing(program,
-                   "its output cannot be read from the disk; its work may or may not be done");
 }
 
 static void read_run(struct talk *talk) {
@@ -264,8 +245,15 @@ static void output_read(struct talk *talk) {
     if (program__is_over(program)) {
         return;
     }
+    if (err_failed(program->output.err) && ++program->read_failures < READ_FAILURES_MAX) {
+        program__listen(program);
+        return;
+    }
     if (err_failed(program->output.err)) {
-        output_failed(program);
+        asker_report(&talk->turns->asker, "read the output of a program", talk__run(talk),
+                     program->output.err);
+        output_missing(program,
+                       "its output cannot be read from the disk; its work may or may not be done");
         return;
     }
     program->read_failures = 0;
@@ -277,7 +265,7 @@ static void output_read(struct talk *talk) {
     } else if (program->output.done && program->input == INPUT_GOES_ON) {
         program_close(program);
     } else if (program->output.found == FOUND_MORE) {
-        program_go_on(program);
+        program__go_on(program);
     } else if (program->child.ended) {
         program_end(program);
     } else {
@@ -296,7 +284,7 @@ static struct err over_tx(struct tx *tx, void *ctx) {
 static void over_done(void *ctx) {
     struct talk_program *program = ctx;
     if (!program__is_over(program)) {
-        program_go_on(program);
+        program__go_on(program);
     }
 }
 
@@ -308,7 +296,7 @@ static void program_stop_for(struct talk_program *program, enum run_cause cause)
 }
 
 /* Reads on. A process that has not begun has printed nothing. */
-static void program_go_on(struct talk_program *program) {
+void program__go_on(struct talk_program *program) {
     if (program->output.attempt == 0) {
         program__listen(program);
         return;
@@ -337,9 +325,9 @@ static void close_done(void *ctx) {
     struct talk_program *program = ctx;
     program->input = program->closed ? INPUT_ENDED : INPUT_HELD;
     program->done_ms = turns__now_ms(program->talk->turns);
-    program__input(program->talk);
+    dispatch_input(program->talk->turns->options.dispatch, bytes_of(program->output.process));
     if (!program__is_over(program)) {
-        program_go_on(program);
+        program__go_on(program);
     }
 }
 
@@ -353,11 +341,6 @@ static struct err look_tx(struct tx *tx, void *ctx) {
     const struct turn_key key = {.run = talk__run(program->talk),
                                  .bounds = program->talk->turns->options.bounds};
     return tx_program_child(tx, &key, bytes_of(program->output.process), &program->child);
-}
-
-/* The holder of its process knows nothing of people who are asked: so its time is measured here. */
-static int64_t deadline_of(const struct agent_definition *agent) {
-    return agent->deadline_ms > 0 ? agent->deadline_ms : AGENT_DEADLINE_MS;
 }
 
 static int64_t now_of(const struct talk_program *program) {
@@ -383,7 +366,7 @@ static void sample_done(struct talk *talk) {
     const enum agent_watch_verdict verdict =
         agent_watch_sample(&program->progress.rule, &program->agent, &moment);
     if (verdict == AGENT_WATCH_ON) {
-        program_go_on(program);
+        program__go_on(program);
     } else {
         program_stop_for(program, agent_watch_cause(verdict));
     }
@@ -412,13 +395,15 @@ static void look_done(void *ctx) {
     program->output.attempt = child->attempt;
     const bool runs = child->state == RUN_RUNNING; /* After a start that was void it waits again. */
     const bool stays = process_stays(program);
+    /* The holder of the process knows nothing of people who are asked: time is measured here. */
+    const int64_t deadline_ms =
+        program->agent.deadline_ms > 0 ? program->agent.deadline_ms : AGENT_DEADLINE_MS;
     if (stays && program->input == INPUT_HELD) {
         program_close(program); /* The program may end without having read all. */
     } else if (stays) {
         /* A process that stays after its result is ended before another one begins. */
         program_stop_for(program, CAUSE_STOPPED);
-    } else if (runs && program->over == CAUSE_NONE &&
-               child->took_ms > deadline_of(&program->agent)) {
+    } else if (runs && program->over == CAUSE_NONE && child->took_ms > deadline_ms) {
         program_stop_for(program, CAUSE_DEADLINE);
     } else if (runs && program_is_watched(program) && now_of(program) >= sample_due_ms(program)) {
         program__enter(program, PROGRAM_SAMPLING);
@@ -427,7 +412,7 @@ static void look_done(void *ctx) {
         program_end(program);
     } else if (child->ended || program->output.read_to < program->output.seen_to ||
                child->attempt > 0) {
-        program_go_on(program);
+        program__go_on(program);
     } else {
         program__listen(program);
     }
@@ -565,7 +550,6 @@ static void program_end(struct talk_program *program) {
     if (program->failure == CAUSE_NONE && plan->schema.len > 0) {
         program__enter(program, PROGRAM_IDLE);
         program_rest(program);
-        talk__enter(program->talk, TALK_JUDGING);
         talk__judge(program->talk);
         return;
     }
@@ -582,19 +566,6 @@ void program__follow(struct talk_program *program, struct bytes process) {
     }
 }
 
-/* --- Calls ------------------------------------------------------------------------------------ */
-
-bool program__open(struct talk *talk) {
-    if (talk->program != NULL) {
-        return talk->program->output.reader != NULL;
-    }
-    struct talk_program *program = talk->program = program_new(talk);
-    if (program_define(program, talk->plan.program)) {
-        program_output_reads(&program->output, program->program, &program->agent);
-    }
-    return program->output.reader != NULL;
-}
-
 void program__attach(struct talk_program *program) {
     const struct turn_plan *plan = &program->talk->plan;
     if (!program_reader_load(program->output.reader, plan->reader)) {
@@ -603,99 +574,4 @@ void program__attach(struct talk_program *program) {
     program__follow(program, plan->process);
     program->output.attempt = plan->process_attempt;
     program_output_from(&program->output, plan->read_to);
-}
-
-void program__call(struct talk *talk) {
-    const struct turn_plan *plan = &talk->plan;
-    const bool known = program__open(talk);
-    struct talk_program *program = talk->program;
-    program->output.parked = program->woken = false;
-    program->sequel = SEQUEL_FOLLOW;
-    program->failure = CAUSE_NONE;
-    program->outcome = program->rule = "";
-    program->sentence[0] = '\0';
-    program->child = (struct program_child){.exit_code = -1};
-    program->output.read = (struct uuid){""};
-    if (!known) {
-        talk__begin_call(talk);
-        program__fail(program, CAUSE_NOT_STARTED, "the definition of its agent cannot be read");
-        return;
-    }
-    if (plan->process.len == 0) {
-        program__ask_task(program);
-        return;
-    }
-    program__attach(program);
-    program->output.done = program_seen(program->output.reader).done;
-    talk__begin_call(talk);
-    if (!program__is_over(program)) {
-        program_go_on(program);
-    }
-}
-
-/* --- Answers to its questions ----------------------------------------------------------------- */
-
-void program__input(const struct talk *talk) {
-    dispatch_input(talk->turns->options.dispatch, bytes_of(talk->program->output.process));
-}
-
-static void reply_done(struct talk_errand *errand) {
-    program__input(errand->talk);
-    errand__perform(errand);
-}
-
-/* A permission holds for a change to the file as it was at the question. Sentence for the program:
- * it is another one now; NULL: it is not, or the call changes no file. */
-static const char *reply_conflict(const struct talk *talk, const struct turn_card *card) {
-    AUTO(json_release) json_t *about = NULL;
-    if (card->about.len == 0) { /* A rule allowed the call at once. */
-        return NULL;
-    }
-    const bool known = !err_failed(json_parse_wrapped(card->about, &about, NULL));
-    if (known && json_is_object(about) && json_object_get(about, "before") == NULL) {
-        return NULL;
-    }
-    const json_t *path = json_array_get(json_object_get(about, "subjects"), 0);
-    struct tool_look look = {.unread = !json_is_string(path)};
-    if (!look.unread) {
-        program_output_look(talk, json_string_value(path), &look);
-    }
-    return judge__conflict(about, &look);
-}
-
-static void reply_run(struct talk *talk) {
-    const struct turn_plan *plan = &talk->plan;
-    const struct program *program = talk->program->program;
-    struct talk_errand *errand = talk->program->reply;
-    struct program_replies *replies = &errand->replies;
-    for (size_t i = 0; i < plan->card_count; i++) {
-        const struct turn_card *card = &plan->cards[i];
-        const char *conflict = card->denied ? NULL : reply_conflict(talk, card);
-        const struct program_reply reply = {.question = card->question,
-                                            .arguments = card->arguments,
-                                            .allowed = !card->denied && conflict == NULL,
-                                            .reason = conflict == NULL ? card->reason
-                                                                       : bytes_of(conflict)};
-        replies->conflicts[replies->count] = conflict;
-        replies->parts[replies->count++] = card->part;
-        if (program != NULL) {
-            program_reply_write(program, &reply, &errand->input);
-        }
-    }
-    replies->input = text_bytes(&errand->input);
-}
-
-static void reply_written(struct talk *talk) {
-    talk__send(talk->program->reply);
-}
-
-/* The errand keeps the rows from being asked again meanwhile (talk__begin). */
-void program__reply(struct talk *talk) {
-    (void)program__open(talk); /* An unknown program is sent nothing. */
-    struct talk_errand *errand = talk__errand(talk, ERRAND_PROGRAM_REPLY, reply_done);
-    text_init(&errand->input, (size_t)8 << 20);
-    errand->replies.key = errand->key;
-    talk->program->reply = errand;
-    program__follow(talk->program, talk->plan.process);
-    talk__pool(talk, reply_run, reply_written);
 }

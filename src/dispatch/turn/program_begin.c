@@ -105,27 +105,6 @@ static void program_start(struct talk_program *program) {
 
 /* --- Admission -------------------------------------------------------------------------------- */
 
-static struct bytes agent_of(const struct talk_program *program) {
-    return bytes_of(program->agent.name == NULL ? "" : program->agent.name);
-}
-
-void program__cool(struct talk_program *program, enum agent_cool_event event, int64_t wait_ms,
-                   enum agent_outcome outcome) {
-    struct turns *turns = program->talk->turns;
-    const struct program_cool_news news = {.agent = agent_of(program),
-                                           .event = event,
-                                           .outcome = outcome,
-                                           .now = turns__clocks(turns),
-                                           .wait_ms = wait_ms};
-    /* Only the process that tries says something by its words, or by its end. */
-    if ((event == AGENT_COOL_HEARD || event == AGENT_COOL_LEFT) && !program->tries_first) {
-        return;
-    }
-    const struct agent_cool before = program_cools_find(&turns->cools, news.agent);
-    program->tries_first = event == AGENT_COOL_BEGAN && before.state == AGENT_COOLING;
-    program_cools_take(&turns->cools, &news);
-}
-
 static void owner_run(struct talk *talk) {
     struct talk_program *program = talk->program;
     const struct native_wish wish = {.what = &program->agent,
@@ -150,16 +129,10 @@ static void others_wait(struct talk_program *program, enum run_cause cause, stru
     program_wait(program, (uint64_t)(wait_ms < LOOK_MAX_MS ? wait_ms : LOOK_MAX_MS));
 }
 
-static void owner_wait(struct talk_program *program, enum agent_admission admission) {
-    AUTO(text_done) struct text note = text_up_to(PROVIDER_NOTE_MAX);
-    agent_admission_tell(admission, program->agent.name, &program->found, &note);
-    others_wait(program, CAUSE_SESSION_BUSY, text_bytes(&note), AGENT_OWNER_LOOK_MS);
-}
-
 /* True: the agent cools down, and the turn waits for that, or ends. */
 static bool cool_holds(struct talk_program *program) {
     struct turns *turns = program->talk->turns;
-    const struct agent_cool cool = program_cools_find(&turns->cools, agent_of(program));
+    const struct agent_cool cool = program_cools_find(&turns->cools, bytes_of(program->agent.name));
     const int64_t now_ms = (int64_t)turns__now_ms(turns);
     const int64_t wait_ms = agent_cool_wait_ms(&cool, now_ms);
     AUTO(text_done) struct text note = text_up_to(PROVIDER_NOTE_MAX);
@@ -193,11 +166,13 @@ static void owner_looked(struct talk *talk) {
                                           world_wall_ms(loop_world(talk->turns->options.loop)),
                                       .own_ms = before_ms > last_ms ? before_ms : last_ms};
     const enum agent_admission admission = agent_admit(&program->found, &at);
-    if (admission != AGENT_FREE) {
-        owner_wait(program, admission);
+    if (admission == AGENT_FREE) {
+        program_start(program);
         return;
     }
-    program_start(program);
+    AUTO(text_done) struct text note = text_up_to(PROVIDER_NOTE_MAX);
+    agent_admission_tell(admission, program->agent.name, &program->found, &note);
+    others_wait(program, CAUSE_SESSION_BUSY, text_bytes(&note), AGENT_OWNER_LOOK_MS);
 }
 
 static struct err before_tx(struct tx *tx, void *ctx) {
@@ -251,16 +226,6 @@ static bool wait_goes_on(const struct talk_program *program, enum agent_outcome 
     return left_ms > 0;
 }
 
-/* After a failure that passes by itself it waits, visibly. */
-static void program_pause(struct talk_program *program, const struct provider_wait *wait) {
-    struct talk *talk = program->talk;
-    const int64_t wait_ms = wait->resume_at_ms - program__wall_ms(program);
-    program__enter(program, PROGRAM_PAUSING);
-    deltas_provider(&talk->call.deltas, wait);
-    timer_start(talk->turns->options.loop, &program->timer, wait_ms > 0 ? (uint64_t)wait_ms : 0,
-                on_paused);
-}
-
 static struct err task_tx(struct tx *tx, void *ctx) {
     struct talk_program *program = ctx;
     const struct talk *talk = program->talk;
@@ -286,7 +251,12 @@ static void order_made(struct talk *talk) {
     }
     struct provider_wait wait;
     if (agent_outcome_find(talk->plan.outcome, &outcome) && wait_goes_on(program, outcome, &wait)) {
-        program_pause(program, &wait);
+        /* After a failure that passes by itself it waits, visibly. */
+        const int64_t wait_ms = wait.resume_at_ms - program__wall_ms(program);
+        program__enter(program, PROGRAM_PAUSING);
+        deltas_provider(&talk->call.deltas, &wait);
+        timer_start(talk->turns->options.loop, &program->timer, wait_ms > 0 ? (uint64_t)wait_ms : 0,
+                    on_paused);
     } else {
         program_admit(program);
     }

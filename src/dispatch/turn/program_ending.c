@@ -55,13 +55,6 @@ struct agent_ending program_ending_of(const struct program_child *child, struct 
     return ending;
 }
 
-static struct bytes last_line(struct bytes words) {
-    words = bytes_trim(words, " \t\r\n");
-    const char *line = words.len == 0 ? NULL : memrchr(words.data, '\n', words.len);
-    return line == NULL ? words
-                        : (struct bytes){line + 1, words.len - (size_t)(line + 1 - words.data)};
-}
-
 /* A sentence about output that was not read. Nothing: all of it was. */
 static void dropped_tell(const struct program_ended *ended, struct text *text) {
     const struct program_dropped *dropped = &ended->dropped;
@@ -112,7 +105,11 @@ void program_ending_tell(const struct program_ended *ended, char ret_text[PROGRA
         text_add_str(&text, "; ");
         dropped_tell(ended, &text);
     }
-    words = last_line(words);
+    words = bytes_trim(words, " \t\r\n"); /* The last line: */
+    const char *line = words.len == 0 ? NULL : memrchr(words.data, '\n', words.len);
+    if (line != NULL) {
+        words = (struct bytes){line + 1, words.len - (size_t)(line + 1 - words.data)};
+    }
     if (words.len > 0 && text.len > 0) {
         text_add_str(&text, ": ");
         text_add(&text, words.data, words.len);

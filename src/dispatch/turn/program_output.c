@@ -252,12 +252,6 @@ static void on_event(void *ctx, const struct program_event *event) {
 
 /* --- Lines ------------------------------------------------------------------------------------ */
 
-/* The line was read: its place in the output moves past it. */
-static void line_leave(struct program_output *output) {
-    output->used += (size_t)output->line.eaten;
-    program_line_clear(&output->line);
-}
-
 static void line_take(struct program_output *output, enum program_line_state state,
                       struct bytes text, enum program_line_form form) {
     switch (state) {
@@ -275,16 +269,9 @@ static void line_take(struct program_output *output, enum program_line_state sta
         program_drop(output->reader, (struct program_dropped){.lines = 1});
         break;
     }
-    line_leave(output);
-}
-
-/* The rest of a line that is skipped. Number of its bytes. */
-static size_t rest_skip(struct program_output *output, struct bytes bytes) {
-    const char *end = memchr(bytes.data, '\n', bytes.len);
-    const size_t used = end == NULL ? bytes.len : (size_t)(end + 1 - bytes.data);
-    program_skip(output->reader, end == NULL ? PROGRAM_SKIP_BEGINS : PROGRAM_SKIP_ENDS);
-    output->used += used;
-    return used;
+    /* The line was read: its place in the output moves past it. */
+    output->used += (size_t)output->line.eaten;
+    program_line_clear(&output->line);
 }
 
 /* Lines of the next bytes, up to the end of a stretch. */
@@ -296,7 +283,10 @@ static void lines_read(struct program_output *output, struct bytes bytes) {
     while (output->found != FOUND_WHOLE && bytes.len > 0) {
         size_t used;
         if (program_seen(output->reader).skips) {
-            used = rest_skip(output, bytes);
+            const char *end = memchr(bytes.data, '\n', bytes.len);
+            used = end == NULL ? bytes.len : (size_t)(end + 1 - bytes.data);
+            program_skip(output->reader, end == NULL ? PROGRAM_SKIP_BEGINS : PROGRAM_SKIP_ENDS);
+            output->used += used;
         } else {
             used = program_line_feed(&output->line, bytes, &state, &text, &form);
             line_take(output, state, text, form);

@@ -18,19 +18,15 @@ static void parked_run(struct talk *talk) {
     program_output_read(&program->output);
 }
 
-static void withdraw_send(struct talk *talk) {
-    struct talk_errand *errand = talk__errand(talk, ERRAND_PROGRAM_WITHDRAW, errand__perform);
-    const struct bytes question = text_bytes(&talk->program->output.withdrawn);
-    text_init(&errand->input, PROGRAM_QUESTION_MAX + 1);
-    text_add(&errand->input, question.data, question.len);
-    talk__send(errand);
-}
-
 static void parked_read(struct talk *talk) {
     struct talk_program *program = talk->program;
     const bool more = program->output.found == FOUND_MORE;
-    if (program->output.withdrawn.len > 0) {
-        withdraw_send(talk);
+    const struct text *withdrawn = &program->output.withdrawn;
+    if (withdrawn->len > 0) {
+        struct talk_errand *errand = talk__errand(talk, ERRAND_PROGRAM_WITHDRAW, errand__perform);
+        text_init(&errand->input, PROGRAM_QUESTION_MAX + 1);
+        text_add(&errand->input, withdrawn->data, withdrawn->len);
+        talk__send(errand);
     } else if (talk->again) {
         talk__begin(talk);
     } else if (more || !program->woken) {

@@ -1,5 +1,5 @@
-/* program_parts.h: a turn that a program answers, for the files that perform it: program.c follows
- * the process to its end, program_begin.c begins it.
+/* program_parts.h: a turn that a program answers, for the files that perform it: program_call.c is
+ * their door, program_begin.c begins the process, program.c follows it to its end.
  *
  * Threads    the loop, but for what is in the pool (program.c).
  */
@@ -98,21 +98,27 @@ int64_t program__wall_ms(const struct talk_program *program);
 MUST_CHECK bool program__is_over(struct talk_program *program);
 /* The turn ends without a process. */
 void program__fail(struct talk_program *program, enum run_cause cause, const char *words);
-/* Reads the agent's definition, once. False: this build does not know its program. */
-bool program__open(struct talk *talk);
+/* The agent's cool-down (program_cool.h) hears of it. `wait_ms`, `outcome`: of a failure. */
+void program__cool(struct talk_program *program, enum agent_cool_event event, int64_t wait_ms,
+                   enum agent_outcome outcome);
+/* Adds to an answer the part that is not its items. */
+void program__fill_answer(struct talk *talk, struct talk_errand *errand);
 /* Reads the process of the plan from the place that is stored. */
 void program__attach(struct talk_program *program);
 /* Follows that process, of which nothing may have come yet. */
 void program__follow(struct talk_program *program, struct bytes process);
 void program__listen(struct talk_program *program);
+void program__go_on(struct talk_program *program); /* Reads on. */
 void program__dropped(void *ctx); /* Rules of its asks: an answer came when the turn was over. */
 
 /* --- program_begin.c -------------------------------------------------------------------------- */
 
 /* Reads what it is asked, waits as long as it must, and begins the process. ASKING. */
 void program__ask_task(struct talk_program *program);
-/* The agent's cool-down (program_cool.h) hears of it. `wait_ms`, `outcome`: of a failure. */
-void program__cool(struct talk_program *program, enum agent_cool_event event, int64_t wait_ms,
-                   enum agent_outcome outcome);
+
+/* --- program_call.c --------------------------------------------------------------------------- */
+
+/* Reads the agent's definition, once. False: this build does not know its program. */
+bool program__open(struct talk *talk);
 
 #endif

@@ -353,10 +353,6 @@ static void read_refused(void *ctx, struct err err) {
     talk__fail(talk, "the messages of the session could not be read", err);
 }
 
-static void read_dropped(void *ctx) {
-    talk__maybe_free(ctx);
-}
-
 static void read_done(void *ctx) {
     struct talk *talk = ctx;
     const struct talk_reading *reading = talk->reading;
@@ -383,7 +379,7 @@ static void system_done(struct talk *talk) {
                   .again = "the messages of a session could not be read; it is tried again"},
         .judge = read_judge,
         .refused = read_refused,
-        .dropped = read_dropped};
+        .dropped = talk__dropped};
     if (err_failed(talk->err) && !talk->stop) {
         reading_free(talk);
         talk__fail(talk, system_too_long, talk->err); /* Without instructions it may do anything. */
@@ -394,7 +390,7 @@ static void system_done(struct talk *talk) {
     ask_read(&talk->ask, read_tx, read_done);
 }
 
-void talk__prepare(struct talk *talk) {
+void prompt__prepare(struct talk *talk) {
     struct turns *turns = talk->turns;
     struct model_info info;
     bool known = talk__model(talk, &info);

@@ -46,32 +46,6 @@ static const char schema[] =
     "\"properties\":{\"decision\":{\"enum\":[\"deny\",\"allow\"]},"
     "\"reason\":{\"type\":\"string\"}}}";
 
-struct talk_review {
-    struct talk_work *work; /* Borrowed: it owns us. */
-    struct turn_key key;
-    char *model; /* Owned. */
-    struct ask ask;
-    struct side_call call;
-    struct text request, transcript, reason;
-    struct turn_review_end end;
-};
-
-bool review__is_out(const struct talk_review *review) {
-    return review != NULL && (side_call_is_out(&review->call) || review->ask.state == ASK_AWAY);
-}
-
-void review__free(struct talk_review *review) {
-    if (review != NULL) {
-        ask_drop(&review->ask);
-        side_call_done(&review->call);
-        text_done(&review->request);
-        text_done(&review->transcript);
-        text_done(&review->reason);
-        mem_free(review->model);
-        mem_free(review);
-    }
-}
-
 /* --- Its end ---------------------------------------------------------------------------------- */
 
 /* A program that ended meanwhile waits for no answer: its turn is in our hands, and goes on. */

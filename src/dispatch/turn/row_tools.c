@@ -333,7 +333,7 @@ static struct err rows_result(struct tx *tx, const struct rows_call *call) {
 
 /* --- The transaction -------------------------------------------------------------------------- */
 
-struct err rows__perform(struct tx *tx, struct talk_errand *errand) {
+static struct err rows_perform(struct tx *tx, struct talk_errand *errand) {
     static const rows_fn functions[TOOL_COUNT] = {
         [TOOL_REMEMBER] = rows_remember,         [TOOL_RECALL] = rows_recall,
         [TOOL_READ_SESSION] = rows_read_session, [TOOL_SPAWN_SUBAGENT] = rows_spawn,
@@ -389,15 +389,10 @@ struct err rows__perform(struct tx *tx, struct talk_errand *errand) {
 
 /* --- Before ----------------------------------------------------------------------------------- */
 
-void rows__free(struct talk_work *work) {
-    if (work->fresh != NULL) {
-        text_done(&work->fresh->settings);
-        text_done(&work->fresh->program);
-        text_done(&work->fresh->model);
-        text_done(&work->fresh->content);
-        must_wait_stop(&work->fresh->wait);
-        work->talk->turns->options.workflow_tool->free(work->fresh->launch);
-        mem_free(work->fresh);
+static void on_checked(struct must_wait *wait) {
+    struct rows_fresh *fresh = CONTAINER_OF(wait, struct rows_fresh, wait);
+    if (!work__is_over(fresh->work)) {
+        rows__send(fresh->work);
     }
 }
 
@@ -417,14 +412,31 @@ static void on_rows_performed(struct talk_errand *errand) {
         failure_result_write(CARD_STOPPED, "It was stopped.", &work->result);
         work__settle(work);
     } else {
-        task__await(work);
+        work->fresh->work = work;
+        work->fresh->wait.done = on_checked;
+        must_wait_start(work->talk->turns->options.musts, &work->fresh->checking,
+                        &work->fresh->wait);
     }
 }
 
 void rows__send(struct talk_work *work) {
     struct talk_errand *errand = work__errand(work, ERRAND_ROWS);
+    errand->rows = rows_perform;
     errand->done = on_rows_performed;
     talk__send(errand);
+}
+
+/* The pool has looked for the program or file that the call names. */
+static void on_rows_prepared(struct talk_work *work) {
+    if (err_failed(work->err)) {
+        failure_result_write(CARD_NO_MEMORY, "There was no memory to read this file; try it again.",
+                             &work->result);
+    }
+    if (work->result.cause == CARD_DONE) {
+        rows__send(work);
+    } else {
+        work__settle(work);
+    }
 }
 
 void rows__begin(struct talk_work *work) {
@@ -434,19 +446,26 @@ void rows__begin(struct talk_work *work) {
                                  .message = talk__new_id(work->talk, "msg"),
                                  .answer = talk__new_id(work->talk, "msg"),
                                  .memory = talk__new_id(work->talk, "mem")};
+    const enum tool_id id = work->call.id;
     text_init(&fresh->settings, SESSION_SETTINGS_MAX);
     work->fresh = fresh;
-    if (work->call.id == TOOL_SPAWN_SUBAGENT) {
+    if (id == TOOL_SPAWN_SUBAGENT) {
         struct spawn_request request;
         spawn_request_read(&work->call, &request);
         fresh->settings_wrong = !toolplace_narrow(work->settings, request.tools, &fresh->settings);
     }
-    if (work->call.id == TOOL_RUN_WORKFLOW) {
+    if ((tool_get(id)->needs & TOOL_NEEDS_TASK) != 0) {
+        fresh->record = talk__new_id(work->talk, id == TOOL_TASK_ADD      ? "tsk"
+                                                 : id == TOOL_TASK_OUTPUT ? "out"
+                                                                          : "cmt");
+    }
+    if (id == TOOL_RUN_WORKFLOW) {
         work->talk->turns->options.workflow_tool->begin(work, &fresh->launch);
     } else if (subagent__is_program(&work->call)) {
-        subagent__find_program(work);
-    } else if ((tool_get(work->call.id)->needs & TOOL_NEEDS_TASK) != 0) {
-        task__begin(work);
+        work__pool(work, subagent__find, on_rows_prepared);
+    } else if (id == TOOL_TASK_OUTPUT &&
+               json_object_get(work->call.input, "content_path") != NULL) {
+        work__pool(work, task__read_file, on_rows_prepared);
     } else {
         rows__send(work);
     }

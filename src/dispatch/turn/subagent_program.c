@@ -90,7 +90,7 @@ void subagent__look(const struct talk *talk, const struct tool_call *call, struc
     }
 }
 
-static void program_run(struct talk_work *work) {
+void subagent__find(struct talk_work *work) {
     AUTO(program_search_done)
     struct program_search search = {
         .options = &work->talk->turns->options, .root = work->root, .path = work->path};
@@ -102,16 +102,4 @@ static void program_run(struct talk_work *work) {
     work->fresh->program = search.order.program;
     work->fresh->model = search.order.model;
     search.order.program = search.order.model = (struct text){0}; /* Handed over. */
-}
-
-static void program_done(struct talk_work *work) {
-    if (work->result.cause == CARD_DONE) {
-        rows__send(work);
-    } else {
-        work__settle(work);
-    }
-}
-
-void subagent__find_program(struct talk_work *work) {
-    work__pool(work, program_run, program_done);
 }

@@ -1,20 +1,19 @@
 /* talk.h: one turn in the hands of this daemon. For the files of this folder, and for the tool that
  * dispatch/workflow performs.
  *
- *   PLANNING ──call──> PREPARING ──> CALLING ──> JUDGING ──> FLUSHING ──> PLANNING
- *      ^ │ │            (its prompt)  (model)    (its calls)  (deltas)
- *      │ │ └─ tools ──> WORKING ──one is done──┐
- *      └─┼──────────────────────────────────────┘
- *        └─ nothing to do (parked), ended, late ──> ENDED ──nothing of it is away──> gone
+ * Its states: turn_tick in turns.c; which may follow which, and what holds in them: talk.c.
  *
- * A turn whose call waited for its provider when the daemon ended begins in RESTING, for what is
- * left of that wait, and goes to PLANNING then, or when it is asked to end. Time that the machine
- * is suspended counts as waited.
+ * A file of this folder calls those below it, and turns.c by what that handed down (turn_steps).
+ * Its model, its program and its tools:
  *
- * A call that its provider refuses as too long goes from FLUSHING back to PREPARING (compaction.c).
- *
- * PLANNING is a function of the store: it commits what came last and says what is next. While tools
- * work, each that is done has an errand of its own; the talk stays WORKING.
+ *   turns.c                               notes; the life of a talk, and its plans
+ *                  program_parked.c
+ *                  program_call.c
+ *   prompt.c       program_begin.c        tools.c
+ *   compaction.c   program.c              row_tools.c
+ *   model_call.c   program_output.c       task_tools.c  review.c    (a program has a call, too)
+ *   fit.c          judge.c                work.c
+ *   talk.c  deltas.c  partial_output.c  subagent_program.c
  */
 #ifndef DROVER_DISPATCH_TURN_TALK_H
 #define DROVER_DISPATCH_TURN_TALK_H
@@ -78,10 +77,10 @@ struct talk {
     struct talk_compact *compact;  /* Owned; PREPARING; NULL: the prompt fits (compaction.c). */
     struct talk_fit fit;
     struct talk_call call;
-    struct talk_program *program; /* Owned: that answers (program.c); NULL: a model does. */
+    struct talk_program *program; /* Owned: that answers; NULL: a model does. */
 };
 
-/* --- Errands: functions of the store about a talk (turns.c) ----------------------------------- */
+/* --- Errands: functions of the store about a talk (talk.c) ------------------------------------ */
 
 enum errand_kind {
     ERRAND_BEGIN,
@@ -120,6 +119,7 @@ struct talk_errand {
     struct turn_review_begin review_begin;
     struct turn_review_begun review_begun;
     struct turn_review_end review_end;
+    struct err (*rows)(struct tx *tx, struct talk_errand *errand); /* ROWS */
     struct program_replies replies;
     struct program_mark mark; /* Beside `answer`. */
     struct text input;        /* Owned: of `replies`; or id of the question that is withdrawn. */
@@ -136,8 +136,17 @@ void errand__perform(struct talk_errand *errand);
 /* Ends the turn, cause history_unreadable: `what` was tried as often as it may be, and failed. */
 void talk__fail(struct talk *talk, const char *what, struct err err);
 
+/* Calls of the files below to those above them: what turns.c does with a talk. */
+struct turn_steps {
+    void (*begin)(struct talk *talk);            /* talk__begin, */
+    void (*tick)(struct talk *talk);             /* talk__tick, */
+    void (*perform)(struct talk_errand *errand); /* errand__perform, */
+    void (*maybe_free)(struct talk *talk);       /* and talk__maybe_free. */
+};
+
 struct turns {
     struct turns_options options;
+    const struct turn_steps *steps;
     struct table talks;
     struct program_cools cools;
     struct pool pool;
@@ -153,7 +162,7 @@ struct turns {
 uint64_t turns__now_ms(const struct turns *turns); /* By the monotonic clock. */
 struct agent_cool_clocks turns__clocks(const struct turns *turns);
 
-/* program.c: turns that a program answers. */
+/* Turns that a program answers: program_call.c, program_parked.c, program.c. */
 struct talk_program;
 void program__call(struct talk *talk);  /* PREPARING: its process begins, or is followed on. */
 void program__reply(struct talk *talk); /* WORKING: its questions are answered. */
@@ -161,17 +170,11 @@ void program__cancel(struct talk *talk);
 /* WORKING: people are asked. True: the talk stays, since the program may withdraw a question, and
  * `job` is in the pool at times. Nothing begins then until program__unpark. */
 MUST_CHECK bool program__park(struct talk *talk);
-void program__unpark(struct talk *talk);      /* Not parked is allowed. */
-void program__input(const struct talk *talk); /* Input for its process was stored, or its end. */
+void program__unpark(struct talk *talk);                              /* Not parked is allowed. */
 MUST_CHECK bool program__is_away(const struct talk_program *program); /* NULL is allowed. */
 void program__free(struct talk *talk);
-/* Adds to an answer the part that is not its items. */
-void program__fill_answer(struct talk *talk, struct talk_errand *errand);
 
-/* model_call.c: a call begins, with nothing said in it. */
-void talk__begin_call(struct talk *talk);
-
-/* turns.c */
+/* talk.c */
 struct bytes talk__run(const struct talk *talk);
 struct id talk__new_id(const struct talk *talk, const char *prefix);
 bool talk__is_over(const struct talk *talk); /* The turn has ended, or the daemon stops. */
@@ -180,10 +183,12 @@ void talk__enter(struct talk *talk, enum talk_state state);
 MUST_CHECK bool talk__model(const struct talk *talk, struct model_info *ret_info);
 /* `run` in the pool, then `back` on the loop, unless the talk is over by then. */
 void talk__pool(struct talk *talk, void (*run)(struct talk *), void (*back)(struct talk *));
-void talk__begin(struct talk *talk); /* Asks the rows what is next. */
+/* Asks the rows what is next; a talk that has ended is dropped. */
+void talk__begin(struct talk *talk);
+/* The state has what it waited for: the next one begins. The talk may be gone then. */
+void talk__tick(struct talk *talk);
 /* Frees a talk that is over when nothing of it is away; the caller does not touch it afterwards. */
 void talk__maybe_free(struct talk *talk);
-/* Performs what a transaction planned; takes the plan's arena over. The talk may be gone then. */
-void talk__perform(struct talk *talk, struct turn_plan *plan);
+void talk__dropped(void *ctx); /* The same, as a rule of an ask. */
 
 #endif

@@ -275,8 +275,7 @@ struct err rows__task(struct tx *tx, const struct rows_call *call) {
 
 /* --- Before ----------------------------------------------------------------------------------- */
 
-/* In the pool: into fresh->content what the file of an output holds. */
-static void file_run(struct talk_work *work) {
+void task__read_file(struct talk_work *work) {
     AUTO(toolplace_close) struct toolplace place;
     AUTO(tool_look_done) struct tool_look look;
     AUTO(tool_result_done) struct tool_result file;
@@ -297,41 +296,4 @@ static void file_run(struct talk_work *work) {
     }
     work->fresh->content = file.content;
     file.content = (struct text){0}; /* Handed over. */
-}
-
-static void file_done(struct talk_work *work) {
-    if (err_failed(work->err)) {
-        failure_result_write(CARD_NO_MEMORY, "There was no memory to read this file; try it again.",
-                             &work->result);
-    }
-    if (work->result.cause == CARD_DONE) {
-        rows__send(work);
-    } else {
-        work__settle(work);
-    }
-}
-
-static void on_checked(struct must_wait *wait) {
-    struct rows_fresh *fresh = CONTAINER_OF(wait, struct rows_fresh, wait);
-    if (!work__is_over(fresh->work)) {
-        rows__send(fresh->work);
-    }
-}
-
-void task__await(struct talk_work *work) {
-    work->fresh->work = work;
-    work->fresh->wait.done = on_checked;
-    must_wait_start(work->talk->turns->options.musts, &work->fresh->checking, &work->fresh->wait);
-}
-
-void task__begin(struct talk_work *work) {
-    const enum tool_id id = work->call.id;
-    work->fresh->record = talk__new_id(work->talk, id == TOOL_TASK_ADD      ? "tsk"
-                                                   : id == TOOL_TASK_OUTPUT ? "out"
-                                                                            : "cmt");
-    if (id == TOOL_TASK_OUTPUT && json_object_get(work->call.input, "content_path") != NULL) {
-        work__pool(work, file_run, file_done);
-    } else {
-        rows__send(work);
-    }
 }

@@ -23,7 +23,6 @@
 #include "tool/requests.h"
 
 enum {
-    WORK_MS = 60000,
     FIND_MS = 10000,
     PROBLEM_MAX = 256 << 10,
     OUTPUT_BYTES = 4 * COMMAND_OUTPUT_MAX, /* Limit of each stream. */
@@ -68,83 +67,7 @@ static struct talk_work *work_new(struct talk *talk, const struct turn_card *car
     return work;
 }
 
-bool work__is_away(const struct talk_work *work) {
-    return work->away || work->fetch != NULL || review__is_out(work->review);
-}
-
-void work__free(struct talk_work *work) {
-    struct talk_work **at = &work->talk->works;
-    assert(!work__is_away(work));
-    while (*at != work) {
-        at = &(*at)->next;
-    }
-    *at = work->next;
-    review__free(work->review);
-    tool_call_done(&work->call);
-    tool_result_done(&work->result);
-    for (size_t i = 0; i < work->owned_count; i++) {
-        mem_free(work->owned[i]);
-    }
-    text_done(&work->spec);
-    rows__free(work);
-    mem_free(work);
-}
-
-bool work__is_over(struct talk_work *work) {
-    struct talk *talk = work->talk;
-    bool over = talk__is_over(talk);
-    if (over) {
-        work__free(work);
-        talk__maybe_free(talk);
-    }
-    return over;
-}
-
-bool work__is_back(struct talk_work *work) {
-    work->away = false;
-    return !work__is_over(work);
-}
-
-static void work_in_pool(struct pool_job *job) {
-    struct talk_work *work = CONTAINER_OF(job, struct talk_work, job);
-    work->run(work);
-}
-
-static void work_on_back(struct pool_job *job) {
-    struct talk_work *work = CONTAINER_OF(job, struct talk_work, job);
-    if (work__is_back(work)) {
-        work->back(work);
-    }
-}
-
-void work__pool(struct talk_work *work, void (*run)(struct talk_work *),
-                void (*back)(struct talk_work *)) {
-    work->away = true;
-    work->run = run;
-    work->back = back;
-    pool_begin(&work->talk->turns->pool, &work->job, POOL_QUICK, work_in_pool, work_on_back);
-}
-
 /* --- Its end ---------------------------------------------------------------------------------- */
-
-struct talk_errand *work__errand(struct talk_work *work, enum errand_kind kind) {
-    struct talk_errand *errand = talk__errand(work->talk, kind, errand__perform);
-    errand->work = work;
-    return errand;
-}
-
-void work__settle(struct talk_work *work) {
-    if (work__is_over(work)) {
-        return;
-    }
-    struct talk_errand *errand = work__errand(work, ERRAND_CARD);
-    errand->card = (struct turn_card_result){.key = errand->key,
-                                             .part = work->card.part,
-                                             .cause = work->result.cause,
-                                             .result = text_bytes(&work->result.content),
-                                             .wrote = work->wrote};
-    talk__send(errand);
-}
 
 static void work_put(struct talk_work *work, enum card_cause cause, const char *words) {
     text_clear(&work->result.content);
@@ -158,17 +81,6 @@ static void work_fail(struct talk_work *work, enum card_cause cause, const char 
 }
 
 /* --- In the pool ------------------------------------------------------------------------------ */
-
-void work__open_place(const struct talk_work *work, struct toolplace *place) {
-    const struct toolplace_seat seat = {.turns = &work->talk->turns->options,
-                                        .root = work->root,
-                                        .settings = work->settings,
-                                        .project = work->project,
-                                        .roots = work->roots,
-                                        .cancelled = &work->cancelled,
-                                        .time_ms = WORK_MS};
-    toolplace_open(place, &seat);
-}
 
 static void here_run(struct talk_work *work) {
     AUTO(toolplace_close) struct toolplace place;

@@ -1,57 +1,11 @@
 /* turns.c: the turns in the hands of this daemon: plans of transactions are performed, and asked
- * for again. The states: talk.h. */
+ * for again. */
 #include "dispatch/turn/turns.h"
 
 #include "base/memory.h"
 #include "dispatch/turn/work.h"
 
 enum { ASK_PAUSE_MS = 100, ASK_PAUSE_MAX_MS = 5000 };
-/* Number of tries to store what a turn did: about 16 seconds. An outage of the database is waited
- * for, however long it is. */
-enum { STEP_TRIES_MAX = 9 };
-
-#define TO(state) (1U << TALK_##state)
-static const unsigned edges[TALK_STATES] = {
-    [TALK_PLANNING] = TO(PREPARING) | TO(WORKING) | TO(RESTING) | TO(ENDED),
-    [TALK_PREPARING] = TO(CALLING) | TO(PLANNING) | TO(ENDED),
-    [TALK_CALLING] = TO(JUDGING) | TO(FLUSHING) | TO(ENDED),
-    [TALK_JUDGING] = TO(FLUSHING) | TO(ENDED),
-    [TALK_FLUSHING] = TO(PLANNING) | TO(PREPARING) | TO(ENDED),
-    [TALK_WORKING] = TO(PREPARING) | TO(WORKING) | TO(ENDED),
-    [TALK_RESTING] = TO(PLANNING) | TO(ENDED),
-    [TALK_ENDED] = TO(ENDED),
-};
-#undef TO
-
-void talk__enter(struct talk *talk, enum talk_state state) {
-    assert((edges[talk->state] & 1U << state) != 0);
-    talk->state = state;
-}
-
-struct bytes talk__run(const struct talk *talk) {
-    return talk->node.name;
-}
-
-bool talk__is_over(const struct talk *talk) {
-    return talk->state == TALK_ENDED || talk->turns->asker.stopping;
-}
-
-bool talk__model(const struct talk *talk, struct model_info *ret_info) {
-    return models_info(talk->turns->options.models, talk->plan.model, ret_info);
-}
-
-struct id talk__new_id(const struct talk *talk, const char *prefix) {
-    return world_new_id(loop_world(talk->turns->options.loop), prefix);
-}
-
-uint64_t turns__now_ms(const struct turns *turns) {
-    return world_mono_ns(loop_world(turns->options.loop)) / 1000000;
-}
-
-struct agent_cool_clocks turns__clocks(const struct turns *turns) {
-    return (struct agent_cool_clocks){.wall_ms = world_wall_ms(loop_world(turns->options.loop)),
-                                      .steady_ms = (int64_t)turns__now_ms(turns)};
-}
 
 /* --- A talk's life ---------------------------------------------------------------------------- */
 
@@ -95,7 +49,7 @@ static void turns_maybe_stopped(struct turns *turns) {
     }
 }
 
-void talk__maybe_free(struct talk *talk) {
+static void talk_maybe_free(struct talk *talk) {
     struct turns *turns = talk->turns;
     if (!talk__is_over(talk) || talk_is_away(talk)) {
         return;
@@ -122,244 +76,55 @@ void talk__maybe_free(struct talk *talk) {
     turns_maybe_stopped(turns);
 }
 
+static void talk_cancel_call(struct talk *talk) {
+    struct talk_call *call = &talk->call;
+    struct model_spent spent;
+    if (talk->program != NULL) {
+        program__cancel(talk);
+        return;
+    }
+    if (call->asking == NULL) {
+        return;
+    }
+    model_get_spent(call->asking, &spent);
+    model_cancel(call->asking);
+    call->asking = NULL;
+    call->interrupted = true;
+    call->result.spent = spent.usage;
+    call->result.cost = spent.cost;
+    call->result.tries = spent.tries > 0 ? spent.tries : 1;
+    if (!talk__is_over(talk)) {
+        talk__flush(talk);
+    }
+}
+
 /* Cancels what is out of a talk that is over. */
 static void talk_drop(struct talk *talk) {
     assert(talk__is_over(talk));
-    talk__cancel_call(talk);
+    talk_cancel_call(talk);
     talk__cancel_works(talk);
     if (compact__is_out(talk->compact)) {
         compact__cancel(talk); /* Frees the talk, too, where nothing of it is away. */
     } else {
-        talk__maybe_free(talk);
+        talk_maybe_free(talk);
     }
-}
-
-static void talk_leave(struct talk *talk) {
-    talk__enter(talk, TALK_ENDED);
-    talk_drop(talk);
-}
-
-static void talk_in_pool(struct pool_job *job) {
-    struct talk *talk = CONTAINER_OF(job, struct talk, job);
-    talk->run(talk);
-}
-
-static void talk_on_back(struct pool_job *job) {
-    struct talk *talk = CONTAINER_OF(job, struct talk, job);
-    talk->away = false;
-    if (talk__is_over(talk)) {
-        talk__maybe_free(talk);
-    } else {
-        talk->back(talk);
-    }
-}
-
-void talk__pool(struct talk *talk, void (*run)(struct talk *), void (*back)(struct talk *)) {
-    talk->away = true;
-    talk->run = run;
-    talk->back = back;
-    pool_begin(&talk->turns->pool, &talk->job, POOL_QUICK, talk_in_pool, talk_on_back);
-}
-
-/* --- Errands ---------------------------------------------------------------------------------- */
-
-static struct err errand_tx(struct tx *tx, void *ctx) {
-    struct talk_errand *errand = ctx;
-    struct turn_plan *plan = &errand->plan;
-    switch (errand->kind) {
-    case ERRAND_BEGIN:
-        errand->place = tx_board_place(tx, errand->key.run);
-        return tx_turn_begin(tx, &errand->key, plan);
-    case ERRAND_ANSWER:
-        return tx_turn_answer(tx, &errand->answer, plan);
-    case ERRAND_COMPACTED:
-        return tx_turn_compacted(tx, &errand->compacted, plan);
-    case ERRAND_CARD:
-        return tx_turn_card_end(tx, &errand->card, plan);
-    case ERRAND_CHILD:
-        return tx_turn_child(tx, &errand->child, plan);
-    case ERRAND_ROWS:
-        return rows__perform(tx, errand);
-    case ERRAND_CHECK_START:
-        return tx_turn_check_start(tx, &errand->check_start, plan);
-    case ERRAND_CHECK_END:
-        return tx_turn_check_end(tx, &errand->check_end, plan);
-    case ERRAND_REVIEW_BEGIN: {
-        struct turn_review_begun *begun = &errand->review_begun;
-        struct err err = tx_turn_review_begin(tx, &errand->review_begin, begun);
-        if (!err_failed(err)) { /* The arena is gone when the answer is here. */
-            why_set(&errand->sentence, "%.*s", (int)begun->why.len, begun->why.data);
-            begun->why = BYTES("");
-        }
-        return err;
-    }
-    case ERRAND_REVIEW_END:
-        return tx_turn_review_end(tx, &errand->review_end, plan);
-    case ERRAND_PROGRAM_REPLY:
-        return tx_program_reply(tx, &errand->replies, plan);
-    case ERRAND_PROGRAM_WITHDRAW:
-        return tx_program_withdraw(tx, &errand->key, text_bytes(&errand->input), plan);
-    case ERRAND_FAIL:
-        return tx_turn_fail(tx, &errand->failure, plan);
-    case ERRAND_GIVE_UP:
-        break;
-    }
-    return tx_turn_give_up(tx, &errand->failure, plan);
-}
-
-void errand__free(struct talk_errand *errand) {
-    struct talk_errand **at = &errand->talk->errands;
-    while (*at != errand) {
-        at = &(*at)->next;
-    }
-    *at = errand->next;
-    ask_drop(&errand->ask);
-    turn_plan_done(&errand->plan);
-    text_done(&errand->input);
-    mem_free(errand->items);
-    mem_free(errand);
-}
-
-void errand__perform(struct talk_errand *errand) {
-    struct talk *talk = errand->talk;
-    struct turn_plan plan = errand->plan;
-    turn_plan_init(&errand->plan);
-    if (errand->work != NULL) {
-        work__free(errand->work);
-    }
-    errand__free(errand);
-    talk__perform(talk, &plan);
-}
-
-static void errand_done(void *ctx) {
-    struct talk_errand *errand = ctx;
-    errand->done(errand);
-}
-
-static void errand_dropped(void *ctx) {
-    struct talk_errand *errand = ctx;
-    talk__maybe_free(errand->talk);
-}
-
-static void failure_add(struct turn_failure *failure, const struct usage *usage,
-                        const struct usage_cost *cost, int64_t tries) {
-    if (tries > 0) {
-        failure->cost.known = (failure->tries == 0 || failure->cost.known) && cost->known;
-        failure->cost.micros += cost->known ? cost->micros : 0;
-        failure->tries += tries;
-        usage_add(&failure->usage, usage);
-    }
-}
-
-/* The errand becomes the end of its turn. What models have used for it is charged all the same. */
-static void errand_fail(struct talk_errand *errand, const char *what, struct err err) {
-    struct talk *talk = errand->talk;
-    const struct model_result *refused = &talk->fit.refused;
-    const struct turn_answer *answer = &errand->answer;
-    const struct turn_compacted *compacted = &errand->compacted;
-    const struct turn_review_end *review = &errand->review_end;
-    struct turn_failure *failure = &errand->failure;
-    why_set(&errand->sentence, "%s: %s (%s)", what, err_title(err.code), err.step);
-    asker_report(&talk->turns->asker, "a turn is ended, since it cannot go on", talk__run(talk),
-                 err);
-    *failure = (struct turn_failure){.key = errand->key,
-                                     .sentence = bytes_of(errand->sentence.text),
-                                     .granted = review->granted};
-    failure_add(failure, &answer->usage, &answer->cost, answer->tries);
-    failure_add(failure, &compacted->usage, &compacted->cost, compacted->tries);
-    failure_add(failure, &review->usage, &review->cost, review->tries);
-    if (answer->tries == 0) { /* An answer has it in its sum. */
-        failure_add(failure, &refused->spent, &refused->cost, (int64_t)refused->tries);
-    }
-    errand->kind = ERRAND_FAIL;
-    errand->done = errand__perform;
-    errand->work = NULL; /* Freed with its talk. */
-}
-
-static enum ask_verdict errand_judge(void *ctx, unsigned tries, struct err err) {
-    const struct talk_errand *errand = ctx;
-    bool ends = errand->kind == ERRAND_FAIL || errand->kind == ERRAND_GIVE_UP;
-    if (tries == 0 && !ends) {
-        asker_report(&errand->talk->turns->asker,
-                     "a step of a turn could not be stored; it is tried again",
-                     talk__run(errand->talk), err);
-    }
-    return ask_usual(tries, ends ? EFFECT_TRIES_MAX : STEP_TRIES_MAX, err);
-}
-
-/* Answers and results are only in memory until they are stored, so an outage of the store is waited
- * for. An error that comes again and again will always come: then the turn ends with a cause, in
- * place of what was to be stored, and its session takes the next message. */
-static void errand_refused(void *ctx, struct err err) {
-    struct talk_errand *errand = ctx;
-    struct talk *talk = errand->talk;
-    if (errand->kind == ERRAND_GIVE_UP) { /* The row is left to the next start. */
-        asker_report(&talk->turns->asker,
-                     "the end of a turn could not be stored: the next start tries again",
-                     talk__run(talk), err);
-        effects_abandon(talk->turns->options.effects, &errand->ask.retry.effect);
-        errand__free(errand);
-        talk_leave(talk);
-        return;
-    }
-    if (errand->kind == ERRAND_FAIL) {
-        errand->kind = ERRAND_GIVE_UP;
-    } else {
-        errand_fail(errand, "a step of the turn could not be stored", err);
-    }
-    talk__send(errand);
-}
-
-struct talk_errand *talk__errand(struct talk *talk, enum errand_kind kind,
-                                 void (*done)(struct talk_errand *errand)) {
-    static const struct ask_rules rules = {.words = {.effect = "store a step of a turn"},
-                                           .judge = errand_judge,
-                                           .refused = errand_refused,
-                                           .dropped = errand_dropped};
-    struct talk_errand *errand = mem_new(sizeof *errand);
-    errand->talk = talk;
-    errand->next = talk->errands;
-    talk->errands = errand;
-    errand->kind = kind;
-    errand->done = done;
-    ask_init(&errand->ask, &talk->turns->asker, &rules, errand);
-    errand->ask.run = talk__run(talk);
-    errand->key = (struct turn_key){
-        .run = talk__run(talk), .attempt = talk->attempt, .bounds = talk->turns->options.bounds};
-    turn_plan_init(&errand->plan);
-    return errand;
-}
-
-void talk__fail(struct talk *talk, const char *what, struct err err) {
-    struct talk_errand *errand = talk__errand(talk, ERRAND_FAIL, errand__perform);
-    errand_fail(errand, what, err);
-    talk__send(errand);
-}
-
-void talk__send(struct talk_errand *errand) {
-    ask_write(&errand->ask, errand_tx, errand_done);
 }
 
 /* --- Planning --------------------------------------------------------------------------------- */
 
-static bool talk_replies(const struct talk *talk) {
-    const struct talk_errand *errand = talk->errands;
-    while (errand != NULL && errand->kind != ERRAND_PROGRAM_REPLY) {
-        errand = errand->next;
-    }
-    return errand != NULL;
-}
-
 /* The store may have refused the question, and taken what came after it: what that planned is in
  * our hands already, or on its way. A reply to a program is written in the pool, from the plan. */
-static void begun(struct talk_errand *errand) {
+static void on_begun(struct talk_errand *errand) {
     struct talk *talk = errand->talk;
     if (talk->state == TALK_PLANNING) { /* Else the pool may read it. */
         talk->place = errand->place;
     }
-    const bool overtaken = talk->state == TALK_PLANNING
-                               ? talk->errands->next != NULL
-                               : talk->state != TALK_WORKING || talk_replies(talk);
+    bool replies = false;
+    for (const struct talk_errand *at = talk->errands; at != NULL; at = at->next) {
+        replies = replies || at->kind == ERRAND_PROGRAM_REPLY;
+    }
+    const bool overtaken = talk->state == TALK_PLANNING ? talk->errands->next != NULL
+                                                        : talk->state != TALK_WORKING || replies;
     if (overtaken && talk->state != TALK_ENDED) {
         errand__free(errand);
     } else {
@@ -369,7 +134,7 @@ static void begun(struct talk_errand *errand) {
 
 /* At the beginning, and when a note says that something came from elsewhere (a child ended,
  * somebody answered). */
-void talk__begin(struct talk *talk) {
+static void talk_begin(struct talk *talk) {
     if (talk->state == TALK_ENDED) {
         talk_drop(talk);
     } else if (talk->errands != NULL || talk->away ||
@@ -378,67 +143,139 @@ void talk__begin(struct talk *talk) {
     } else {
         talk->again = false;
         program__unpark(talk);
-        talk__send(talk__errand(talk, ERRAND_BEGIN, begun));
+        talk__send(talk__errand(talk, ERRAND_BEGIN, on_begun));
     }
-}
-
-static void rested(struct timer *timer) {
-    struct talk *talk = CONTAINER_OF(timer, struct talk, timer);
-    talk__enter(talk, TALK_PLANNING);
-    talk__begin(talk);
 }
 
 /* --- Performing ------------------------------------------------------------------------------- */
 
-void talk__perform(struct talk *talk, struct turn_plan *plan) {
+static void talk_prepare(struct talk *talk) {
+    if (talk->plan.next == TURN_NEXT_COMPACT) {
+        talk__compact(talk);
+    } else if (talk->plan.program.len > 0) {
+        program__call(talk);
+    } else {
+        prompt__prepare(talk);
+    }
+}
+
+/* The store has answered, and the plan says what is next: a call, or tools. */
+static void talk_follow_plan(struct talk *talk) {
+    const struct turn_plan *plan = &talk->plan;
+    if (plan->next == TURN_NEXT_CALL || plan->next == TURN_NEXT_LAST_CALL ||
+        plan->next == TURN_NEXT_COMPACT) {
+        talk->fit = (struct talk_fit){.failures = talk->fit.failures};
+        talk__enter(talk, TALK_PREPARING);
+        talk_prepare(talk);
+        return;
+    }
+    talk__enter(talk, TALK_WORKING);
+    if (plan->program.len > 0 && plan->card_count > 0 && !plan->cards[0].review) {
+        program__reply(talk);
+        return;
+    }
+    talk__work(talk, plan);
+    /* Nothing is to be done until somebody answers; a note will say so. One that came while the
+     * plan was on its way may have said it already. */
+    if (talk->again) {
+        talk_begin(talk);
+    } else if (talk->works == NULL && plan->next == TURN_NEXT_PARK && !program__park(talk)) {
+        talk__enter(talk, TALK_ENDED);
+        talk_drop(talk);
+    }
+}
+
+/* A turn.
+ *
+ *   PLANNING ──call──> PREPARING ──> CALLING ──> JUDGING ──> FLUSHING ──> PLANNING
+ *      ^ │ │            (its prompt)  (model)    (its calls)  (deltas)
+ *      │ │ └─ tools ──> WORKING ──one is done──┐
+ *      └─┼──────────────────────────────────────┘
+ *        └─ nothing to do (parked), ended, late ──> ENDED ──nothing of it is away──> gone
+ *
+ * A turn whose call waited for its provider when the daemon ended begins in RESTING, for what is
+ * left of that wait, and goes to PLANNING then, or when it is asked to end. Time that the machine
+ * is suspended counts as waited.
+ *
+ * A call that its provider refuses as too long goes from FLUSHING back to PREPARING (compaction.c).
+ *
+ * PLANNING is a function of the store: it commits what came last and says what is next. While tools
+ * work, each that is done has an errand of its own; the talk stays WORKING.
+ *
+ * A callback stores in the talk what the state waited for, and ticks. */
+static void turn_tick(struct talk *talk) {
+    struct talk_call *call = &talk->call;
+    if (talk__is_over(talk)) {
+        talk_maybe_free(talk);
+        return;
+    }
+    switch (talk->state) {
+    case TALK_RESTING: /* The wait is over. */
+        talk__enter(talk, TALK_PLANNING);
+        talk_begin(talk);
+        break;
+    case TALK_PLANNING: /* The plan is there, */
+    case TALK_WORKING:  /* or the next one, since a tool is done. */
+        talk_follow_plan(talk);
+        break;
+    case TALK_PREPARING: /* The prompt was too long, and a part of it is summarised. */
+        talk_prepare(talk);
+        break;
+    case TALK_CALLING: /* The result is there. */
+        talk->fit.retry = fit__is_refused(talk);
+        if (talk->fit.retry && call->heard > 0) { /* Text that came before the refusal is void. */
+            deltas_withdraw(&call->deltas, BYTES("\"cause\":\"context_overflow\""));
+        }
+        if (call->result.failure.cause == MODEL_NONE && judge__is_needed(talk)) {
+            talk__judge(talk);
+        } else {
+            talk__flush(talk);
+        }
+        break;
+    case TALK_JUDGING:
+        judge__tell(call);
+        talk__flush(talk);
+        break;
+    case TALK_FLUSHING:
+        if (talk->fit.retry) {
+            fit__note_refusal(talk);
+            talk__enter(talk, TALK_PREPARING);
+            talk_prepare(talk);
+        } else {
+            talk__enter(talk, TALK_PLANNING);
+            talk__answer(talk);
+        }
+        break;
+    case TALK_ENDED:
+    case TALK_STATES:
+        break;
+    }
+}
+
+static void on_rested(struct timer *timer) {
+    turn_tick(CONTAINER_OF(timer, struct talk, timer));
+}
+
+/* The work of the errand is over, and its plan is performed. The talk may be gone then. */
+static void talk_perform(struct talk_errand *errand) {
+    struct talk *talk = errand->talk;
     deltas_drop(&talk->call.deltas); /* Deltas borrow the names of the plan. */
     turn_plan_done(&talk->plan);
-    talk->plan = *plan;
-    turn_plan_init(plan);
+    talk->plan = errand->plan;
+    turn_plan_init(&errand->plan);
+    if (errand->work != NULL) {
+        work__free(errand->work);
+    }
+    errand__free(errand);
     talk->turns->stats.late += talk->plan.late;
     if (talk->state == TALK_ENDED || talk->plan.late || talk->plan.next == TURN_NEXT_END) {
         talk->turns->stats.finished += !talk->plan.late;
-        talk_leave(talk);
+        talk__enter(talk, TALK_ENDED);
+        talk_drop(talk);
         return;
     }
-    switch (talk->plan.next) {
-    case TURN_NEXT_CALL:
-    case TURN_NEXT_LAST_CALL:
-        talk->fit = (struct talk_fit){.failures = talk->fit.failures};
-        talk__enter(talk, TALK_PREPARING);
-        if (talk->plan.program.len > 0) {
-            program__call(talk);
-        } else {
-            talk__prepare(talk);
-        }
-        break;
-    case TURN_NEXT_COMPACT:
-        talk__enter(talk, TALK_PREPARING);
-        talk__compact(talk);
-        break;
-    case TURN_NEXT_START:
-    case TURN_NEXT_WAIT:
-    case TURN_NEXT_PARK:
-    case TURN_NEXT_CHECK:
-        talk__enter(talk, TALK_WORKING);
-        if (talk->plan.program.len > 0 && talk->plan.card_count > 0 &&
-            !talk->plan.cards[0].review) {
-            program__reply(talk);
-            break;
-        }
-        talk__work(talk, &talk->plan);
-        /* Nothing is to be done until somebody answers; a note will say so. One that came while the
-         * plan was on its way may have said it already. */
-        if (talk->again) {
-            talk__begin(talk);
-        } else if (talk->works == NULL && talk->plan.next == TURN_NEXT_PARK &&
-                   !program__park(talk)) {
-            talk_leave(talk);
-        }
-        break;
-    case TURN_NEXT_END:
-        break;
-    }
+    assert(talk->state == TALK_PLANNING || talk->state == TALK_WORKING);
+    turn_tick(talk);
 }
 
 /* --- Notes ------------------------------------------------------------------------------------ */
@@ -462,14 +299,16 @@ static void talk_hear(struct talk *talk, const struct run_row *row) {
     talk->stop = talk->stop || row->stop != CAUSE_NONE;
     if (row->stop != CAUSE_NONE && talk->state == TALK_RESTING) {
         timer_stop(talk->turns->options.loop, &talk->timer);
-        rested(&talk->timer);
-    } else if (row->stop != CAUSE_NONE) {
+        turn_tick(talk);
+        return;
+    }
+    if (row->stop != CAUSE_NONE) {
         talk__cancel_works(talk);
         compact__cancel(talk);
-        talk__cancel_call(talk);
+        talk_cancel_call(talk);
     }
     if (talk->state == TALK_WORKING) {
-        talk__begin(talk);
+        talk_begin(talk);
     }
 }
 
@@ -514,9 +353,9 @@ void turns_run_note(void *room, const struct run_row *row) {
     if (waits && !talk->stop && wait_ms > 0) { /* The rest of the wait for its provider. */
         talk__enter(talk, TALK_RESTING);
         /* Not in its last millisecond, of which the program would tell as of another wait. */
-        timer_start(turns->options.loop, &talk->timer, wait_ms + 1, rested);
+        timer_start(turns->options.loop, &talk->timer, wait_ms + 1, on_rested);
     } else {
-        talk__begin(talk);
+        talk_begin(talk);
     }
 }
 
@@ -528,8 +367,13 @@ static void on_stopped(struct loop_task *task) {
 }
 
 struct turns *turns_open(const struct turns_options *options) {
+    static const struct turn_steps steps = {.begin = talk_begin,
+                                            .tick = turn_tick,
+                                            .perform = talk_perform,
+                                            .maybe_free = talk_maybe_free};
     struct turns *turns = mem_new(sizeof *turns);
     turns->options = *options;
+    turns->steps = &steps;
     turns->stop_task.run = on_stopped;
     turns->asker = (struct asker){.loop = options->loop,
                                   .store = options->store,

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "dispatch/board/must.h"
+#include "dispatch/provider/side_call.h"
 #include "dispatch/turn/talk.h"
 #include "engine/turn/subagents.h"
 #include "tool/requests.h"
@@ -17,7 +18,6 @@
 enum { WORK_TEXTS = 11 };
 
 struct rows_fresh;
-struct talk_review;
 struct talk_work {
     struct talk_work *next;
     struct talk *talk;
@@ -39,9 +39,22 @@ struct talk_work {
     struct rows_fresh *fresh; /* Owned: TOOL_ROWS. */
 };
 
+/* A model judges a call before it begins (review.c). */
+struct talk_review {
+    struct talk_work *work; /* Borrowed: it owns us. */
+    struct turn_key key;
+    char *model; /* Owned. */
+    struct ask ask;
+    struct side_call call;
+    struct text request, transcript, reason;
+    struct turn_review_end end;
+};
+
 /* tools.c */
 void talk__work(struct talk *talk, const struct turn_plan *plan);
 void talk__cancel_works(struct talk *talk);
+
+/* work.c */
 MUST_CHECK bool work__is_away(const struct talk_work *work);
 void work__free(struct talk_work *work);
 /* True: its talk is over, and it is freed, with its talk where nothing else of that is away. */
@@ -60,22 +73,19 @@ void work__open_place(const struct talk_work *work, struct toolplace *place);
 
 /* review.c */
 void review__begin(struct talk_work *work);
-MUST_CHECK bool review__is_out(const struct talk_review *review);
-void review__cancel(struct talk_review *review); /* NULL is allowed, as in the next one. */
-void review__free(struct talk_review *review);
+void review__cancel(struct talk_review *review); /* NULL is allowed. */
 
 /* subagent_program.c. Whether the call is spawn_subagent and names a program. */
 MUST_CHECK bool subagent__is_program(const struct tool_call *call);
-/* In the pool: refuses the look where there is no such program. */
+/* In the pool: refuses the look where there is no such program; */
 void subagent__look(const struct talk *talk, const struct tool_call *call, struct tool_look *look);
-/* Fills what rows_fresh says of the program; then rows__send, or the end of the call. */
-void subagent__find_program(struct talk_work *work);
+/* and fills what rows_fresh says of the program, or the result. */
+void subagent__find(struct talk_work *work);
 
-/* task_tools.c. Names what a tool of a task writes; then rows__send, where the file of an output is
- * read first, or the end of the call. */
+/* task_tools.c. In the pool: into fresh->content what the file of an output holds; else the result
+ * says why not. */
 struct rows_call;
-void task__begin(struct talk_work *work);
-void task__await(struct talk_work *work); /* The check that the call has begun; then rows__send. */
+void task__read_file(struct talk_work *work);
 MUST_CHECK struct err rows__task(struct tx *tx, const struct rows_call *call);
 
 /* --- Calls that are one transaction (row_tools.c) --------------------------------------------- */
@@ -125,7 +135,5 @@ struct rows_call {
 
 void rows__send(struct talk_work *work);
 void rows__begin(struct talk_work *work);
-void rows__free(struct talk_work *work); /* Frees the work of rows__begin; not begun is allowed. */
-struct err rows__perform(struct tx *tx, struct talk_errand *errand);
 
 #endif
