@@ -34,18 +34,26 @@ const targetsOf = (pattern) => {
 };
 
 /** What a node says of identifiers below it: it binds them, or writes to them. */
-const boundBy = (node) => {
-  if (isFunction(node)) return node.id ? [node.id, ...node.params] : node.params;
-  if (node.type === "VariableDeclarator") return [node.id];
-  if (node.type.startsWith("Class") && node.id) return [node.id];
-  if (node.type === "CatchClause" && node.param) return [node.param];
-  return [];
+const NONE = [];
+const functionBinds = ({ id, params }) => (id ? [id, ...params] : params);
+const classBinds = ({ id }) => (id ? [id] : NONE);
+const loopWrites = ({ left }) => [left];
+const BINDS = {
+  __proto__: null,
+  ArrowFunctionExpression: functionBinds,
+  FunctionDeclaration: functionBinds,
+  FunctionExpression: functionBinds,
+  ClassDeclaration: classBinds,
+  ClassExpression: classBinds,
+  VariableDeclarator: classBinds,
+  CatchClause: ({ param }) => (param ? [param] : NONE),
 };
-const writtenBy = (node) => {
-  if (node.type === "AssignmentExpression" || node.type.startsWith("For")) {
-    return node.left ? [node.left] : [];
-  }
-  return node.type === "UpdateExpression" ? [node.argument] : [];
+const WRITES = {
+  __proto__: null,
+  AssignmentExpression: loopWrites,
+  ForInStatement: loopWrites,
+  ForOfStatement: loopWrites,
+  UpdateExpression: ({ argument }) => [argument],
 };
 
 /** It stands for a variable, not for a key, a member or a label. */
@@ -59,24 +67,28 @@ const isVariable = (node) => {
     !(up.type === "ExportSpecifier" && up.exported === node && up.local !== node);
 };
 
-/** All below `top` but itself, in the order of the text; each gets `up`. */
+/** `top` and all below it, in the order of the text; each gets `up`. */
 const walk = (top, visit) => {
   const left = [top];
+  const add = (child, up) => {
+    child.up = up;
+    left.push(child);
+  };
   while (left.length > 0) {
-    const node = left.pop(), below = [];
+    const node = left.pop(), from = left.length;
     visit(node);
-    for (const key of Object.keys(node)) {
+    for (const key in node) {
       const value = node[key];
-      const isTwice = key === "key" && node.shorthand;
-      if (key === "up" || isTwice || value === null || typeof value !== "object") continue;
-      for (const child of Array.isArray(value) ? value : [value]) {
-        if (typeof child?.type === "string") below.push(child);
+      if (value === null || typeof value !== "object" || key === "up" ||
+        (key === "key" && node.shorthand)) {
+        continue;
       }
+      if (Array.isArray(value)) for (const child of value) child?.type && add(child, node);
+      else if (typeof value.type === "string") add(value, node);
     }
-    below.sort((a, b) => b.start - a.start);
-    for (const child of below) {
-      child.up = node;
-      left.push(child);
+    // The last one is taken first.
+    if (left.length > from + 1) {
+      left.push(...left.splice(from).sort((a, b) => b.start - a.start));
     }
   }
 };
@@ -113,10 +125,14 @@ export class Tree {
 
   #take(node) {
     this.nodes.push(node);
-    for (const target of boundBy(node).flatMap(targetsOf)) target.binds = true;
-    for (const target of writtenBy(node).flatMap(targetsOf)) {
-      target.writes = true;
-      target.assigns = node.operator === undefined || node.operator === "=";
+    for (const pattern of BINDS[node.type]?.(node) ?? NONE) {
+      for (const target of targetsOf(pattern)) target.binds = true;
+    }
+    for (const pattern of WRITES[node.type]?.(node) ?? NONE) {
+      for (const target of targetsOf(pattern)) {
+        target.writes = true;
+        target.assigns = node.operator === undefined || node.operator === "=";
+      }
     }
     if (node.type === "CallExpression") this.calls.push(node);
     if (node.type !== "Identifier") return;
