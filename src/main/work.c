@@ -463,7 +463,7 @@ static struct err workflows_begin(struct work *work) {
                                                .ctx = work,
                                                .shortage = work->shortage};
     work->scripts = scripts_open(&of_scripts);
-    script_judge_watch(judge_failed, work);
+    script_judge_open(work->processes.data_dir, judge_failed, work);
     const struct workflows_options with = {.loop = work->loop,
                                            .store = work->store,
                                            .hub = work->options.hub,
@@ -867,6 +867,7 @@ void work_close(struct work *work) {
     boards_close(work->boards);
     flows_close(work->flows);
     workflows_close(work->workflows);
+    script_judge_close();
     scripts_close(work->scripts);
     titles_close(work->titles);
     turns_close(work->turns);

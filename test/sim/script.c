@@ -90,9 +90,13 @@ struct err script_judge(const struct script_source *source, const struct script_
     return ERR_OK;
 }
 
-void script_judge_watch(void (*failed)(void *ctx, struct err err), void *ctx) {
+void script_judge_open(const char *data_dir, void (*failed)(void *ctx, struct err err), void *ctx) {
+    (void)data_dir;
     (void)failed;
     (void)ctx;
+}
+
+void script_judge_close(void) {
 }
 
 /* --- Parcels ---------------------------------------------------------------------------------- */

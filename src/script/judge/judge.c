@@ -2,10 +2,14 @@
  * notes that it gives, and the latest of its answers. */
 #include "script/judge/judge.h"
 
+#include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/fd.h"
 #include "base/hash.h"
 #include "base/json/json.h"
 #include "base/json/schema.h"
@@ -15,8 +19,8 @@
 #include "script/judge/checker.h"
 
 enum {
-    KEPT_MAX = 64,
-    KEPT_BYTES_MAX = 32 << 10, /* Of one; what is longer is asked for again. */
+    KEPT_BYTES_MAX = 512 << 10,
+    ANSWER_KEPT_MAX = 32 << 10,
     ANSWER_DEPTH_MAX = SCRIPT_META_DEPTH_MAX + 8,
     QUESTION_MAX = 7 << 20, /* Each byte of a text may be escaped. */
     PATH_SIZE = 512,
@@ -144,59 +148,152 @@ static struct err answer_take(struct bytes answer, struct script_notes *notes) {
 
 /* --- Answers ---------------------------------------------------------------------------------- */
 
+/* The latest answers, each a line: the key, a blank, the answer. Where there is a data directory
+ * they are in a file, too: nothing is lost with it, so nothing is synced, and what cannot be read
+ * or written there is only in memory. */
 static struct {
     pthread_mutex_t lock;
-    struct {
-        struct sha256 key;
-        struct bytes answer; /* Owned; NULL: none. */
-    } list[KEPT_MAX];
-    unsigned next; /* The oldest. */
+    char *lines; /* Owned. */
+    size_t len;
+    char *path; /* Owned; NULL: no file. */
+    bool told;
     void (*failed)(void *ctx, struct err err);
     void *ctx;
-    bool told;
 } kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-void script_judge_watch(void (*failed)(void *ctx, struct err err), void *ctx) {
-    (void)pthread_mutex_lock(&kept.lock); /* Cannot fail for this kind, nor does unlock. */
+static void kept_lock(void) {
+    const int rc = pthread_mutex_lock(&kept.lock);
+    assert(rc == 0); /* Cannot fail for this kind. */
+}
+
+static void kept_unlock(void) {
+    const int rc = pthread_mutex_unlock(&kept.lock);
+    assert(rc == 0);
+}
+
+/* Begins to keep, with what the file has: its whole lines. */
+static void lines_load(void) {
+    if (kept.lines != NULL) {
+        return;
+    }
+    kept.lines = mem_new(KEPT_BYTES_MAX);
+    AUTO(fd_release) int fd = kept.path == NULL ? -1 : open(kept.path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = 1;
+    while (fd >= 0 && got > 0 && kept.len < KEPT_BYTES_MAX) {
+        got = read(fd, kept.lines + kept.len, KEPT_BYTES_MAX - kept.len);
+        kept.len += got > 0 ? (size_t)got : 0;
+    }
+    while (kept.len > 0 && kept.lines[kept.len - 1] != '\n') {
+        kept.len--;
+    }
+}
+
+/* The file, or what was added to it. */
+static void lines_store(const char *from, size_t len, int how) {
+    AUTO(fd_release)
+    int fd = kept.path == NULL ? -1 : open(kept.path, O_WRONLY | O_CREAT | O_CLOEXEC | how, 0600);
+    if (fd >= 0 && write(fd, from, len) != (ssize_t)len) {
+        (void)ftruncate(fd, 0); /* Begun anew. */
+    }
+}
+
+static bool answer_find(struct sha256_hex key, struct bytes *ret_answer) {
+    kept_lock();
+    lines_load();
+    const char *end = kept.lines + kept.len,
+               *at = memmem(kept.lines, kept.len, key.text, sizeof key.text - 1);
+    const char *line_end = at == NULL ? NULL : memchr(at, '\n', (size_t)(end - at));
+    const bool found = line_end != NULL && line_end > at + sizeof key.text;
+    if (found) {
+        const char *answer = at + sizeof key.text;
+        const size_t len = (size_t)(line_end - answer);
+        *ret_answer = (struct bytes){mem_copy(answer, len), len};
+    }
+    kept_unlock();
+    return found;
+}
+
+static void answer_keep(struct sha256_hex key, struct bytes answer) {
+    AUTO(text_done) struct text line = text_up_to(ANSWER_KEPT_MAX);
+    text_addf(&line, "%s ", key.text);
+    text_add(&line, answer.data, answer.len);
+    text_add_char(&line, '\n');
+    if (text_failed(&line)) { /* A long one is asked for again. */
+        return;
+    }
+    kept_lock();
+    lines_load();
+    const bool full = kept.len + line.len > KEPT_BYTES_MAX;
+    if (full) { /* The later half stays. */
+        const char *half = kept.lines + kept.len / 2;
+        const char *cut = memchr(half, '\n', (size_t)(kept.lines + kept.len - half));
+        kept.len -= (size_t)(cut + 1 - kept.lines);
+        memmove(kept.lines, cut + 1, kept.len);
+    }
+    memcpy(kept.lines + kept.len, line.data, line.len);
+    kept.len += line.len;
+    if (full) {
+        lines_store(kept.lines, kept.len, O_TRUNC);
+    } else {
+        lines_store(line.data, line.len, O_APPEND);
+    }
+    kept_unlock();
+}
+
+void script_judge_open(const char *data_dir, void (*failed)(void *ctx, struct err err), void *ctx) {
+    AUTO(text_done) struct text path = text_up_to(PATH_MAX);
+    text_addf(&path, "%s/" SCRIPT_JUDGE_FILE, data_dir);
+    script_judge_close();
+    kept_lock();
+    kept.path = text_failed(&path) ? NULL : mem_copy(path.data, path.len);
     kept.failed = failed;
     kept.ctx = ctx;
-    (void)pthread_mutex_unlock(&kept.lock);
+    kept.told = false;
+    kept_unlock();
+}
+
+void script_judge_close(void) {
+    kept_lock();
+    mem_free(kept.lines);
+    mem_free(kept.path);
+    kept.lines = kept.path = NULL;
+    kept.len = 0;
+    kept.failed = NULL;
+    kept_unlock();
 }
 
 static void failure_tell(struct err err) {
-    (void)pthread_mutex_lock(&kept.lock);
+    kept_lock();
     if (kept.failed != NULL && !kept.told) {
         kept.told = true;
         kept.failed(kept.ctx, err);
     }
-    (void)pthread_mutex_unlock(&kept.lock);
+    kept_unlock();
 }
 
-static bool answer_find(const struct sha256 *key, struct bytes *ret_answer) {
-    bool found = false;
-    (void)pthread_mutex_lock(&kept.lock);
-    for (unsigned i = 0; i < KEPT_MAX && !found; i++) {
-        const struct bytes answer = kept.list[i].answer;
-        found = answer.data != NULL && sha256_equal(&kept.list[i].key, key);
-        if (found) {
-            *ret_answer = (struct bytes){mem_copy(answer.data, answer.len), answer.len};
-        }
-    }
-    (void)pthread_mutex_unlock(&kept.lock);
-    return found;
+/* The checker's version is a part of it. */
+static struct sha256_hex key_of(struct bytes question) {
+    const struct sha256 version = checker_version();
+    struct sha256_stream stream;
+    sha256_start(&stream);
+    sha256_add(&stream, version.bytes, sizeof version.bytes);
+    sha256_add(&stream, question.data, question.len);
+    const struct sha256 key = sha256_finish(&stream);
+    return sha256_hex(&key);
 }
 
-static void answer_keep(const struct sha256 *key, struct bytes answer) {
-    if (answer.len > KEPT_BYTES_MAX) {
-        return;
+static struct err answer_get(struct bytes question, struct bytes *ret_answer) {
+    const struct sha256_hex key = key_of(question);
+    if (answer_find(key, ret_answer)) {
+        return ERR_OK;
     }
-    (void)pthread_mutex_lock(&kept.lock);
-    mem_free((char *)kept.list[kept.next].answer.data);
-    kept.list[kept.next].key = *key;
-    kept.list[kept.next].answer =
-        (struct bytes){mem_copy(answer.data, answer.len), answer.len};
-    kept.next = (kept.next + 1) % KEPT_MAX;
-    (void)pthread_mutex_unlock(&kept.lock);
+    const struct err err = checker_ask(question, ret_answer);
+    if (!err_failed(err)) {
+        answer_keep(key, *ret_answer);
+    } else if (err.code == ERR_INTERNAL) { /* The text broke it: not asked about again. */
+        answer_keep(key, BYTES("{}"));
+    }
+    return err;
 }
 
 struct err script_judge(const struct script_source *source, const struct script_prepared *prepared,
@@ -214,20 +311,13 @@ struct err script_judge(const struct script_source *source, const struct script_
         return text_error(&question, "judge: question");
     }
     *ret_notes = (struct script_notes){.count = 0};
-    const struct sha256 key = sha256_of(question.data, question.len);
     struct bytes answer = BYTES("");
-    struct err err = ERR_OK;
-    if (!answer_find(&key, &answer)) {
-        err = checker_ask(text_bytes(&question), &answer);
-        if (err_failed(err)) { /* Then without notes. */
-            failure_tell(err);
-            return ERR_OK;
-        }
-        answer_keep(&key, answer);
+    struct err err = answer_get(text_bytes(&question), &answer);
+    if (!err_failed(err)) {
+        err = answer_take(answer, ret_notes);
+        mem_free((char *)answer.data);
     }
-    err = answer_take(answer, ret_notes);
-    mem_free((char *)answer.data);
-    if (err_failed(err)) {
+    if (err_failed(err)) { /* Then without notes. */
         failure_tell(err);
     }
     return ERR_OK;

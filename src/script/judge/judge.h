@@ -59,8 +59,10 @@ MUST_CHECK struct err script_judge(const struct script_source *source,
                                    const struct script_prepared *prepared,
                                    struct script_notes *ret_notes);
 
-/* Told once, where there are no notes since the checker could not start, or has ended. From any
- * thread. */
-void script_judge_watch(void (*failed)(void *ctx, struct err err), void *ctx);
+/* For a daemon. The latest answers are in a file of its data directory, too. `failed` hears once
+ * that there are no notes, since the checker could not start, or has ended; from any thread. */
+#define SCRIPT_JUDGE_FILE "verdicts"
+void script_judge_open(const char *data_dir, void (*failed)(void *ctx, struct err err), void *ctx);
+void script_judge_close(void); /* Without one before, nothing. */
 
 #endif
