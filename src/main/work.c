@@ -38,7 +38,7 @@
 #include "main/run_key.h"
 #include "main/scans.h"
 #include "rules/workflow/workflow.h"
-#include "script/judge/judge.h"
+#include "script/judge.h"
 #include "script/program.h"
 #include "script/script.h"
 #include "tool/tool.h"

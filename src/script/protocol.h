@@ -26,9 +26,9 @@
  *                     birth in their order; ENDED when a worker was collected
  *
  *
- * ALONE, with SCRIPT_ALONE as a second argument, it is no zygote: SCRIPT_FD is the socket of a worker,
- *   which it becomes, with the starter in the zygote's place. Only a program of its own build is
- *   started so (judge/checker.h).
+ * ALONE, with SCRIPT_ALONE as a second argument, it is no zygote: SCRIPT_FD is the socket of a
+ *   worker, which it becomes, with the starter in the zygote's place. Only a program of its own
+ *   build is started so (judge/checker.h).
  *
  * A WORKER has one descriptor, SCRIPT_FD: a SOCK_STREAM socket. It ends when that does, and by
  *   PDEATHSIG with its zygote. Both ways go frames: u32 length, little-endian, then as many bytes:

@@ -16,7 +16,7 @@
 #include "base/memory.h"
 #include "flow_player.h"
 #include "flows.h"
-#include "script/judge/judge.h"
+#include "script/judge.h"
 #include "script/program.h"
 #include "script/protocol.h"
 #include "workflows.h"

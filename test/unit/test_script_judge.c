@@ -102,7 +102,7 @@ static void what_is_no_javascript_has_no_notes(void **state) {
     assert_int_equal(desk->failures, 0);
 }
 
-/* It would take longer than a checker has; the next text gets another one. */
+/* A checker would compute for too long; the next text gets another one. */
 static void a_text_that_breaks_the_checker_has_no_notes(void **state) {
     const struct desk *desk = *state;
     AUTO(text_done) struct text body = text_up_to(1 << 20);

@@ -1,5 +1,5 @@
-// build.mjs OUT.js OUT.d: the checker's script, in one file, with the parser that it is made of; and
-// what it was made from, for ninja.
+// build.mjs OUT.js OUT.d: the checker's script and the parser that it needs in one file; and what
+// that was made from, for ninja.
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";

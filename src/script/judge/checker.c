@@ -21,16 +21,16 @@
 #include "script/protocol.h"
 
 enum {
-    SILENCE_S = 60,   /* Of ours, until it ends. */
-    PATIENCE_S = 10,  /* With its silence. */
-    MEMORY_MB = 256,  /* A text of 1 MB is a tree of 100. */
-    TEXTS_MAX = 500,  /* A worker remembers its calls. */
-    DEPTH_MAX = 4,    /* Of a frame; what it says stands in it as a text. */
+    SILENCE_S = 60,  /* Without a question it ends. */
+    PATIENCE_S = 10, /* Without an answer it is killed. */
+    MEMORY_MB = 256, /* A text of 1 MB is a tree of 100. */
+    TEXTS_MAX = 500, /* A worker remembers its calls. */
+    DEPTH_MAX = 4,   /* A frame has the answer as a text. */
     QUESTION_MAX = 8 << 20,
     PID_SIZE = 16,
 };
 
-/* Its script, in one file: build.mjs. */
+/* The script, in one file: build.mjs. */
 extern const char checker_bytes[];
 extern const size_t checker_bytes_size;
 extern const uint8_t checker_bytes_sha256[sizeof(struct sha256)];
@@ -39,7 +39,7 @@ static struct {
     pthread_mutex_t lock;
     int fd, pidfd; /* -1: none runs. */
     unsigned asked;
-    int64_t call; /* That waits for the next text. */
+    int64_t call; /* The one that waits for the next text. */
 } checker = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1, .pidfd = -1};
 
 struct sha256 checker_version(void) {
@@ -183,7 +183,7 @@ static struct err ask(struct bytes question, struct bytes *ret_answer) {
 struct err checker_ask(struct bytes question, struct bytes *ret_answer) {
     (void)pthread_mutex_lock(&checker.lock); /* Cannot fail for this kind, nor does unlock. */
     char over;
-    /* One that has ended in its silence. */
+    /* After its silence it has ended. */
     if (checker.fd >= 0 && recv(checker.fd, &over, 1, MSG_PEEK | MSG_DONTWAIT) == 0) {
         checker_stop();
     }

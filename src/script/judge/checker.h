@@ -4,7 +4,7 @@
  * It is a worker of scripts (protocol.h) with a script of ours, so it is confined as one; but it is
  * started by itself, without a zygote, from a file in memory, so a data directory is not needed.
  * Its end of the socket waits a minute for the next question: then it ends, as it does when ours is
- * closed, or when the thread that started it ends. It is collected by whoever collects children.
+ * closed, or when the thread that started it ends. The reaper of the process collects it.
  *
  * Promise    an answer takes at most CHECKER_CPU_MS of computing; a checker that says nothing for
  *            some seconds is killed. One that has ended is started again.

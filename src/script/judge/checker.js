@@ -1,5 +1,5 @@
-// checker.js: what runs in the checker (checker.h), a worker of scripts with this as its script: it
-// asks for a text by agent(), and the prompt of the next call is what the judge says of it, as JSON.
+// checker.js: what runs in the checker (checker.h), a worker of scripts with this as its script. It
+// asks for a text by agent(); the prompt of the next call is what the judge says of it, as JSON.
 import { judge } from "./judge.js";
 
 for (let said = "{}"; ;) {

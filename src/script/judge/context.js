@@ -85,8 +85,8 @@ export class Context {
 
 const noteMember = (judge, { name }, at, isCalled) => {
   if (FUNCTIONS.has(name) || VALUES.has(name) || name.length > NAME_SHOWN_MAX) return;
-  const words = `the main function gets no "${name}": there are agent, parallel, pipeline, phase, ` +
-    "log, workflow, args, budget, console and meta";
+  const words = `the main function gets no "${name}": there are agent, parallel, pipeline, ` +
+    "phase, log, workflow, args, budget, console and meta";
   judge.noteOnce(at, "main_member", words, isCalled);
 };
 

@@ -1,6 +1,6 @@
 /* judge.c: see judge.h. The judge is JavaScript (judge.js), and runs in the checker; here are the
  * notes that it gives, and the latest of its answers. */
-#include "script/judge/judge.h"
+#include "script/judge.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -96,15 +96,30 @@ static void schema_take(const json_t *given, struct script_notes *notes) {
     }
 }
 
-/* What comes from the checker is looked at as if a script had said it. */
+/* The checker may have been taken over: its words are looked at as if a script had said them. */
 static void note_take(const json_t *given, struct script_notes *notes) {
-    static const char *const codes[] = {
-        "effort",         "foreign_model",      "host",           "import",
-        "isolation",      "locale",             "main_member",    "main_parameter",
-        "not_a_function", "not_awaited",        "not_in_flow",    "not_deterministic",
-        "phase",          NOTE_RESULT_MEMBER,   "timer",          "too_many_items",
-        "undefined_name", "unknown_agent_type", "unknown_option", "unknown_connection",
-        "unknown_workflow", NULL};
+    static const char *const codes[] = {"effort",
+                                        "foreign_model",
+                                        "host",
+                                        "import",
+                                        "isolation",
+                                        "locale",
+                                        "main_member",
+                                        "main_parameter",
+                                        "not_a_function",
+                                        "not_awaited",
+                                        "not_in_flow",
+                                        "not_deterministic",
+                                        "phase",
+                                        NOTE_RESULT_MEMBER,
+                                        "timer",
+                                        "too_many_items",
+                                        "undefined_name",
+                                        "unknown_agent_type",
+                                        "unknown_option",
+                                        "unknown_connection",
+                                        "unknown_workflow",
+                                        NULL};
     static const char *const abouts[] = {[NOTE_ABOUT_SCRIPT] = "",
                                          [NOTE_ABOUT_MODEL] = "model",
                                          [NOTE_ABOUT_CONNECTION] = "connection",
@@ -193,7 +208,7 @@ static void lines_store(const char *from, size_t len, int how) {
     AUTO(fd_release)
     int fd = kept.path == NULL ? -1 : open(kept.path, O_WRONLY | O_CREAT | O_CLOEXEC | how, 0600);
     if (fd >= 0 && write(fd, from, len) != (ssize_t)len) {
-        (void)ftruncate(fd, 0); /* Begun anew. */
+        (void)ftruncate(fd, 0); /* The file begins again. */
     }
 }
 
@@ -298,13 +313,12 @@ static struct err answer_get(struct bytes question, struct bytes *ret_answer) {
 
 struct err script_judge(const struct script_source *source, const struct script_prepared *prepared,
                         struct script_notes *ret_notes) {
-    static const char *const forms[] = {[SCRIPT_FORM_BODY] = "body",
-                                        [SCRIPT_FORM_MAIN] = "main",
-                                        [SCRIPT_FORM_FLOW] = "flow"};
+    static const char *const forms[] = {
+        [SCRIPT_FORM_BODY] = "body", [SCRIPT_FORM_MAIN] = "main", [SCRIPT_FORM_FLOW] = "flow"};
     AUTO(text_done) struct text question = text_up_to(QUESTION_MAX);
-    text_addf(&question, "{\"form\":\"%s\",\"objects\":%s,\"timers\":%s,\"text\":",
-              forms[prepared->form], prepared->objects ? "true" : "false",
-              prepared->timers ? "true" : "false");
+    text_addf(&question,
+              "{\"form\":\"%s\",\"objects\":%s,\"timers\":%s,\"text\":", forms[prepared->form],
+              prepared->objects ? "true" : "false", prepared->timers ? "true" : "false");
     text_add_json(&question, source->text.data, source->text.len);
     text_add_str(&question, "}");
     if (text_failed(&question)) {

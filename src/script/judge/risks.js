@@ -134,7 +134,8 @@ const noteAgent = (judge, call) => {
 
 /** parallel([…]), pipeline([…]): the number of items, and whether they are promises already. */
 const noteItems = (judge, call, at) => {
-  const { elements: items } = call.arguments[0]?.type === "ArrayExpression" ? call.arguments[0] : {};
+  const [list] = call.arguments;
+  const items = list?.type === "ArrayExpression" ? list.elements : undefined;
   const [first] = items ?? [];
   if (at.name === "parallel" && first?.type === "CallExpression" &&
     isNamed(first.callee, "agent")) {

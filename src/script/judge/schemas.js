@@ -1,6 +1,6 @@
 // schemas.js: schemas of agent(), where they stand in the script as literals: as the option itself,
-// or as a variable that is declared once, with the literal. Whether a run would refuse one, is told
-// by who compiles it (decisions/025): it gets the value, and where each part of it stands.
+// or as a variable that is declared once, with the literal. The daemon compiles them, and so knows
+// which a run would refuse (decisions/025): it gets the value, and where each part of it stands.
 
 const BYTES_MAX = 200 << 10; // Of all values and places together.
 const DEPTH_MAX = 64;

@@ -11,8 +11,8 @@
  * Threads    any that may block: the checker is another process. The latest answers are kept.
  * Failure    ERR_OUT_OF_MEMORY; *ret_notes is untouched.
  */
-#ifndef DROVER_SCRIPT_JUDGE_JUDGE_H
-#define DROVER_SCRIPT_JUDGE_JUDGE_H
+#ifndef DROVER_SCRIPT_JUDGE_H
+#define DROVER_SCRIPT_JUDGE_H
 
 #include "base/base.h"
 #include "base/err.h"
