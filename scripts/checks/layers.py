@@ -46,7 +46,7 @@ FEATURES = {
     "base": [["json", "process", "markdown"], ["fields"], ["resource"]],
     "http": [["stream"]],
     "model": [["scripted", "wire"], ["calls"]],
-    "script": [["reader"], ["judge"], ["."], ["worker"]],
+    "script": [["reader"], ["."], ["judge", "worker"]],
     "store": [["sqlite", "postgres"]],
     "tool": [["file", "web"]],
     "proc": [["small"], ["spool"], ["."], ["sandbox"], ["holder"]],

@@ -38,6 +38,7 @@
 #include "main/run_key.h"
 #include "main/scans.h"
 #include "rules/workflow/workflow.h"
+#include "script/judge.h"
 #include "script/program.h"
 #include "script/script.h"
 #include "tool/tool.h"
@@ -133,6 +134,14 @@ static void script_failed(void *ctx, struct err err) {
     const struct work *work = ctx;
     log_event(work->log, LOG_WARN,
               "the process that scripts are forked from has ended; another one is started",
+              LOG_FIELDS(log_err(err)));
+}
+
+static void judge_failed(void *ctx, struct err err) {
+    const struct work *work = ctx;
+    log_event(work->log, LOG_WARN,
+              "the process that checks scripts has ended, or cannot be started: while that lasts,"
+              " scripts have no notes",
               LOG_FIELDS(log_err(err)));
 }
 
@@ -454,6 +463,7 @@ static struct err workflows_begin(struct work *work) {
                                                .ctx = work,
                                                .shortage = work->shortage};
     work->scripts = scripts_open(&of_scripts);
+    script_judge_open(work->processes.data_dir, judge_failed, work);
     const struct workflows_options with = {.loop = work->loop,
                                            .store = work->store,
                                            .hub = work->options.hub,
@@ -857,6 +867,7 @@ void work_close(struct work *work) {
     boards_close(work->boards);
     flows_close(work->flows);
     workflows_close(work->workflows);
+    script_judge_close();
     scripts_close(work->scripts);
     titles_close(work->titles);
     turns_close(work->turns);

@@ -23,7 +23,7 @@
 #include "base/hash.h"
 #include "base/json/json.h"
 #include "base/text.h"
-#include "script/judge/judge.h"
+#include "script/judge.h"
 #include "script/meta.h"
 
 enum {

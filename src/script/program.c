@@ -1,13 +1,17 @@
 /* program.c: see program.h. The bytes come from an assembler file: scripts/image.sh. */
 #include "script/program.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "proc/libexec.h"
 
 #define PROGRAM_NAME "worker"
+
+enum { MEMORY_EXEC = 0x10 /* MFD_EXEC, which is younger than headers. */ };
 
 /* A whole ELF file, static and stripped, built from src/script/worker/ with the rest; and its
  * SHA-256, which the build has computed: at a start of the daemon that would be most of it. */
@@ -38,6 +42,24 @@ struct err script_program_install(const struct world *world, const char *data_di
         *ret_hash = program.hash;
     }
     return err;
+}
+
+struct err script_program_in_memory(int *ret_fd) {
+    AUTO(fd_release) int fd = memfd_create("drover-" PROGRAM_NAME, MFD_CLOEXEC | MEMORY_EXEC);
+    if (fd < 0 && errno == EINVAL) { /* A kernel that does not ask yet. */
+        fd = memfd_create("drover-" PROGRAM_NAME, MFD_CLOEXEC);
+    }
+    for (size_t at = 0; at < worker_image_bytes_size;) {
+        const ssize_t put =
+            fd < 0 ? -1 : write(fd, worker_image_bytes + at, worker_image_bytes_size - at);
+        if (put < 0 && (fd < 0 || errno != EINTR)) {
+            return err_from_errno(errno, "program: a file in memory");
+        }
+        at += put > 0 ? (size_t)put : 0;
+    }
+    image_release();
+    *ret_fd = fd_take(&fd);
+    return ERR_OK;
 }
 
 struct err script_program_find(const struct world *world, const char *data_dir,

@@ -17,6 +17,8 @@
 /* The one that is carried in ours; *ret_hash is what a run pins. */
 MUST_CHECK struct err script_program_install(const struct world *world, const char *data_dir,
                                              struct sha256 *ret_hash, char **ret_path);
+/* The same as a file in memory, for a process that needs no data directory. *ret_fd is owned. */
+MUST_CHECK struct err script_program_in_memory(int *ret_fd);
 /* The one that a run has pinned. */
 MUST_CHECK struct err script_program_find(const struct world *world, const char *data_dir,
                                           const struct sha256 *hash, char **ret_path);

@@ -25,6 +25,11 @@
  *   zygote → daemon   struct script_notice: BORN with a pidfd (SCM_RIGHTS) or UNBORN, one for each
  *                     birth in their order; ENDED when a worker was collected
  *
+ *
+ * ALONE, with SCRIPT_ALONE as a second argument, it is no zygote: SCRIPT_FD is the socket of a
+ *   worker, which it becomes, with the starter in the zygote's place. Only a program of its own
+ *   build is started so (judge/checker.h).
+ *
  * A WORKER has one descriptor, SCRIPT_FD: a SOCK_STREAM socket. It ends when that does, and by
  *   PDEATHSIG with its zygote. Both ways go frames: u32 length, little-endian, then as many bytes:
  *   a JSON array of messages, objects of which the member "t" says what they are.
@@ -158,6 +163,8 @@
 #define DROVER_SCRIPT_PROTOCOL_H
 
 #include <stdint.h>
+
+#define SCRIPT_ALONE "alone"
 
 enum {
     SCRIPT_FD = 0, /* So that RLIMIT_NOFILE can be 1: there is no number for another one. */

@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "flow_player.h"
 #include "flows.h"
+#include "script/judge.h"
 #include "script/program.h"
 #include "script/protocol.h"
 #include "workflows.h"
@@ -78,6 +79,24 @@ struct err script_program_find(const struct world *world, const char *data_dir,
     (void)hash;
     *ret_path = mem_copy("worker", 6);
     return ERR_OK;
+}
+
+/* Judged in a process of its own, which this world has not. */
+struct err script_judge(const struct script_source *source, const struct script_prepared *prepared,
+                        struct script_notes *ret_notes) {
+    (void)source;
+    (void)prepared;
+    *ret_notes = (struct script_notes){.count = 0};
+    return ERR_OK;
+}
+
+void script_judge_open(const char *data_dir, void (*failed)(void *ctx, struct err err), void *ctx) {
+    (void)data_dir;
+    (void)failed;
+    (void)ctx;
+}
+
+void script_judge_close(void) {
 }
 
 /* --- Parcels ---------------------------------------------------------------------------------- */

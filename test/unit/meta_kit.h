@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/text.h"
-#include "script/judge/judge.h"
+#include "script/judge.h"
 #include "script/meta.h"
 
 #define META "export const meta = {name: \"x\", description: \"d\"};"

@@ -6,16 +6,18 @@
 
 static const char *const functions[] = {"agent", "parallel", "pipeline", "phase",
                                         "log",   "workflow", NULL};
-static const char *const values[] = {"args", "budget", "console", "meta", NULL};
 const char context_object_text[] =
     "{agent,parallel,pipeline,phase,log,workflow,args,budget,console,meta}";
 
+enum { CONTEXT_KEYS_MAX = 64 /* At most, each of which has the body searched. */ };
+
+struct context_object {
+    uint32_t body, end;  /* Tokens of the body. */
+    struct bytes object; /* Name of the first parameter; empty: that is a pattern. */
+};
+
 static bool is_one_of(struct bytes name, const char *const *names) {
     return bytes_find(name, names, &(unsigned){0});
-}
-
-bool context_object_offers(struct bytes name) {
-    return is_one_of(name, functions) || is_one_of(name, values);
 }
 
 /* --- Its parameters --------------------------------------------------------------------------- */
@@ -70,8 +72,9 @@ struct pattern {
     bool taken;
 };
 
-bool context_object_calls(const struct tokens *tokens, const struct context_object *context,
-                          struct bytes name) {
+/* The body calls a function by this name. */
+static bool calls(const struct tokens *tokens, const struct context_object *context,
+                  struct bytes name) {
     for (uint32_t at = context->body; at < context->end; at++) {
         if (token_is(tokens, at + 1, "(") && !token_is_member(tokens, at) &&
             bytes_equal(token_text(tokens, at), name) && !syntax_is_method(tokens, at)) {
@@ -85,60 +88,47 @@ bool context_object_calls(const struct tokens *tokens, const struct context_obje
 static void pattern_take(void *ctx, struct bytes key, uint32_t value) {
     struct pattern *pattern = ctx;
     if (is_one_of(key, functions) && pattern->keys++ < CONTEXT_KEYS_MAX &&
-        context_object_calls(pattern->tokens, pattern->context,
-                             token_text(pattern->tokens, value))) {
+        calls(pattern->tokens, pattern->context, token_text(pattern->tokens, value))) {
         pattern->taken = true;
     }
 }
 
-bool context_object_parts(const struct tokens *tokens, const struct context_object *context,
-                          uint32_t at) {
+/* The "{" at `at` is a pattern that the object is taken apart with: const { agent } = ctx; */
+static bool takes_apart(const struct tokens *tokens, const struct context_object *context,
+                        uint32_t at) {
     uint32_t behind = token_is(tokens, at, "{") ? token_after(tokens, at) : TOKEN_NOWHERE;
     return token_is(tokens, behind, "=") && context->object.len > 0 &&
            bytes_equal(token_text(tokens, behind + 1), context->object) &&
            !token_is(tokens, behind + 2, ".");
 }
 
-bool context_object_has(const struct tokens *tokens, const struct context_object *context,
-                        uint32_t at) {
+/* ctx.NAME, of the first parameter. */
+static bool is_of(const struct tokens *tokens, const struct context_object *context, uint32_t at) {
     return context->object.len > 0 && token_is_member(tokens, at) &&
            bytes_equal(token_text(tokens, at - 2), context->object) &&
            !token_is_member(tokens, at - 2);
 }
 
-void context_object_find(const struct tokens *tokens, const struct forms *forms,
-                         struct context_object *ret_context) {
-    struct context_object context = {.first = TOKEN_NOWHERE, .second = TOKEN_NOWHERE};
-    uint32_t open =
+bool context_object_is_taken(const struct tokens *tokens, const struct forms *forms) {
+    const uint32_t open =
         forms->form == SCRIPT_FORM_MAIN ? parameters_find(tokens, forms) : TOKEN_NOWHERE;
-    *ret_context = context;
     if (open == TOKEN_NOWHERE || token_is(tokens, open + 1, ")")) {
-        return;
+        return false;
     }
+    struct context_object context = {.body = 0};
     body_find(tokens, open, &context);
-    context.first = token_is(tokens, open, "(") ? open + 1 : open;
-    uint32_t behind = token_after(tokens, context.first);
-    while (context.first > open && behind < tokens->count && !token_is_any(tokens, behind, ",)")) {
-        behind = token_after(tokens, behind); /* The default value. */
-    }
-    if (context.first > open && token_is(tokens, behind, ",") &&
-        !token_is(tokens, behind + 1, ")")) {
-        context.second = behind + 1;
-    }
-    context.object =
-        token_is_free_name(tokens, context.first) ? token_text(tokens, context.first) : BYTES("");
+    const uint32_t first = token_is(tokens, open, "(") ? open + 1 : open;
+    context.object = token_is_free_name(tokens, first) ? token_text(tokens, first) : BYTES("");
     struct pattern pattern = {.tokens = tokens, .context = &context};
-    if (token_is(tokens, context.first, "{")) {
-        literal_each_key(tokens, context.first, pattern_take, &pattern);
+    if (token_is(tokens, first, "{")) {
+        literal_each_key(tokens, first, pattern_take, &pattern);
     }
     for (uint32_t at = context.body; at < context.end && !pattern.taken; at++) {
-        if (context_object_parts(tokens, &context, at)) {
+        if (takes_apart(tokens, &context, at)) {
             literal_each_key(tokens, at, pattern_take, &pattern);
         }
-        pattern.taken |= context_object_has(tokens, &context, at) &&
-                         token_is(tokens, at + 1, "(") &&
+        pattern.taken |= is_of(tokens, &context, at) && token_is(tokens, at + 1, "(") &&
                          is_one_of(token_text(tokens, at), functions);
     }
-    context.taken = pattern.taken;
-    *ret_context = context;
+    return pattern.taken;
 }

@@ -117,7 +117,6 @@ struct err script_read(const struct script_source *source, struct script_prepare
     AUTO(script_prepared_done) struct script_prepared prepared = {.meta = NULL};
     AUTO(text_done) struct text text = text_up_to(SCRIPT_SOURCE_MAX + 256);
     struct forms forms;
-    struct context_object context = {.taken = false};
     if (source->text.len > SCRIPT_SOURCE_MAX) {
         *ret_fault = (struct script_fault){.code = "too_large"};
         (void)snprintf(ret_fault->message, sizeof ret_fault->message,
@@ -139,8 +138,8 @@ struct err script_read(const struct script_source *source, struct script_prepare
                                           : meta_read(&tokens, &forms, &prepared, ret_fault);
     }
     if (!err_failed(err)) {
-        context_object_find(&tokens, &forms, &context);
-        err = forms_write(&tokens, &forms, context.taken ? context_object_text : NULL, &text);
+        const bool taken = context_object_is_taken(&tokens, &forms);
+        err = forms_write(&tokens, &forms, taken ? context_object_text : NULL, &text);
     }
     if (err_failed(err)) {
         return err;

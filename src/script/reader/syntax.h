@@ -11,17 +11,9 @@
 
 /* `name(…) {` in an object or a class. */
 MUST_CHECK bool syntax_is_method(const struct tokens *tokens, uint32_t at);
-/* The "(" at `open` opens the parameters of a function, or the name of a catch: `(…) =>`, `(…) {`.
- * The head of a statement is none. */
-MUST_CHECK bool syntax_is_parameters(const struct tokens *tokens, uint32_t open);
 /* The bracket at `open` opens the body of a function. */
 MUST_CHECK bool syntax_opens_function(const struct tokens *tokens, uint32_t open);
 /* The body of the arrow function that begins at `at`; TOKEN_NOWHERE: it is none. */
 uint32_t syntax_arrow_body(const struct tokens *tokens, uint32_t at);
-/* A value, or a statement of one word, ends with this token, so that a line's end after it may end
- * the statement. */
-MUST_CHECK bool syntax_ends_value(const struct tokens *tokens, uint32_t at);
-/* The file declares this name itself, or may do so. */
-MUST_CHECK bool syntax_declares(const struct tokens *tokens, enum word word);
 
 #endif

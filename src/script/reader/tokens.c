@@ -710,10 +710,3 @@ uint32_t token_after(const struct tokens *tokens, uint32_t at) {
     /* The piece of a template that closes one bracket opens the next. */
     return tokens->list[mate].kind == TOKEN_TEMPLATE_MIDDLE ? mate : mate + 1;
 }
-
-uint32_t token_comma(const struct tokens *tokens, uint32_t at, uint32_t end) {
-    while (at < end && !token_is(tokens, at, ",")) {
-        at = token_after(tokens, at);
-    }
-    return at;
-}

@@ -74,39 +74,24 @@ enum token_kind {
     X(WITH, "with")
 #define SCRIPT_WORDS_FREE(X)                                                                       \
     X(ABSTRACT, "abstract")                                                                        \
-    X(AGENT, "agent")                                                                              \
     X(AS, "as")                                                                                    \
     X(ASYNC, "async")                                                                              \
-    X(DATE, "Date")                                                                                \
     X(DECLARE, "declare")                                                                          \
     X(EXPORTS, "exports")                                                                          \
-    X(FETCH, "fetch")                                                                              \
     X(FROM, "from")                                                                                \
     X(INTERFACE, "interface")                                                                      \
     X(LET, "let")                                                                                  \
-    X(MATH, "Math")                                                                                \
     X(META, "meta")                                                                                \
     X(MODULE, "module")                                                                            \
     X(NAMESPACE, "namespace")                                                                      \
-    X(NOW, "now")                                                                                  \
     X(OF, "of")                                                                                    \
-    X(PARALLEL, "parallel")                                                                        \
-    X(PHASE, "phase")                                                                              \
-    X(PIPELINE, "pipeline")                                                                        \
     X(PRIVATE, "private")                                                                          \
-    X(PROCESS, "process")                                                                          \
     X(PROTECTED, "protected")                                                                      \
     X(PUBLIC, "public")                                                                            \
-    X(RANDOM, "random")                                                                            \
     X(READONLY, "readonly")                                                                        \
-    X(REQUIRE, "require")                                                                          \
     X(SATISFIES, "satisfies")                                                                      \
-    X(SET_IMMEDIATE, "setImmediate")                                                               \
-    X(SET_INTERVAL, "setInterval")                                                                 \
-    X(SET_TIMEOUT, "setTimeout")                                                                   \
     X(STATIC, "static")                                                                            \
-    X(TYPE, "type")                                                                                \
-    X(WORKFLOW, "workflow")
+    X(TYPE, "type")
 
 enum word {
     WORD_NONE,
@@ -163,8 +148,6 @@ MUST_CHECK bool token_ends_header(const struct tokens *tokens, uint32_t at);
 
 /* The next token of the same level: after an opening bracket, the one after its partner. */
 uint32_t token_after(const struct tokens *tokens, uint32_t at);
-/* The next comma of the level, or `end`. */
-uint32_t token_comma(const struct tokens *tokens, uint32_t at, uint32_t end);
 
 struct script_place token_place(const struct tokens *tokens, uint32_t at);
 /* A fault at a token, or at a byte of the source. Always ERR_BAD_SCRIPT. */

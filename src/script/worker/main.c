@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -54,19 +55,26 @@ static bool notice_send(struct script_notice note, int fd) {
 
 /* --- Births ----------------------------------------------------------------------------------- */
 
-/* In the fork: the socket goes where the zygote's own link was. */
-static noreturn void become_worker(const struct zygote *zygote, const struct script_birth *birth,
-                                   int socket) {
+/* With the worker's socket at SCRIPT_FD. */
+static noreturn void live(const struct zygote *zygote, const struct script_birth *birth) {
     sigset_t none;
     (void)sigemptyset(&none); /* Cannot fail. */
-    (void)nice(GIVES_WAY_BY); /* Refused: it is as it was. */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != zygote->self ||
-        dup2(socket, SCRIPT_FD) != SCRIPT_FD ||
-        sigprocmask(SIG_SETMASK, &none, /* old */ NULL) < 0 ||
+    if (sigprocmask(SIG_SETMASK, &none, /* old */ NULL) < 0 ||
         err_failed(jail_enter(&zygote->jail, birth))) {
         _exit(SCRIPT_EXIT_UNJAILED);
     }
     worker_run(zygote->worker, SCRIPT_FD);
+}
+
+/* In the fork: the socket goes where the zygote's own link was. */
+static noreturn void become_worker(const struct zygote *zygote, const struct script_birth *birth,
+                                   int socket) {
+    (void)nice(GIVES_WAY_BY); /* Refused: it is as it was. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != zygote->self ||
+        dup2(socket, SCRIPT_FD) != SCRIPT_FD) {
+        _exit(SCRIPT_EXIT_UNJAILED);
+    }
+    live(zygote, birth);
 }
 
 /* Returns 0, or the errno for which there is no worker. Only the worker still holds its socket when
@@ -174,6 +182,9 @@ int main(int argc, char **argv) {
     struct err err = get_ready(zygote);
     if (err_failed(err)) {
         return err.os != 0 ? err.os : EIO;
+    }
+    if (argc > 2 && strcmp(argv[2], SCRIPT_ALONE) == 0) {
+        live(zygote, &(struct script_birth){.id = 0});
     }
     for (bool more = true; more;) {
         struct pollfd ready[] = {{.fd = zygote->signals, .events = POLLIN},

@@ -4,14 +4,15 @@
  * `require`, `process`, `fetch`, names that nothing defines, promises that nothing awaits, and what
  * agent(), parallel() and pipeline() will not take, where it stands there literally.
  *
- * Promise    the answer follows from the source alone. Time is linear in its length.
- *            In doubt nothing is noted: a run finds what was missed, with its line.
+ * Promise    the answer follows from the source alone. In doubt nothing is noted: a run finds what
+ *            was missed, with its line. A text that is no JavaScript has no notes, nor has one that
+ *            takes longer than CHECKER_CPU_MS, or any where the checker (checker.h) cannot run.
  * Ownership  what is asked about is borrowed for the call.
- * Threads    any.
+ * Threads    any that may block: the checker is another process. The latest answers are kept.
  * Failure    ERR_OUT_OF_MEMORY; *ret_notes is untouched.
  */
-#ifndef DROVER_SCRIPT_JUDGE_JUDGE_H
-#define DROVER_SCRIPT_JUDGE_JUDGE_H
+#ifndef DROVER_SCRIPT_JUDGE_H
+#define DROVER_SCRIPT_JUDGE_H
 
 #include "base/base.h"
 #include "base/err.h"
@@ -58,9 +59,10 @@ MUST_CHECK struct err script_judge(const struct script_source *source,
                                    const struct script_prepared *prepared,
                                    struct script_notes *ret_notes);
 
-/* Makes of an engine's syntax error one of the user's file: a place in what was added to the script
- * is that of its last token, and says that the script ended too early. A line that looks like
- * TypeScript gets a hint. */
-void script_fault_place(struct bytes source, struct script_fault *fault);
+/* For a daemon. The latest answers are in a file of its data directory, too. `failed` hears once
+ * that there are no notes, since the checker could not start, or has ended; from any thread. */
+#define SCRIPT_JUDGE_FILE "verdicts"
+void script_judge_open(const char *data_dir, void (*failed)(void *ctx, struct err err), void *ctx);
+void script_judge_close(void); /* Without one before, nothing. */
 
 #endif
