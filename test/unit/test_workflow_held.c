@@ -1,6 +1,7 @@
 /* What becomes of an agent whose row goes to the store together with the work of another one. */
 #include "journal_kit.h"
 
+#include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/history.h"
 #include "loop/loop_uv.h"
 
@@ -17,9 +18,11 @@ struct held {
 };
 
 static int open_held(void **state) {
+    static const struct workflow_machine machine = {.tick = call__on_tick, .pump = workflow__pump};
     struct held *held = mem_new(sizeof *held);
     struct workflow *workflow = &held->workflow;
     held->kit = kit_new(STORE_INLINE, NULL /* usual sizes */);
+    held->workflows.machine = &machine;
     held->workflows.options.loop = held->kit->loop;
     held->workflows.options.store = held->kit->store;
     pool_init(&held->workflows.pool, held->kit->loop, NULL /* no shortage */);

@@ -8,6 +8,7 @@
 #include "dispatch/turn/turns.h"
 #include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/history.h"
+#include "dispatch/workflow/message.h"
 
 enum { MISFIT_NOTE_MAX = 300, CALL_REUSE_KEY = 32 /* Digits. */ };
 
@@ -68,6 +69,90 @@ void call__tidy(json_t *message) {
     }
 }
 
+/* --- Its tools -------------------------------------------------------------------------------- */
+
+/* Not for an agent in a workflow: no person sits before it, the script starts others, and the
+ * attempt that runs it reports its task. */
+static const enum tool_id left_out[] = {
+    TOOL_ASK_USER,        TOOL_READ_SESSION,    TOOL_RUN_WORKFLOW,    TOOL_SPAWN_SUBAGENT,
+    TOOL_SUBAGENT_CANCEL, TOOL_SUBAGENT_RESULT, TOOL_SUBAGENT_STATUS, TOOL_TASK_ADD,
+    TOOL_TASK_COMMENT,    TOOL_TASK_OUTPUT,     TOOL_TASK_SHOW,       TOOL_TASK_STATUS};
+
+int64_t call__limit(const struct call *call, const char *name) {
+    return call__option(call, name) == NULL
+               ? -1
+               : json_int(json_object_get(call->message, "opts"), name, INT32_MAX);
+}
+
+/* As its script asks for them, and as its type allows. Workers refuse unknown names; those of
+ * earlier builds left them to us. */
+struct agent_tools call__tools(const struct call *call) {
+    const json_t *names = call__option(call, "tools");
+    struct agent_tools tools = {.asked = names == NULL ? TOOL_SET_ALL : 0,
+                                .type = call->type.instructions != NULL ? call->type.tools
+                                                                        : TOOL_SET_ALL};
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        tools.asked |= agent_tools_named(json_text(json_array_get(names, i)));
+    }
+    return tools;
+}
+
+bool call__has_tools(const struct call *call) {
+    const struct agent_tools tools = call__tools(call);
+    if (call->program.len > 0) {
+        return call->kind == CALL_OF_AGENT;
+    }
+    return call->kind == CALL_OF_AGENT && call->workflow->root[0] != '\0' && tools.asked != 0 &&
+           tools.type != 0 && call__limit(call, "max_tool_calls") != 0 &&
+           call__limit(call, "max_tool_iters") != 0;
+}
+
+bool call__wants_tree(const struct call *call) {
+    return (call__option(call, "isolation") != NULL || call->type.isolated) &&
+           call__has_tools(call);
+}
+
+tool_set workflows__tools(const struct workflows *workflows) {
+    return workflows->options.searches ? TOOL_SET_ALL
+                                       : TOOL_SET_ALL & ~tool_set_of(TOOL_WEB_SEARCH);
+}
+
+json_t *workflow__tools(const json_t *allowed, tool_set asked) {
+    json_t *names = json_array();
+    for (size_t i = 0; i < COUNT_OF(left_out); i++) {
+        asked &= ~tool_set_of(left_out[i]);
+    }
+    for (unsigned id = 0; id < TOOL_COUNT; id++) {
+        const char *name = tool_get((enum tool_id)id)->name;
+        const bool fits = allowed == NULL || json_has_text(allowed, bytes_of(name));
+        if (fits && (asked & tool_set_of((enum tool_id)id)) != 0) {
+            (void)json_array_append_new(names, json_string(name));
+        }
+    }
+    return names;
+}
+
+bool call__only_reads(const struct call *call) {
+    const json_t *settings = json_object_get(call->workflow->spec, "settings");
+    if (call->kind != CALL_OF_AGENT || call->tree != NULL || call->program.len > 0) {
+        return false;
+    }
+    if (!call__has_tools(call)) {
+        return true;
+    }
+    const struct agent_tools tools = call__tools(call);
+    AUTO(json_release)
+    json_t *names = workflow__tools(json_object_get(settings, "tools"), tools.asked & tools.type);
+    bool reads = names != NULL;
+    for (size_t i = 0; reads && i < json_array_size(names); i++) {
+        enum tool_id id = TOOL_COUNT;
+        reads = tool_find(json_text(json_array_get(names, i)), &id) &&
+                tool_get(id)->again == TOOL_REPEATABLE &&
+                (tool_get(id)->needs & (TOOL_NEEDS_WRITE | TOOL_NEEDS_COMMAND)) == 0;
+    }
+    return reads;
+}
+
 /* --- Its row ---------------------------------------------------------------------------------- */
 
 /* A worker of an earlier build knows none; of one that was hijacked it may be any number. */
@@ -103,7 +188,10 @@ void call__write_spec(const struct call *call, struct text *spec) {
     text_clear(spec);
     text_add_char(spec, '{');
     workflow__add_member(spec, "turn", call->turn.text);
-    call__write_tree(call, spec);
+    if (call->tree != NULL && call->tree->stage != TREE_GONE) {
+        text_add_str(spec, ",\"worktree\":");
+        tree_texts_write(call->tree->git.texts, spec);
+    }
     text_add_member(spec, "phase", call__name(call->message, "phase"));
     workflow__add_member(spec, "model", call->model);
     if (unknown.len > 0) {

@@ -12,102 +12,20 @@
 #include "base/memory.h"
 #include "dispatch/turn/turns.h"
 #include "dispatch/workflow/agent.h"
-#include "dispatch/workflow/history.h"
 #include "tool/tool.h"
 
-/* Not for an agent in a workflow: no person sits before it, the script starts others, and the
- * attempt that runs it reports its task. */
-static const enum tool_id left_out[] = {
-    TOOL_ASK_USER,        TOOL_READ_SESSION,    TOOL_RUN_WORKFLOW,    TOOL_SPAWN_SUBAGENT,
-    TOOL_SUBAGENT_CANCEL, TOOL_SUBAGENT_RESULT, TOOL_SUBAGENT_STATUS, TOOL_TASK_ADD,
-    TOOL_TASK_COMMENT,    TOOL_TASK_OUTPUT,     TOOL_TASK_SHOW,       TOOL_TASK_STATUS};
-
-/* A limit that the script has set; -1: none. What is no whole number for us is a huge one. */
-static int64_t call_limit(const struct call *call, const char *name) {
-    return call__option(call, name) == NULL
-               ? -1
-               : json_int(json_object_get(call->message, "opts"), name, INT32_MAX);
-}
-
-/* As its script asks for them, and as its type allows. Workers refuse unknown names; those of
- * earlier builds left them to us. */
-struct agent_tools {
-    tool_set asked, type;
-};
-
-static struct agent_tools call_tools(const struct call *call) {
-    const json_t *names = call__option(call, "tools");
-    struct agent_tools tools = {.asked = names == NULL ? TOOL_SET_ALL : 0,
-                                .type = call->type.instructions != NULL ? call->type.tools
-                                                                        : TOOL_SET_ALL};
-    for (size_t i = 0; i < json_array_size(names); i++) {
-        tools.asked |= agent_tools_named(json_text(json_array_get(names, i)));
-    }
-    return tools;
-}
-
-bool call__has_tools(const struct call *call) {
-    const struct agent_tools tools = call_tools(call);
-    if (call->program.len > 0) {
-        return call->kind == CALL_OF_AGENT;
-    }
-    return call->kind == CALL_OF_AGENT && call->workflow->root[0] != '\0' && tools.asked != 0 &&
-           tools.type != 0 && call_limit(call, "max_tool_calls") != 0 &&
-           call_limit(call, "max_tool_iters") != 0;
-}
-
 /* --- Its row ---------------------------------------------------------------------------------- */
-
-tool_set workflows__tools(const struct workflows *workflows) {
-    return workflows->options.searches ? TOOL_SET_ALL
-                                       : TOOL_SET_ALL & ~tool_set_of(TOOL_WEB_SEARCH);
-}
-
-json_t *workflow__tools(const json_t *allowed, tool_set asked) {
-    json_t *names = json_array();
-    for (size_t i = 0; i < COUNT_OF(left_out); i++) {
-        asked &= ~tool_set_of(left_out[i]);
-    }
-    for (unsigned id = 0; id < TOOL_COUNT; id++) {
-        const char *name = tool_get((enum tool_id)id)->name;
-        const bool fits = allowed == NULL || json_has_text(allowed, bytes_of(name));
-        if (fits && (asked & tool_set_of((enum tool_id)id)) != 0) {
-            (void)json_array_append_new(names, json_string(name));
-        }
-    }
-    return names;
-}
-
-bool call__only_reads(const struct call *call) {
-    const json_t *settings = json_object_get(call->workflow->spec, "settings");
-    if (call->kind != CALL_OF_AGENT || call->tree != NULL || call->program.len > 0) {
-        return false;
-    }
-    if (!call__has_tools(call)) {
-        return true;
-    }
-    const struct agent_tools tools = call_tools(call);
-    AUTO(json_release)
-    json_t *names = workflow__tools(json_object_get(settings, "tools"), tools.asked & tools.type);
-    bool reads = names != NULL;
-    for (size_t i = 0; reads && i < json_array_size(names); i++) {
-        enum tool_id id = TOOL_COUNT;
-        reads = tool_find(json_text(json_array_get(names, i)), &id) &&
-                tool_get(id)->again == TOOL_REPEATABLE &&
-                (tool_get(id)->needs & (TOOL_NEEDS_WRITE | TOOL_NEEDS_COMMAND)) == 0;
-    }
-    return reads;
-}
 
 /* The texts stay with the op, which outlives the transaction. */
 void call__fill_turn(struct call *call, struct workflow_op *op) {
     const struct workflow *workflow = call->workflow;
     const json_t *of_run = json_object_get(workflow->spec, "settings");
     const json_t *effort = call__option(call, "effort"), *schema = call__option(call, "schema");
-    const struct agent_tools tools = call_tools(call);
+    const struct agent_tools tools = call__tools(call);
     const struct bytes label = call__name(call->message, "label"),
-                       root = bytes_of(call__root(call));
-    const int64_t rounds = call_limit(call, "max_tool_iters");
+                       root = bytes_of(call->tree == NULL ? workflow->root
+                                                          : call->tree->git.texts[TREE_ROOT]);
+    const int64_t rounds = call__limit(call, "max_tool_iters");
     struct text *bytes = &op->bytes;
     AUTO(json_release)
     json_t *settings = of_run == NULL ? json_object() : json_copy((json_t *)of_run);
@@ -116,7 +34,7 @@ void call__fill_turn(struct call *call, struct workflow_op *op) {
         workflow__tools(json_object_get(of_run, "tools"),
                         tools.asked & tools.type & workflows__tools(workflow->workflows)));
     /* The run's limit holds for each of its agents; one that asks for less gets less. */
-    int64_t limit = call_limit(call, "max_tool_calls");
+    int64_t limit = call__limit(call, "max_tool_calls");
     if (limit > 0 && json_int(settings, "max_tool_calls", INT64_MAX) > limit) {
         (void)json_object_set_new(settings, "max_tool_calls", json_integer(limit));
     }
@@ -170,7 +88,7 @@ void call__fill_turn(struct call *call, struct workflow_op *op) {
 
 /* --- Silence of its model --------------------------------------------------------------------- */
 
-static void call_watch_silence(struct call *call, int64_t wait_ms);
+static void turn_watch_silence(struct call *call, int64_t wait_ms);
 
 /* A user may have been faster: then the attempt is another one, or over. */
 static struct err restart_tx(struct tx *tx, void *ctx) {
@@ -179,22 +97,23 @@ static struct err restart_tx(struct tx *tx, void *ctx) {
     struct run_row row;
     struct why why = {""};
     bool found = false;
-    struct err err = tx_run_find(tx, &key, &found, &row);
-    if (err_failed(err) || !found || row.attempt != op->attempt) {
-        return err;
+    TRY(tx_run_find(tx, &key, &found, &row));
+    if (!found || row.attempt != op->attempt) {
+        return ERR_OK;
     }
-    err = tx_step_restart(tx, &key, &op->workflow->workflows->options.bounds, &row, &why);
+    const struct err err =
+        tx_step_restart(tx, &key, &op->workflow->workflows->options.bounds, &row, &why);
     return err.code == ERR_STEP_ENDED ? ERR_OK : err;
 }
 
 /* The note of its row has reported the outcome. */
 static void restart_done(struct workflow_op *op) {
     if (op->call->state == CALL_TURN) {
-        call_watch_silence(op->call, op->workflow->workflows->options.limits.stuck_ms);
+        turn_watch_silence(op->call, op->workflow->workflows->options.limits.stuck_ms);
     }
 }
 
-static void call_on_silence(struct timer *timer) {
+static void turn_on_silence(struct timer *timer) {
     struct call *call = CONTAINER_OF(timer, struct call, timer);
     const struct workflows *workflows = call->workflow->workflows;
     const int64_t stuck_ms = workflows->options.limits.stuck_ms;
@@ -203,7 +122,7 @@ static void call_on_silence(struct timer *timer) {
     }
     int64_t silence_ms = turns_silence_ms(workflows->turns_of, bytes_of(call->turn.text));
     if (silence_ms < stuck_ms) {
-        call_watch_silence(call, silence_ms < 0 ? stuck_ms / 2 : stuck_ms - silence_ms);
+        turn_watch_silence(call, silence_ms < 0 ? stuck_ms / 2 : stuck_ms - silence_ms);
     } else if (call->silences < WORKFLOW_RESTARTS_MAX) {
         call->silences++;
         call->silent_attempt = call->attempt;
@@ -213,14 +132,14 @@ static void call_on_silence(struct timer *timer) {
     }
 }
 
-static void call_watch_silence(struct call *call, int64_t wait_ms) {
+static void turn_watch_silence(struct call *call, int64_t wait_ms) {
     const struct workflows *workflows = call->workflow->workflows;
     if (workflows->turns_of != NULL) {
-        timer_start(workflows->options.loop, &call->timer, (uint64_t)wait_ms, call_on_silence);
+        timer_start(workflows->options.loop, &call->timer, (uint64_t)wait_ms, turn_on_silence);
     }
 }
 
-/* --- Waited for ------------------------------------------------------------------------------- */
+/* --- Begun ------------------------------------------------------------------------------------ */
 
 static void on_turn_change(struct run_wait *wait);
 static void on_turn_end(struct run_wait *wait);
@@ -231,8 +150,34 @@ void call__new_turn(struct call *call) {
     call->turn_wait.on_change = on_turn_change;
     call->turn_wait.on_end = on_turn_end;
     run_wait_expect(workflows->options.waits, &call->turn_wait, bytes_of(call->turn.text));
-    call_watch_silence(call, workflows->options.limits.stuck_ms);
+    turn_watch_silence(call, workflows->options.limits.stuck_ms);
 }
+
+/* Late: a note has the reason. */
+static struct err turn_tx(struct tx *tx, void *ctx) {
+    struct workflow_op *op = ctx;
+    return tx_step_talk(tx, &op->begin, op->attempt, &op->late);
+}
+
+static void turn_done(struct workflow_op *op) {
+    op->call->row = ROW_WRITTEN;
+    if (op->call->state == CALL_ENDED) {
+        call__tick(op->call); /* The outcome has waited for this. */
+    }
+}
+
+void call__start_turn(struct call *call) {
+    call__new_turn(call);
+    struct workflow_op *op = call__op(call, turn_tx, turn_done);
+    op->begins = true;
+    op->begin = call__step(call, op);
+    call__fill_turn(call, op);
+    call__enter(call, CALL_TURN);
+    call__watch_deadline(call);
+    workflow__op_send(op);
+}
+
+/* --- Waited for ------------------------------------------------------------------------------- */
 
 /* Writes what the agent said, as its step will have it. What is too long, or not what it owes,
  * fails its builder. */
@@ -284,16 +229,7 @@ static void turn_read_done(struct workflow_op *op) {
             call->cause = op->owes_object ? CAUSE_SCHEMA_MISMATCH : CAUSE_TOO_LARGE;
         }
     }
-    call__ended(call);
-}
-
-static void call_read_turn(struct call *call) {
-    struct workflow_op *op = call__op(call, turn_read_tx, turn_read_done);
-    op->reads = true;
-    op->owes_object = call__option(call, "schema") != NULL;
-    text_init(&op->bytes, 2 * (size_t)WORKFLOW_RESULT_MAX);
-    text_init(&op->note, WORKFLOW_RESULT_MAX);
-    workflow__op_send(op);
+    call__tick(call);
 }
 
 static bool call_waits_in_turn(const struct call *call) {
@@ -320,9 +256,15 @@ static void on_turn_change(struct run_wait *wait) {
 
 static void on_turn_end(struct run_wait *wait) {
     struct call *call = CONTAINER_OF(wait, struct call, turn_wait);
-    if (call->workflow->state != WORKFLOW_FREED && call->state == CALL_TURN) {
-        call_read_turn(call);
+    if (call->workflow->state == WORKFLOW_FREED || call->state != CALL_TURN) {
+        return;
     }
+    struct workflow_op *op = call__op(call, turn_read_tx, turn_read_done);
+    op->reads = true;
+    op->owes_object = call__option(call, "schema") != NULL;
+    text_init(&op->bytes, 2 * (size_t)WORKFLOW_RESULT_MAX);
+    text_init(&op->note, WORKFLOW_RESULT_MAX);
+    workflow__op_send(op);
 }
 
 /* --- Resumed ---------------------------------------------------------------------------------- */
@@ -349,7 +291,7 @@ void call__resume_turn(struct call *call) {
     call->turn_wait.on_change = on_turn_change;
     call->turn_wait.on_end = on_turn_end;
     run_wait_start(workflows->options.waits, &call->turn_wait, bytes_of(call->turn.text));
-    call_watch_silence(call, workflows->options.limits.stuck_ms);
+    turn_watch_silence(call, workflows->options.limits.stuck_ms);
     call__enter(call, CALL_TURN);
     op->reads = true;
     workflow__op_send(op);

@@ -13,6 +13,7 @@
 #include "dispatch/base/agent_order.h"
 #include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/check.h"
+#include "dispatch/workflow/worker.h"
 
 enum { NAME_SHOWN_MAX = 100 };
 
@@ -142,6 +143,20 @@ void call__looked_up(struct call *call) {
     if (call->refusal == CAUSE_NONE && call->model[0] == '\0') {
         call->refusal = CAUSE_MODEL_UNKNOWN;
     }
+}
+
+static void on_late_lookup(struct call *call) {
+    call__looked_up(call);
+    call__tick(call);
+}
+
+bool call__looks_up_late(struct call *call) {
+    if (call__option(call, "agentType") == NULL || call->type.instructions != NULL ||
+        call->program.len > 0) {
+        return false;
+    }
+    call__lookup(call, on_late_lookup);
+    return true;
 }
 
 /* --- Names in a script that has not begun ----------------------------------------------------- */

@@ -70,6 +70,7 @@ struct rehearsal_model {
 struct rehearsal {
     struct workflows *workflows;
     struct workflow_start *start; /* Borrowed, until it is done. */
+    void (*done)(struct workflow_start *start);
     struct link link;             /* In workflows->rehearsals. */
     struct script_worker *worker; /* Owned; NULL: it has ended. */
     struct loop_task task;
@@ -495,7 +496,7 @@ static void rehearsal_report(struct loop_task *task) {
     script_close(rehearsal->worker);
     text_init(&rehearsal->start->rehearsed, REHEARSED_MAX);
     rehearsal_write(rehearsal, &rehearsal->start->rehearsed);
-    workflow_start__conclude(rehearsal->start);
+    rehearsal->done(rehearsal->start);
     while (rehearsal->first != NULL) {
         struct rehearsal_request *request = rehearsal->first;
         rehearsal->first = request->next;
@@ -573,7 +574,8 @@ static void rehearsal_on_deadline(struct timer *timer) {
     rehearsal_finish(rehearsal, "the script went on for too long");
 }
 
-void workflow_start__rehearse(struct workflow_start *start) {
+void workflow_start__rehearse(struct workflow_start *start,
+                              void (*done)(struct workflow_start *start)) {
     static const struct script_watch watch = {.heard = rehearsal_on_frame,
                                               .ended = rehearsal_on_worker_end};
     struct workflows *workflows = start->workflows;
@@ -581,6 +583,7 @@ void workflow_start__rehearse(struct workflow_start *start) {
     AUTO(text_done) struct text order = text_up_to(WORKFLOW_ORDER_MAX);
     rehearsal->workflows = workflows;
     rehearsal->start = start;
+    rehearsal->done = done;
     rehearsal->task.run = rehearsal_report;
     rehearsal->search = workflows__search(workflows, start->spec.root, start->spec.config_dir);
     rehearsal->end = &rehearsal->first;

@@ -20,14 +20,10 @@
  * so the row is RETRYING from the failure on. */
 #include "dispatch/workflow/store_ops.h"
 
-#include <stdio.h>
-
 #include "base/memory.h"
-#include "base/utf8.h"
 #include "dispatch/workflow/history.h"
 
 #define OP_EFFECT "store or read a step of a workflow"
-enum { REFUSAL_MAX = 400 };
 
 struct workflow_op *workflow__op(struct workflow *workflow, store_fn fn,
                                  void (*done)(struct workflow_op *op)) {
@@ -47,11 +43,6 @@ struct workflow_op *call__op(struct call *call, store_fn fn, void (*done)(struct
     op->turn = call->turn;
     op->attempt = call->attempt;
     return op;
-}
-
-void workflow__op_stores(struct workflow_op *op) {
-    op->stores = true;
-    op->workflow->storing++;
 }
 
 /* The workflow has nothing of the op any more. */
@@ -167,10 +158,10 @@ static void op_answered(struct workflow_op *op, struct err err) {
     struct workflows *workflows = workflow->workflows;
     op->away = false;
     if (workflows->asker.stopping) {
-        workflow__maybe_free(workflow);
+        workflows->machine->let_go(workflow);
     } else if (workflow->state >= WORKFLOW_ENDED || op->orphan) { /* The result is ignored. */
         workflow__op_free(op);
-        workflow__maybe_free(workflow);
+        workflows->machine->let_go(workflow);
     } else if (!err_failed(err)) {
         if (op->call != NULL) {
             workflow__progressed(workflow);
@@ -180,18 +171,9 @@ static void op_answered(struct workflow_op *op, struct err err) {
             op->done(op);
         }
         op_free_memory(op);
-    } else if (op->begins && workflows__is_for_good(err)) { /* No retry would go better. */
-        char note[REFUSAL_MAX];
-        const struct bytes label = op->begin.label;
-        (void)snprintf(note, sizeof note, "its agent \"%.*s\" cannot be begun: %s (%s)",
-                       (int)utf8_cut(label, REFUSAL_MAX / 2), label.data, err_title(err.code),
-                       err_name(err.code));
-        asker_report(&workflows->asker, "an agent of a workflow cannot be begun",
-                     workflow__run(workflow), err);
-        workflow__op_free(op);
-        workflow__end(workflow, CAUSE_SCRIPT_ERROR, note);
-    } else if (effect_is_hopeless(op->retry.tries + 1, err)) {
-        workflow__refused(op, err);
+    } else if ((op->begins && workflows__is_for_good(err)) ||
+               effect_is_hopeless(op->retry.tries + 1, err)) { /* No retry would go better. */
+        workflows->machine->refused(op, err);
     } else {
         if (op->begins) {
             op->call->row = ROW_RETRYING; /* The end must not overtake it. */

@@ -92,8 +92,6 @@ struct workflow_op *workflow__op(struct workflow *workflow, store_fn fn,
 struct workflow_op *call__op(struct call *call, store_fn fn, void (*done)(struct workflow_op *op));
 void workflow__op_free(struct workflow_op *op);
 void workflow__op_send(struct workflow_op *op); /* Now, or, if it is lazy, with the next one. */
-void workflow__op_stores(
-    struct workflow_op *op); /* Before it is sent: it stores the call's outcome. */
 void call__orphan_ops(struct call *call);
 void workflow__drop_delayed(struct workflow *workflow); /* The ops are still the workflow's. */
 

@@ -28,7 +28,7 @@ static void timer_arm(struct call *call);
 static void timer_over(struct call *call) {
     timer_stop(call->workflow->workflows->options.loop, &call->timer);
     call->cause = CAUSE_COMPLETED;
-    call__ended(call);
+    call__tick(call);
 }
 
 static int64_t timer_wait_ms(const struct call *call) {
@@ -151,12 +151,13 @@ static void timer_end_done(struct workflow_op *op) {
         call__stored(call);
     } else if (op->timer_ended == TIMER_HELD && !workflow__is_over(workflow)) {
         call__enter(call, CALL_TIMER);
+        call->cause = CAUSE_NONE;
         if (call->timing.cleared) {
             timer_over(call);
         } else {
             timer_start(workflow->workflows->options.loop, &call->timer, HELD_RETRY_MS,
                         timer_on_ring);
-            workflow__settle_quiet(workflow); /* Others may have waited for this. */
+            call__tick(call); /* Others may have waited for this. */
         }
     }
 }

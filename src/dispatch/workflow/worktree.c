@@ -7,22 +7,12 @@
  * inspects, the call is CHECKING before its turn, and TREE_REMOVING after it: an agent that is
  * skipped then is skipped when the pool has answered, or has ended already. */
 #include "base/memory.h"
-#include "dispatch/base/work_tree.h"
 #include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/history.h"
 
-enum tree_stage { TREE_PLANNED, TREE_MAKING, TREE_MADE, TREE_GONE };
 enum {
     LEAVE_MS = 15000
 }; /* Maximum delay of an outcome until it is known whether the tree stays. */
-
-struct call_tree {
-    struct work_tree git;
-    struct call *call; /* The owner. */
-    enum tree_stage stage;
-    bool left; /* The agent has ended, and the tree was inspected after that, or is. */
-    bool slow; /* LEAVE_MS have passed. */
-};
 
 static void tree_on_look(struct work_tree *git);
 static void tree_on_begin(struct work_tree *git);
@@ -38,24 +28,7 @@ static struct call_tree *tree_new(struct call *call) {
     return tree;
 }
 
-void call__free_tree(struct call *call) {
-    if (call->tree != NULL) {
-        work_tree_done(&call->tree->git);
-        mem_free(call->tree);
-        call->tree = NULL;
-    }
-}
-
-const char *call__root(const struct call *call) {
-    return call->tree == NULL ? call->workflow->root : call->tree->git.texts[TREE_ROOT];
-}
-
 /* --- Found, and written down ------------------------------------------------------------------ */
-
-bool call__wants_tree(const struct call *call) {
-    return (call__option(call, "isolation") != NULL || call->type.isolated) &&
-           call__has_tools(call);
-}
 
 bool call__find_tree(struct call *call) {
     const struct workflows_options *options = &call->workflow->workflows->options;
@@ -88,21 +61,6 @@ void call__take_tree(struct call *call, const json_t *worktree) {
         work_tree_set_text(&tree->git, (enum tree_text)i, texts[i]);
     }
     tree->stage = call->turn.text[0] == '\0' ? TREE_MAKING : TREE_MADE; /* May have been begun. */
-}
-
-void call__write_tree(const struct call *call, struct text *spec) {
-    const struct call_tree *tree = call->tree;
-    if (tree == NULL || tree->stage == TREE_GONE) {
-        return;
-    }
-    text_add_str(spec, ",\"worktree\":");
-    tree_texts_write(tree->git.texts, spec);
-}
-
-struct bytes call__left_tree(const struct call *call) {
-    const struct call_tree *tree = call->tree;
-    return tree == NULL || tree->stage != TREE_MADE ? (struct bytes){NULL, 0}
-                                                    : bytes_of(tree->git.texts[TREE_PATH]);
 }
 
 /* --- Jobs ------------------------------------------------------------------------------------- */
@@ -172,12 +130,13 @@ static void inspect_done(struct call *call) {
     }
     if (call->state != CALL_TREE_REMOVING) {
         call__enter(call, CALL_TREE_MAKING);
+        const bool restarted = call->restarted;
+        call->restarted = false;
         if (call->cause != CAUSE_NONE) { /* Skipped, or its deadline has expired. */
-            call__ended(call);
+            call__tick(call);
             return;
         }
-        if (call->restarted) {
-            call->restarted = false;
+        if (restarted) {
             call__watch_deadline(call);
         }
     }
@@ -232,11 +191,7 @@ static void call_leave_as(struct call *call, enum tree_stage stage) {
     timer_stop(call->workflow->workflows->options.loop, &call->timer);
     work_tree_stop(&call->tree->git);
     call->tree->stage = stage;
-    if (call->restarted) {
-        call__start_again(call);
-    } else {
-        call__ended(call);
-    }
+    call__tick(call);
 }
 
 static void call_on_slow(struct timer *timer) {
