@@ -24,8 +24,9 @@ const json_t *call__option(const struct call *call, const char *name);
 struct bytes call__name(const json_t *message, const char *member); /* A name, cut; or "". */
 struct bytes call__agent_type(const struct call *call);             /* The same: of its type. */
 void call__write_spec(const struct call *call, struct text *spec);
-/* The row of the step; what it borrows does not change while the op lives. */
-struct step_new call__step(const struct call *call, struct workflow_op *op);
+/* The row of the step; what it borrows does not change while the op lives, which has its spec. */
+struct step_new call__step(const struct call *call, struct workflow_op *op,
+                           struct sha256_hex *room);
 void call__write_instructions(const struct call *call, struct text *text);
 void call__note_misfit(struct call *call, struct bytes misfit);
 /* A limit that the script has set; -1: none. What is no whole number for us is a huge one. */
@@ -77,7 +78,7 @@ void call__woke(struct call *call);
 /* --- agent_turn.c: a turn of a session of its own --------------------------------------------- */
 
 void call__new_turn(struct call *call);
-void call__fill_turn(struct call *call, struct workflow_op *op); /* For its row. */
+void call__fill_turn(struct call *call, struct begin_op *own); /* For its row. */
 void call__start_turn(struct call *call);  /* Under its row, which has no turn. */
 void call__resume_turn(struct call *call); /* For one that began before. */
 

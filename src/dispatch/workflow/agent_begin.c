@@ -20,7 +20,6 @@
 #include "base/memory.h"
 #include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/history.h"
-#include "dispatch/workflow/worker.h"
 #include "rules/provider/no_model.h"
 
 /* --- What it may spend ------------------------------------------------------------------------ */
@@ -105,47 +104,54 @@ static void call_admit(struct call *call) {
 }
 
 static struct err begin_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    return tx_step_begin(tx, &op->begin, &op->begun, &op->budgeted);
+    struct begin_op *own = ctx;
+    return tx_step_begin(tx, &own->begin, &own->begun, &own->budgeted);
 }
 
 static void begin_done(struct workflow_op *op) {
+    const struct begin_op *own = CONTAINER_OF(op, struct begin_op, op);
     struct call *call = op->call;
     struct workflow *workflow = op->workflow;
     const bool admitted = call->row == ROW_ADMITTED;
-    workflow->budgeted = workflow->budgeted || op->budgeted; /* A budget may be new. */
-    call->row = op->begun == STEP_LATE ? ROW_NONE : ROW_WRITTEN;
-    if (op->begun == STEP_LATE || workflow->state == WORKFLOW_ENDING) {
+    workflow->budgeted = workflow->budgeted || own->budgeted; /* A budget may be new. */
+    call->row = own->begun == STEP_LATE ? ROW_NONE : ROW_WRITTEN;
+    if (own->begun == STEP_LATE || workflow->state == WORKFLOW_ENDING) {
         return; /* A note reports the end. */
     }
     if (call->state == CALL_ENDED) {
         call__store(call); /* The outcome has waited for this. */
     } else if (call->state != CALL_BEGUN) {
         return;
-    } else if (op->begun == STEP_BEGUN && call->tree != NULL) {
+    } else if (own->begun == STEP_BEGUN && call->tree != NULL) {
         call__make_tree(call);
-    } else if (op->begun == STEP_BEGUN) {
+    } else if (own->begun == STEP_BEGUN) {
         call__ask(call); /* With budgets, not before. */
     } else if (admitted) {
         call_admit(call);
-    } else if (op->begun == STEP_WAITS) {
+    } else if (own->begun == STEP_WAITS) {
         call__enter(call, CALL_UNADMITTED);
         call__set_slots(call, 0);
         workflow__pump(workflow);
     }
 }
 
+struct again_op {
+    struct workflow_op op;
+    struct step_again again;
+};
+
 static struct err again_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    return tx_step_again(tx, bytes_of(op->run.text), &op->workflow->workflows->options.bounds,
-                         &op->asks_again);
+    struct again_op *own = ctx;
+    return tx_step_again(tx, bytes_of(own->op.run.text),
+                         &own->op.workflow->workflows->options.bounds, &own->again);
 }
 
 static void again_done(struct workflow_op *op) {
-    if (op->asks_again.late || op->call->state != CALL_BEGUN) {
+    const struct step_again *again = &CONTAINER_OF(op, struct again_op, op)->again;
+    if (again->late || op->call->state != CALL_BEGUN) {
         return;
     }
-    if (op->asks_again.over) {
+    if (again->over) {
         call__fail(op->call, CAUSE_CUT_OFF, RUN_CUT_OFF_WORDS);
     } else {
         call__ask(op->call);
@@ -164,19 +170,19 @@ static void call_insert(struct call *call, enum run_cause refused) {
     if (tools && call->tree == NULL) {
         call__new_turn(call);
     }
-    struct workflow_op *op = call__op(call, begin_tx, begin_done);
-    op->begins = true;
-    op->begin = call__step(call, op);
+    struct begin_op *own = call__op(call, sizeof *own, begin_tx, begin_done);
+    own->op.begin = &own->begin;
+    own->begin = call__step(call, &own->op, &own->reuse);
     if (tools && call->tree == NULL) {
-        call__fill_turn(call, op);
+        call__fill_turn(call, own);
     }
-    op->begin.owns_budget = call__has_budget(call) && refused == CAUSE_NONE;
-    op->begin.limits = call->limits;
-    op->begin.limits.of[AMOUNT_WALL] = AMOUNT_MAX; /* A deadline, and in no budget. */
-    op->begin.asks = call__is_budgeted(call) && refused == CAUSE_NONE && !tools;
+    own->begin.owns_budget = call__has_budget(call) && refused == CAUSE_NONE;
+    own->begin.limits = call->limits;
+    own->begin.limits.of[AMOUNT_WALL] = AMOUNT_MAX; /* A deadline, and in no budget. */
+    own->begin.asks = call__is_budgeted(call) && refused == CAUSE_NONE && !tools;
     /* Where no budget is asked, the model is, at once; the row goes with what comes next. */
-    op->lazy = !call__is_budgeted(call) && !tools;
-    workflow__op_send(op);
+    own->op.lazy = !call__is_budgeted(call) && !tools;
+    workflow__op_send(&own->op);
 }
 
 static void call_begin(struct call *call, enum run_cause refused);
@@ -228,7 +234,7 @@ static void call_begin(struct call *call, enum run_cause refused) {
     } else if (!fresh && call->attempt > 1 && call__has_tools(call)) {
         call__start_turn(call);
     } else if (!fresh) {
-        workflow__op_send(call__op(call, again_tx, again_done));
+        workflow__op_send(call__op(call, sizeof(struct again_op), again_tx, again_done));
     } else if (!call__is_budgeted(call)) {
         call__ask(call);
     }
@@ -440,7 +446,7 @@ void call__on_note(struct call *call, const struct run_row *row) {
 
 /* --- What follows ----------------------------------------------------------------------------- */
 
-/* Whoever has brought the call to where it is, what follows is decided here. */
+/* The one place that decides how a call goes on, however it came to its state. */
 void call__on_tick(struct call *call) {
     if (call->elsewhere != CAUSE_NONE) {
         call_ended_elsewhere(call, call->elsewhere);
@@ -449,12 +455,12 @@ void call__on_tick(struct call *call) {
     } else if (call->state == CALL_ENDED) {
         call__store(call); /* The outcome has waited for its row. */
     } else if (call->cause == CAUSE_NONE && call->state == CALL_TIMER) {
-        workflow__settle_quiet(call->workflow); /* It was held, and others waited for it. */
+        workflow__settle_quiet(call->workflow); /* Held: others waited for it. */
     } else if (call->cause != CAUSE_NONE || call->state != CALL_BEGUN) {
         call__ended(call);
     } else if (call->refusal != CAUSE_NONE || call->stop) {
         call_begin(call, call->refusal);
-    } else { /* Its type was looked up late. */
+    } else { /* After a late lookup. */
         call_put_to_work(call);
     }
 }

@@ -8,7 +8,6 @@
 #include "dispatch/turn/turns.h"
 #include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/history.h"
-#include "dispatch/workflow/message.h"
 
 enum { MISFIT_NOTE_MAX = 300, CALL_REUSE_KEY = 32 /* Digits. */ };
 
@@ -213,7 +212,7 @@ void call__write_spec(const struct call *call, struct text *spec) {
 
 /* The call's own key has the prompt and the options; this one adds the owner, the place
  * and the model. */
-static struct bytes call_reuse_key(const struct call *call, struct workflow_op *op) {
+static struct bytes call_reuse_key(const struct call *call, struct sha256_hex *room) {
     const struct workflow *workflow = call->workflow;
     AUTO(text_done) struct text all = text_up_to(64 << 10);
     if (!call__only_reads(call)) {
@@ -229,14 +228,15 @@ static struct bytes call_reuse_key(const struct call *call, struct workflow_op *
         return BYTES("");
     }
     const struct sha256 digest = sha256_of(all.data, all.len);
-    op->reuse = sha256_hex(&digest);
-    return (struct bytes){op->reuse.text, CALL_REUSE_KEY};
+    *room = sha256_hex(&digest);
+    return (struct bytes){room->text, CALL_REUSE_KEY};
 }
 
-struct step_new call__step(const struct call *call, struct workflow_op *op) {
-    text_init(&op->spec, STEP_SPEC_MAX);
-    call__write_spec(call, &op->spec);
-    return (struct step_new){.reuse_key = call_reuse_key(call, op),
+struct step_new call__step(const struct call *call, struct workflow_op *op,
+                           struct sha256_hex *room) {
+    text_init(&op->more, STEP_SPEC_MAX);
+    call__write_spec(call, &op->more);
+    return (struct step_new){.reuse_key = call_reuse_key(call, room),
                              .place = workflow__place(call->workflow),
                              .run = call->run,
                              .key = bytes_of(call->key),
@@ -249,7 +249,7 @@ struct step_new call__step(const struct call *call, struct workflow_op *op) {
                              .prompt = json_bytes(call->message, "prompt"),
                              .isolation = json_text(call__option(call, "isolation")),
                              .at = call__place(call->message),
-                             .spec = text_bytes(&op->spec),
+                             .spec = text_bytes(&op->more),
                              .bounds = call->workflow->workflows->options.bounds};
 }
 

@@ -16,17 +16,19 @@
 
 /* --- Its row ---------------------------------------------------------------------------------- */
 
+static const char *call_root(const struct call *call) {
+    return call->tree == NULL ? call->workflow->root : call->tree->git.texts[TREE_ROOT];
+}
+
 /* The texts stay with the op, which outlives the transaction. */
-void call__fill_turn(struct call *call, struct workflow_op *op) {
+void call__fill_turn(struct call *call, struct begin_op *own) {
     const struct workflow *workflow = call->workflow;
     const json_t *of_run = json_object_get(workflow->spec, "settings");
     const json_t *effort = call__option(call, "effort"), *schema = call__option(call, "schema");
     const struct agent_tools tools = call__tools(call);
-    const struct bytes label = call__name(call->message, "label"),
-                       root = bytes_of(call->tree == NULL ? workflow->root
-                                                          : call->tree->git.texts[TREE_ROOT]);
+    const struct bytes label = call__name(call->message, "label"), root = bytes_of(call_root(call));
     const int64_t rounds = call__limit(call, "max_tool_iters");
-    struct text *bytes = &op->bytes;
+    struct text *bytes = &own->op.bytes;
     AUTO(json_release)
     json_t *settings = of_run == NULL ? json_object() : json_copy((json_t *)of_run);
     (void)json_object_set_new(
@@ -65,8 +67,9 @@ void call__fill_turn(struct call *call, struct workflow_op *op) {
     const size_t program_at = bytes->len;
     text_add(bytes, text_bytes(&call->program).data, call->program.len);
     const char *data = bytes->data;
-    op->begin.talk = op->talk = mem_new(sizeof *op->talk);
-    op->talk->session = (struct session_new){
+    struct talk_new *talk = own->op.owned = mem_new(sizeof *talk);
+    own->begin.talk = talk;
+    talk->session = (struct session_new){
         .session = workflows__new_id(workflow->workflows, "ses"),
         .title = label.len == 0 ? BYTES("An agent of a workflow") : label,
         .project = workflow__project(workflow),
@@ -75,7 +78,7 @@ void call__fill_turn(struct call *call, struct workflow_op *op) {
         .program = {data + program_at, bytes->len - program_at},
         .settings = {data, schema_at},
         .instructions = {root_at > words_at ? data + words_at : NULL, root_at - words_at}};
-    op->talk->message = (struct turn_message){
+    talk->message = (struct turn_message){
         .schema = {words_at > schema_at ? data + schema_at : NULL, words_at - schema_at},
         /* The call after the last round is the one that sums up. */
         .calls_max = rounds < 0           ? 0
@@ -126,7 +129,7 @@ static void turn_on_silence(struct timer *timer) {
     } else if (call->silences < WORKFLOW_RESTARTS_MAX) {
         call->silences++;
         call->silent_attempt = call->attempt;
-        workflow__op_send(call__op(call, restart_tx, restart_done));
+        workflow__op_send(call__op(call, sizeof(struct workflow_op), restart_tx, restart_done));
     } else {
         call__fail(call, CAUSE_STUCK, "its model said nothing for too long, three times");
     }
@@ -155,8 +158,8 @@ void call__new_turn(struct call *call) {
 
 /* Late: a note has the reason. */
 static struct err turn_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    return tx_step_talk(tx, &op->begin, op->attempt, &op->late);
+    struct begin_op *own = ctx;
+    return tx_step_talk(tx, &own->begin, own->op.attempt, &own->op.late);
 }
 
 static void turn_done(struct workflow_op *op) {
@@ -168,13 +171,13 @@ static void turn_done(struct workflow_op *op) {
 
 void call__start_turn(struct call *call) {
     call__new_turn(call);
-    struct workflow_op *op = call__op(call, turn_tx, turn_done);
-    op->begins = true;
-    op->begin = call__step(call, op);
-    call__fill_turn(call, op);
+    struct begin_op *own = call__op(call, sizeof *own, turn_tx, turn_done);
+    own->op.begin = &own->begin;
+    own->begin = call__step(call, &own->op, &own->reuse);
+    call__fill_turn(call, own);
     call__enter(call, CALL_TURN);
     call__watch_deadline(call);
-    workflow__op_send(op);
+    workflow__op_send(&own->op);
 }
 
 /* --- Waited for ------------------------------------------------------------------------------- */
@@ -191,21 +194,29 @@ static void turn_write_result(struct bytes said, bool owes_object, struct text *
     }
 }
 
+struct talked_op {
+    struct workflow_op op;
+    struct step_talked talked;
+    bool owes_object; /* The agent of that turn does. */
+};
+
+/* `more` has the note. */
 static struct err turn_read_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    const struct step_talked *talked = &op->talked;
-    text_clear(&op->bytes);
-    text_clear(&op->note);
-    TRY(tx_step_talked(tx, bytes_of(op->turn.text), &op->talked));
-    text_add(&op->note, talked->note.data, talked->note.len);
-    turn_write_result(talked->said, op->owes_object, &op->bytes);
-    return text_failed(&op->note) ? text_error(&op->note, "workflow: talk") : ERR_OK;
+    struct talked_op *own = ctx;
+    struct text *note = &own->op.more;
+    text_clear(&own->op.bytes);
+    text_clear(note);
+    TRY(tx_step_talked(tx, bytes_of(own->op.turn.text), &own->talked));
+    text_add(note, own->talked.note.data, own->talked.note.len);
+    turn_write_result(own->talked.said, own->owes_object, &own->op.bytes);
+    return text_failed(note) ? text_error(note, "workflow: talk") : ERR_OK;
 }
 
 static void turn_read_done(struct workflow_op *op) {
     struct call *call = op->call;
-    const struct step_talked *talked = &op->talked;
-    const struct bytes note = text_bytes(&op->note);
+    const struct talked_op *own = CONTAINER_OF(op, struct talked_op, op);
+    const struct step_talked *talked = &own->talked;
+    const struct bytes note = text_bytes(&op->more);
     if (op->workflow->state == WORKFLOW_ENDING || call->state != CALL_TURN ||
         strcmp(op->turn.text, call->turn.text) != 0 /* Restarted since. */) {
         return;
@@ -226,7 +237,7 @@ static void turn_read_done(struct workflow_op *op) {
         call->result = op->bytes;
         text_init(&op->bytes, 0);
         if (text_failed(&call->result)) {
-            call->cause = op->owes_object ? CAUSE_SCHEMA_MISMATCH : CAUSE_TOO_LARGE;
+            call->cause = own->owes_object ? CAUSE_SCHEMA_MISMATCH : CAUSE_TOO_LARGE;
         }
     }
     call__tick(call);
@@ -259,19 +270,19 @@ static void on_turn_end(struct run_wait *wait) {
     if (call->workflow->state == WORKFLOW_FREED || call->state != CALL_TURN) {
         return;
     }
-    struct workflow_op *op = call__op(call, turn_read_tx, turn_read_done);
-    op->reads = true;
-    op->owes_object = call__option(call, "schema") != NULL;
-    text_init(&op->bytes, 2 * (size_t)WORKFLOW_RESULT_MAX);
-    text_init(&op->note, WORKFLOW_RESULT_MAX);
-    workflow__op_send(op);
+    struct talked_op *own = call__op(call, sizeof *own, turn_read_tx, turn_read_done);
+    own->op.reads = true;
+    own->owes_object = call__option(call, "schema") != NULL;
+    text_init(&own->op.bytes, 2 * (size_t)WORKFLOW_RESULT_MAX);
+    text_init(&own->op.more, WORKFLOW_RESULT_MAX);
+    workflow__op_send(&own->op);
 }
 
 /* --- Resumed ---------------------------------------------------------------------------------- */
 
 static struct err waited_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    return tx_step_talked(tx, bytes_of(op->turn.text), &op->talked);
+    struct talked_op *own = ctx;
+    return tx_step_talked(tx, bytes_of(own->op.turn.text), &own->talked);
 }
 
 /* The wait of a turn until now is stored with it. */
@@ -279,7 +290,7 @@ static void waited_done(struct workflow_op *op) {
     struct call *call = op->call;
     if (op->workflow->state != WORKFLOW_ENDING && call->state == CALL_TURN &&
         strcmp(op->turn.text, call->turn.text) == 0) {
-        call->waited_ms = op->talked.waited_ms;
+        call->waited_ms = CONTAINER_OF(op, struct talked_op, op)->talked.waited_ms;
         call->waits_since_ms = 0;
         call__set_waiting(call, call_waits_in_turn(call));
     }
@@ -287,7 +298,7 @@ static void waited_done(struct workflow_op *op) {
 
 void call__resume_turn(struct call *call) {
     const struct workflows *workflows = call->workflow->workflows;
-    struct workflow_op *op = call__op(call, waited_tx, waited_done);
+    struct workflow_op *op = call__op(call, sizeof(struct talked_op), waited_tx, waited_done);
     call->turn_wait.on_change = on_turn_change;
     call->turn_wait.on_end = on_turn_end;
     run_wait_start(workflows->options.waits, &call->turn_wait, bytes_of(call->turn.text));

@@ -10,7 +10,6 @@
 #include "base/memory.h"
 #include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/history.h"
-#include "dispatch/workflow/worker.h"
 #include "rules/agent/definition.h"
 
 /* --- States ----------------------------------------------------------------------------------- */
@@ -299,9 +298,16 @@ bool call__parks(const struct call *call, int64_t resume_at_ms) {
            run_provider_parks(resume_at_ms, workflows__now_ms(call->workflow->workflows));
 }
 
+struct wait_op {
+    struct workflow_op op;
+    struct provider_wait wait;
+    struct step_spent spent; /* When it began. */
+};
+
 static struct err wait_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    return tx_step_provider(tx, bytes_of(op->run.text), op->attempt, &op->wait, &op->spent);
+    const struct wait_op *own = ctx;
+    return tx_step_provider(tx, bytes_of(own->op.run.text), own->op.attempt, &own->wait,
+                            &own->spent);
 }
 
 /* A call that waits without having been answered has used nothing, and is none of these. */
@@ -338,10 +344,10 @@ void call__wait(struct call *call, const struct provider_wait *wait) {
     if (call->wait_op != NULL || call->stored_resume_ms == call->wait.resume_at_ms) {
         return;
     }
-    struct workflow_op *op = call__op(call, wait_tx, wait_done);
-    op->wait = call->wait;
-    op->spent = call_spent(call);
-    call->wait_op = op;
+    struct wait_op *own = call__op(call, sizeof *own, wait_tx, wait_done);
+    own->wait = call->wait;
+    own->spent = call_spent(call);
+    call->wait_op = &own->op;
     call->stored_resume_ms = call->wait.resume_at_ms;
-    workflow__op_send(op);
+    workflow__op_send(&own->op);
 }

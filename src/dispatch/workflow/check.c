@@ -5,7 +5,7 @@
 
 #include "base/memory.h"
 #include "dispatch/workflow/agent.h"
-#include "dispatch/workflow/message.h"
+#include "dispatch/workflow/history.h"
 
 /* A cached verdict. They stand in a ring: the oldest is evicted. */
 struct workflow_checked {

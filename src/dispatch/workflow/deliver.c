@@ -5,7 +5,6 @@
 #include "base/memory.h"
 #include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/history.h"
-#include "dispatch/workflow/worker.h"
 
 enum {
     DELIVER_BYTES = 256 << 10, /* Bytes of outcomes in one turn of the loop, and one more. */
@@ -22,14 +21,33 @@ void call__unload(struct call *call) {
     call->workflow->unloaded++;
 }
 
-struct page_reading {
-    struct tx *tx;
-    struct workflow_page *page; /* Into this. */
+/* An outcome, as it is delivered. */
+struct page_outcome {
+    char name[CALL_NAME];
+    int64_t number, output_tokens;
+    struct text words; /* Owned. */
 };
 
+struct page_op {
+    struct workflow_op op;
+    int64_t after; /* done_no before the first. */
+    struct page_outcome list[WORKFLOW_PAGE_STEPS];
+    size_t count, bytes;
+    struct why fault;
+    struct tx *tx; /* While its function runs. */
+};
+
+static void page_clear(struct workflow_op *op) {
+    struct page_op *page = CONTAINER_OF(op, struct page_op, op);
+    for (size_t i = 0; i < page->count; i++) {
+        text_done(&page->list[i].words);
+    }
+    page->count = page->bytes = 0;
+    page->fault.text[0] = '\0';
+}
+
 static struct err page_add(void *ctx, const struct step_row *row) {
-    const struct page_reading *reading = ctx;
-    struct workflow_page *page = reading->page;
+    struct page_op *page = ctx;
     if (page->bytes >= WORKFLOW_PAGE_BYTES) { /* Scripts of workflow() are not in the rows. */
         return ERR_OK;
     }
@@ -39,29 +57,29 @@ static struct err page_add(void *ctx, const struct step_row *row) {
     outcome->number = row->done_no;
     outcome->output_tokens = row->output_tokens;
     text_init(&outcome->words, WORKFLOW_ORDER_MAX);
-    struct err err = workflow__add_outcome(reading->tx, row, &outcome->words, &page->fault);
+    struct err err = workflow__add_outcome(page->tx, row, &outcome->words, &page->fault);
     page->bytes += outcome->words.len;
     return err;
 }
 
 static struct err page_tx(struct tx *tx, void *ctx) {
-    const struct workflow_op *op = ctx;
-    struct page_reading reading = {.tx = tx, .page = op->page};
-    const struct step_page page = {.workflow = op->workflow->id,
-                                   .after = op->after,
+    struct page_op *own = ctx;
+    const struct step_page page = {.workflow = own->op.workflow->id,
+                                   .after = own->after,
                                    .limit = WORKFLOW_PAGE_STEPS,
                                    .bytes_max = WORKFLOW_PAGE_BYTES};
     int64_t last = 0;
     bool whole = false;
-    workflow__page_clear(op->page);
-    return tx_step_history(tx, &page, page_add, &reading, &last, &whole);
+    own->tx = tx;
+    page_clear(&own->op);
+    return tx_step_history(tx, &page, page_add, own, &last, &whole);
 }
 
 /* Calls line up in the order in which we heard of them, which is that of the store but where others
  * settle a step in the same moment: then the history is reloaded, as it is in the store. */
 static void page_done(struct workflow_op *op) {
     struct workflow *workflow = op->workflow;
-    struct workflow_page *page = op->page;
+    struct page_op *page = CONTAINER_OF(op, struct page_op, op);
     size_t count = 0;
     if (workflow->page_op != op) {
         return; /* The worker that needed it has ended. */
@@ -99,12 +117,12 @@ static void workflow_load_page(struct workflow *workflow) {
         workflow__first(workflow, CALL_DONE)->form != RESULT_UNLOADED) {
         return;
     }
-    struct workflow_op *op = workflow__op(workflow, page_tx, page_done);
-    op->reads = true;
-    op->after = workflow->loaded_no;
-    op->page = mem_new(sizeof *op->page);
-    workflow->page_op = op;
-    workflow__op_send(op);
+    struct page_op *own = workflow__op(workflow, sizeof *own, page_tx, page_done);
+    own->op.forget = page_clear;
+    own->op.reads = true;
+    own->after = workflow->loaded_no;
+    workflow->page_op = &own->op;
+    workflow__op_send(&own->op);
 }
 
 /* --- Delivered -------------------------------------------------------------------------------- */

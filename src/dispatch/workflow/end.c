@@ -7,7 +7,6 @@
 #include "base/utf8.h"
 #include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/history.h"
-#include "dispatch/workflow/worker.h"
 
 enum {
     FREE_PART = 32, /* Calls that one turn of the loop frees. */
@@ -74,7 +73,7 @@ void workflow__maybe_free(struct workflow *workflow) {
     workflow__drop_delayed(workflow);
     loop_task_cancel(loop, &workflow->deliver_task);
     for (struct workflow_op *op = workflow->ops; op != NULL; op = op->next) {
-        timer_stop(loop, &op->timer);
+        ask_stop(&op->ask);
         away = away || op->away;
     }
     for (struct call *call = NULL; (call = workflow_next_agent(workflow, call)) != NULL;) {
@@ -106,19 +105,24 @@ void workflow__ended(struct workflow *workflow) {
 
 /* --- Its end, stored -------------------------------------------------------------------------- */
 
+struct end_op {
+    struct workflow_op op;
+    struct workflow_end whole;
+};
+
 static struct err workflow_end_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    return tx_workflow_end(tx, &op->whole, &op->late);
+    struct end_op *own = ctx;
+    return tx_workflow_end(tx, &own->whole, &own->op.late);
 }
 
 static struct err workflow_close_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    const struct run_give_up what = {.run = op->whole.run,
-                                     .attempt = op->whole.attempt,
-                                     .sentence = op->whole.note,
+    struct end_op *own = ctx;
+    const struct run_give_up what = {.run = own->whole.run,
+                                     .attempt = own->whole.attempt,
+                                     .sentence = own->whole.note,
                                      .exit_code = -1,
-                                     .bounds = op->whole.bounds};
-    return tx_run_give_up(tx, &what, &op->late);
+                                     .bounds = own->whole.bounds};
+    return tx_run_give_up(tx, &what, &own->op.late);
 }
 
 static void workflow_end_done(struct workflow_op *op) {
@@ -134,19 +138,20 @@ static void workflow_store_end(struct workflow *workflow, enum run_cause cause, 
     workflow__close_worker(workflow);
     timer_stop(loop, &workflow->deadline);
     timer_stop(loop, &workflow->rebuild);
-    struct workflow_op *op = workflow__op(workflow, workflow_end_tx, workflow_end_done);
+    struct end_op *own = workflow__op(workflow, sizeof *own, workflow_end_tx, workflow_end_done);
+    struct text *text = &own->op.bytes;
     size_t asked = 0, took_count = 0;
     for (struct call *call = NULL; (call = workflow_next_agent(workflow, call)) != NULL;) {
         call__cancel(call);
         asked += call->calls > 0 && call->state != CALL_DONE;
     }
-    op->took = mem_new_array(asked + 1, sizeof *op->took);
+    struct step_took *took = own->op.owned = mem_new_array(asked + 1, sizeof *took);
     /* Usage of an agent that is one call of a model is charged with the end of its run; an agent
      * with tools has a turn, which charges its own usage. */
     for (struct call *call = NULL;
          took_count < asked && (call = workflow_next_agent(workflow, call)) != NULL;) {
         if (call->calls > 0 && call->state != CALL_DONE) {
-            op->took[took_count++] = (struct step_took){
+            took[took_count++] = (struct step_took){
                 .run = bytes_of(call->run.text),
                 .model = bytes_of(call->model),
                 .usage = call->usage,
@@ -156,24 +161,24 @@ static void workflow_store_end(struct workflow *workflow, enum run_cause cause, 
                 .calls_unpriced = call->calls - call->calls_priced};
         }
     }
-    text_init(&op->bytes, WORKFLOW_ORDER_MAX);
-    text_add(&op->bytes, result.data, result.len);
-    text_add(&op->bytes, error.data, error.len);
-    text_add_str(&op->bytes, note);
-    const char *bytes = text_bytes(&op->bytes).data;
-    op->whole = (struct workflow_end){.run = workflow__run(workflow),
-                                      .attempt = workflow->attempt,
-                                      .cause = cause,
-                                      .result = {bytes, result.len},
-                                      .error = {bytes + result.len, error.len},
-                                      .note = {bytes + result.len + error.len, strlen(note)},
-                                      .items_failed = workflow->items_failed,
-                                      .calls_failed = workflow->calls_failed,
-                                      .took = op->took,
-                                      .took_count = took_count,
-                                      .project = workflow__project(workflow),
-                                      .bounds = workflow->workflows->options.bounds};
-    workflow__op_send(op);
+    text_init(text, WORKFLOW_ORDER_MAX);
+    text_add(text, result.data, result.len);
+    text_add(text, error.data, error.len);
+    text_add_str(text, note);
+    const char *bytes = text_bytes(text).data;
+    own->whole = (struct workflow_end){.run = workflow__run(workflow),
+                                       .attempt = workflow->attempt,
+                                       .cause = cause,
+                                       .result = {bytes, result.len},
+                                       .error = {bytes + result.len, error.len},
+                                       .note = {bytes + result.len + error.len, strlen(note)},
+                                       .items_failed = workflow->items_failed,
+                                       .calls_failed = workflow->calls_failed,
+                                       .took = took,
+                                       .took_count = took_count,
+                                       .project = workflow__project(workflow),
+                                       .bounds = workflow->workflows->options.bounds};
+    workflow__op_send(&own->op);
     /* Trees are removed after it: until then they have their turns. */
     for (struct call *call = NULL; (call = workflow_next_agent(workflow, call)) != NULL;) {
         call__sweep_tree(call);
@@ -203,28 +208,29 @@ void workflow__end(struct workflow *workflow, enum run_cause cause, const char *
 void workflow__refused(struct workflow_op *op, struct err err) {
     struct workflow *workflow = op->workflow;
     struct workflows *workflows = workflow->workflows;
-    if (op->fn == workflow_end_tx && op->whole.cause != CAUSE_NOT_STORED) {
-        op->whole.cause = CAUSE_NOT_STORED;
-        op->whole.note = BYTES("its end could not be stored with its result");
+    struct workflow_end *whole = &CONTAINER_OF(op, struct end_op, op)->whole; /* If it is one. */
+    if (op->fn == workflow_end_tx && whole->cause != CAUSE_NOT_STORED) {
+        whole->cause = CAUSE_NOT_STORED;
+        whole->note = BYTES("its end could not be stored with its result");
     } else if (op->fn == workflow_end_tx) {
         op->fn = workflow_close_tx;
         text_clear(&op->bytes);
         text_addf(&op->bytes, "its end could not be stored: %s (%s)", err_title(err.code),
                   err_name(err.code));
-        op->whole.note = text_bytes(&op->bytes);
+        whole->note = text_bytes(&op->bytes);
     } else if (op->fn == workflow_close_tx) {
         asker_report(&workflows->asker,
                      "the end of a workflow could not be stored: the next start tries again",
                      workflow__run(workflow), err);
-        effects_abandon(workflows->options.effects, &op->retry.effect);
+        effects_abandon(workflows->options.effects, &op->ask.retry.effect);
         workflow__op_free(op);
         workflow__ended(workflow);
         return;
     } else {
         char note[REFUSAL_MAX];
-        const bool unfit = op->begins && workflows__is_for_good(err);
-        const struct bytes label = op->begin.label;
+        const bool unfit = op->begin != NULL && workflows__is_for_good(err);
         if (unfit) {
+            const struct bytes label = op->begin->label;
             (void)snprintf(note, sizeof note, "its agent \"%.*s\" cannot be begun: %s (%s)",
                            (int)utf8_cut(label, REFUSAL_MAX / 2), label.data, err_title(err.code),
                            err_name(err.code));
@@ -241,8 +247,7 @@ void workflow__refused(struct workflow_op *op, struct err err) {
         workflow__end(workflow, unfit ? CAUSE_SCRIPT_ERROR : CAUSE_NOT_STORED, note);
         return;
     }
-    op->whole.result = op->whole.error = BYTES("");
-    op->retry.tries = 0;
+    whole->result = whole->error = BYTES("");
     workflow__op_send(op);
 }
 

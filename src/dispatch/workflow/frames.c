@@ -1,4 +1,4 @@
-/* frames.c: what the worker of a workflow sends, a part at a time; and its start.
+/* frames.c: messages of the worker of a workflow, a part at a time; and its start.
  *
  *   frame ──short: parsed on the loop──────────────> a part is taken ──all of it──> the next frame
  *     └──long: parsed in the pool, worker paused──────^   │   ^
@@ -20,7 +20,6 @@
 #include "base/memory.h"
 #include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/history.h"
-#include "dispatch/workflow/worker.h"
 #include "engine/budget/budget.h"
 #include "engine/session/sessions.h"
 

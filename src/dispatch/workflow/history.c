@@ -8,7 +8,6 @@
 #include <stdio.h>
 
 #include "base/memory.h"
-#include "dispatch/workflow/worker.h"
 #include "engine/project/projects.h"
 
 enum {
@@ -310,27 +309,22 @@ static void adopt_done(struct workflow_op *op) {
     }
 }
 
-static void on_build_sought(struct workflow *workflow, bool found);
-
-static void workflow_adopt(struct workflow *workflow) {
+/* found: the build of the engine that it pins is there, as far as is known. */
+static void workflow_adopt(struct workflow *workflow, bool found) {
+    if (!found) {
+        workflow__end(workflow, CAUSE_ENGINE_GONE,
+                      "the engine that it began with is missing in libexec of the data directory, "
+                      "or damaged; resumed as a new run, it goes on with the present one");
+        return;
+    }
     workflow__enter(workflow, WORKFLOW_ADOPTING);
-    if (!workflow__has_build(workflow, on_build_sought)) {
+    if (!workflow__has_build(workflow, workflow_adopt)) {
         return;
     }
     if (workflow->fresh || workflow->load->stale) {
         workflow_begin_worker(workflow);
     } else {
-        workflow__op_send(workflow__op(workflow, adopt_tx, adopt_done));
-    }
-}
-
-static void on_build_sought(struct workflow *workflow, bool found) {
-    if (found) {
-        workflow_adopt(workflow);
-    } else {
-        workflow__end(workflow, CAUSE_ENGINE_GONE,
-                      "the engine that it began with is missing in libexec of the data directory, "
-                      "or damaged; resumed as a new run, it goes on with the present one");
+        workflow__op_send(workflow__op(workflow, sizeof(struct workflow_op), adopt_tx, adopt_done));
     }
 }
 
@@ -392,7 +386,7 @@ static void load_done(struct err err, void *ctx) {
             load->stale = load->stale || (load->stale_admitted && queued);
         }
         workflow_take_load(workflow, load);
-        workflow_adopt(workflow);
+        workflow_adopt(workflow, true);
     }
 }
 

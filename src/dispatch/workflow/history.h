@@ -12,10 +12,68 @@
 #ifndef DROVER_DISPATCH_WORKFLOW_HISTORY_H
 #define DROVER_DISPATCH_WORKFLOW_HISTORY_H
 
-#include "dispatch/workflow/message.h"
-#include "dispatch/workflow/search.h"
 #include "dispatch/workflow/workflow.h"
 #include "engine/workflow/timers.h"
+#include "script/catalog.h"
+
+enum {
+    WORKFLOW_PAGE_STEPS = 256,
+    WORKFLOW_PAGE_BYTES = 1 << 20,
+};
+
+/* --- message.c: members of messages (script/protocol.h) --------------------------------------- */
+
+/* A member of an object, as text_add_member; NULL, or the number that says so: null. */
+void workflow__add_member(struct text *text, const char *name, const char *value);
+void workflow__add_limit(struct text *text, const char *name, int64_t number, int64_t none);
+/* Without memory for it, the whole text fails. */
+void workflow__add_json(struct text *text, const char *name, const json_t *json);
+/* "script","form","file": the members of a script as a worker wants it. */
+void workflow__add_script(const struct script_prepared *prepared, struct bytes file,
+                          struct text *text);
+/* A worker of that script gets its first message. Takes the bytes. */
+struct script_worker *workflows__start_script(struct workflows *workflows, struct scripts *scripts,
+                                              const struct script_watch *watch, void *ctx,
+                                              struct text *order);
+void workflows__send(struct script_worker *worker, struct text *message); /* The worker computes. */
+/* ,"total":…,"limits":{…},"history":[ of a worker's first message. */
+void workflow__add_limits(const struct workflows_limits *limits, int64_t total, struct text *text);
+
+/* ,"o":… of an outcome. true: its value is to follow. */
+MUST_CHECK bool workflow__add_result_head(const struct step_row *row, struct text *text);
+void workflow__add_throw(struct text *text, struct bytes message);
+MUST_CHECK bool workflow__message_is(const json_t *message, const char *type);
+/* Members of a script that a row has. false: it is none. */
+bool workflow__add_source(struct bytes source, struct bytes file, struct text *text,
+                          struct why *why);
+/* In a store function. `fault` is set where a script of workflow() is broken: the run ends,
+ * CAUSE_SYNTAX_ERROR. */
+MUST_CHECK struct err workflow__add_outcome(struct tx *tx, const struct step_row *row,
+                                            struct text *text, struct why *fault);
+
+/* --- search.c --------------------------------------------------------------------------------- */
+
+/* The script that workflow() names, as the request says; in the pool. */
+struct script_search {
+    struct pool_job job; /* For settle.c, as is the call. */
+    struct call *call;   /* Borrowed: it stays while `in_pool` counts us. */
+    struct catalog_search search;
+    const char *name, *path; /* Borrowed from the request, as are the args; path NULL: by name. */
+    const json_t *args;      /* NULL: none. */
+    struct catalog_script script;
+    struct text members; /* Owned: of the script, as a worker wants it. */
+    struct why why;      /* Empty: there is a script. */
+};
+void script_search_init(struct script_search *search, const struct catalog_search *places,
+                        const json_t *request);
+void script_search_find(struct script_search *search);
+void script_search_done(struct script_search *search);
+void script_search_free(struct script_search *search); /* NULL is allowed. */
+/* Whether args fit the schema of a script's meta: the same for a run that is started, for
+ * workflow() within one, and for a plan. NULL counts as {}: defaults of the script may do for all
+ * of them. ERR_BAD_FIELD: `why` says which script, where, and what is wrong, in one line. Pure. */
+MUST_CHECK struct err workflow_args_check(const struct script_prepared *prepared,
+                                          const json_t *args, struct why *why);
 
 /* --- history.c -------------------------------------------------------------------------------- */
 
@@ -23,7 +81,7 @@ void workflow__load(struct workflow *workflow);
 void workflow__stop(struct workflow *workflow); /* The run is asked to end. */
 void workflow__note_prior(struct workflow *workflow, const struct run_row *row);
 
-/* --- prior.c ---------------------------------------------------------------------------------- */
+/* --- workflow.c: an earlier life -------------------------------------------------------------- */
 
 /* A step of an earlier worker, or of the run that is resumed, by key and occurrence. */
 struct prior {

@@ -13,7 +13,6 @@
 #include "dispatch/base/agent_order.h"
 #include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/check.h"
-#include "dispatch/workflow/worker.h"
 
 enum { NAME_SHOWN_MAX = 100 };
 

@@ -1,8 +1,6 @@
 /* message.c: members of messages to workers (script/protocol.h): scripts, limits, and outcomes. */
-#include "dispatch/workflow/message.h"
-
 #include "base/memory.h"
-#include "dispatch/workflow/workflow.h"
+#include "dispatch/workflow/history.h"
 
 void workflow__add_member(struct text *text, const char *name, const char *value) {
     text_add_name(text, name);
@@ -138,19 +136,4 @@ struct err workflow__add_outcome(struct tx *tx, const struct step_row *row, stru
                                    fault); /* Where it is none, `fault` is set. */
     }
     return ERR_OK;
-}
-
-void workflow__page_clear(struct workflow_page *page) {
-    for (size_t i = 0; i < page->count; i++) {
-        text_done(&page->list[i].words);
-    }
-    page->count = page->bytes = 0;
-    page->fault.text[0] = '\0';
-}
-
-void workflow__page_free(struct workflow_page *page) {
-    if (page != NULL) {
-        workflow__page_clear(page);
-        mem_free(page);
-    }
 }

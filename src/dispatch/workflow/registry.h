@@ -33,7 +33,7 @@ struct call;
 struct workflow;
 struct workflow_op;
 
-/* What a file calls that is below the one that does it. */
+/* Functions of files above the one that calls them. */
 struct workflow_machine {
     /* A call goes on: it is restarted, or ends with its cause, or another client has ended it; its
      * row is there, and the end has waited for that; a timer was held; BEGUN: it is performed. */

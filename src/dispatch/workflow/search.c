@@ -1,9 +1,7 @@
 /* search.c: the script that workflow() names, searched in the pool. */
-#include "dispatch/workflow/search.h"
-
 #include "base/json/schema.h"
 #include "base/memory.h"
-#include "dispatch/workflow/message.h"
+#include "dispatch/workflow/history.h"
 
 enum { MEMBERS_MAX = 7 * WORKFLOW_SCRIPT_MAX /* A script as JSON text, whatever it holds. */ };
 

@@ -26,20 +26,28 @@
 
 /* --- Stored ----------------------------------------------------------------------------------- */
 
+struct settle_op {
+    struct workflow_op op;
+    struct step_end end;
+    struct usage used; /* By the step. */
+};
+
 static struct err end_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    const struct workflow_op *beginning = op->beginning;
-    op->end.written = beginning != NULL && beginning->begun == STEP_BEGUN;
-    op->end.untold = op->end.written && beginning->begin.end_tells ? &beginning->begin : NULL;
-    return tx_step_end(tx, &op->end, &op->late, &op->used);
+    struct settle_op *own = ctx;
+    const struct begin_op *beginning =
+        own->op.beginning == NULL ? NULL : CONTAINER_OF(own->op.beginning, struct begin_op, op);
+    own->end.written = beginning != NULL && beginning->begun == STEP_BEGUN;
+    own->end.untold = own->end.written && beginning->begin.end_tells ? &beginning->begin : NULL;
+    return tx_step_end(tx, &own->end, &own->op.late, &own->used);
 }
 
 /* Late: its row is not there yet, and the end is sent again when it is; or another client ended the
  * step in the same moment, and it has its number from there; or somebody has restarted it. */
 static void end_done(struct workflow_op *op) {
+    const struct settle_op *own = CONTAINER_OF(op, struct settle_op, op);
     struct call *call = op->call;
     struct workflow *workflow = op->workflow;
-    call->usage = op->late ? call->usage : op->used;
+    call->usage = op->late ? call->usage : own->used;
     if (op->late && call->restarted) {
         call__tick(call);
         workflow__settle_quiet(workflow); /* Others may have waited for this. */
@@ -53,11 +61,11 @@ static void end_done(struct workflow_op *op) {
 
 static void call_store_end(struct call *call) {
     const struct workflow *workflow = call->workflow;
-    struct workflow_op *op = call__op(call, end_tx, end_done);
+    struct settle_op *own = call__op(call, sizeof *own, end_tx, end_done);
     const bool turn = call->turn.text[0] != '\0';
     const bool stays = call->tree != NULL && call->tree->stage == TREE_MADE;
-    op->used = call->usage; /* Where the store has no better number. */
-    op->end = (struct step_end){
+    own->used = call->usage; /* Where the store has no better number. */
+    own->end = (struct step_end){
         .place = workflow__place(workflow),
         .run = bytes_of(call->run.text),
         .key = {bytes_of(call->key), call->occurrence},
@@ -82,14 +90,14 @@ static void call_store_end(struct call *call) {
         .talks = turn,
         .worktree = bytes_of(stays ? call->tree->git.texts[TREE_PATH] : NULL),
         .bounds = workflow->workflows->options.bounds};
-    memcpy(op->end.parts, call->parts, sizeof op->end.parts);
-    if (call->tree != NULL && op->end.worktree.len == 0) {
-        text_init(&op->bytes, STEP_SPEC_MAX);
-        call__write_spec(call, &op->bytes);
-        op->end.spec = text_bytes(&op->bytes);
+    memcpy(own->end.parts, call->parts, sizeof own->end.parts);
+    if (call->tree != NULL && own->end.worktree.len == 0) {
+        text_init(&own->op.bytes, STEP_SPEC_MAX);
+        call__write_spec(call, &own->op.bytes);
+        own->end.spec = text_bytes(&own->op.bytes);
     }
-    op->ends = true;
-    call__send_stored(call, op);
+    own->op.end = &own->end;
+    call__send_stored(call, &own->op);
 }
 
 static void call_find_script(struct call *call);
@@ -164,16 +172,20 @@ void workflow__store_deferred(struct workflow *workflow) {
 
 /* --- Taken over from the run that is resumed -------------------------------------------------- */
 
+struct cached_op {
+    struct workflow_op op;
+    struct step_cached cached;
+    struct sha256_hex reuse; /* Room for the step's reuse_key. */
+};
+
 static struct err cached_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    struct bytes value;
-    text_clear(&op->bytes);
-    struct err err = tx_step_cached(tx, &op->cached, &op->late, &value);
-    if (!err_failed(err) && !op->late) {
-        text_add(&op->bytes, value.data, value.len);
-        err = text_failed(&op->bytes) ? text_error(&op->bytes, "workflow: cached") : ERR_OK;
-    }
-    return err;
+    struct cached_op *own = ctx;
+    struct text *bytes = &own->op.bytes;
+    struct bytes value = BYTES("");
+    text_clear(bytes);
+    TRY(tx_step_cached(tx, &own->cached, &own->op.late, &value));
+    text_add(bytes, value.data, own->op.late ? 0 : value.len);
+    return text_failed(bytes) ? text_error(bytes, "workflow: cached") : ERR_OK;
 }
 
 /* False: there was nothing. */
@@ -209,16 +221,16 @@ bool call__reuse(struct call *call, void (*done)(struct workflow_op *op)) {
     if (workflow->reuse_ms == 0 || call->taken != TAKEN_UNKNOWN || !call__only_reads(call)) {
         return false;
     }
-    struct workflow_op *op = call__op(call, cached_tx, done);
+    struct cached_op *own = call__op(call, sizeof *own, cached_tx, done);
     if (call->run.text[0] == '\0') {
         call->run = workflows__new_id(workflow->workflows, "run");
     }
-    text_init(&op->bytes, 2 * (size_t)WORKFLOW_RESULT_MAX);
-    op->cached = (struct step_cached){.step = call__step(call, op),
-                                      .from = BYTES(""),
-                                      .since_ms = workflows__now_ms(workflow->workflows) -
-                                                  workflow->reuse_ms};
-    call__send_stored(call, op);
+    text_init(&own->op.bytes, 2 * (size_t)WORKFLOW_RESULT_MAX);
+    own->cached = (struct step_cached){.step = call__step(call, &own->op, &own->reuse),
+                                       .from = BYTES(""),
+                                       .since_ms = workflows__now_ms(workflow->workflows) -
+                                                   workflow->reuse_ms};
+    call__send_stored(call, &own->op);
     return true;
 }
 
@@ -247,12 +259,12 @@ void workflow__settle_quiet(struct workflow *workflow) {
     } else if (lowest != NULL && lowest->kind == CALL_OF_TIMER) {
         call__store_cached_timer(lowest);
     } else if (lowest != NULL) {
-        struct workflow_op *op = call__op(lowest, cached_tx, cached_done);
+        struct cached_op *own = call__op(lowest, sizeof *own, cached_tx, cached_done);
         lowest->run = workflows__new_id(workflow->workflows, "run");
-        text_init(&op->bytes, 2 * (size_t)WORKFLOW_RESULT_MAX);
-        op->cached = (struct step_cached){.step = call__step(lowest, op),
-                                          .from = bytes_of(lowest->cached->run.text)};
-        call__send_stored(lowest, op);
+        text_init(&own->op.bytes, 2 * (size_t)WORKFLOW_RESULT_MAX);
+        own->cached = (struct step_cached){.step = call__step(lowest, &own->op, &own->reuse),
+                                           .from = bytes_of(lowest->cached->run.text)};
+        call__send_stored(lowest, &own->op);
     } else if (workflow__first(workflow, CALL_DEFERRED) != NULL) {
         workflow_store_first_deferred(workflow);
     }
@@ -273,10 +285,16 @@ void call__begin_nested(struct call *call, struct prior *old) {
     }
 }
 
+struct ref_op {
+    struct workflow_op op;
+    struct workflow_ref ref;
+    struct script_search *search; /* Owned: `ref` borrows from it. */
+};
+
 static struct err ref_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    const struct workflow_place place = workflow__place(op->workflow);
-    return tx_workflow_ref(tx, &place, &op->ref, &op->late);
+    struct ref_op *own = ctx;
+    const struct workflow_place place = workflow__place(own->op.workflow);
+    return tx_workflow_ref(tx, &place, &own->ref, &own->op.late);
 }
 
 static void ref_done(struct workflow_op *op) {
@@ -284,24 +302,29 @@ static void ref_done(struct workflow_op *op) {
     call__stored(op->call);
 }
 
+static void ref_forget(struct workflow_op *op) {
+    script_search_free(CONTAINER_OF(op, struct ref_op, op)->search);
+}
+
 /* The op takes the search over, and borrows from it. */
 static void call_store_script(struct call *call) {
-    struct workflow_op *op = call__op(call, ref_tx, ref_done);
-    const struct script_search *search = op->search = call->search;
+    struct ref_op *own = call__op(call, sizeof *own, ref_tx, ref_done);
+    const struct script_search *search = own->search = call->search;
+    own->op.forget = ref_forget;
     const struct catalog_script *script = &search->script;
     call->search = NULL;
-    op->ref = (struct workflow_ref){.key = bytes_of(call->key),
-                                    .occurrence = call->occurrence,
-                                    .note = bytes_of(search->why.text),
-                                    .script = BYTES(""),
-                                    .hash = BYTES(""),
-                                    .file = BYTES("")};
+    own->ref = (struct workflow_ref){.key = bytes_of(call->key),
+                                     .occurrence = call->occurrence,
+                                     .note = bytes_of(search->why.text),
+                                     .script = BYTES(""),
+                                     .hash = BYTES(""),
+                                     .file = BYTES("")};
     if (call->cause == CAUSE_COMPLETED) {
-        op->ref.script = (struct bytes){script->source, script->len};
-        op->ref.hash = bytes_of(script->entry.hash.text);
-        op->ref.file = bytes_of(script->entry.file);
+        own->ref.script = (struct bytes){script->source, script->len};
+        own->ref.hash = bytes_of(script->entry.hash.text);
+        own->ref.file = bytes_of(script->entry.file);
     }
-    call__send_stored(call, op);
+    call__send_stored(call, &own->op);
 }
 
 /* --- workflow(): searched --------------------------------------------------------------------- */

@@ -411,10 +411,7 @@ static struct err start_old_tx(struct tx *tx, void *ctx) {
     struct workflow_row row;
     bool found = false;
     if (start_resumes_last(start)) {
-        struct err last = start_find_last(tx, start);
-        if (err_failed(last)) {
-            return last;
-        }
+        TRY(start_find_last(tx, start));
     }
     start->why.text[0] = '\0';
     json_decref(start->old);
@@ -430,20 +427,17 @@ static struct err start_old_tx(struct tx *tx, void *ctx) {
                        "nothing to resume: there is no workflow '%.60s'", start->spec.resume);
     }
     /* A model gets nothing of other projects, neither that a run is there nor what it asks for. */
-    struct err err = json_parse_wrapped(row.run.spec, &start->old, NULL);
-    if (!err_failed(err) && start->spec.confined &&
-        strcmp(json_str(start->old, "project", SESSION_PROJECT_DEFAULT), start->spec.project) !=
-            0) {
-        err = err_make(ERR_NOT_FOUND, "workflows: resume");
-    }
-    if (err_failed(err)) {
-        return err;
+    TRY(json_parse_wrapped(row.run.spec, &start->old, NULL));
+    if (start->spec.confined && strcmp(json_str(start->old, "project", SESSION_PROJECT_DEFAULT),
+                                       start->spec.project) != 0) {
+        return err_make(ERR_NOT_FOUND, "workflows: resume");
     }
     start->old_script = mem_copy(row.script.data, row.script.len);
     /* The plan reports why a start would be refused, and goes on. */
     struct why *why = start->plans ? &start->unfit : &start->why;
     start->unfit.text[0] = '\0';
     start->reuse_max = WORKFLOW_REUSE_ANY;
+    struct err err = ERR_OK;
     if (start->plans) {
         const struct workflow_new what = {.run = {.owner = bytes_of(start->owner)},
                                           .rerun = start->spec.rerun,

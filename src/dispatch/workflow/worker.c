@@ -9,8 +9,6 @@
  * workers whose state is fully journaled: the script waits after its whole history, and nothing is
  * on its way from it or to it: no frame, no outcome, no result of another run, no script of a
  * workflow(). */
-#include "dispatch/workflow/worker.h"
-
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "dispatch/workflow/history.h"
@@ -146,23 +144,34 @@ void workflow__maybe_idle(struct workflow *workflow) {
 
 /* --- Lines ------------------------------------------------------------------------------------ */
 
+struct lines_op {
+    struct workflow_op op;
+    struct workflow_line lines[WORKFLOW_LINES]; /* The texts are owned. */
+};
+
 static struct err lines_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    const struct workflow_place place = workflow__place(op->workflow);
-    return tx_workflow_lines(tx, &place, op->lines, op->line_count);
+    struct lines_op *own = ctx;
+    const struct workflow_place place = workflow__place(own->op.workflow);
+    return tx_workflow_lines(tx, &place, own->lines, own->op.rows);
+}
+
+static void lines_forget(struct workflow_op *op) {
+    for (size_t i = 0; i < op->rows; i++) {
+        mem_free((char *)CONTAINER_OF(op, struct lines_op, op)->lines[i].text.data);
+    }
 }
 
 void workflow__flush_lines(struct workflow *workflow) {
     if (workflow->line_count == 0) {
         return;
     }
-    struct workflow_op *op = workflow__op(workflow, lines_tx, NULL);
-    op->lines = mem_new_array(workflow->line_count, sizeof *op->lines);
-    memcpy(op->lines, workflow->lines, workflow->line_count * sizeof *op->lines);
-    op->line_count = workflow->line_count;
-    op->lazy = true;
+    struct lines_op *own = workflow__op(workflow, sizeof *own, lines_tx, NULL);
+    memcpy(own->lines, workflow->lines, workflow->line_count * sizeof *own->lines);
+    own->op.rows = workflow->line_count;
+    own->op.forget = lines_forget;
+    own->op.lazy = true;
     workflow->line_count = 0;
-    workflow__op_send(op);
+    workflow__op_send(&own->op);
 }
 
 static void workflow_put_line(struct workflow *workflow, enum workflow_line_kind kind,

@@ -6,12 +6,12 @@
  *   agent_begin.c                                 what follows for a call (call__on_tick)
  *   settle.c  timer.c  deliver.c                  outcomes: stored, and sent to the script
  *   end.c                                         the end, and the memory after it
- *   agent_call.c  lookup.c  worktree.c  agent_turn.c       an agent at work
+ *   agent_call.c  lookup.c  worktree.c  agent_turn.c       how an agent works
  *   agent_request.c  call.c  worker.c             a call, a worker
- *   engine_build.c  store_ops.c  message.c  prior.c  search.c  workflow.c
+ *   engine_build.c  store_ops.c  message.c  search.c  workflow.c
  *
  * A lower one calls a higher one by the machine that it was given (registry.h). Beside these are
- * starts: start.c  plan.c  start_words.c  check.c. */
+ * starts: start.c  plan.c  check.c. */
 #include "dispatch/workflow/workflows.h"
 
 #include "base/memory.h"

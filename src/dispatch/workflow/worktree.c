@@ -65,31 +65,37 @@ void call__take_tree(struct call *call, const json_t *worktree) {
 
 /* --- Jobs ------------------------------------------------------------------------------------- */
 
+struct tree_op {
+    struct workflow_op op;
+    struct run_new new_job;
+    struct step_job job;
+};
+
 static struct err job_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    return tx_step_job(tx, &op->new_job, &op->job);
+    struct tree_op *own = ctx;
+    return tx_step_job(tx, &own->new_job, &own->job);
 }
 
 static struct err sweep_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
+    struct tree_op *own = ctx;
     struct run_row row;
-    return tx_run_submit(tx, &op->new_job, &row);
+    return tx_run_submit(tx, &own->new_job, &row);
 }
 
-static void op_fill_job(struct workflow_op *op, const struct call *call, enum tree_job job) {
+static void op_fill_job(struct tree_op *own, const struct call *call, enum tree_job job) {
     const struct workflow *workflow = call->workflow;
     const struct workflows_options *options = &workflow->workflows->options;
     const struct tree_order order = {.texts = call->tree->git.texts,
                                      .job = job,
                                      .user = bytes_of(call->run.text),
                                      .sandbox = options->sandbox};
-    text_init(&op->bytes, TREE_JOB_BYTES);
-    op->new_job = (struct run_new){.run = workflows__new_id(workflow->workflows, "run"),
-                                   .owner = bytes_of(workflow->owner),
-                                   .parent = BYTES(""),
-                                   .kind = KIND_JOB,
-                                   .bounds = options->bounds};
-    tree_job_fill(&order, &op->bytes, &op->new_job);
+    text_init(&own->op.bytes, TREE_JOB_BYTES);
+    own->new_job = (struct run_new){.run = workflows__new_id(workflow->workflows, "run"),
+                                    .owner = bytes_of(workflow->owner),
+                                    .parent = BYTES(""),
+                                    .kind = KIND_JOB,
+                                    .bounds = options->bounds};
+    tree_job_fill(&order, &own->op.bytes, &own->new_job);
 }
 
 static bool call_waits_for_job(const struct call *call) {
@@ -100,18 +106,18 @@ static bool call_waits_for_job(const struct call *call) {
 
 static void job_begun(struct workflow_op *op) {
     if (call_waits_for_job(op->call)) {
-        work_tree_begun(&op->call->tree->git, &op->job);
+        work_tree_begun(&op->call->tree->git, &CONTAINER_OF(op, struct tree_op, op)->job);
     }
 }
 
 static void tree_on_begin(struct work_tree *git) {
     struct call_tree *tree = CONTAINER_OF(git, struct call_tree, git);
-    struct workflow_op *op = call__op(tree->call, job_tx, job_begun);
+    struct tree_op *own = call__op(tree->call, sizeof *own, job_tx, job_begun);
     if (git->use == TREE_MAKE && git->job != TREE_NO_JOB) {
         tree->stage = TREE_MAKING;
     }
-    op_fill_job(op, tree->call, git->job);
-    workflow__op_send(op);
+    op_fill_job(own, tree->call, git->job);
+    workflow__op_send(&own->op);
 }
 
 /* --- Inspected -------------------------------------------------------------------------------- */
@@ -204,9 +210,9 @@ static void call_on_slow(struct timer *timer) {
 
 static void call_submit_removal(const struct call *call) {
     if (call->tree->stage == TREE_MAKING || call->tree->stage == TREE_MADE) {
-        struct workflow_op *op = workflow__op(call->workflow, sweep_tx, NULL);
-        op_fill_job(op, call, TREE_REMOVE);
-        workflow__op_send(op);
+        struct tree_op *own = workflow__op(call->workflow, sizeof *own, sweep_tx, NULL);
+        op_fill_job(own, call, TREE_REMOVE);
+        workflow__op_send(&own->op);
     }
 }
 
