@@ -1,6 +1,7 @@
 /* What becomes of an agent whose row goes to the store together with the work of another one. */
 #include "journal_kit.h"
 
+#include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/history.h"
 #include "loop/loop_uv.h"
 
@@ -10,6 +11,7 @@ struct held {
     struct workflow workflow;
     unsigned failures; /* Of the row, still to come. */
     bool row_done, other_done;
+    struct step_new begin;
     /* Of the agent, when its row was written. */
     enum call_state state;
     enum call_row row;
@@ -17,11 +19,17 @@ struct held {
 };
 
 static int open_held(void **state) {
+    static const struct workflow_machine machine = {.tick = call__on_tick, .pump = workflow__pump};
     struct held *held = mem_new(sizeof *held);
     struct workflow *workflow = &held->workflow;
     held->kit = kit_new(STORE_INLINE, NULL /* usual sizes */);
+    held->workflows.machine = &machine;
     held->workflows.options.loop = held->kit->loop;
     held->workflows.options.store = held->kit->store;
+    held->workflows.asker = (struct asker){.loop = held->kit->loop,
+                                           .store = held->kit->store,
+                                           .pause_ms = WORKFLOW_RETRY_FIRST_MS,
+                                           .pause_max_ms = WORKFLOW_RETRY_MAX_MS};
     pool_init(&held->workflows.pool, held->kit->loop, NULL /* no shortage */);
     links_init(&held->workflows.computing);
     workflow->workflows = &held->workflows;
@@ -112,12 +120,13 @@ static void the_end_of_an_agent_waits_for_its_row_that_failed_with_another_end(v
     struct held *held = *state;
     struct workflow *workflow = &held->workflow;
     struct call *call = call_that_said_something(workflow);
-    struct workflow_op *row = workflow__op(workflow, row_tx, row_done);
+    struct workflow_op *row = workflow__op(workflow, sizeof(struct begin_op), row_tx, row_done);
     row->call = call;
-    row->begins = row->lazy = true;
+    row->begin = &held->begin;
+    row->lazy = true;
     held->failures = 1;
     workflow__op_send(row);
-    workflow__op_send(workflow__op(workflow, other_tx, other_done));
+    workflow__op_send(workflow__op(workflow, sizeof(struct workflow_op), other_tx, other_done));
     call__store(call);
     drain(held);
     assert_true(held->row_done);

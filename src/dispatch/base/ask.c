@@ -109,42 +109,45 @@ static void ask_begin(struct ask *ask) {
     if (ask->rules->words.effect != NULL) {
         effect_begin(asker->effects, &ask->retry.effect, ask->rules->words.effect);
     }
-    if (ask->reads) {
-        store_read(asker->store, ask_perform, ask_answered, ask);
-    } else {
-        store_write(asker->store, ask_perform, ask_answered, ask);
-    }
+    (ask->kind == ASK_READS           ? store_read
+     : ask->kind == ASK_WRITES_LAZILY ? store_write_lazy
+                                      : store_write)(asker->store, ask_perform, ask_answered, ask);
 }
 
 void ask_init(struct ask *ask, struct asker *asker, const struct ask_rules *rules, void *ctx) {
     *ask = (struct ask){.asker = asker, .rules = rules, .ctx = ctx};
 }
 
-static void ask_set(struct ask *ask, store_fn fn, void (*done)(void *ctx), bool reads) {
+static void ask_set(struct ask *ask, store_fn fn, void (*done)(void *ctx), enum ask_kind kind) {
     assert(ask->state != ASK_AWAY);
     timer_stop(ask->asker->loop, &ask->timer);
     ask->fn = fn;
     ask->done = done;
-    ask->reads = reads;
+    ask->kind = kind;
 }
 
 void ask_read(struct ask *ask, store_fn fn, void (*done)(void *ctx)) {
-    ask_set(ask, fn, done, true /* reads */);
+    ask_set(ask, fn, done, ASK_READS);
     ask_begin(ask);
 }
 
 void ask_write(struct ask *ask, store_fn fn, void (*done)(void *ctx)) {
-    ask_set(ask, fn, done, false /* writes */);
+    ask_set(ask, fn, done, ASK_WRITES);
+    ask_begin(ask);
+}
+
+void ask_write_lazy(struct ask *ask, store_fn fn, void (*done)(void *ctx)) {
+    ask_set(ask, fn, done, ASK_WRITES_LAZILY);
     ask_begin(ask);
 }
 
 void ask_read_in(struct ask *ask, uint64_t wait_ms, store_fn fn, void (*done)(void *ctx)) {
-    ask_set(ask, fn, done, true /* reads */);
+    ask_set(ask, fn, done, ASK_READS);
     ask_wait(ask, wait_ms);
 }
 
 void ask_write_in(struct ask *ask, uint64_t wait_ms, store_fn fn, void (*done)(void *ctx)) {
-    ask_set(ask, fn, done, false /* writes */);
+    ask_set(ask, fn, done, ASK_WRITES);
     ask_wait(ask, wait_ms);
 }
 

@@ -73,7 +73,7 @@ struct ask {
     void *ctx;
     struct bytes run; /* Borrowed: at hand while it is away (effects_at); empty: none. */
     enum ask_state state;
-    bool reads;
+    enum ask_kind { ASK_READS, ASK_WRITES, ASK_WRITES_LAZILY } kind;
     store_fn fn;
     void (*done)(void *ctx);
     struct err err; /* An error that was taken for the answer. */
@@ -84,6 +84,7 @@ void ask_init(struct ask *ask, struct asker *asker, const struct ask_rules *rule
 /* Not away. `fn` gets the ctx of the ask, too. */
 void ask_read(struct ask *ask, store_fn fn, void (*done)(void *ctx));
 void ask_write(struct ask *ask, store_fn fn, void (*done)(void *ctx));
+void ask_write_lazy(struct ask *ask, store_fn fn, void (*done)(void *ctx)); /* store_write_lazy. */
 /* The same after a pause, with `begin` at its end. */
 void ask_read_in(struct ask *ask, uint64_t wait_ms, store_fn fn, void (*done)(void *ctx));
 void ask_write_in(struct ask *ask, uint64_t wait_ms, store_fn fn, void (*done)(void *ctx));

@@ -1,5 +1,5 @@
-/* agent_begin.c: agents of a script begin: the line for a slot, the row, the budgets and the
- * deadline, and a restart.
+/* agent_begin.c: agents of a script begin: the line for a slot, the row, the budgets, the notes of
+ * that row, and a restart; and what follows for each call.
  *
  * A workflow that is paused begins no agent. Its script goes on and gets the outcomes of busy
  * ones; agents that it asks for then wait in line. So nothing is held back that has to be
@@ -20,22 +20,9 @@
 #include "base/memory.h"
 #include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/history.h"
-#include "engine/budget/budget.h"
 #include "rules/provider/no_model.h"
 
 /* --- What it may spend ------------------------------------------------------------------------ */
-
-static bool call_has_budget(const struct call *call) {
-    bool has = false;
-    for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
-        has = has || (i != AMOUNT_WALL && call->limits.of[i] < AMOUNT_MAX);
-    }
-    return has;
-}
-
-bool call__is_budgeted(const struct call *call) {
-    return call->workflow->budgeted || call_has_budget(call);
-}
 
 /* The stored sum is never below the one that the script was given. */
 static bool workflow_total_is_spent(const struct workflow *workflow) {
@@ -50,51 +37,6 @@ static void call_fail_total(struct call *call) {
     (void)snprintf(words, sizeof words, "budget exhausted: %lld of %lld tokens are spent",
                    (long long)workflow->stored, (long long)workflow->total);
     call__fail(call, CAUSE_TOTAL_SPENT, words);
-}
-
-static void call_on_deadline(struct timer *timer) {
-    struct call *call = CONTAINER_OF(timer, struct call, deadline);
-    bool own = call->limits.of[AMOUNT_WALL] < call->workflow->agent_ms;
-    call__fail(call, own ? CAUSE_AGENT_BUDGET : CAUSE_TIMED_OUT, "its time was over");
-}
-
-/* From its begin; after a restart of the daemon at most as much as is left by the clock. Its waits
- * for a person do not count, and during one there is no deadline. */
-void call__watch_deadline(struct call *call) {
-    const struct workflow *workflow = call->workflow;
-    int64_t own_ms = call->limits.of[AMOUNT_WALL];
-    int64_t passed_ms = workflows__mono_ms(workflow->workflows) - call->began_ms - call->waited_ms;
-    int64_t left_ms = (own_ms < workflow->agent_ms ? own_ms : workflow->agent_ms) -
-                      (passed_ms > 0 ? passed_ms : 0);
-    if (!timer_runs(&call->deadline) && call->waits_since_ms == 0) {
-        timer_start(workflow->workflows->options.loop, &call->deadline,
-                    left_ms > 0 ? (uint64_t)left_ms : 0, call_on_deadline);
-    }
-}
-
-/* While a person is asked, or a provider whose quota is used up has named a time, its slot is for
- * others, and its deadline does not run. */
-void call__set_waiting(struct call *call, bool waits) {
-    struct workflow *workflow = call->workflow;
-    int64_t now_ms = workflows__mono_ms(workflow->workflows);
-    if (waits) {
-        call->waits_since_ms = now_ms;
-        timer_stop(workflow->workflows->options.loop, &call->deadline);
-    } else {
-        int64_t since_ms = call->waits_since_ms == 0 ? now_ms : call->waits_since_ms;
-        call->waited_ms += now_ms > since_ms ? now_ms - since_ms : 0;
-        call->waits_since_ms = 0;
-        call__watch_deadline(call);
-    }
-    if (waits == (call->slots > 0)) {
-        call__set_slots(call, waits ? 0 : 1);
-        workflow__pump(workflow);
-    }
-}
-
-bool call__parks(const struct call *call, int64_t resume_at_ms) {
-    return resume_at_ms != 0 &&
-           run_provider_parks(resume_at_ms, workflows__now_ms(call->workflow->workflows));
 }
 
 /* --- The request ------------------------------------------------------------------------------ */
@@ -151,7 +93,7 @@ void call__begin_agent(struct call *call, struct prior *open, struct prior *reus
 
 /* --- Its row ---------------------------------------------------------------------------------- */
 
-void call__admit(struct call *call) {
+static void call_admit(struct call *call) {
     if (call->workflow->paused) {
         call->row = ROW_PARKED;
     } else if (workflow_total_is_spent(call->workflow)) {
@@ -162,75 +104,58 @@ void call__admit(struct call *call) {
 }
 
 static struct err begin_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    return tx_step_begin(tx, &op->begin, &op->begun, &op->budgeted);
+    struct begin_op *own = ctx;
+    return tx_step_begin(tx, &own->begin, &own->begun, &own->budgeted);
 }
 
 static void begin_done(struct workflow_op *op) {
+    const struct begin_op *own = CONTAINER_OF(op, struct begin_op, op);
     struct call *call = op->call;
     struct workflow *workflow = op->workflow;
     const bool admitted = call->row == ROW_ADMITTED;
-    workflow->budgeted = workflow->budgeted || op->budgeted; /* A budget may be new. */
-    call->row = op->begun == STEP_LATE ? ROW_NONE : ROW_WRITTEN;
-    if (op->begun == STEP_LATE || workflow->state == WORKFLOW_ENDING) {
+    workflow->budgeted = workflow->budgeted || own->budgeted; /* A budget may be new. */
+    call->row = own->begun == STEP_LATE ? ROW_NONE : ROW_WRITTEN;
+    if (own->begun == STEP_LATE || workflow->state == WORKFLOW_ENDING) {
         return; /* A note reports the end. */
     }
     if (call->state == CALL_ENDED) {
         call__store(call); /* The outcome has waited for this. */
     } else if (call->state != CALL_BEGUN) {
         return;
-    } else if (op->begun == STEP_BEGUN && call->tree != NULL) {
+    } else if (own->begun == STEP_BEGUN && call->tree != NULL) {
         call__make_tree(call);
-    } else if (op->begun == STEP_BEGUN) {
+    } else if (own->begun == STEP_BEGUN) {
         call__ask(call); /* With budgets, not before. */
     } else if (admitted) {
-        call__admit(call);
-    } else if (op->begun == STEP_WAITS) {
+        call_admit(call);
+    } else if (own->begun == STEP_WAITS) {
         call__enter(call, CALL_UNADMITTED);
         call__set_slots(call, 0);
         workflow__pump(workflow);
     }
 }
 
+struct again_op {
+    struct workflow_op op;
+    struct step_again again;
+};
+
 static struct err again_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    return tx_step_again(tx, bytes_of(op->run.text), &op->workflow->workflows->options.bounds,
-                         &op->asks_again);
+    struct again_op *own = ctx;
+    return tx_step_again(tx, bytes_of(own->op.run.text),
+                         &own->op.workflow->workflows->options.bounds, &own->again);
 }
 
 static void again_done(struct workflow_op *op) {
-    if (op->asks_again.late || op->call->state != CALL_BEGUN) {
+    const struct step_again *again = &CONTAINER_OF(op, struct again_op, op)->again;
+    if (again->late || op->call->state != CALL_BEGUN) {
         return;
     }
-    if (op->asks_again.over) {
+    if (again->over) {
         call__fail(op->call, CAUSE_CUT_OFF, RUN_CUT_OFF_WORDS);
     } else {
         call__ask(op->call);
     }
-}
-
-/* Late: a note has the reason. */
-static struct err turn_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    return tx_step_talk(tx, &op->begin, op->attempt, &op->late);
-}
-
-static void turn_done(struct workflow_op *op) {
-    op->call->row = ROW_WRITTEN;
-    if (op->call->state == CALL_ENDED) {
-        call__store(op->call); /* The outcome has waited for this. */
-    }
-}
-
-void call__start_turn(struct call *call) {
-    call__new_turn(call);
-    struct workflow_op *op = call__op(call, turn_tx, turn_done);
-    op->begins = true;
-    op->begin = call__step(call, op);
-    call__fill_turn(call, op);
-    call__enter(call, CALL_TURN);
-    call__watch_deadline(call);
-    workflow__op_send(op);
 }
 
 /* --- Begun ------------------------------------------------------------------------------------ */
@@ -245,27 +170,45 @@ static void call_insert(struct call *call, enum run_cause refused) {
     if (tools && call->tree == NULL) {
         call__new_turn(call);
     }
-    struct workflow_op *op = call__op(call, begin_tx, begin_done);
-    op->begins = true;
-    op->begin = call__step(call, op);
+    struct begin_op *own = call__op(call, sizeof *own, begin_tx, begin_done);
+    own->op.begin = &own->begin;
+    own->begin = call__step(call, &own->op, &own->reuse);
     if (tools && call->tree == NULL) {
-        call__fill_turn(call, op);
+        call__fill_turn(call, own);
     }
-    op->begin.owns_budget = call_has_budget(call) && refused == CAUSE_NONE;
-    op->begin.limits = call->limits;
-    op->begin.limits.of[AMOUNT_WALL] = AMOUNT_MAX; /* A deadline, and in no budget. */
-    op->begin.asks = call__is_budgeted(call) && refused == CAUSE_NONE && !tools;
+    own->begin.owns_budget = call__has_budget(call) && refused == CAUSE_NONE;
+    own->begin.limits = call->limits;
+    own->begin.limits.of[AMOUNT_WALL] = AMOUNT_MAX; /* A deadline, and in no budget. */
+    own->begin.asks = call__is_budgeted(call) && refused == CAUSE_NONE && !tools;
     /* Where no budget is asked, the model is, at once; the row goes with what comes next. */
-    op->lazy = !call__is_budgeted(call) && !tools;
-    workflow__op_send(op);
+    own->op.lazy = !call__is_budgeted(call) && !tools;
+    workflow__op_send(&own->op);
+}
+
+static void call_begin(struct call *call, enum run_cause refused);
+
+/* A run that reuses results looks for each before it asks for one. Which it takes is decided in the
+ * commit that makes the step: a restart finds the step there, and asks nobody. */
+static void reused_done(struct workflow_op *op) {
+    struct call *call = op->call;
+    if (call__take_cached(call, op) || call->workflow->state == WORKFLOW_ENDING) {
+        return;
+    }
+    if (call->workflow->paused) {
+        call__set_slots(call, 0);
+        call__enter(call, CALL_IN_LINE);
+    } else {
+        call__enter(call, CALL_BEGUN);
+        call_begin(call, CAUSE_NONE);
+    }
 }
 
 /* The call has its slot. `refused`: it ends at once, with that cause; CAUSE_NONE: it goes on. The
  * row may be older than a crash: a call that was refused then is refused again, and one that
  * was asked is asked again; its row counts how often, also where it has no budget. */
-void call__begin(struct call *call, enum run_cause refused) {
+static void call_begin(struct call *call, enum run_cause refused) {
     bool fresh = call->row == ROW_NONE;
-    if (fresh && refused == CAUSE_NONE && call__reuse(call)) {
+    if (fresh && refused == CAUSE_NONE && call__reuse(call, reused_done)) {
         return; /* The call begins again if there is none. */
     }
     if (fresh) {
@@ -291,7 +234,7 @@ void call__begin(struct call *call, enum run_cause refused) {
     } else if (!fresh && call->attempt > 1 && call__has_tools(call)) {
         call__start_turn(call);
     } else if (!fresh) {
-        workflow__op_send(call__op(call, again_tx, again_done));
+        workflow__op_send(call__op(call, sizeof(struct again_op), again_tx, again_done));
     } else if (!call__is_budgeted(call)) {
         call__ask(call);
     }
@@ -299,7 +242,7 @@ void call__begin(struct call *call, enum run_cause refused) {
 
 static void call_begin_looked_up(struct call *call) {
     call__looked_up(call);
-    call__begin(call, call->refusal);
+    call_begin(call, call->refusal);
 }
 
 /* A refusal that needs no lookup; a type may name a model. A call that has begun, in an earlier
@@ -351,7 +294,7 @@ static void workflow_begin_calls(struct workflow *workflow) {
                     call__option(call, "agentType") != NULL || call__wants_tree(call))) {
             call__lookup(call, call_begin_looked_up);
         } else {
-            call__begin(call, refusal);
+            call_begin(call, refusal);
         }
     }
 }
@@ -374,7 +317,7 @@ void workflow__on_pause(struct workflow *workflow, const struct run_row *row) {
         if (call->row == ROW_PARKED) {
             call->row = ROW_WRITTEN;
             if (call->state == CALL_BEGUN) {
-                call__admit(call);
+                call_admit(call);
             }
         }
     }
@@ -395,27 +338,9 @@ static void call_put_to_work(struct call *call) {
     }
 }
 
-static void call_work_looked_up(struct call *call) {
-    call__looked_up(call);
-    if (call->refusal == CAUSE_NONE && !call->stop) {
-        call_put_to_work(call);
-    } else {
-        call__begin(call, call->refusal);
-    }
-}
-
-bool call__looks_up_late(struct call *call) {
-    if (call__option(call, "agentType") == NULL || call->type.instructions != NULL ||
-        call->program.len > 0) {
-        return false;
-    }
-    call__lookup(call, call_work_looked_up);
-    return true;
-}
-
 /* As good as new; how often its model was silent is counted on. The usage of a turn is its
  * session's; what earlier calls of a model used stays counted. */
-void call__start_again(struct call *call) {
+static void call_start_again(struct call *call) {
     if (call->workflow->state == WORKFLOW_ENDING) {
         return;
     }
@@ -442,6 +367,100 @@ void call__start_again(struct call *call) {
     if (call->stop) { /* Skipped while its earlier attempt was in the pool or in the store. */
         call__skip(call);
     } else if (!call__looks_up_late(call)) {
+        call_put_to_work(call);
+    }
+}
+
+/* --- Notes of its row ------------------------------------------------------------------------- */
+
+/* Another client ended the step: its done_no is stored already. */
+static void call_ended_elsewhere(struct call *call, enum run_cause cause) {
+    struct workflow *workflow = call->workflow;
+    call__cancel(call);
+    call->cause = cause;
+    call->usage = (struct usage){.output = 0}; /* As its row has it: nobody has counted there. */
+    mem_free(call->note);
+    call->note = NULL;
+    call__done(call);
+    if (workflow->state != WORKFLOW_LIVE || call->number == 0 || workflow->storing > 0) {
+        workflow__reload(workflow);
+        return;
+    }
+    workflow__deliver(workflow);
+    workflow__pump(workflow);
+}
+
+static void call_on_restart(struct call *call, int64_t attempt) {
+    call->attempt = attempt;
+    call->began_ms = workflows__mono_ms(call->workflow->workflows);
+    switch (call->state) {
+    case CALL_ASKING:
+    case CALL_TURN:
+    case CALL_ENDED:
+    case CALL_DEFERRED:
+        call_start_again(call);
+        break;
+    case CALL_CHECKING:
+    case CALL_TREE_REMOVING:
+        call__cancel(call); /* The deadline starts again, too. */
+        call->restarted = true;
+        break;
+    case CALL_STORING:
+        call->restarted = true;
+        break;
+    case CALL_TREE_MAKING: /* The tree is made all the same. */
+        call__cancel(call);
+        call__watch_deadline(call);
+        call->turn = (struct id){""};
+        break;
+    default: /* Nobody was asked yet, by us. */
+        call->turn = (struct id){""};
+        break;
+    }
+}
+
+void call__on_note(struct call *call, const struct run_row *row) {
+    bool runs = row->state == RUN_RUNNING;
+    if (run_state_final(row->state) && call__in_pool(call)) {
+        call->elsewhere = row->cause; /* The pool reads the call; call__is_back goes on. */
+    } else if (run_state_final(row->state)) {
+        if (call->state < CALL_ENDED) {
+            call_ended_elsewhere(call, row->cause);
+        }
+    } else if (row->stop != CAUSE_NONE && !call->stop) {
+        call->stop = true;
+        call__skip(call);
+    } else if (runs && call->state == CALL_UNADMITTED) {
+        call->attempt = row->attempt;
+        call->began_ms = workflows__mono_ms(call->workflow->workflows);
+        call__enter(call, CALL_BEGUN);
+        call__set_slots(call, 1);
+        call_admit(call);
+    } else if (runs && row->attempt > call->attempt) {
+        call_on_restart(call, row->attempt);
+    } else if (runs && call->state == CALL_BEGUN) {
+        call->attempt = row->attempt; /* Admitted in the commit that made it wait. */
+        call->row = call->row == ROW_WRITTEN || call->row == ROW_PARKED ? call->row : ROW_ADMITTED;
+    }
+}
+
+/* --- What follows ----------------------------------------------------------------------------- */
+
+/* The one place that decides how a call goes on, however it came to its state. */
+void call__on_tick(struct call *call) {
+    if (call->elsewhere != CAUSE_NONE) {
+        call_ended_elsewhere(call, call->elsewhere);
+    } else if (call->restarted) {
+        call_start_again(call);
+    } else if (call->state == CALL_ENDED) {
+        call__store(call); /* The outcome has waited for its row. */
+    } else if (call->cause == CAUSE_NONE && call->state == CALL_TIMER) {
+        workflow__settle_quiet(call->workflow); /* Held: others waited for it. */
+    } else if (call->cause != CAUSE_NONE || call->state != CALL_BEGUN) {
+        call__ended(call);
+    } else if (call->refusal != CAUSE_NONE || call->stop) {
+        call_begin(call, call->refusal);
+    } else { /* After a late lookup. */
         call_put_to_work(call);
     }
 }

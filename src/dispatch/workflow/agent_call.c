@@ -2,11 +2,7 @@
  *
  * Its answer is text, or, where the script has a schema, an object that fits it. A model that
  * misses the schema gets what was wrong, WORKFLOW_TRIES_MAX times in all; one that says nothing for
- * too long is asked again, WORKFLOW_RESTARTS_MAX times.
- *
- * The agent's wait for its provider is stored in its row, and so is the end of that wait: one write
- * at a time, and a change during a write is one more write. So two of them never overtake each
- * other, and a store that is slow gets only the latest. */
+ * too long is asked again, WORKFLOW_RESTARTS_MAX times. */
 #include <stdio.h>
 
 #include "base/json/schema.h"
@@ -14,95 +10,14 @@
 #include "base/utf8.h"
 #include "dispatch/provider/causes.h"
 #include "dispatch/workflow/agent.h"
-#include "dispatch/workflow/history.h"
 #include "engine/turn/turns.h"
 #include "rules/turn/mend.h"
 
 enum { SYSTEM_MAX = 256 << 10, FAULT_MAX = 4000 };
 
-/* Answers that missed the schema, and how. */
-struct missed {
-    char *answers[WORKFLOW_TRIES_MAX], *faults[WORKFLOW_TRIES_MAX]; /* Owned. */
-    size_t count;
-};
-
-void call__free_missed(struct call *call) {
-    struct missed *missed = call->missed;
-    call->missed = NULL;
-    for (size_t i = 0; missed != NULL && i < missed->count; i++) {
-        mem_free(missed->answers[i]);
-        mem_free(missed->faults[i]);
-    }
-    mem_free(missed);
-}
-
-static void call_add_spent(struct call *call, const struct model_spent *spent) {
-    bool first = usage_total(&call->usage) == 0;
-    usage_add(&call->usage, &spent->usage);
-    usage_add_parts(&spent->usage, call->prompt, call->parts);
-    call->cost.known = (first || call->cost.known) && spent->cost.known;
-    call->cost.micros += spent->cost.known ? spent->cost.micros : 0;
-    call->calls_priced += spent->cost.known;
-}
-
-/* A call of its model that is cut off costs what it has used until now. */
-void call__cut_off(struct call *call) {
-    struct model_spent spent;
-    if (call->asking != NULL) {
-        model_get_spent(call->asking, &spent);
-        call_add_spent(call, &spent);
-        model_cancel(call->asking);
-        call->asking = NULL;
-    }
-}
-
 /* --- Its wait for the provider ---------------------------------------------------------------- */
 
 static const struct provider_wait no_wait = {.resume_at_ms = 0};
-
-static struct err wait_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    return tx_step_provider(tx, bytes_of(op->run.text), op->attempt, &op->wait, &op->spent);
-}
-
-/* A call that waits without having been answered has used nothing, and is none of these. */
-static struct step_spent call_spent(const struct call *call) {
-    const int64_t calls = call->calls - (call->asking != NULL);
-    struct model_spent now = {.tries = 0};
-    struct step_spent spent = {.usage = call->usage,
-                               .cost_micros = call->cost.micros,
-                               .calls = calls,
-                               .calls_unpriced = calls - call->calls_priced};
-    if (call->asking != NULL) {
-        model_get_spent(call->asking, &now);
-    }
-    if (usage_total(&now.usage) > 0) {
-        usage_add(&spent.usage, &now.usage);
-        spent.cost_micros += now.cost.known ? now.cost.micros : 0;
-        spent.calls++;
-        spent.calls_unpriced += !now.cost.known;
-    }
-    return spent;
-}
-
-static void wait_done(struct workflow_op *op) {
-    const struct provider_wait wait = op->call->wait;
-    op->call->wait_op = NULL;
-    call__wait(op->call, &wait);
-}
-
-void call__wait(struct call *call, const struct provider_wait *wait) {
-    call->wait = *wait;
-    if (call->wait_op != NULL || call->stored_resume_ms == call->wait.resume_at_ms) {
-        return;
-    }
-    struct workflow_op *op = call__op(call, wait_tx, wait_done);
-    op->wait = call->wait;
-    op->spent = call_spent(call);
-    call->wait_op = op;
-    call->stored_resume_ms = call->wait.resume_at_ms;
-    workflow__op_send(op);
-}
 
 /* --- The answer, checked in the pool ---------------------------------------------------------- */
 
@@ -146,14 +61,13 @@ static void answer_checked(struct call *call) {
     static const char before[] = "That is not what the schema asks for:\n";
     static const char after[] = "\nAnswer again, with the whole object and nothing else.";
     const int64_t *limits = call->limits.of;
-    if (call->restarted) {
-        call__start_again(call);
-    } else if (call->cause != CAUSE_NONE) { /* Meanwhile it was skipped, or its time was over. */
+    /* Meanwhile it was restarted or skipped, or its time was over. */
+    if (call->restarted || call->cause != CAUSE_NONE) {
         text_clear(&call->result);
-        call__ended(call);
+        call__tick(call);
     } else if (call->misfit.len == 0) {
         call_note_success(call);
-        call__ended(call);
+        call__tick(call);
     } else if (call->usage.output >= limits[AMOUNT_OUTPUT_TOKENS] ||
                usage_total(&call->usage) >= limits[AMOUNT_TOKENS] ||
                (call->cost.known && call->cost.micros >= limits[AMOUNT_COST])) {
@@ -256,7 +170,7 @@ static void call_on_done(void *ctx, const struct model_result *result) {
     struct model_info info;
     call->asking = NULL;
     timer_stop(call->workflow->workflows->options.loop, &call->timer);
-    call_add_spent(call, &spent);
+    call__add_spent(call, &spent);
     if (result->failure.cause != MODEL_NONE) {
         call->resume_at_ms = result->failure.resume_at_ms;
         call__fail(call, provider_run_cause(result->failure.cause), result->failure.detail);
@@ -288,7 +202,7 @@ static void call_on_done(void *ctx, const struct model_result *result) {
     } else {
         call_note_success(call);
     }
-    call__ended(call);
+    call__tick(call);
 }
 
 /* --- Asked ------------------------------------------------------------------------------------ */

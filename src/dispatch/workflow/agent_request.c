@@ -68,6 +68,90 @@ void call__tidy(json_t *message) {
     }
 }
 
+/* --- Its tools -------------------------------------------------------------------------------- */
+
+/* Not for an agent in a workflow: no person sits before it, the script starts others, and the
+ * attempt that runs it reports its task. */
+static const enum tool_id left_out[] = {
+    TOOL_ASK_USER,        TOOL_READ_SESSION,    TOOL_RUN_WORKFLOW,    TOOL_SPAWN_SUBAGENT,
+    TOOL_SUBAGENT_CANCEL, TOOL_SUBAGENT_RESULT, TOOL_SUBAGENT_STATUS, TOOL_TASK_ADD,
+    TOOL_TASK_COMMENT,    TOOL_TASK_OUTPUT,     TOOL_TASK_SHOW,       TOOL_TASK_STATUS};
+
+int64_t call__limit(const struct call *call, const char *name) {
+    return call__option(call, name) == NULL
+               ? -1
+               : json_int(json_object_get(call->message, "opts"), name, INT32_MAX);
+}
+
+/* As its script asks for them, and as its type allows. Workers refuse unknown names; those of
+ * earlier builds left them to us. */
+struct agent_tools call__tools(const struct call *call) {
+    const json_t *names = call__option(call, "tools");
+    struct agent_tools tools = {.asked = names == NULL ? TOOL_SET_ALL : 0,
+                                .type = call->type.instructions != NULL ? call->type.tools
+                                                                        : TOOL_SET_ALL};
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        tools.asked |= agent_tools_named(json_text(json_array_get(names, i)));
+    }
+    return tools;
+}
+
+bool call__has_tools(const struct call *call) {
+    const struct agent_tools tools = call__tools(call);
+    if (call->program.len > 0) {
+        return call->kind == CALL_OF_AGENT;
+    }
+    return call->kind == CALL_OF_AGENT && call->workflow->root[0] != '\0' && tools.asked != 0 &&
+           tools.type != 0 && call__limit(call, "max_tool_calls") != 0 &&
+           call__limit(call, "max_tool_iters") != 0;
+}
+
+bool call__wants_tree(const struct call *call) {
+    return (call__option(call, "isolation") != NULL || call->type.isolated) &&
+           call__has_tools(call);
+}
+
+tool_set workflows__tools(const struct workflows *workflows) {
+    return workflows->options.searches ? TOOL_SET_ALL
+                                       : TOOL_SET_ALL & ~tool_set_of(TOOL_WEB_SEARCH);
+}
+
+json_t *workflow__tools(const json_t *allowed, tool_set asked) {
+    json_t *names = json_array();
+    for (size_t i = 0; i < COUNT_OF(left_out); i++) {
+        asked &= ~tool_set_of(left_out[i]);
+    }
+    for (unsigned id = 0; id < TOOL_COUNT; id++) {
+        const char *name = tool_get((enum tool_id)id)->name;
+        const bool fits = allowed == NULL || json_has_text(allowed, bytes_of(name));
+        if (fits && (asked & tool_set_of((enum tool_id)id)) != 0) {
+            (void)json_array_append_new(names, json_string(name));
+        }
+    }
+    return names;
+}
+
+bool call__only_reads(const struct call *call) {
+    const json_t *settings = json_object_get(call->workflow->spec, "settings");
+    if (call->kind != CALL_OF_AGENT || call->tree != NULL || call->program.len > 0) {
+        return false;
+    }
+    if (!call__has_tools(call)) {
+        return true;
+    }
+    const struct agent_tools tools = call__tools(call);
+    AUTO(json_release)
+    json_t *names = workflow__tools(json_object_get(settings, "tools"), tools.asked & tools.type);
+    bool reads = names != NULL;
+    for (size_t i = 0; reads && i < json_array_size(names); i++) {
+        enum tool_id id = TOOL_COUNT;
+        reads = tool_find(json_text(json_array_get(names, i)), &id) &&
+                tool_get(id)->again == TOOL_REPEATABLE &&
+                (tool_get(id)->needs & (TOOL_NEEDS_WRITE | TOOL_NEEDS_COMMAND)) == 0;
+    }
+    return reads;
+}
+
 /* --- Its row ---------------------------------------------------------------------------------- */
 
 /* A worker of an earlier build knows none; of one that was hijacked it may be any number. */
@@ -103,7 +187,10 @@ void call__write_spec(const struct call *call, struct text *spec) {
     text_clear(spec);
     text_add_char(spec, '{');
     workflow__add_member(spec, "turn", call->turn.text);
-    call__write_tree(call, spec);
+    if (call->tree != NULL && call->tree->stage != TREE_GONE) {
+        text_add_str(spec, ",\"worktree\":");
+        tree_texts_write(call->tree->git.texts, spec);
+    }
     text_add_member(spec, "phase", call__name(call->message, "phase"));
     workflow__add_member(spec, "model", call->model);
     if (unknown.len > 0) {
@@ -125,7 +212,7 @@ void call__write_spec(const struct call *call, struct text *spec) {
 
 /* The call's own key has the prompt and the options; this one adds the owner, the place
  * and the model. */
-static struct bytes call_reuse_key(const struct call *call, struct workflow_op *op) {
+static struct bytes call_reuse_key(const struct call *call, struct sha256_hex *room) {
     const struct workflow *workflow = call->workflow;
     AUTO(text_done) struct text all = text_up_to(64 << 10);
     if (!call__only_reads(call)) {
@@ -141,14 +228,15 @@ static struct bytes call_reuse_key(const struct call *call, struct workflow_op *
         return BYTES("");
     }
     const struct sha256 digest = sha256_of(all.data, all.len);
-    op->reuse = sha256_hex(&digest);
-    return (struct bytes){op->reuse.text, CALL_REUSE_KEY};
+    *room = sha256_hex(&digest);
+    return (struct bytes){room->text, CALL_REUSE_KEY};
 }
 
-struct step_new call__step(const struct call *call, struct workflow_op *op) {
-    text_init(&op->spec, STEP_SPEC_MAX);
-    call__write_spec(call, &op->spec);
-    return (struct step_new){.reuse_key = call_reuse_key(call, op),
+struct step_new call__step(const struct call *call, struct workflow_op *op,
+                           struct sha256_hex *room) {
+    text_init(&op->more, STEP_SPEC_MAX);
+    call__write_spec(call, &op->more);
+    return (struct step_new){.reuse_key = call_reuse_key(call, room),
                              .place = workflow__place(call->workflow),
                              .run = call->run,
                              .key = bytes_of(call->key),
@@ -161,7 +249,7 @@ struct step_new call__step(const struct call *call, struct workflow_op *op) {
                              .prompt = json_bytes(call->message, "prompt"),
                              .isolation = json_text(call__option(call, "isolation")),
                              .at = call__place(call->message),
-                             .spec = text_bytes(&op->spec),
+                             .spec = text_bytes(&op->more),
                              .bounds = call->workflow->workflows->options.bounds};
 }
 

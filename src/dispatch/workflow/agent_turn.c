@@ -12,103 +12,23 @@
 #include "base/memory.h"
 #include "dispatch/turn/turns.h"
 #include "dispatch/workflow/agent.h"
-#include "dispatch/workflow/history.h"
 #include "tool/tool.h"
-
-/* Not for an agent in a workflow: no person sits before it, the script starts others, and the
- * attempt that runs it reports its task. */
-static const enum tool_id left_out[] = {
-    TOOL_ASK_USER,        TOOL_READ_SESSION,    TOOL_RUN_WORKFLOW,    TOOL_SPAWN_SUBAGENT,
-    TOOL_SUBAGENT_CANCEL, TOOL_SUBAGENT_RESULT, TOOL_SUBAGENT_STATUS, TOOL_TASK_ADD,
-    TOOL_TASK_COMMENT,    TOOL_TASK_OUTPUT,     TOOL_TASK_SHOW,       TOOL_TASK_STATUS};
-
-/* A limit that the script has set; -1: none. What is no whole number for us is a huge one. */
-static int64_t call_limit(const struct call *call, const char *name) {
-    return call__option(call, name) == NULL
-               ? -1
-               : json_int(json_object_get(call->message, "opts"), name, INT32_MAX);
-}
-
-/* As its script asks for them, and as its type allows. Workers refuse unknown names; those of
- * earlier builds left them to us. */
-struct agent_tools {
-    tool_set asked, type;
-};
-
-static struct agent_tools call_tools(const struct call *call) {
-    const json_t *names = call__option(call, "tools");
-    struct agent_tools tools = {.asked = names == NULL ? TOOL_SET_ALL : 0,
-                                .type = call->type.instructions != NULL ? call->type.tools
-                                                                        : TOOL_SET_ALL};
-    for (size_t i = 0; i < json_array_size(names); i++) {
-        tools.asked |= agent_tools_named(json_text(json_array_get(names, i)));
-    }
-    return tools;
-}
-
-bool call__has_tools(const struct call *call) {
-    const struct agent_tools tools = call_tools(call);
-    if (call->program.len > 0) {
-        return call->kind == CALL_OF_AGENT;
-    }
-    return call->kind == CALL_OF_AGENT && call->workflow->root[0] != '\0' && tools.asked != 0 &&
-           tools.type != 0 && call_limit(call, "max_tool_calls") != 0 &&
-           call_limit(call, "max_tool_iters") != 0;
-}
 
 /* --- Its row ---------------------------------------------------------------------------------- */
 
-tool_set workflows__tools(const struct workflows *workflows) {
-    return workflows->options.searches ? TOOL_SET_ALL
-                                       : TOOL_SET_ALL & ~tool_set_of(TOOL_WEB_SEARCH);
-}
-
-json_t *workflow__tools(const json_t *allowed, tool_set asked) {
-    json_t *names = json_array();
-    for (size_t i = 0; i < COUNT_OF(left_out); i++) {
-        asked &= ~tool_set_of(left_out[i]);
-    }
-    for (unsigned id = 0; id < TOOL_COUNT; id++) {
-        const char *name = tool_get((enum tool_id)id)->name;
-        const bool fits = allowed == NULL || json_has_text(allowed, bytes_of(name));
-        if (fits && (asked & tool_set_of((enum tool_id)id)) != 0) {
-            (void)json_array_append_new(names, json_string(name));
-        }
-    }
-    return names;
-}
-
-bool call__only_reads(const struct call *call) {
-    const json_t *settings = json_object_get(call->workflow->spec, "settings");
-    if (call->kind != CALL_OF_AGENT || call->tree != NULL || call->program.len > 0) {
-        return false;
-    }
-    if (!call__has_tools(call)) {
-        return true;
-    }
-    const struct agent_tools tools = call_tools(call);
-    AUTO(json_release)
-    json_t *names = workflow__tools(json_object_get(settings, "tools"), tools.asked & tools.type);
-    bool reads = names != NULL;
-    for (size_t i = 0; reads && i < json_array_size(names); i++) {
-        enum tool_id id = TOOL_COUNT;
-        reads = tool_find(json_text(json_array_get(names, i)), &id) &&
-                tool_get(id)->again == TOOL_REPEATABLE &&
-                (tool_get(id)->needs & (TOOL_NEEDS_WRITE | TOOL_NEEDS_COMMAND)) == 0;
-    }
-    return reads;
+static const char *call_root(const struct call *call) {
+    return call->tree == NULL ? call->workflow->root : call->tree->git.texts[TREE_ROOT];
 }
 
 /* The texts stay with the op, which outlives the transaction. */
-void call__fill_turn(struct call *call, struct workflow_op *op) {
+void call__fill_turn(struct call *call, struct begin_op *own) {
     const struct workflow *workflow = call->workflow;
     const json_t *of_run = json_object_get(workflow->spec, "settings");
     const json_t *effort = call__option(call, "effort"), *schema = call__option(call, "schema");
-    const struct agent_tools tools = call_tools(call);
-    const struct bytes label = call__name(call->message, "label"),
-                       root = bytes_of(call__root(call));
-    const int64_t rounds = call_limit(call, "max_tool_iters");
-    struct text *bytes = &op->bytes;
+    const struct agent_tools tools = call__tools(call);
+    const struct bytes label = call__name(call->message, "label"), root = bytes_of(call_root(call));
+    const int64_t rounds = call__limit(call, "max_tool_iters");
+    struct text *bytes = &own->op.bytes;
     AUTO(json_release)
     json_t *settings = of_run == NULL ? json_object() : json_copy((json_t *)of_run);
     (void)json_object_set_new(
@@ -116,7 +36,7 @@ void call__fill_turn(struct call *call, struct workflow_op *op) {
         workflow__tools(json_object_get(of_run, "tools"),
                         tools.asked & tools.type & workflows__tools(workflow->workflows)));
     /* The run's limit holds for each of its agents; one that asks for less gets less. */
-    int64_t limit = call_limit(call, "max_tool_calls");
+    int64_t limit = call__limit(call, "max_tool_calls");
     if (limit > 0 && json_int(settings, "max_tool_calls", INT64_MAX) > limit) {
         (void)json_object_set_new(settings, "max_tool_calls", json_integer(limit));
     }
@@ -147,8 +67,9 @@ void call__fill_turn(struct call *call, struct workflow_op *op) {
     const size_t program_at = bytes->len;
     text_add(bytes, text_bytes(&call->program).data, call->program.len);
     const char *data = bytes->data;
-    op->begin.talk = op->talk = mem_new(sizeof *op->talk);
-    op->talk->session = (struct session_new){
+    struct talk_new *talk = own->op.owned = mem_new(sizeof *talk);
+    own->begin.talk = talk;
+    talk->session = (struct session_new){
         .session = workflows__new_id(workflow->workflows, "ses"),
         .title = label.len == 0 ? BYTES("An agent of a workflow") : label,
         .project = workflow__project(workflow),
@@ -157,7 +78,7 @@ void call__fill_turn(struct call *call, struct workflow_op *op) {
         .program = {data + program_at, bytes->len - program_at},
         .settings = {data, schema_at},
         .instructions = {root_at > words_at ? data + words_at : NULL, root_at - words_at}};
-    op->talk->message = (struct turn_message){
+    talk->message = (struct turn_message){
         .schema = {words_at > schema_at ? data + schema_at : NULL, words_at - schema_at},
         /* The call after the last round is the one that sums up. */
         .calls_max = rounds < 0           ? 0
@@ -170,7 +91,7 @@ void call__fill_turn(struct call *call, struct workflow_op *op) {
 
 /* --- Silence of its model --------------------------------------------------------------------- */
 
-static void call_watch_silence(struct call *call, int64_t wait_ms);
+static void turn_watch_silence(struct call *call, int64_t wait_ms);
 
 /* A user may have been faster: then the attempt is another one, or over. */
 static struct err restart_tx(struct tx *tx, void *ctx) {
@@ -179,22 +100,23 @@ static struct err restart_tx(struct tx *tx, void *ctx) {
     struct run_row row;
     struct why why = {""};
     bool found = false;
-    struct err err = tx_run_find(tx, &key, &found, &row);
-    if (err_failed(err) || !found || row.attempt != op->attempt) {
-        return err;
+    TRY(tx_run_find(tx, &key, &found, &row));
+    if (!found || row.attempt != op->attempt) {
+        return ERR_OK;
     }
-    err = tx_step_restart(tx, &key, &op->workflow->workflows->options.bounds, &row, &why);
+    const struct err err =
+        tx_step_restart(tx, &key, &op->workflow->workflows->options.bounds, &row, &why);
     return err.code == ERR_STEP_ENDED ? ERR_OK : err;
 }
 
 /* The note of its row has reported the outcome. */
 static void restart_done(struct workflow_op *op) {
     if (op->call->state == CALL_TURN) {
-        call_watch_silence(op->call, op->workflow->workflows->options.limits.stuck_ms);
+        turn_watch_silence(op->call, op->workflow->workflows->options.limits.stuck_ms);
     }
 }
 
-static void call_on_silence(struct timer *timer) {
+static void turn_on_silence(struct timer *timer) {
     struct call *call = CONTAINER_OF(timer, struct call, timer);
     const struct workflows *workflows = call->workflow->workflows;
     const int64_t stuck_ms = workflows->options.limits.stuck_ms;
@@ -203,24 +125,24 @@ static void call_on_silence(struct timer *timer) {
     }
     int64_t silence_ms = turns_silence_ms(workflows->turns_of, bytes_of(call->turn.text));
     if (silence_ms < stuck_ms) {
-        call_watch_silence(call, silence_ms < 0 ? stuck_ms / 2 : stuck_ms - silence_ms);
+        turn_watch_silence(call, silence_ms < 0 ? stuck_ms / 2 : stuck_ms - silence_ms);
     } else if (call->silences < WORKFLOW_RESTARTS_MAX) {
         call->silences++;
         call->silent_attempt = call->attempt;
-        workflow__op_send(call__op(call, restart_tx, restart_done));
+        workflow__op_send(call__op(call, sizeof(struct workflow_op), restart_tx, restart_done));
     } else {
         call__fail(call, CAUSE_STUCK, "its model said nothing for too long, three times");
     }
 }
 
-static void call_watch_silence(struct call *call, int64_t wait_ms) {
+static void turn_watch_silence(struct call *call, int64_t wait_ms) {
     const struct workflows *workflows = call->workflow->workflows;
     if (workflows->turns_of != NULL) {
-        timer_start(workflows->options.loop, &call->timer, (uint64_t)wait_ms, call_on_silence);
+        timer_start(workflows->options.loop, &call->timer, (uint64_t)wait_ms, turn_on_silence);
     }
 }
 
-/* --- Waited for ------------------------------------------------------------------------------- */
+/* --- Begun ------------------------------------------------------------------------------------ */
 
 static void on_turn_change(struct run_wait *wait);
 static void on_turn_end(struct run_wait *wait);
@@ -231,8 +153,34 @@ void call__new_turn(struct call *call) {
     call->turn_wait.on_change = on_turn_change;
     call->turn_wait.on_end = on_turn_end;
     run_wait_expect(workflows->options.waits, &call->turn_wait, bytes_of(call->turn.text));
-    call_watch_silence(call, workflows->options.limits.stuck_ms);
+    turn_watch_silence(call, workflows->options.limits.stuck_ms);
 }
+
+/* Late: a note has the reason. */
+static struct err turn_tx(struct tx *tx, void *ctx) {
+    struct begin_op *own = ctx;
+    return tx_step_talk(tx, &own->begin, own->op.attempt, &own->op.late);
+}
+
+static void turn_done(struct workflow_op *op) {
+    op->call->row = ROW_WRITTEN;
+    if (op->call->state == CALL_ENDED) {
+        call__tick(op->call); /* The outcome has waited for this. */
+    }
+}
+
+void call__start_turn(struct call *call) {
+    call__new_turn(call);
+    struct begin_op *own = call__op(call, sizeof *own, turn_tx, turn_done);
+    own->op.begin = &own->begin;
+    own->begin = call__step(call, &own->op, &own->reuse);
+    call__fill_turn(call, own);
+    call__enter(call, CALL_TURN);
+    call__watch_deadline(call);
+    workflow__op_send(&own->op);
+}
+
+/* --- Waited for ------------------------------------------------------------------------------- */
 
 /* Writes what the agent said, as its step will have it. What is too long, or not what it owes,
  * fails its builder. */
@@ -246,21 +194,29 @@ static void turn_write_result(struct bytes said, bool owes_object, struct text *
     }
 }
 
+struct talked_op {
+    struct workflow_op op;
+    struct step_talked talked;
+    bool owes_object; /* The agent of that turn does. */
+};
+
+/* `more` has the note. */
 static struct err turn_read_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    const struct step_talked *talked = &op->talked;
-    text_clear(&op->bytes);
-    text_clear(&op->note);
-    TRY(tx_step_talked(tx, bytes_of(op->turn.text), &op->talked));
-    text_add(&op->note, talked->note.data, talked->note.len);
-    turn_write_result(talked->said, op->owes_object, &op->bytes);
-    return text_failed(&op->note) ? text_error(&op->note, "workflow: talk") : ERR_OK;
+    struct talked_op *own = ctx;
+    struct text *note = &own->op.more;
+    text_clear(&own->op.bytes);
+    text_clear(note);
+    TRY(tx_step_talked(tx, bytes_of(own->op.turn.text), &own->talked));
+    text_add(note, own->talked.note.data, own->talked.note.len);
+    turn_write_result(own->talked.said, own->owes_object, &own->op.bytes);
+    return text_failed(note) ? text_error(note, "workflow: talk") : ERR_OK;
 }
 
 static void turn_read_done(struct workflow_op *op) {
     struct call *call = op->call;
-    const struct step_talked *talked = &op->talked;
-    const struct bytes note = text_bytes(&op->note);
+    const struct talked_op *own = CONTAINER_OF(op, struct talked_op, op);
+    const struct step_talked *talked = &own->talked;
+    const struct bytes note = text_bytes(&op->more);
     if (op->workflow->state == WORKFLOW_ENDING || call->state != CALL_TURN ||
         strcmp(op->turn.text, call->turn.text) != 0 /* Restarted since. */) {
         return;
@@ -281,19 +237,10 @@ static void turn_read_done(struct workflow_op *op) {
         call->result = op->bytes;
         text_init(&op->bytes, 0);
         if (text_failed(&call->result)) {
-            call->cause = op->owes_object ? CAUSE_SCHEMA_MISMATCH : CAUSE_TOO_LARGE;
+            call->cause = own->owes_object ? CAUSE_SCHEMA_MISMATCH : CAUSE_TOO_LARGE;
         }
     }
-    call__ended(call);
-}
-
-static void call_read_turn(struct call *call) {
-    struct workflow_op *op = call__op(call, turn_read_tx, turn_read_done);
-    op->reads = true;
-    op->owes_object = call__option(call, "schema") != NULL;
-    text_init(&op->bytes, 2 * (size_t)WORKFLOW_RESULT_MAX);
-    text_init(&op->note, WORKFLOW_RESULT_MAX);
-    workflow__op_send(op);
+    call__tick(call);
 }
 
 static bool call_waits_in_turn(const struct call *call) {
@@ -320,16 +267,22 @@ static void on_turn_change(struct run_wait *wait) {
 
 static void on_turn_end(struct run_wait *wait) {
     struct call *call = CONTAINER_OF(wait, struct call, turn_wait);
-    if (call->workflow->state != WORKFLOW_FREED && call->state == CALL_TURN) {
-        call_read_turn(call);
+    if (call->workflow->state == WORKFLOW_FREED || call->state != CALL_TURN) {
+        return;
     }
+    struct talked_op *own = call__op(call, sizeof *own, turn_read_tx, turn_read_done);
+    own->op.reads = true;
+    own->owes_object = call__option(call, "schema") != NULL;
+    text_init(&own->op.bytes, 2 * (size_t)WORKFLOW_RESULT_MAX);
+    text_init(&own->op.more, WORKFLOW_RESULT_MAX);
+    workflow__op_send(&own->op);
 }
 
 /* --- Resumed ---------------------------------------------------------------------------------- */
 
 static struct err waited_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    return tx_step_talked(tx, bytes_of(op->turn.text), &op->talked);
+    struct talked_op *own = ctx;
+    return tx_step_talked(tx, bytes_of(own->op.turn.text), &own->talked);
 }
 
 /* The wait of a turn until now is stored with it. */
@@ -337,7 +290,7 @@ static void waited_done(struct workflow_op *op) {
     struct call *call = op->call;
     if (op->workflow->state != WORKFLOW_ENDING && call->state == CALL_TURN &&
         strcmp(op->turn.text, call->turn.text) == 0) {
-        call->waited_ms = op->talked.waited_ms;
+        call->waited_ms = CONTAINER_OF(op, struct talked_op, op)->talked.waited_ms;
         call->waits_since_ms = 0;
         call__set_waiting(call, call_waits_in_turn(call));
     }
@@ -345,11 +298,11 @@ static void waited_done(struct workflow_op *op) {
 
 void call__resume_turn(struct call *call) {
     const struct workflows *workflows = call->workflow->workflows;
-    struct workflow_op *op = call__op(call, waited_tx, waited_done);
+    struct workflow_op *op = call__op(call, sizeof(struct talked_op), waited_tx, waited_done);
     call->turn_wait.on_change = on_turn_change;
     call->turn_wait.on_end = on_turn_end;
     run_wait_start(workflows->options.waits, &call->turn_wait, bytes_of(call->turn.text));
-    call_watch_silence(call, workflows->options.limits.stuck_ms);
+    turn_watch_silence(call, workflows->options.limits.stuck_ms);
     call__enter(call, CALL_TURN);
     op->reads = true;
     workflow__op_send(op);

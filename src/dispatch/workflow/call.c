@@ -1,7 +1,8 @@
-/* call.c: requests of a script, from their arrival: their states, their memory, their jobs in the
- * pool, and the effects that notes of their rows have on them.
+/* call.c: requests of a script, as all know them: their states, their memory, their jobs in the
+ * pool, their deadlines and waits.
  *
- * An agent goes on in agent_begin.c, a nested workflow in settle.c, a timer in timer.c. */
+ * An agent is performed in agent_begin.c, a nested workflow in settle.c, a timer in timer.c; what
+ * follows for any of them is decided in call__on_tick. */
 #include "dispatch/workflow/call.h"
 
 #include <stdio.h>
@@ -9,8 +10,6 @@
 #include "base/memory.h"
 #include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/history.h"
-#include "engine/budget/budget.h"
-#include "engine/session/sessions.h"
 #include "rules/agent/definition.h"
 
 /* --- States ----------------------------------------------------------------------------------- */
@@ -46,6 +45,46 @@ void call__enter(struct call *call, enum call_state state) {
     link_remove(&call->link);
     link_add_last(&call->workflow->by_state[state], &call->link);
     call->state = state;
+}
+
+/* --- What it has besides ---------------------------------------------------------------------- */
+
+void call__free_missed(struct call *call) {
+    struct missed *missed = call->missed;
+    call->missed = NULL;
+    for (size_t i = 0; missed != NULL && i < missed->count; i++) {
+        mem_free(missed->answers[i]);
+        mem_free(missed->faults[i]);
+    }
+    mem_free(missed);
+}
+
+void call__add_spent(struct call *call, const struct model_spent *spent) {
+    bool first = usage_total(&call->usage) == 0;
+    usage_add(&call->usage, &spent->usage);
+    usage_add_parts(&spent->usage, call->prompt, call->parts);
+    call->cost.known = (first || call->cost.known) && spent->cost.known;
+    call->cost.micros += spent->cost.known ? spent->cost.micros : 0;
+    call->calls_priced += spent->cost.known;
+}
+
+/* A call of its model that is cut off costs what it has used until now. */
+void call__cut_off(struct call *call) {
+    struct model_spent spent;
+    if (call->asking != NULL) {
+        model_get_spent(call->asking, &spent);
+        call__add_spent(call, &spent);
+        model_cancel(call->asking);
+        call->asking = NULL;
+    }
+}
+
+void call__free_tree(struct call *call) {
+    if (call->tree != NULL) {
+        work_tree_done(&call->tree->git);
+        mem_free(call->tree);
+        call->tree = NULL;
+    }
 }
 
 /* --- Memory ----------------------------------------------------------------------------------- */
@@ -155,12 +194,29 @@ void call__fail(struct call *call, enum run_cause cause, const char *note) {
     call__set_note(call, bytes_of(note));
     if (call->state != CALL_CHECKING) { /* Else the pool has it; its `done` goes on. */
         text_clear(&call->result);
-        call__ended(call);
+        call__tick(call);
     }
 }
 
 void call__skip(struct call *call) {
     call__fail(call, CAUSE_STOPPED, "somebody skipped it");
+}
+
+bool call__is_back(struct call *call) {
+    struct workflow *workflow = call->workflow;
+    struct workflows *workflows = workflow->workflows;
+    call->job.done = NULL;
+    workflow->in_pool--;
+    if (workflow__is_over(workflow)) {
+        workflow->workflows->machine->let_go(workflow);
+        workflows__maybe_stopped(workflows);
+        return false;
+    }
+    if (call->elsewhere != CAUSE_NONE) {
+        call__tick(call);
+        return false;
+    }
+    return true;
 }
 
 static void call_in_pool(struct pool_job *job) {
@@ -183,163 +239,115 @@ void call__pool(struct call *call, void (*run)(struct call *), void (*back)(stru
                call_on_back);
 }
 
-/* --- The request ------------------------------------------------------------------------------ */
+/* --- Its deadline and its waits --------------------------------------------------------------- */
 
-static struct prior *call_find_prior(const struct call *call, const struct table *table) {
-    struct table_node *node = table_find(table, call->node.name);
-    return node == NULL ? NULL : CONTAINER_OF(node, struct prior, node);
+bool call__has_budget(const struct call *call) {
+    bool has = false;
+    for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
+        has = has || (i != AMOUNT_WALL && call->limits.of[i] < AMOUNT_MAX);
+    }
+    return has;
 }
 
-/* Counts a request. The worker counts, too, and lets no bad option pass; a worker that is hijacked
- * does not. False: it asks for more than it may. */
-static bool workflow_admit_request(struct workflow *workflow, const json_t *message,
-                                   enum call_kind kind, struct amounts *io_limits) {
-    if (kind == CALL_OF_WORKFLOW) {
-        return ++workflow->nested <= WORKFLOW_NESTED_MAX;
-    }
-    if (kind == CALL_OF_TIMER) {
-        const int64_t ms = json_int(message, "ms", -1);
-        return ++workflow->timers <= WORKFLOW_TIMERS_MAX && ms >= 0 && ms <= WORKFLOW_TIMER_MS_MAX;
-    }
-    const json_t *opts = json_object_get(message, "opts");
-    const json_t *limits = json_object_get(opts, "budget");
-    struct budget_limits budget = {.limits = amounts_unlimited()};
-    struct why why;
-    bool good = ++workflow->agents <= WORKFLOW_AGENTS_MAX &&
-                json_bytes(message, "prompt").len > 0 &&
-                strlen(json_str(opts, "model", "")) <= SESSION_MODEL_MAX;
-    if (json_is_integer(limits)) {
-        budget.limits.of[AMOUNT_OUTPUT_TOKENS] = json_integer_value(limits);
-    } else if (limits != NULL) {
-        good = good && !err_failed(budget_limits_read(limits, &budget, &why));
-    }
-    *io_limits = budget.limits;
-    return good && budget.limits.of[AMOUNT_OUTPUT_TOKENS] >= 0;
+bool call__is_budgeted(const struct call *call) {
+    return call->workflow->budgeted || call__has_budget(call);
 }
 
-/* A call that outlived its worker is found again, with its outcome. */
-void workflow__on_call(struct workflow *workflow, json_t *message, enum call_kind kind) {
-    const char *key = json_str(message, "k", "");
-    int64_t occurrence = json_int(message, "n", 0), number = json_int(message, "id", 0);
-    char name[CALL_NAME];
-    call__name_of(name, bytes_of(key), occurrence);
-    bool good = strspn(key, "0123456789abcdef") == WORKFLOW_HASH && key[WORKFLOW_HASH] == '\0' &&
-                occurrence > 0 && number > 0 && workflow->calls.count <= WORKFLOW_UNANSWERED_MAX;
-    struct call *call = good ? workflow__find_call(workflow, bytes_of(name)) : NULL;
-    if (call != NULL) {
-        json_decref(message);
-        call->number = number;
-        return;
+static void call_on_deadline(struct timer *timer) {
+    struct call *call = CONTAINER_OF(timer, struct call, deadline);
+    bool own = call->limits.of[AMOUNT_WALL] < call->workflow->agent_ms;
+    call__fail(call, own ? CAUSE_AGENT_BUDGET : CAUSE_TIMED_OUT, "its time was over");
+}
+
+/* From its begin; after a restart of the daemon at most as much as is left by the clock. Its waits
+ * for a person do not count, and during one there is no deadline. */
+void call__watch_deadline(struct call *call) {
+    const struct workflow *workflow = call->workflow;
+    int64_t own_ms = call->limits.of[AMOUNT_WALL];
+    int64_t passed_ms = workflows__mono_ms(workflow->workflows) - call->began_ms - call->waited_ms;
+    int64_t left_ms = (own_ms < workflow->agent_ms ? own_ms : workflow->agent_ms) -
+                      (passed_ms > 0 ? passed_ms : 0);
+    if (!timer_runs(&call->deadline) && call->waits_since_ms == 0) {
+        timer_start(workflow->workflows->options.loop, &call->deadline,
+                    left_ms > 0 ? (uint64_t)left_ms : 0, call_on_deadline);
     }
-    struct amounts limits = amounts_unlimited();
-    good = good && workflow_admit_request(workflow, message, kind, &limits);
-    if (!good) {
-        json_decref(message);
-        workflow__end(workflow, CAUSE_TOO_MANY_CALLS, "its worker asked for more than it may");
-        return;
-    }
-    call = call__new(workflow, key, occurrence);
-    call->number = number;
-    call->kind = kind;
-    call->message = message;
-    call->limits = limits;
-    if (kind == CALL_OF_WORKFLOW) {
-        call__begin_nested(call, call_find_prior(call, &workflow->reusable));
-    } else if (kind == CALL_OF_TIMER) {
-        call__begin_timer(call, call_find_prior(call, &workflow->open),
-                          call_find_prior(call, &workflow->reusable));
+}
+
+/* While a person is asked, or a provider whose quota is used up has named a time, its slot is for
+ * others, and its deadline does not run. */
+void call__set_waiting(struct call *call, bool waits) {
+    struct workflow *workflow = call->workflow;
+    int64_t now_ms = workflows__mono_ms(workflow->workflows);
+    if (waits) {
+        call->waits_since_ms = now_ms;
+        timer_stop(workflow->workflows->options.loop, &call->deadline);
     } else {
-        call__begin_agent(call, call_find_prior(call, &workflow->open),
-                          call_find_prior(call, &workflow->reusable));
+        int64_t since_ms = call->waits_since_ms == 0 ? now_ms : call->waits_since_ms;
+        call->waited_ms += now_ms > since_ms ? now_ms - since_ms : 0;
+        call->waits_since_ms = 0;
+        call__watch_deadline(call);
+    }
+    if (waits == (call->slots > 0)) {
+        call__set_slots(call, waits ? 0 : 1);
+        workflow->workflows->machine->pump(workflow);
     }
 }
 
-/* --- Notes of its row ------------------------------------------------------------------------- */
+bool call__parks(const struct call *call, int64_t resume_at_ms) {
+    return resume_at_ms != 0 &&
+           run_provider_parks(resume_at_ms, workflows__now_ms(call->workflow->workflows));
+}
 
-/* Another client ended the step: its done_no is stored already. */
-static void call_ended_elsewhere(struct call *call, enum run_cause cause) {
-    struct workflow *workflow = call->workflow;
-    call__cancel(call);
-    call->cause = cause;
-    call->usage = (struct usage){.output = 0}; /* As its row has it: nobody has counted there. */
-    mem_free(call->note);
-    call->note = NULL;
-    call__done(call);
-    if (workflow->state != WORKFLOW_LIVE || call->number == 0 || workflow->storing > 0) {
-        workflow__reload(workflow);
+struct wait_op {
+    struct workflow_op op;
+    struct provider_wait wait;
+    struct step_spent spent; /* When it began. */
+};
+
+static struct err wait_tx(struct tx *tx, void *ctx) {
+    const struct wait_op *own = ctx;
+    return tx_step_provider(tx, bytes_of(own->op.run.text), own->op.attempt, &own->wait,
+                            &own->spent);
+}
+
+/* A call that waits without having been answered has used nothing, and is none of these. */
+static struct step_spent call_spent(const struct call *call) {
+    const int64_t calls = call->calls - (call->asking != NULL);
+    struct model_spent now = {.tries = 0};
+    struct step_spent spent = {.usage = call->usage,
+                               .cost_micros = call->cost.micros,
+                               .calls = calls,
+                               .calls_unpriced = calls - call->calls_priced};
+    if (call->asking != NULL) {
+        model_get_spent(call->asking, &now);
+    }
+    if (usage_total(&now.usage) > 0) {
+        usage_add(&spent.usage, &now.usage);
+        spent.cost_micros += now.cost.known ? now.cost.micros : 0;
+        spent.calls++;
+        spent.calls_unpriced += !now.cost.known;
+    }
+    return spent;
+}
+
+static void wait_done(struct workflow_op *op) {
+    const struct provider_wait wait = op->call->wait;
+    op->call->wait_op = NULL;
+    call__wait(op->call, &wait);
+}
+
+/* The agent's wait for its provider is stored in its row, and so is the end of that wait: one write
+ * at a time, and a change during a write is one more write. So two of them never overtake each
+ * other, and a store that is slow gets only the latest. */
+void call__wait(struct call *call, const struct provider_wait *wait) {
+    call->wait = *wait;
+    if (call->wait_op != NULL || call->stored_resume_ms == call->wait.resume_at_ms) {
         return;
     }
-    workflow__deliver(workflow);
-    workflow__pump(workflow);
-}
-
-bool call__is_back(struct call *call) {
-    struct workflow *workflow = call->workflow;
-    struct workflows *workflows = workflow->workflows;
-    call->job.done = NULL;
-    workflow->in_pool--;
-    if (workflow__is_over(workflow)) {
-        workflow__maybe_free(workflow);
-        workflows__maybe_stopped(workflows);
-        return false;
-    }
-    if (call->elsewhere != CAUSE_NONE) {
-        call_ended_elsewhere(call, call->elsewhere);
-        return false;
-    }
-    return true;
-}
-
-static void call_on_restart(struct call *call, int64_t attempt) {
-    call->attempt = attempt;
-    call->began_ms = workflows__mono_ms(call->workflow->workflows);
-    switch (call->state) {
-    case CALL_ASKING:
-    case CALL_TURN:
-    case CALL_ENDED:
-    case CALL_DEFERRED:
-        call__start_again(call);
-        break;
-    case CALL_CHECKING:
-    case CALL_TREE_REMOVING:
-        call__cancel(call); /* The deadline starts again, too. */
-        call->restarted = true;
-        break;
-    case CALL_STORING:
-        call->restarted = true;
-        break;
-    case CALL_TREE_MAKING: /* The tree is made all the same. */
-        call__cancel(call);
-        call__watch_deadline(call);
-        call->turn = (struct id){""};
-        break;
-    default: /* Nobody was asked yet, by us. */
-        call->turn = (struct id){""};
-        break;
-    }
-}
-
-void call__on_note(struct call *call, const struct run_row *row) {
-    bool runs = row->state == RUN_RUNNING;
-    if (run_state_final(row->state) && call__in_pool(call)) {
-        call->elsewhere = row->cause; /* The pool reads the call; call__is_back goes on. */
-    } else if (run_state_final(row->state)) {
-        if (call->state < CALL_ENDED) {
-            call_ended_elsewhere(call, row->cause);
-        }
-    } else if (row->stop != CAUSE_NONE && !call->stop) {
-        call->stop = true;
-        call__skip(call);
-    } else if (runs && call->state == CALL_UNADMITTED) {
-        call->attempt = row->attempt;
-        call->began_ms = workflows__mono_ms(call->workflow->workflows);
-        call__enter(call, CALL_BEGUN);
-        call__set_slots(call, 1);
-        call__admit(call);
-    } else if (runs && row->attempt > call->attempt) {
-        call_on_restart(call, row->attempt);
-    } else if (runs && call->state == CALL_BEGUN) {
-        call->attempt = row->attempt; /* Admitted in the commit that made it wait. */
-        call->row = call->row == ROW_WRITTEN || call->row == ROW_PARKED ? call->row : ROW_ADMITTED;
-    }
+    struct wait_op *own = call__op(call, sizeof *own, wait_tx, wait_done);
+    own->wait = call->wait;
+    own->spent = call_spent(call);
+    call->wait_op = &own->op;
+    call->stored_resume_ms = call->wait.resume_at_ms;
+    workflow__op_send(&own->op);
 }

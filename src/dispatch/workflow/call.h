@@ -83,6 +83,12 @@ enum result_form {
     RESULT_ENCODED,  /* The whole outcome, as a worker gets it. */
 };
 
+/* Answers that missed the schema, and how. */
+struct missed {
+    char *answers[WORKFLOW_TRIES_MAX], *faults[WORKFLOW_TRIES_MAX]; /* Owned. */
+    size_t count;
+};
+
 struct call {
     struct table_node node; /* By key and occurrence. */
     char name[CALL_NAME];
@@ -157,15 +163,23 @@ void call__name_of(char name[CALL_NAME], struct bytes key, int64_t occurrence);
 struct call *workflow__find_call(const struct workflow *workflow, struct bytes name);
 /* Leaves the list of its state, and enters that of the next one. Asserts that the edge is legal. */
 void call__enter(struct call *call, enum call_state state);
-void workflow__on_call(struct workflow *workflow, json_t *message,
-                       enum call_kind kind); /* Takes the message over. */
-void call__on_note(struct call *call, const struct run_row *row);
 void call__set_slots(struct call *call, int64_t slots);
 void call__set_note(struct call *call, struct bytes note); /* May be the one that it has. */
 void call__release_bytes(struct call *call); /* Holds its message, but none waits for it. */
 void call__forget_message(struct call *call);
 void call__fail(struct call *call, enum run_cause cause, const char *note);
 void call__skip(struct call *call);
+MUST_CHECK bool call__has_budget(const struct call *call);  /* One of its own, */
+MUST_CHECK bool call__is_budgeted(const struct call *call); /* or above it. */
+void call__watch_deadline(struct call *call);
+void call__set_waiting(struct call *call, bool waits);
+/* Whether a wait for its provider until then is such a wait; 0: there is none. */
+MUST_CHECK bool call__parks(const struct call *call, int64_t resume_at_ms);
+void call__wait(struct call *call, const struct provider_wait *wait); /* The row follows. */
+void call__add_spent(struct call *call, const struct model_spent *spent);
+void call__cut_off(struct call *call); /* The model is heard no more. */
+void call__free_missed(struct call *call);
+void call__free_tree(struct call *call);
 void call__cancel(struct call *call); /* All that it has with a model, and its timers. */
 /* `run` in the pool, then `back` on the loop if call__is_back: false: the workflow is over or
  * another client ended the step, and the call may be gone. */

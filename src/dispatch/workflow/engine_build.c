@@ -10,7 +10,7 @@
  * cannot be had any more, the disk is read again. */
 #include "base/hash.h"
 #include "base/memory.h"
-#include "dispatch/workflow/history.h"
+#include "dispatch/workflow/workflow.h"
 #include "script/program.h"
 
 enum {
@@ -170,14 +170,7 @@ static void seek_done(struct pool_job *job) {
         if (workflow->state != WORKFLOW_ADOPTING) {
             continue; /* The run has ended meanwhile, or somebody stopped it. */
         }
-        if (found) {
-            workflow__adopt(workflow);
-        } else {
-            workflow__end(
-                workflow, CAUSE_ENGINE_GONE,
-                "the engine that it began with is missing in libexec of the data directory, "
-                "or damaged; resumed as a new run, it goes on with the present one");
-        }
+        workflow->on_build(workflow, found);
     }
     builds_linger(workflows); /* No workflow may hold it any more. */
 }
@@ -193,7 +186,8 @@ static void build_seek(struct build *build) {
 /* --- Asked for -------------------------------------------------------------------------------- */
 
 /* A run that names none began before there was more than one. */
-bool workflow__has_build(struct workflow *workflow) {
+bool workflow__has_build(struct workflow *workflow,
+                         void (*on_build)(struct workflow *workflow, bool found)) {
     struct workflows *workflows = workflow->workflows;
     const struct bytes hash = json_bytes(workflow->spec, "engine");
     if (json_str(workflow->spec, "engine", NULL) == NULL ||
@@ -219,6 +213,7 @@ bool workflow__has_build(struct workflow *workflow) {
     if (workflow->build->scripts != NULL && !workflow->build->recheck) {
         return true;
     }
+    workflow->on_build = on_build;
     if (!link_listed(&workflow->waiting_link)) {
         link_add_last(&workflow->build->waiting, &workflow->waiting_link);
     }

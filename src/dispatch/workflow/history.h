@@ -21,7 +21,7 @@ enum {
     WORKFLOW_PAGE_BYTES = 1 << 20,
 };
 
-/* --- history.c: members of messages (script/protocol.h) --------------------------------------- */
+/* --- message.c: members of messages (script/protocol.h) --------------------------------------- */
 
 /* A member of an object, as text_add_member; NULL, or the number that says so: null. */
 void workflow__add_member(struct text *text, const char *name, const char *value);
@@ -43,22 +43,45 @@ void workflow__add_limits(const struct workflows_limits *limits, int64_t total, 
 MUST_CHECK bool workflow__add_result_head(const struct step_row *row, struct text *text);
 void workflow__add_throw(struct text *text, struct bytes message);
 MUST_CHECK bool workflow__message_is(const json_t *message, const char *type);
+/* Members of a script that a row has. false: it is none. */
+bool workflow__add_source(struct bytes source, struct bytes file, struct text *text,
+                          struct why *why);
+/* In a store function. `fault` is set where a script of workflow() is broken: the run ends,
+ * CAUSE_SYNTAX_ERROR. */
+MUST_CHECK struct err workflow__add_outcome(struct tx *tx, const struct step_row *row,
+                                            struct text *text, struct why *fault);
+
+/* --- search.c --------------------------------------------------------------------------------- */
+
+/* The script that workflow() names, as the request says; in the pool. */
+struct script_search {
+    struct pool_job job; /* For settle.c, as is the call. */
+    struct call *call;   /* Borrowed: it stays while `in_pool` counts us. */
+    struct catalog_search search;
+    const char *name, *path; /* Borrowed from the request, as are the args; path NULL: by name. */
+    const json_t *args;      /* NULL: none. */
+    struct catalog_script script;
+    struct text members; /* Owned: of the script, as a worker wants it. */
+    struct why why;      /* Empty: there is a script. */
+};
+void script_search_init(struct script_search *search, const struct catalog_search *places,
+                        const json_t *request);
+void script_search_find(struct script_search *search);
+void script_search_done(struct script_search *search);
+void script_search_free(struct script_search *search); /* NULL is allowed. */
+/* Whether args fit the schema of a script's meta: the same for a run that is started, for
+ * workflow() within one, and for a plan. NULL counts as {}: defaults of the script may do for all
+ * of them. ERR_BAD_FIELD: `why` says which script, where, and what is wrong, in one line. Pure. */
+MUST_CHECK struct err workflow_args_check(const struct script_prepared *prepared,
+                                          const json_t *args, struct why *why);
 
 /* --- history.c -------------------------------------------------------------------------------- */
 
 void workflow__load(struct workflow *workflow);
-void workflow__adopt(struct workflow *workflow); /* The history is read. */
-void workflow__load_free(struct workflow *workflow);
 void workflow__stop(struct workflow *workflow); /* The run is asked to end. */
-void workflow__reload(
-    struct workflow *workflow); /* The history changed: a new worker replays it. */
-void workflow__reload_in(struct workflow *workflow,
-                         uint64_t wait_ms);            /* The same; a worker is not there. */
-void workflow__store_empty(struct workflow *workflow); /* No outcome is being stored any more. */
-void call__unload(struct call *call);                  /* The result is stored: it is read again. */
-/* The first of `done` is unloaded, and may be the next to be delivered. */
-void workflow__load_page(struct workflow *workflow);
-void workflow__page_free(struct workflow_page *page); /* NULL is allowed. */
+void workflow__note_prior(struct workflow *workflow, const struct run_row *row);
+
+/* --- workflow.c: an earlier life -------------------------------------------------------------- */
 
 /* A step of an earlier worker, or of the run that is resumed, by key and occurrence. */
 struct prior {
@@ -81,41 +104,69 @@ void prior__free(struct prior *prior);
 /* Time of the agent that has passed. */
 int64_t prior__elapsed_ms(const struct workflow *workflow, const struct prior *prior);
 void workflow__free_priors(struct table *priors);
-void workflow__note_prior(struct workflow *workflow, const struct run_row *row);
+
+/* An outcome after those in the order. */
+struct unloaded {
+    char key[WORKFLOW_HASH + 1];
+    int64_t occurrence;
+    enum call_kind kind;
+};
+
+/* Progress of the read: a page that failed is read again from here. */
+struct load_mark {
+    size_t len; /* Bytes of the order. */
+    size_t unloaded_count;
+    int64_t after;           /* done_no of the last row that was read, */
+    int64_t loaded, settled; /* done_no of the last in the order, and their number. */
+    int64_t spent, stored;   /* Output tokens of those in the order, and of all. */
+    int64_t nested, timers;
+};
+
+struct workflow_load {
+    struct workflow *workflow;
+    struct text order;         /* Owned: `len` of it counts. */
+    size_t history;            /* Where its history begins. */
+    struct unloaded *unloaded; /* Owned. */
+    struct load_mark at;
+    struct workflow_row row;
+    bool away, begun;
+    bool found, whole; /* The row is there; the history is read to its end. */
+    bool budgeted;
+    json_t *spec;                /* Owned. */
+    json_t *project_settings;    /* Owned; NULL: none. */
+    char *label;                 /* Owned: of the run. */
+    struct table open, reusable; /* Owned, with their struct prior. */
+    struct why fault;            /* Why it cannot be started; empty: it can. */
+    /* Set by notes meanwhile, on the loop: */
+    bool stop;           /* The run ends once this is read: its agents may have working trees. */
+    bool stale;          /* The history is outdated: it is read again. */
+    bool stale_admitted; /* The same, if an agent in it waits for a budget. */
+};
+void workflow__load_free(struct workflow *workflow);
+
+/* --- deliver.c -------------------------------------------------------------------------------- */
+
+void call__unload(struct call *call); /* The result is stored: it is read again. */
+void call__done(struct call *call);   /* The outcome is stored. */
+void call__stored(struct call *call); /* The outcome is committed: delivered soon. */
+void call__send_stored(struct call *call, struct workflow_op *op); /* The op stores the outcome. */
+void call__release_cached(struct call *call);
+void workflow__deliver(struct workflow *workflow);
 
 /* --- settle.c --------------------------------------------------------------------------------- */
 
 void call__ended(struct call *call); /* The outcome is known: stored, then delivered. */
 void call__store(struct call *call); /* An ended one: now, or when it can be. */
-void call__done(struct call *call);  /* The outcome is stored. */
 /* BEGUN, without a row: false: the run reuses no results, or none of this call. true: one is looked
- * for, and taken; or call__begin comes again. */
-MUST_CHECK bool call__reuse(struct call *call);
+ * for; `done` takes it, or begins the call. */
+MUST_CHECK bool call__reuse(struct call *call, void (*done)(struct workflow_op *op));
+/* false: there was nothing. */
+MUST_CHECK bool call__take_cached(struct call *call, const struct workflow_op *op);
 void call__begin_nested(struct call *call, struct prior *old); /* old: as `cached`. */
-/* The script that workflow() names, as the request says; in the pool. */
-struct script_search {
-    struct pool_job job; /* For settle.c, as is the call. */
-    struct call *call;   /* Borrowed: it stays while `in_pool` counts us. */
-    struct catalog_search search;
-    const char *name, *path; /* Borrowed from the request, as are the args; path NULL: by name. */
-    const json_t *args;      /* NULL: none. */
-    struct catalog_script script;
-    struct text members; /* Owned: of the script, as a worker wants it. */
-    struct why why;      /* Empty: there is a script. */
-};
-void script_search_init(struct script_search *search, const struct catalog_search *places,
-                        const json_t *request);
-void script_search_find(struct script_search *search);
-void script_search_done(struct script_search *search);
-void script_search_free(struct script_search *search); /* NULL is allowed. */
 void workflow__settle_quiet(struct workflow *workflow);
-void workflow__deliver(struct workflow *workflow);
 void workflow__store_deferred(struct workflow *workflow); /* The ones that had no worker. */
 MUST_CHECK bool workflow__must_wait(
     const struct workflow *workflow); /* Cached results come first. */
-void call__stored(struct call *call); /* The outcome is committed: delivered soon. */
-void call__send_stored(struct call *call, struct workflow_op *op); /* The op stores the outcome. */
-void call__release_cached(struct call *call);
 
 /* --- timer.c ---------------------------------------------------------------------------------- */
 

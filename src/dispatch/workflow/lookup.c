@@ -144,6 +144,20 @@ void call__looked_up(struct call *call) {
     }
 }
 
+static void on_late_lookup(struct call *call) {
+    call__looked_up(call);
+    call__tick(call);
+}
+
+bool call__looks_up_late(struct call *call) {
+    if (call__option(call, "agentType") == NULL || call->type.instructions != NULL ||
+        call->program.len > 0) {
+        return false;
+    }
+    call__lookup(call, on_late_lookup);
+    return true;
+}
+
 /* --- Names in a script that has not begun ----------------------------------------------------- */
 
 struct name_judge {

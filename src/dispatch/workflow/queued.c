@@ -6,10 +6,15 @@
 #include "base/memory.h"
 #include "dispatch/workflow/agent.h"
 
+struct queued_op {
+    struct workflow_op op;
+    struct steps_queued queued;
+};
+
 static struct err queued_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    op->queued.again = op->pushes > 1; /* The begin of a call may have overtaken this. */
-    return tx_steps_queued(tx, &op->queued);
+    struct queued_op *own = ctx;
+    own->queued.again = own->op.pushes > 1; /* The begin of a call may have overtaken this. */
+    return tx_steps_queued(tx, &own->queued);
 }
 
 static void queued_add(struct text *text, const struct call *call) {
@@ -33,8 +38,9 @@ static const char *queued_set(struct step_queued *step, const struct call *call,
 /* Sends the events of the calls from `first` on, one page of them; returns the next one. The op
  * outlives its calls, so it has copies of their texts. */
 static struct call *workflow_send_queued(struct workflow *workflow, struct call *first) {
-    struct workflow_op *op = workflow__op(workflow, queued_tx, NULL);
-    struct step_queued *steps = mem_new_array(STEPS_QUEUED_MAX, sizeof *steps);
+    struct queued_op *own = workflow__op(workflow, sizeof *own, queued_tx, NULL);
+    struct workflow_op *op = &own->op;
+    struct step_queued *steps = op->owned = mem_new_array(STEPS_QUEUED_MAX, sizeof *steps);
     struct call *end = first;
     size_t count = 0;
     text_init(&op->bytes, STEPS_QUEUED_MAX * (WORKFLOW_HASH + 2 * (size_t)STEP_LABEL_MAX));
@@ -50,11 +56,12 @@ static struct call *workflow_send_queued(struct workflow *workflow, struct call 
             data = queued_set(&steps[count++], call, data);
         }
     }
-    op->queued = (struct steps_queued){.place = workflow__place(workflow),
-                                       .steps = steps,
-                                       .count = count,
-                                       .limited = !workflow->paused &&
-                                                  workflow->working >= workflow->at_once};
+    own->queued = (struct steps_queued){.place = workflow__place(workflow),
+                                        .steps = steps,
+                                        .count = count,
+                                        .limited = !workflow->paused &&
+                                                   workflow->working >= workflow->at_once};
+    op->rows = count;
     op->lazy = true;
     workflow__op_send(op);
     return end;

@@ -5,6 +5,7 @@
 #ifndef DROVER_DISPATCH_WORKFLOW_REGISTRY_H
 #define DROVER_DISPATCH_WORKFLOW_REGISTRY_H
 
+#include "base/json/json.h"
 #include "base/link.h"
 #include "dispatch/base/ask.h"
 #include "dispatch/base/pool.h"
@@ -28,9 +29,24 @@ enum {
     WORKFLOW_BATCH_MAX = 64,             /* and most ops that wait for one. */
 };
 
+struct call;
 struct workflow;
+struct workflow_op;
+
+/* Functions of files above the one that calls them. */
+struct workflow_machine {
+    /* A call goes on: it is restarted, or ends with its cause, or another client has ended it; its
+     * row is there, and the end has waited for that; a timer was held; BEGUN: it is performed. */
+    void (*tick)(struct call *call);
+    void (*pump)(struct workflow *workflow); /* Begins the calls that have a slot. */
+    void (*load)(struct workflow *workflow); /* UNREAD: its history is read. */
+    void (*refused)(struct workflow_op *op, struct err err); /* For good: the workflow ends. */
+    void (*let_go)(struct workflow *workflow); /* Freed, if it is over and nothing is away. */
+};
+
 struct workflows {
     struct workflows_options options;
+    const struct workflow_machine *machine; /* Static. */
     struct table workflows, ids; /* Holds struct workflow: by run, and by the number of its row. */
     struct link freed;           /* The ones whose memory is being freed. */
     struct turns *turns_of;      /* Borrowed: performs the turns; NULL: nobody can be asked. */
@@ -61,7 +77,7 @@ struct workflows {
     struct workflows_stats stats;
 };
 
-/* workflows.c */
+/* workflow.c */
 void workflows__maybe_stopped(struct workflows *workflows);
 int64_t workflows__now_ms(const struct workflows *workflows);
 int64_t workflows__mono_ms(const struct workflows *workflows); /* Clock of durations. */
@@ -69,6 +85,9 @@ struct id workflows__new_id(const struct workflows *workflows, const char *prefi
 /* Places of scripts for a run; config_dir: that of its client, NULL: that of the daemon. */
 struct catalog_search workflows__search(const struct workflows *workflows, const char *root,
                                         const char *config_dir);
+
+void workflows__free_json(struct workflows *workflows,
+                          json_t *json); /* In the pool: it may be large. */
 
 /* store_ops.c: whether another script most likely has something to store in a moment. */
 MUST_CHECK bool workflows__batch_expected(struct workflows *workflows);
@@ -83,10 +102,5 @@ void workflows__stop_rehearsals(struct workflows *workflows);
 /* engine_build.c */
 void workflows__stop_builds(struct workflows *workflows);
 void workflows__drop_builds(struct workflows *workflows);
-
-/* worker.c */
-void workflows__resume_frames(struct workflows *workflows); /* Calls hold less than they did. */
-void workflows__free_json(struct workflows *workflows,
-                          json_t *json); /* In the pool: it may be large. */
 
 #endif

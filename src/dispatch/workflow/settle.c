@@ -1,5 +1,5 @@
-/* settle.c: the outcome of a call is stored, and then delivered to the script; and workflow(),
- * whose outcome is a script.
+/* settle.c: the outcome of a call, in what order it is stored; and workflow(), whose outcome is a
+ * script.
  *
  * The order of the commits is the order of delivery, now and in every replay. A run that may take
  * over results of another one settles these first, in their old order, each when the script is
@@ -24,176 +24,34 @@
 #include "dispatch/workflow/history.h"
 #include "dispatch/workflow/start.h"
 
-enum {
-    DELIVER_BYTES = 256 << 10, /* Bytes of outcomes in one turn of the loop, and one more. */
-    DELIVER_COPY = 16 << 10,   /* A longer value is a piece of its frame, and is not copied. */
-    DELIVER_PIECES = 2 * (DELIVER_BYTES / DELIVER_COPY + 1) + 1,
-    MEMBERS_MAX = 7 * WORKFLOW_SCRIPT_MAX, /* A script as JSON text, whatever it holds. */
-};
-
-/* --- Delivered -------------------------------------------------------------------------------- */
-
-struct delivery {
-    struct script_piece pieces[DELIVER_PIECES];
-    size_t count, bytes; /* Sum of these. */
-    struct text text;    /* Owned: the piece that is being written. */
-    bool failed;         /* No memory for one of them. */
-};
-
-static void delivery_close_piece(struct delivery *delivery, struct text *text) {
-    if (text_failed(text)) {
-        delivery->failed = true;
-        return;
-    }
-    assert(delivery->count < DELIVER_PIECES);
-    struct script_piece *piece = &delivery->pieces[delivery->count++];
-    piece->data = text_take(text, &piece->len);
-    delivery->bytes += piece->len;
-}
-
-static void delivery_add(struct delivery *delivery, struct text *value) {
-    if (value->len <= DELIVER_COPY) {
-        text_add(&delivery->text, value->data, value->len);
-    } else {
-        delivery_close_piece(delivery, &delivery->text);
-        delivery_close_piece(delivery, value);
-    }
-}
-
-static void delivery_add_json(struct delivery *delivery, struct text *json) {
-    if (json_is_valid(text_bytes(json))) {
-        delivery_add(delivery, json);
-    } else {
-        text_add_str(&delivery->text, "null");
-    }
-}
-
-static void delivery_done(struct delivery *delivery) {
-    for (size_t i = 0; i < delivery->count; i++) {
-        mem_free(delivery->pieces[i].data);
-    }
-    text_done(&delivery->text);
-}
-
-static void call_add_settle(struct call *call, struct delivery *delivery) {
-    struct workflow *workflow = call->workflow;
-    struct text *text = &delivery->text;
-    const struct step_row row = {.state = workflow_step_state(call->cause),
-                                 .cause = call->cause,
-                                 .result = text_bytes(&call->result),
-                                 .note = bytes_of(call->note),
-                                 .tokens = usage_total(&call->usage),
-                                 .output_tokens = call->usage.output,
-                                 .cached = call->taken == TAKEN_ONE};
-    text_addf(text, "{\"t\":\"settle\",\"id\":%lld", (long long)call->number);
-    if (call->form == RESULT_PLAIN && call->kind != CALL_OF_WORKFLOW) {
-        if (workflow__add_result_head(&row, text)) {
-            delivery_add_json(delivery, &call->result);
-        }
-    } else if (call->form == RESULT_PLAIN && call->cause != CAUSE_COMPLETED) {
-        workflow__add_throw(text, row.note);
-    } else { /* The result of workflow() are the members of its script. */
-        text_add_str(text, call->form == RESULT_PLAIN ? ",\"o\":\"script\"," : "");
-        delivery_add(delivery, &call->result);
-    }
-    workflow->spent += call->usage.output;
-    workflow->sent++;
-    text_addf(text, ",\"spent\":%lld}", (long long)workflow->spent);
-}
-
-void workflow__deliver(struct workflow *workflow) {
-    struct call *first = workflow__first(workflow, CALL_DONE);
-    if (workflow->state != WORKFLOW_LIVE || workflow->script == WORKFLOW_REPLAYING) {
-        return;
-    }
-    if (workflow->script == WORKFLOW_EVICTED) { /* The next worker gets it with the history. */
-        if (first != NULL) {
-            workflow__reload(workflow);
-        }
-        return;
-    }
-    /* A call that the worker has not asked for, after all that was sent: it does not replay what
-     * the earlier one did. */
-    if (first != NULL && first->number == 0 && workflow->script == WORKFLOW_QUIET) {
-        workflow__end(workflow, CAUSE_REPLAY_DIVERGED,
-                      "an agent that it had asked was not asked again");
-        return;
-    }
-    AUTO(delivery_done) struct delivery delivery = {.text = text_up_to(WORKFLOW_ORDER_MAX)};
-    size_t count = 0;
-    text_add_char(&delivery.text, '[');
-    while ((first = workflow__first(workflow, CALL_DONE)) != NULL && first->number != 0 &&
-           first->form != RESULT_UNLOADED && delivery.bytes + delivery.text.len < DELIVER_BYTES) {
-        text_add_str(&delivery.text, count++ > 0 ? "," : "");
-        call_add_settle(first, &delivery);
-        call__free(first);
-    }
-    text_add_char(&delivery.text, ']');
-    delivery_close_piece(&delivery, &delivery.text);
-    if (count > 0 && !delivery.failed) {
-        delivery.count -= workflow__send(workflow, delivery.pieces, delivery.count);
-    } else if (workflow->script == WORKFLOW_QUIET && workflow__first(workflow, CALL_DONE) != NULL) {
-        workflow__load_page(workflow);
-    }
-}
-
 /* --- Stored ----------------------------------------------------------------------------------- */
 
-void call__done(struct call *call) {
-    call__enter(call, CALL_DONE);
-    call__forget_message(call);
-    call__set_slots(call, 0);
-    if (call->workflow->unloaded > 0) { /* Delivered after those. */
-        call__unload(call);
-    }
-}
-
-static void workflow_deliver_soon(struct loop_task *task) {
-    workflow__deliver(CONTAINER_OF(task, struct workflow, deliver_task));
-}
-
-/* Agents that ran side by side end side by side: their outcomes travel together, where the store
- * answers for several in this turn of the loop. */
-void call__stored(struct call *call) {
-    struct workflow *workflow = call->workflow;
-    if (workflow->state == WORKFLOW_ENDING) {
-        return;
-    }
-    workflow->stored += call->usage.output;
-    call__done(call);
-    if (workflow->storing == 0) {
-        workflow__deliver(workflow);
-    } else {
-        workflow->deliver_task.run = workflow_deliver_soon;
-        loop_soon(workflow->workflows->options.loop, &workflow->deliver_task);
-    }
-    workflow__pump(workflow);
-}
-
-void call__send_stored(struct call *call, struct workflow_op *op) {
-    call__enter(call, CALL_STORING);
-    workflow__op_stores(op);
-    workflow__op_send(op);
-}
+struct settle_op {
+    struct workflow_op op;
+    struct step_end end;
+    struct usage used; /* By the step. */
+};
 
 static struct err end_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    const struct workflow_op *beginning = op->beginning;
-    op->end.written = beginning != NULL && beginning->begun == STEP_BEGUN;
-    op->end.untold = op->end.written && beginning->begin.end_tells ? &beginning->begin : NULL;
-    return tx_step_end(tx, &op->end, &op->late, &op->used);
+    struct settle_op *own = ctx;
+    const struct begin_op *beginning =
+        own->op.beginning == NULL ? NULL : CONTAINER_OF(own->op.beginning, struct begin_op, op);
+    own->end.written = beginning != NULL && beginning->begun == STEP_BEGUN;
+    own->end.untold = own->end.written && beginning->begin.end_tells ? &beginning->begin : NULL;
+    return tx_step_end(tx, &own->end, &own->op.late, &own->used);
 }
 
 /* Late: its row is not there yet, and the end is sent again when it is; or another client ended the
  * step in the same moment, and it has its number from there; or somebody has restarted it. */
 static void end_done(struct workflow_op *op) {
+    const struct settle_op *own = CONTAINER_OF(op, struct settle_op, op);
     struct call *call = op->call;
     struct workflow *workflow = op->workflow;
-    call->usage = op->late ? call->usage : op->used;
+    call->usage = op->late ? call->usage : own->used;
     if (op->late && call->restarted) {
-        call__start_again(call);
+        call__tick(call);
         workflow__settle_quiet(workflow); /* Others may have waited for this. */
-        workflow__pump(workflow);
+        workflow->workflows->machine->pump(workflow);
     } else if (op->late && call->row == ROW_RETRYING) {
         call__enter(call, CALL_ENDED);
     } else {
@@ -203,10 +61,11 @@ static void end_done(struct workflow_op *op) {
 
 static void call_store_end(struct call *call) {
     const struct workflow *workflow = call->workflow;
-    struct workflow_op *op = call__op(call, end_tx, end_done);
+    struct settle_op *own = call__op(call, sizeof *own, end_tx, end_done);
     const bool turn = call->turn.text[0] != '\0';
-    op->used = call->usage; /* Where the store has no better number. */
-    op->end = (struct step_end){
+    const bool stays = call->tree != NULL && call->tree->stage == TREE_MADE;
+    own->used = call->usage; /* Where the store has no better number. */
+    own->end = (struct step_end){
         .place = workflow__place(workflow),
         .run = bytes_of(call->run.text),
         .key = {bytes_of(call->key), call->occurrence},
@@ -229,19 +88,18 @@ static void call_store_end(struct call *call) {
             call->began_ms == 0 ? 0 : workflows__mono_ms(workflow->workflows) - call->began_ms,
         .budgeted = call__is_budgeted(call) && !turn,
         .talks = turn,
-        .worktree = call__left_tree(call),
+        .worktree = bytes_of(stays ? call->tree->git.texts[TREE_PATH] : NULL),
         .bounds = workflow->workflows->options.bounds};
-    memcpy(op->end.parts, call->parts, sizeof op->end.parts);
-    if (call->tree != NULL && op->end.worktree.len == 0) {
-        text_init(&op->bytes, STEP_SPEC_MAX);
-        call__write_spec(call, &op->bytes);
-        op->end.spec = text_bytes(&op->bytes);
+    memcpy(own->end.parts, call->parts, sizeof own->end.parts);
+    if (call->tree != NULL && own->end.worktree.len == 0) {
+        text_init(&own->op.bytes, STEP_SPEC_MAX);
+        call__write_spec(call, &own->op.bytes);
+        own->end.spec = text_bytes(&own->op.bytes);
     }
-    op->ends = true;
-    call__send_stored(call, op);
+    own->op.end = &own->end;
+    call__send_stored(call, &own->op);
 }
 
-static void call_defer(struct call *call);
 static void call_find_script(struct call *call);
 static void call_store_script(struct call *call);
 
@@ -314,25 +172,24 @@ void workflow__store_deferred(struct workflow *workflow) {
 
 /* --- Taken over from the run that is resumed -------------------------------------------------- */
 
-void call__release_cached(struct call *call) {
-    call->workflow->cached -= call->cached != NULL;
-    call->cached = NULL;
-}
+struct cached_op {
+    struct workflow_op op;
+    struct step_cached cached;
+    struct sha256_hex reuse; /* Room for the step's reuse_key. */
+};
 
 static struct err cached_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    struct bytes value;
-    text_clear(&op->bytes);
-    struct err err = tx_step_cached(tx, &op->cached, &op->late, &value);
-    if (!err_failed(err) && !op->late) {
-        text_add(&op->bytes, value.data, value.len);
-        err = text_failed(&op->bytes) ? text_error(&op->bytes, "workflow: cached") : ERR_OK;
-    }
-    return err;
+    struct cached_op *own = ctx;
+    struct text *bytes = &own->op.bytes;
+    struct bytes value = BYTES("");
+    text_clear(bytes);
+    TRY(tx_step_cached(tx, &own->cached, &own->op.late, &value));
+    text_add(bytes, value.data, own->op.late ? 0 : value.len);
+    return text_failed(bytes) ? text_error(bytes, "workflow: cached") : ERR_OK;
 }
 
 /* False: there was nothing. */
-static bool call_take_cached(struct call *call, const struct workflow_op *op) {
+bool call__take_cached(struct call *call, const struct workflow_op *op) {
     text_clear(&call->result);
     if (op->late) {
         call->taken = TAKEN_NONE;
@@ -351,45 +208,29 @@ static void cached_done(struct workflow_op *op) {
     struct call *call = op->call;
     struct workflow *workflow = op->workflow;
     call__release_cached(call);
-    if (call_take_cached(call, op)) {
+    if (call__take_cached(call, op)) {
         return;
     }
     call__enter(call, CALL_IN_LINE);
-    workflow__pump(workflow);
+    workflow->workflows->machine->pump(workflow);
     workflow__settle_quiet(workflow);
 }
 
-/* A run that reuses results looks for each before it asks for one. Which it takes is decided in the
- * commit that makes the step: a restart finds the step there, and asks nobody. */
-static void reused_done(struct workflow_op *op) {
-    struct call *call = op->call;
-    if (call_take_cached(call, op) || call->workflow->state == WORKFLOW_ENDING) {
-        return;
-    }
-    if (call->workflow->paused) {
-        call__set_slots(call, 0);
-        call__enter(call, CALL_IN_LINE);
-    } else {
-        call__enter(call, CALL_BEGUN);
-        call__begin(call, CAUSE_NONE);
-    }
-}
-
-bool call__reuse(struct call *call) {
+bool call__reuse(struct call *call, void (*done)(struct workflow_op *op)) {
     const struct workflow *workflow = call->workflow;
     if (workflow->reuse_ms == 0 || call->taken != TAKEN_UNKNOWN || !call__only_reads(call)) {
         return false;
     }
-    struct workflow_op *op = call__op(call, cached_tx, reused_done);
+    struct cached_op *own = call__op(call, sizeof *own, cached_tx, done);
     if (call->run.text[0] == '\0') {
         call->run = workflows__new_id(workflow->workflows, "run");
     }
-    text_init(&op->bytes, 2 * (size_t)WORKFLOW_RESULT_MAX);
-    op->cached = (struct step_cached){.step = call__step(call, op),
-                                      .from = BYTES(""),
-                                      .since_ms = workflows__now_ms(workflow->workflows) -
-                                                  workflow->reuse_ms};
-    call__send_stored(call, op);
+    text_init(&own->op.bytes, 2 * (size_t)WORKFLOW_RESULT_MAX);
+    own->cached = (struct step_cached){.step = call__step(call, &own->op, &own->reuse),
+                                       .from = BYTES(""),
+                                       .since_ms = workflows__now_ms(workflow->workflows) -
+                                                   workflow->reuse_ms};
+    call__send_stored(call, &own->op);
     return true;
 }
 
@@ -418,12 +259,12 @@ void workflow__settle_quiet(struct workflow *workflow) {
     } else if (lowest != NULL && lowest->kind == CALL_OF_TIMER) {
         call__store_cached_timer(lowest);
     } else if (lowest != NULL) {
-        struct workflow_op *op = call__op(lowest, cached_tx, cached_done);
+        struct cached_op *own = call__op(lowest, sizeof *own, cached_tx, cached_done);
         lowest->run = workflows__new_id(workflow->workflows, "run");
-        text_init(&op->bytes, 2 * (size_t)WORKFLOW_RESULT_MAX);
-        op->cached = (struct step_cached){.step = call__step(lowest, op),
-                                          .from = bytes_of(lowest->cached->run.text)};
-        call__send_stored(lowest, op);
+        text_init(&own->op.bytes, 2 * (size_t)WORKFLOW_RESULT_MAX);
+        own->cached = (struct step_cached){.step = call__step(lowest, &own->op, &own->reuse),
+                                           .from = bytes_of(lowest->cached->run.text)};
+        call__send_stored(lowest, &own->op);
     } else if (workflow__first(workflow, CALL_DEFERRED) != NULL) {
         workflow_store_first_deferred(workflow);
     }
@@ -444,10 +285,16 @@ void call__begin_nested(struct call *call, struct prior *old) {
     }
 }
 
+struct ref_op {
+    struct workflow_op op;
+    struct workflow_ref ref;
+    struct script_search *search; /* Owned: `ref` borrows from it. */
+};
+
 static struct err ref_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    const struct workflow_place place = workflow__place(op->workflow);
-    return tx_workflow_ref(tx, &place, &op->ref, &op->late);
+    struct ref_op *own = ctx;
+    const struct workflow_place place = workflow__place(own->op.workflow);
+    return tx_workflow_ref(tx, &place, &own->ref, &own->op.late);
 }
 
 static void ref_done(struct workflow_op *op) {
@@ -455,75 +302,32 @@ static void ref_done(struct workflow_op *op) {
     call__stored(op->call);
 }
 
+static void ref_forget(struct workflow_op *op) {
+    script_search_free(CONTAINER_OF(op, struct ref_op, op)->search);
+}
+
 /* The op takes the search over, and borrows from it. */
 static void call_store_script(struct call *call) {
-    struct workflow_op *op = call__op(call, ref_tx, ref_done);
-    const struct script_search *search = op->search = call->search;
+    struct ref_op *own = call__op(call, sizeof *own, ref_tx, ref_done);
+    const struct script_search *search = own->search = call->search;
+    own->op.forget = ref_forget;
     const struct catalog_script *script = &search->script;
     call->search = NULL;
-    op->ref = (struct workflow_ref){.key = bytes_of(call->key),
-                                    .occurrence = call->occurrence,
-                                    .note = bytes_of(search->why.text),
-                                    .script = BYTES(""),
-                                    .hash = BYTES(""),
-                                    .file = BYTES("")};
+    own->ref = (struct workflow_ref){.key = bytes_of(call->key),
+                                     .occurrence = call->occurrence,
+                                     .note = bytes_of(search->why.text),
+                                     .script = BYTES(""),
+                                     .hash = BYTES(""),
+                                     .file = BYTES("")};
     if (call->cause == CAUSE_COMPLETED) {
-        op->ref.script = (struct bytes){script->source, script->len};
-        op->ref.hash = bytes_of(script->entry.hash.text);
-        op->ref.file = bytes_of(script->entry.file);
+        own->ref.script = (struct bytes){script->source, script->len};
+        own->ref.hash = bytes_of(script->entry.hash.text);
+        own->ref.file = bytes_of(script->entry.file);
     }
-    call__send_stored(call, op);
+    call__send_stored(call, &own->op);
 }
 
 /* --- workflow(): searched --------------------------------------------------------------------- */
-
-void script_search_init(struct script_search *search, const struct catalog_search *places,
-                        const json_t *request) {
-    *search = (struct script_search){.search = *places,
-                                     .path = json_str(request, "path", NULL),
-                                     .name = json_str(request, "name", ""),
-                                     .args = json_object_get(request, "args")};
-    text_init(&search->members, MEMBERS_MAX);
-}
-
-void script_search_done(struct script_search *search) {
-    catalog_script_done(&search->script);
-    text_done(&search->members);
-}
-
-void script_search_free(struct script_search *search) {
-    if (search != NULL) {
-        script_search_done(search);
-        mem_free(search);
-    }
-}
-
-void script_search_find(struct script_search *search) {
-    const struct catalog_script *script = &search->script;
-    const struct script_fault *fault = &script->entry.fault;
-    struct why why = {""};
-    struct err err =
-        search->path != NULL
-            ? catalog_open(&search->search, search->path, &search->script, &why)
-            : catalog_find(&search->search, bytes_of(search->name), &search->script, &why);
-    if (err_failed(err) && why.text[0] == '\0') {
-        why_set(&why, "%s", err_title(err.code));
-    } else if (!err_failed(err) && !script->entry.valid) {
-        why_set(&why, "%s:%u:%u: %s", script->entry.file, fault->line, fault->column,
-                fault->message);
-    } else if (!err_failed(err)) {
-        why.text[0] = '\0';
-        err = workflow_args_check(&script->prepared, search->args, &why);
-    }
-    if (why.text[0] != '\0') {
-        why_set(&search->why, "workflow: %s", why.text);
-        return;
-    }
-    workflow__add_script(&script->prepared, bytes_of(script->entry.file), &search->members);
-    if (text_failed(&search->members)) {
-        why_set(&search->why, "workflow: %s is too large", script->entry.file);
-    }
-}
 
 static void search_run(struct pool_job *job) {
     struct script_search *search = CONTAINER_OF(job, struct script_search, job);
@@ -583,10 +387,6 @@ static void search_judged(void *ctx, const struct check_verdict *verdict) {
         why_set(&search->why, "workflow: %s:%.400s", search->script.entry.file, why.text);
     }
     search_end(search);
-}
-
-bool workflow__is_confined(const struct workflow *workflow) {
-    return json_is_true(json_object_get(workflow->spec, "confined"));
 }
 
 static struct permission_lists workflow_rules(const struct workflow *workflow) {

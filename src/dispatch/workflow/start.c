@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/json/schema.h"
 #include "base/memory.h"
 #include "dispatch/turn/tool_settings.h"
 #include "dispatch/turn/work.h"
@@ -54,46 +53,6 @@ void workflow_start_free(struct workflow_start *start) {
     mem_free(start->old_script);
     mem_free(start->last_name);
     mem_free(start->saved);
-}
-
-struct err workflow_args_check(const struct script_prepared *prepared, const json_t *args,
-                               struct why *why) {
-    AUTO(json_schema_release) struct json_schema *compiled = NULL;
-    AUTO(json_release) json_t *none = json_object();
-    AUTO(text_done) struct text text;
-    const json_t *schema = script_meta_args(prepared);
-    struct json_faults faults = {.count = 0};
-    struct why inner = {""};
-    text_init(&text, sizeof why->text);
-    if (schema == NULL) {
-        return ERR_OK;
-    }
-    if (err_failed(json_schema_compile(schema, &compiled, &inner))) {
-        text_add_str(&text, inner.text);
-    } else if (!err_failed(json_schema_check(compiled, args == NULL ? none : args, &faults))) {
-        return ERR_OK;
-    } else {
-        json_faults_join(&faults, &text);
-    }
-    return err_why(why, ERR_BAD_FIELD, "\"args\" are not what %s asks for: %s",
-                   script_meta_name(prepared), text.data == NULL ? "" : text.data);
-}
-
-static const struct amounts *start_budget(const struct workflow_start *start) {
-    return start->spec.budgeted ? &start->spec.budget : start->workflows->options.budget;
-}
-
-void workflow_start_add_budget(const struct workflow_start *start, struct text *text) {
-    const struct amounts *limits = start_budget(start);
-    text_add_name(text, "budget");
-    text_add_str(text, limits == NULL ? "null" : "{");
-    for (unsigned i = 0; limits != NULL && i < AMOUNT_COUNT; i++) {
-        if (limits->of[i] < AMOUNT_MAX) {
-            text_add_member_int(text, amount_name((enum amount)i), limits->of[i]);
-        }
-    }
-    text_add_str(text, limits == NULL ? "" : "}");
-    text_add_member_bool(text, "budget_default", limits != NULL && !start->spec.budgeted);
 }
 
 /* --- Saved ------------------------------------------------------------------------------------ */
@@ -165,68 +124,6 @@ static void start_save(struct workflow_start *start) {
 }
 
 /* --- The answer ------------------------------------------------------------------------------- */
-
-/* Agents whose model is their own may search all the same. */
-static bool start_model_searches(const struct workflow_start *start) {
-    struct model_info info;
-    return start->spec.model == NULL ||
-           !models_info(start->workflows->options.models, bytes_of(start->spec.model), &info) ||
-           ((info.kind == MODEL_KIND_RESPONSES || info.kind == MODEL_KIND_ANTHROPIC) &&
-            (info.refused & PARAMETER_SET(WEB_SEARCH)) == 0);
-}
-
-/* A script that names the tool would search the web; its agents do without where none can. */
-static bool start_would_search(const struct workflow_start *start) {
-    static const char *const names[] = {"web_search", "WebSearch"};
-    const struct catalog_script *script = &start->script;
-    bool searches = false;
-    for (size_t i = 0; i < COUNT_OF(names) && script->source != NULL; i++) {
-        searches = searches || memmem(script->source, script->len, names[i], strlen(names[i]));
-    }
-    return searches;
-}
-
-/* A model that nobody knows, or the first mistake that throws where a run reaches it: the run
- * starts all the same. */
-static void start_warn(const struct workflow_start *start, struct why *why) {
-    const struct script_notes *notes = &start->script.notes;
-    *why = start->model_warning;
-    for (unsigned i = 0; i < notes->count && why->text[0] == '\0'; i++) {
-        if (notes->list[i].grave) {
-            workflow_fault_tell(&notes->list[i].fault, why);
-        }
-    }
-}
-
-void workflow_start_add_warning(const struct workflow_start *start, struct text *text) {
-    AUTO(text_done) struct text words = text_up_to(4096);
-    struct why why = {""};
-    if (!start->plans) { /* A plan has a list of these. */
-        start_warn(start, &why);
-    }
-    text_add_str(&words, why.text);
-    const struct workflows_options *options = &start->workflows->options;
-    const bool lacks =
-        !options->searches || (options->provider_searches && !start_model_searches(start));
-    const char *name = start->spec.name, *found = start->script.entry.name;
-    const bool named = start->spec.path == NULL && start->spec.script == NULL && name != NULL;
-    if (named && found != NULL && strcmp(name, found) != 0 && strchr(name, ':') != NULL) {
-        workflow_fallback_tell("workflow", bytes_of(name), bytes_of(found), &why);
-        text_addf(&words, "%s%s", words.len > 0 ? "; " : "", why.text);
-    }
-    if (start_would_search(start) && lacks) {
-        text_add_str(&words, words.len > 0 ? "; " : "");
-        text_addf(&words, "%s: agents search in the project and with web_fetch only",
-                  options->searches
-                      ? "the provider of the model has no web search of its own (drover serve "
-                        "--search ENGINE)"
-                      : "no web search is configured (drover serve --search ENGINE, or --search "
-                        "provider for the search of the model's provider, which it bills)");
-    }
-    if (words.len > 0) {
-        text_add_member(text, "warning", text_bytes(&words));
-    }
-}
 
 void workflow_start_tell(const struct workflow_start *start, const struct run_row *row,
                          struct text *text) {
@@ -408,7 +305,7 @@ static bool start_lacks_model(const struct workflow_start *start) {
            connections_settings(connections)->model_aliases.len == 0;
 }
 
-void workflow_start__conclude(struct workflow_start *start) {
+static void start_conclude(struct workflow_start *start) {
     const struct workflow_spec *spec = &start->spec;
     if (!start->invalid) {
         const char *label =
@@ -421,7 +318,7 @@ void workflow_start__conclude(struct workflow_start *start) {
                     .label = bytes_of(label),
                     .spec = text_bytes(&start->row_spec),
                     .project = bytes_of(spec->project),
-                    .budget = start_budget(start),
+                    .budget = workflow_start_budget(start),
                     .kind = KIND_WORKFLOW},
             .script = {start->script.source, start->script.len},
             .hash = {start->script.entry.hash.text, WORKFLOW_HASH},
@@ -443,10 +340,10 @@ static void start_checked(void *ctx, const struct check_verdict *verdict) {
         start->invalid = true;
         workflow_fault_tell(&verdict->fault, &start->why);
     } else if (start->plans && start->misfit.text[0] == '\0') {
-        workflow_start__rehearse(start);
+        workflow_start__rehearse(start, start_conclude);
         return;
     }
-    workflow_start__conclude(start);
+    start_conclude(start);
 }
 
 static void start_prepare_done(struct pool_job *job) {
@@ -514,10 +411,7 @@ static struct err start_old_tx(struct tx *tx, void *ctx) {
     struct workflow_row row;
     bool found = false;
     if (start_resumes_last(start)) {
-        struct err last = start_find_last(tx, start);
-        if (err_failed(last)) {
-            return last;
-        }
+        TRY(start_find_last(tx, start));
     }
     start->why.text[0] = '\0';
     json_decref(start->old);
@@ -533,20 +427,17 @@ static struct err start_old_tx(struct tx *tx, void *ctx) {
                        "nothing to resume: there is no workflow '%.60s'", start->spec.resume);
     }
     /* A model gets nothing of other projects, neither that a run is there nor what it asks for. */
-    struct err err = json_parse_wrapped(row.run.spec, &start->old, NULL);
-    if (!err_failed(err) && start->spec.confined &&
-        strcmp(json_str(start->old, "project", SESSION_PROJECT_DEFAULT), start->spec.project) !=
-            0) {
-        err = err_make(ERR_NOT_FOUND, "workflows: resume");
-    }
-    if (err_failed(err)) {
-        return err;
+    TRY(json_parse_wrapped(row.run.spec, &start->old, NULL));
+    if (start->spec.confined && strcmp(json_str(start->old, "project", SESSION_PROJECT_DEFAULT),
+                                       start->spec.project) != 0) {
+        return err_make(ERR_NOT_FOUND, "workflows: resume");
     }
     start->old_script = mem_copy(row.script.data, row.script.len);
     /* The plan reports why a start would be refused, and goes on. */
     struct why *why = start->plans ? &start->unfit : &start->why;
     start->unfit.text[0] = '\0';
     start->reuse_max = WORKFLOW_REUSE_ANY;
+    struct err err = ERR_OK;
     if (start->plans) {
         const struct workflow_new what = {.run = {.owner = bytes_of(start->owner)},
                                           .rerun = start->spec.rerun,

@@ -61,12 +61,6 @@ struct workflow_start {
     struct text rehearsed;         /* Owned: how a plan's rehearsal went; empty: there was none. */
 };
 
-/* Whether args fit the schema of a script's meta: the same for a run that is started, for
- * workflow() within one, and for a plan. NULL counts as {}: defaults of the script may do for all
- * of them. ERR_BAD_FIELD: `why` says which script, where, and what is wrong, in one line. Pure. */
-MUST_CHECK struct err workflow_args_check(const struct script_prepared *prepared,
-                                          const json_t *args, struct why *why);
-
 /* Whether a workflow that a model started may name that file; *path is then as it is to
  * be opened. */
 MUST_CHECK bool workflow_path_is_own(const struct workflows *workflows, const char *root,
@@ -91,6 +85,8 @@ void workflow_start_write(const struct workflow_start *start, struct text *text)
 /* The same of one that was submitted, with "state", "budget" and "budget_default". */
 void workflow_start_tell(const struct workflow_start *start, const struct run_row *row,
                          struct text *text);
+/* The one that was asked for, or the daemon's; NULL: none. */
+const struct amounts *workflow_start_budget(const struct workflow_start *start);
 /* "budget":{…}|null,"budget_default":bool, after other members */
 void workflow_start_add_budget(const struct workflow_start *start, struct text *text);
 /* The run was refused, and the answer names no file: that of a text is removed with the next sweep
@@ -106,9 +102,9 @@ MUST_CHECK struct err workflow_start__plan(struct workflow_start *start);
 /* The member after those, on the loop: the setting model_aliases decides on some notes. */
 void workflow_start__add_notes(struct workflow_start *start);
 /* Plays the script to its end with stand-ins for its agents, on the loop; then
- * workflow_start__conclude (start.c), never inside the call. */
-void workflow_start__rehearse(struct workflow_start *start);
-void workflow_start__conclude(struct workflow_start *start);
+ * `done`, never inside the call. */
+void workflow_start__rehearse(struct workflow_start *start,
+                              void (*done)(struct workflow_start *start));
 /* Writes what the run would do, as far as anybody knows: JSON. At `done`, on the loop. */
 void workflow_start_write_plan(const struct workflow_start *start, struct text *text);
 

@@ -20,18 +20,16 @@
  * so the row is RETRYING from the failure on. */
 #include "dispatch/workflow/store_ops.h"
 
-#include <stdio.h>
-
 #include "base/memory.h"
-#include "base/utf8.h"
-#include "dispatch/workflow/history.h"
+#include "dispatch/workflow/workflow.h"
 
-#define OP_EFFECT "store or read a step of a workflow"
-enum { REFUSAL_MAX = 400 };
+static const struct ask_rules op_rules;
 
-struct workflow_op *workflow__op(struct workflow *workflow, store_fn fn,
-                                 void (*done)(struct workflow_op *op)) {
-    struct workflow_op *op = mem_new(sizeof *op);
+void *workflow__op(struct workflow *workflow, size_t size, store_fn fn,
+                   void (*done)(struct workflow_op *op)) {
+    struct workflow_op *op = mem_new(size);
+    ask_init(&op->ask, &workflow->workflows->asker, &op_rules, op);
+    op->ask.run = workflow__run(workflow);
     op->workflow = workflow;
     op->next = workflow->ops;
     workflow->ops = op;
@@ -40,18 +38,13 @@ struct workflow_op *workflow__op(struct workflow *workflow, store_fn fn,
     return op;
 }
 
-struct workflow_op *call__op(struct call *call, store_fn fn, void (*done)(struct workflow_op *op)) {
-    struct workflow_op *op = workflow__op(call->workflow, fn, done);
+void *call__op(struct call *call, size_t size, store_fn fn, void (*done)(struct workflow_op *op)) {
+    struct workflow_op *op = workflow__op(call->workflow, size, fn, done);
     op->call = call;
     op->run = call->run;
     op->turn = call->turn;
     op->attempt = call->attempt;
     return op;
-}
-
-void workflow__op_stores(struct workflow_op *op) {
-    op->stores = true;
-    op->workflow->storing++;
 }
 
 /* The workflow has nothing of the op any more. */
@@ -66,23 +59,16 @@ static void op_leave_workflow(struct workflow_op *op) {
     if (op->stores && op->workflow->storing == 0) {
         workflow__store_empty(op->workflow);
     }
-    timer_stop(op->workflow->workflows->options.loop, &op->timer);
-    retry_done(&op->retry);
+    ask_drop(&op->ask);
 }
 
 static void op_free_memory(struct workflow_op *op) {
-    text_done(&op->spec);
-    text_done(&op->bytes);
-    text_done(&op->note);
-    for (size_t i = 0; i < op->line_count; i++) {
-        mem_free((char *)op->lines[i].text.data);
+    if (op->forget != NULL) {
+        op->forget(op);
     }
-    mem_free(op->lines);
-    mem_free((struct step_queued *)op->queued.steps);
-    mem_free(op->took);
-    mem_free(op->talk);
-    workflow__page_free(op->page);
-    script_search_free(op->search);
+    text_done(&op->bytes);
+    text_done(&op->more);
+    mem_free(op->owned);
     mem_free(op);
 }
 
@@ -91,25 +77,26 @@ void workflow__op_free(struct workflow_op *op) {
     op_free_memory(op);
 }
 
-/* A note of what an op did may come before its answer, and end the call that it was about. */
+/* A note of what an op did may come before its answer, and end the call that it was about. All that
+ * an orphan borrows goes with its call, so an orphan is not sent again. */
 void call__orphan_ops(struct call *call) {
-    for (struct workflow_op *op = call->workflow->ops; op != NULL; op = op->next) {
+    for (struct workflow_op *op = call->workflow->ops, *next; op != NULL; op = next) {
+        next = op->next;
         if (op->call == call) {
             op->call = NULL;
             op->orphan = true;
+        }
+        if (op->orphan && op->ask.state == ASK_PAUSING) {
+            workflow__op_free(op);
         }
     }
 }
 
 /* --- Scripts with unprocessed input ----------------------------------------------------------- */
 
-static uint64_t workflows_now_ns(const struct workflows *workflows) {
-    return world_mono_ns(loop_world(workflows->options.loop));
-}
-
 void workflow__computing_begin(struct workflow *workflow) {
     workflow__computing_end(workflow);
-    workflow->computing_since_ns = workflows_now_ns(workflow->workflows);
+    workflow->computing_since_ns = world_mono_ns(loop_world(workflow->workflows->options.loop));
     link_add_last(&workflow->workflows->computing, &workflow->computing);
 }
 
@@ -121,7 +108,7 @@ bool workflows__batch_expected(struct workflows *workflows) {
     if (links_empty(&workflows->computing) || workflows->batched >= WORKFLOW_BATCH_MAX) {
         return false;
     }
-    const uint64_t now_ns = workflows_now_ns(workflows);
+    const uint64_t now_ns = world_mono_ns(loop_world(workflows->options.loop));
     while (!links_empty(&workflows->computing)) {
         struct workflow *workflow =
             CONTAINER_OF(workflows->computing.next, struct workflow, computing);
@@ -147,127 +134,151 @@ bool workflows__is_for_good(struct err err) {
     return false;
 }
 
-/* All that an orphan borrows went with its call, so an orphan is not sent again. */
-static void op_retry(struct timer *timer) {
-    struct workflow_op *op = CONTAINER_OF(timer, struct workflow_op, timer);
-    if (op->orphan) {
-        workflow__op_free(op);
-    } else {
-        workflow__op_send(op);
-    }
+/* The result does not matter any more. */
+static bool op_is_over(const struct workflow_op *op) {
+    return op->workflow->state >= WORKFLOW_ENDED || op->orphan;
 }
 
-/* All that an agent answered is only in memory until it is stored: nothing is dropped for an
- * error. */
-static void op_answered(struct workflow_op *op, struct err err) {
-    static const struct retry_words words = {
-        .effect = OP_EFFECT,
-        .again = "steps of a workflow could not be stored or read; it is tried again"};
+static void op_leave_over(struct workflow_op *op) {
     struct workflow *workflow = op->workflow;
-    struct workflows *workflows = workflow->workflows;
+    workflow__op_free(op);
+    workflow->workflows->machine->let_go(workflow);
+}
+
+static void op_succeeded(struct workflow_op *op) {
     op->away = false;
-    if (workflows->asker.stopping) {
-        workflow__maybe_free(workflow);
-    } else if (workflow->state >= WORKFLOW_ENDED || op->orphan) { /* The result is ignored. */
-        workflow__op_free(op);
-        workflow__maybe_free(workflow);
-    } else if (!err_failed(err)) {
-        if (op->call != NULL) {
-            workflow__progressed(workflow);
-        }
-        op_leave_workflow(op);
-        if (op->done != NULL) {
-            op->done(op);
-        }
-        op_free_memory(op);
-    } else if (op->begins && workflows__is_for_good(err)) { /* No retry would go better. */
-        char note[REFUSAL_MAX];
-        const struct bytes label = op->begin.label;
-        (void)snprintf(note, sizeof note, "its agent \"%.*s\" cannot be begun: %s (%s)",
-                       (int)utf8_cut(label, REFUSAL_MAX / 2), label.data, err_title(err.code),
-                       err_name(err.code));
-        asker_report(&workflows->asker, "an agent of a workflow cannot be begun",
-                     workflow__run(workflow), err);
-        workflow__op_free(op);
-        workflow__end(workflow, CAUSE_SCRIPT_ERROR, note);
-    } else if (effect_is_hopeless(op->retry.tries + 1, err)) {
-        workflow__refused(op, err);
-    } else {
-        if (op->begins) {
-            op->call->row = ROW_RETRYING; /* The end must not overtake it. */
-        }
-        timer_start(
-            workflows->options.loop, &op->timer,
-            retry_failed(&op->retry, &workflows->asker, &words, workflow__run(workflow), err),
-            op_retry);
+    if (op_is_over(op)) {
+        op_leave_over(op);
+        return;
     }
+    if (op->call != NULL) {
+        workflow__progressed(op->workflow);
+    }
+    op_leave_workflow(op);
+    if (op->done != NULL) {
+        op->done(op);
+    }
+    op_free_memory(op);
+}
+
+/* It came back, with those that went before it. */
+static struct workflow_op *op_take_first(struct workflow_op *op) {
+    struct workflow_op *first = op->first;
+    op->workflow->workflows->batched -= op->batched;
+    op->batched = false;
+    op->first = NULL;
+    if (op->beginning != NULL) {
+        op->beginning->begin->end = NULL;
+        op->beginning->begin->end_tells = false;
+        op->beginning = NULL;
+    }
+    return first;
 }
 
 /* --- Sent ------------------------------------------------------------------------------------- */
 
 static void op_push(struct workflow_op *op);
 
-static struct err op_perform(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    struct err err = ERR_OK;
-    for (struct workflow_op *at = op->first; at != NULL && !err_failed(err); at = at->next_after) {
-        err = at->fn(tx, at);
-    }
-    return err_failed(err) ? err : op->fn(tx, op);
-}
-
-static void op_push_alone(struct workflow_op *op, struct err err) {
+static void op_push_alone(struct workflow_op *op) {
+    op->away = false;
     if (op->orphan) {
-        op_answered(op, err);
+        op_leave_over(op);
         return;
     }
-    if (op->begins) {
+    if (op->begin != NULL) {
         op->call->row = ROW_RETRYING; /* The end, which waits in the store, finds no row. */
     }
     op_push(op);
 }
 
-/* The ones that went before it are answered first. */
-static void op_returned(struct err err, void *ctx) {
-    struct workflow_op *op = ctx, *first = op->first;
-    struct workflows *workflows = op->workflow->workflows;
-    void (*answer)(struct workflow_op *, struct err) =
-        err_failed(err) && first != NULL && !workflows->asker.stopping ? op_push_alone
-                                                                       : op_answered;
-    assert(workflows->asker.away > 0);
-    workflows->asker.away--;
-    workflows->batched -= op->batched;
-    op->first = NULL;
-    if (op->beginning != NULL) {
-        op->beginning->begin.end = NULL;
-        op->beginning->begin.end_tells = false;
-        op->beginning = NULL;
-    }
-    for (struct workflow_op *next; first != NULL; first = next) {
+/* The ones that went before it come first, and it is still away meanwhile. */
+static void op_each(struct workflow_op *op, void (*answer)(struct workflow_op *op)) {
+    for (struct workflow_op *first = op_take_first(op), *next; first != NULL; first = next) {
         next = first->next_after;
         first->next_after = NULL;
-        answer(first, err);
+        answer(first);
     }
-    answer(op, err);
+    answer(op);
+}
+
+static void op_done(void *ctx) {
+    op_each(ctx, op_succeeded);
+}
+
+/* All that an agent answered is only in memory until it is stored: nothing is dropped for an
+ * error. */
+static enum ask_verdict op_judge(void *ctx, unsigned tries, struct err err) {
+    struct workflow_op *op = ctx;
+    if (op->first != NULL || op_is_over(op) || (op->begin != NULL && workflows__is_for_good(err)) ||
+        effect_is_hopeless(tries + 1, err)) { /* No retry would go better. */
+        return ASK_REFUSED;
+    }
+    (void)op_take_first(op); /* There is none. */
+    op->away = false;
+    if (op->begin != NULL) {
+        op->call->row = ROW_RETRYING; /* The end must not overtake it. */
+    }
+    return ASK_AGAIN;
+}
+
+static void op_refused(void *ctx, struct err err) {
+    struct workflow_op *op = ctx;
+    if (op->first != NULL) {
+        op_each(op, op_push_alone);
+        return;
+    }
+    (void)op_take_first(op);
+    op->away = false;
+    if (op_is_over(op)) {
+        op_leave_over(op);
+    } else {
+        op->workflow->workflows->machine->refused(op, err);
+    }
+}
+
+static void op_drop(struct workflow_op *op) {
+    op->away = false;
+}
+
+static void op_dropped(void *ctx) {
+    struct workflow *workflow = ((struct workflow_op *)ctx)->workflow;
+    op_each(ctx, op_drop);
+    workflow->workflows->machine->let_go(workflow);
+}
+
+static void op_begin(void *ctx) {
+    struct workflow_op *op = ctx;
+    op->away = true;
+    op->pushes++;
+}
+
+static const struct ask_rules op_rules = {
+    .words = {.effect = "store or read a step of a workflow",
+              .again = "steps of a workflow could not be stored or read; it is tried again"},
+    .judge = op_judge,
+    .begin = op_begin,
+    .refused = op_refused,
+    .dropped = op_dropped};
+
+static struct err op_perform(struct tx *tx, void *ctx) {
+    struct workflow_op *op = ctx;
+    for (struct workflow_op *at = op->first; at != NULL; at = at->next_after) {
+        TRY(at->fn(tx, at));
+    }
+    return op->fn(tx, op);
 }
 
 static void op_push(struct workflow_op *op) {
     struct workflows *workflows = op->workflow->workflows;
     for (struct workflow_op *at = op->first; at != NULL; at = at->next_after) {
-        at->away = true;
-        at->pushes++;
-        effect_begin(workflows->options.effects, &at->retry.effect, OP_EFFECT);
+        op_begin(at);
     }
-    op->away = true;
-    op->pushes++;
     effects_at(workflows->options.effects, workflow__run(op->workflow));
-    effect_begin(workflows->options.effects, &op->retry.effect, OP_EFFECT);
-    workflows->asker.away++;
     op->batched = !op->reads && workflows__batch_expected(workflows);
     workflows->batched += op->batched;
-    (op->reads     ? store_read
-     : op->batched ? store_write_lazy
-                   : store_write)(workflows->options.store, op_perform, op_returned, op);
+    (op->reads     ? ask_read
+     : op->batched ? ask_write_lazy
+                   : ask_write)(&op->ask, op_perform, op_done);
 }
 
 /* --- Delayed ---------------------------------------------------------------------------------- */
@@ -304,8 +315,7 @@ static void workflow_on_delay(struct timer *timer) {
 
 static void op_delay(struct workflow_op *op) {
     struct workflow *workflow = op->workflow;
-    /* A step has a row and an event. */
-    size_t rows = op->line_count + op->queued.count + 2 * (size_t)op->begins;
+    const size_t rows = op->begin != NULL ? 2 : op->rows; /* A step has a row and an event. */
     if (workflow->delayed_rows + rows > WORKFLOW_DELAY_ROWS) {
         workflow_flush(workflow);
     }
@@ -333,9 +343,9 @@ void workflow__op_send(struct workflow_op *op) {
     /* A step that ends within the delay: its row is written once, and so is the head of the stream,
      * unless another op appends an event between its two. */
     for (struct workflow_op *at = op->first; at != NULL; at = at->next_after) {
-        if (op->ends && at->begins && at->call == op->call) {
-            at->begin.end = &op->end;
-            at->begin.end_tells = at->next_after == NULL;
+        if (op->end != NULL && at->begin != NULL && at->call == op->call) {
+            at->begin->end = op->end;
+            at->begin->end_tells = at->next_after == NULL;
             op->beginning = at;
         }
     }

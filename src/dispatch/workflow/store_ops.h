@@ -18,7 +18,6 @@
 #include "base/text.h"
 #include "dispatch/base/ask.h"
 #include "engine/workflow/steps.h"
-#include "engine/workflow/timers.h"
 #include "engine/workflow/workflows.h"
 #include "loop/loop.h"
 #include "store/store.h"
@@ -31,7 +30,9 @@ enum {
 
 struct call;
 struct workflow;
+/* A place has a struct of its own, which begins with this one: what its function reads and fills. */
 struct workflow_op {
+    struct ask ask; /* The way to the store; idle, too, while another op brings it. */
     struct workflow *workflow;
     struct workflow_op *next;
     struct workflow_op *first;      /* Delayed ops that go before it, in the same transaction, */
@@ -41,59 +42,38 @@ struct workflow_op {
     struct id run, turn; /* Ids of the call at that time: it may go before the op does. */
     int64_t attempt;     /* The same. */
     store_fn fn;
-    void (*done)(struct workflow_op *op); /* NULL: nobody waits for it. */
-    struct timer timer;                   /* Before the next try. */
-    struct retry retry;
-    bool lazy;       /* Nobody waits for it: it is delayed, to go with others. */
-    bool reads;      /* A read transaction. */
-    bool begins;     /* Writes the row of its call. */
-    bool ends;       /* Ends that row. */
-    bool stores;     /* Stores an outcome: counted in workflow->storing. */
-    bool away;       /* Is with the store. */
-    bool batched;    /* Waits there for other workflows, to share a commit. */
-    unsigned pushes; /* Number of times that it was with the store, with this one. */
-    bool orphan;     /* The call no longer exists, so its result is ignored. */
-    /* All that the functions read and fill; each of them has its own. */
-    bool late, budgeted;
-    struct step_again asks_again;
-    int64_t after;              /* done_no before the first of `page`. */
-    struct workflow_page *page; /* Owned; NULL: none. */
-    struct talk_new *talk;      /* Owned; NULL: of `begin`, which has none. */
-    struct step_talked talked;
-    struct usage used; /* By a step that has ended. */
-    enum step_begun begun;
-    struct step_new begin;
-    struct step_end end;
-    struct step_cached cached;
-    struct run_new new_job;
-    struct step_job job;
-    struct workflow_ref ref;
-    struct timer_new timer_new;
-    struct timer_made timer_made;
-    struct timer_end timer_end;
-    enum timer_ended timer_ended;
-    struct script_search *search; /* Owned: `ref` borrows from it. */
-    struct provider_wait wait;
-    struct step_spent spent; /* When it began. */
-    struct workflow_end whole;
-    struct step_took *took;      /* Owned: of `whole`. */
-    struct workflow_line *lines; /* Owned. */
-    size_t line_count;
-    struct steps_queued queued; /* The steps are owned, and borrow from `bytes`. */
-    struct text spec;           /* Owned: of the row that it writes. */
-    struct sha256_hex reuse;    /* Room for step_new.reuse_key of that row. */
-    struct text bytes;          /* Owned: what the others borrow from, or what was read. */
-    struct text note;           /* Owned: of the turn that it read. */
-    bool owes_object;           /* The agent of that turn does. */
+    void (*done)(struct workflow_op *op);   /* NULL: nobody waits for it. */
+    void (*forget)(struct workflow_op *op); /* Frees what the place owns beside these; or NULL. */
+    struct step_new *begin;  /* Borrowed from the place: the row of its call; NULL: writes none. */
+    struct step_end *end;    /* The same: ends that row. */
+    struct text bytes, more; /* Owned: what the place borrows from, or what was read. */
+    void *owned;             /* The same; NULL: nothing. */
+    size_t rows;             /* That it writes, as far as it is lazy. */
+    bool lazy;               /* Nobody waits for it: it is delayed, to go with others. */
+    bool reads;              /* A read transaction. */
+    bool stores;             /* Stores an outcome: counted in workflow->storing. */
+    bool away;               /* Is with the store. */
+    bool batched;            /* Waits there for other workflows, to share a commit. */
+    bool orphan;             /* The call no longer exists, so its result is ignored. */
+    bool late;               /* Its function found the call, or the run, over. */
+    unsigned pushes;         /* Number of times that it was with the store, with this one. */
 };
 
-struct workflow_op *workflow__op(struct workflow *workflow, store_fn fn,
-                                 void (*done)(struct workflow_op *op));
-struct workflow_op *call__op(struct call *call, store_fn fn, void (*done)(struct workflow_op *op));
+/* The op that writes the row of a step, and of its turn. */
+struct begin_op {
+    struct workflow_op op;
+    struct step_new begin;
+    enum step_begun begun;
+    bool budgeted;
+    struct sha256_hex reuse; /* Room for begin.reuse_key. */
+};
+
+/* `size` of the place's struct, which is zeroed but for its op. */
+void *workflow__op(struct workflow *workflow, size_t size, store_fn fn,
+                   void (*done)(struct workflow_op *op));
+void *call__op(struct call *call, size_t size, store_fn fn, void (*done)(struct workflow_op *op));
 void workflow__op_free(struct workflow_op *op);
 void workflow__op_send(struct workflow_op *op); /* Now, or, if it is lazy, with the next one. */
-void workflow__op_stores(
-    struct workflow_op *op); /* Before it is sent: it stores the call's outcome. */
 void call__orphan_ops(struct call *call);
 void workflow__drop_delayed(struct workflow *workflow); /* The ops are still the workflow's. */
 

@@ -28,7 +28,7 @@ static void timer_arm(struct call *call);
 static void timer_over(struct call *call) {
     timer_stop(call->workflow->workflows->options.loop, &call->timer);
     call->cause = CAUSE_COMPLETED;
-    call__ended(call);
+    call__tick(call);
 }
 
 static int64_t timer_wait_ms(const struct call *call) {
@@ -93,15 +93,23 @@ static struct timer_new timer_of(const struct call *call) {
                               .at = call__place(call->message)};
 }
 
+struct timer_op {
+    struct workflow_op op;
+    struct timer_new begin;
+    struct timer_made made;
+    struct timer_end end;
+    enum timer_ended ended;
+};
+
 static struct err timer_begin_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    return tx_timer_begin(tx, &op->timer_new, &op->timer_made);
+    struct timer_op *own = ctx;
+    return tx_timer_begin(tx, &own->begin, &own->made);
 }
 
 /* Late: a note reports the end of the run. */
 static void timer_begin_done(struct workflow_op *op) {
     struct call *call = op->call;
-    const struct timer_made *made = &op->timer_made;
+    const struct timer_made *made = &CONTAINER_OF(op, struct timer_op, op)->made;
     if (made->late || call->state != CALL_TIMER || workflow__is_over(call->workflow)) {
         return;
     }
@@ -125,9 +133,9 @@ void call__begin_timer(struct call *call, struct prior *open, struct prior *old)
     }
     call__enter(call, CALL_TIMER);
     if (open == NULL) {
-        struct workflow_op *op = call__op(call, timer_begin_tx, timer_begin_done);
-        op->timer_new = timer_of(call);
-        workflow__op_send(op);
+        struct timer_op *own = call__op(call, sizeof *own, timer_begin_tx, timer_begin_done);
+        own->begin = timer_of(call);
+        workflow__op_send(&own->op);
         return;
     }
     call->timing = open->timing;
@@ -139,39 +147,41 @@ void call__begin_timer(struct call *call, struct prior *open, struct prior *old)
 /* --- Its end ---------------------------------------------------------------------------------- */
 
 static struct err timer_end_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    return tx_timer_end(tx, &op->timer_end, &op->timer_ended);
+    struct timer_op *own = ctx;
+    return tx_timer_end(tx, &own->end, &own->ended);
 }
 
 /* Held: the run was paused in the same moment. Late: its end comes as a note. */
 static void timer_end_done(struct workflow_op *op) {
     struct call *call = op->call;
     struct workflow *workflow = call->workflow;
-    if (op->timer_ended == TIMER_ENDED) {
+    const enum timer_ended ended = CONTAINER_OF(op, struct timer_op, op)->ended;
+    if (ended == TIMER_ENDED) {
         call__stored(call);
-    } else if (op->timer_ended == TIMER_HELD && !workflow__is_over(workflow)) {
+    } else if (ended == TIMER_HELD && !workflow__is_over(workflow)) {
         call__enter(call, CALL_TIMER);
+        call->cause = CAUSE_NONE;
         if (call->timing.cleared) {
             timer_over(call);
         } else {
             timer_start(workflow->workflows->options.loop, &call->timer, HELD_RETRY_MS,
                         timer_on_ring);
-            workflow__settle_quiet(workflow); /* Others may have waited for this. */
+            call__tick(call); /* Others may have waited for this. */
         }
     }
 }
 
 void call__store_timer(struct call *call) {
-    struct workflow_op *op = call__op(call, timer_end_tx, timer_end_done);
-    op->timer_end = (struct timer_end){.place = workflow__place(call->workflow),
-                                       .number = call->timing.number,
-                                       .state = call->timing.cleared ? TIMER_CLEARED : TIMER_FIRED};
-    call__send_stored(call, op);
+    struct timer_op *own = call__op(call, sizeof *own, timer_end_tx, timer_end_done);
+    own->end = (struct timer_end){.place = workflow__place(call->workflow),
+                                  .number = call->timing.number,
+                                  .state = call->timing.cleared ? TIMER_CLEARED : TIMER_FIRED};
+    call__send_stored(call, &own->op);
 }
 
 static void timer_cached_done(struct workflow_op *op) {
     struct call *call = op->call;
-    if (!op->timer_made.late) {
+    if (!CONTAINER_OF(op, struct timer_op, op)->made.late) {
         call__release_cached(call);
         call->workflow->workflows->stats.cached++;
         call->cause = CAUSE_COMPLETED;
@@ -180,10 +190,10 @@ static void timer_cached_done(struct workflow_op *op) {
 }
 
 void call__store_cached_timer(struct call *call) {
-    struct workflow_op *op = call__op(call, timer_begin_tx, timer_cached_done);
-    op->timer_new = timer_of(call);
-    op->timer_new.cached = true;
-    call__send_stored(call, op);
+    struct timer_op *own = call__op(call, sizeof *own, timer_begin_tx, timer_cached_done);
+    own->begin = timer_of(call);
+    own->begin.cached = true;
+    call__send_stored(call, &own->op);
 }
 
 /* A timer whose end is being stored, or was, has ended: its script ignores that. */

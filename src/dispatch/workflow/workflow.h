@@ -83,6 +83,7 @@ struct workflow {
     json_t *warned;           /* Owned: texts of workflow__warn_once, as names; NULL: none. */
     struct build *build;      /* Held; NULL: the present engine, or not yet known. */
     struct link waiting_link; /* For the build. */
+    void (*on_build)(struct workflow *workflow, bool found);
     struct script_worker *worker;
     struct frame_reader *reader; /* Owned: the frame that is being processed; NULL: none. */
     size_t pending_bytes;        /* Bytes of prompts and rows of calls that end by themselves. */
@@ -115,7 +116,12 @@ static inline struct call *call__next(const struct call *call) {
                                                           : CONTAINER_OF(next, struct call, link);
 }
 
-/* workflows.c */
+/* The machine says how the call goes on. */
+static inline void call__tick(struct call *call) {
+    call->workflow->workflows->machine->tick(call);
+}
+
+/* workflow.c */
 struct bytes workflow__run(const struct workflow *workflow);
 struct bytes workflow__project(const struct workflow *workflow);
 void workflow__progressed(const struct workflow *workflow); /* A part of a step was stored. */
@@ -127,36 +133,84 @@ struct catalog_search workflow__search(
 void workflow__enter(struct workflow *workflow,
                      enum workflow_state state); /* Asserts that the edge is legal. */
 MUST_CHECK bool workflow__is_over(const struct workflow *workflow); /* Results are ignored. */
-void workflow__ended(struct workflow *workflow);                    /* The row has ended. */
-void workflow__maybe_free(
-    struct workflow *workflow); /* When it has ended and nothing of it is away. */
+void workflow__reload_in(struct workflow *workflow,
+                         uint64_t wait_ms);            /* Its history is read again. */
+void workflow__store_empty(struct workflow *workflow); /* No outcome is being stored any more. */
 struct call *workflow__next_call(const struct workflow *workflow, const struct call *after);
 
 /* engine_build.c */
-/* false: it is looked for; workflow__adopt comes again, or the workflow ends. */
-MUST_CHECK bool workflow__has_build(struct workflow *workflow);
+/* false: it is looked for, and `on_build` says whether it was found. */
+MUST_CHECK bool workflow__has_build(struct workflow *workflow,
+                                    void (*on_build)(struct workflow *workflow, bool found));
 struct scripts *workflow__scripts(const struct workflow *workflow); /* The build is open. */
 void workflow__recheck_build(
     struct workflow *workflow); /* A worker of it could not be had, or was lost. */
 void workflow__release_build(struct workflow *workflow);
 
+/*   PARSING ──> READY <──> FULL
+ *     │  └──────> │ a part: TAKING ──> READY, FULL, or the end of the frame
+ *     └─────> LEFT <────────┘
+ */
+enum reader_state {
+    READER_PARSING, /* In the pool. */
+    READER_READY,   /* The task takes the next part. */
+    READER_FULL,    /* Calls hold too much: workflow__resume_frame goes on. */
+    READER_TAKING,  /* A part is being taken right now. */
+    READER_LEFT,    /* The workflow, or the worker, went meanwhile: the frame is only freed. */
+};
+
+/* A frame that is being processed. */
+struct frame_reader {
+    enum reader_state state;
+    struct workflow *workflow; /* Not of one that was LEFT. */
+    struct workflows *workflows;
+    struct pool_job job;
+    struct loop_task task;
+    struct bytes frame;           /* Borrowed from the worker, which is paused. */
+    struct script_worker *orphan; /* Owned: that worker, once its workflow has closed it. */
+    json_t *messages;             /* Owned. */
+    struct text result;           /* Owned: of an `end`, written in the pool. */
+    bool ends;                    /* There is one. */
+    size_t at;
+    struct err err;
+    struct why why;
+};
+
 /* worker.c */
-void workflow__start_worker(struct workflow *workflow, struct text *order);
 void workflow__close_worker(struct workflow *workflow);
+void workflow__leave_worker(struct workflow *workflow); /* The process ends, or has. */
 /* Answers with the number of pieces taken: all, or, without a worker, none. */
 MUST_CHECK size_t workflow__send(struct workflow *workflow, const struct script_piece *pieces,
                                  size_t count);
-/* A line of the log that is not the script's; once for each text, and again after a restart. */
-void workflow__warn_once(struct workflow *workflow, const char *text);
+void workflow__reload(
+    struct workflow *workflow); /* The history changed: a new worker replays it. */
+void workflow__maybe_idle(struct workflow *workflow);
+void workflows__free_frame(struct frame_reader *reader);
+void workflow__leave_frame(struct workflow *workflow);
+MUST_CHECK bool workflow__is_full(const struct workflow *workflow); /* Calls hold too much. */
+void workflow__go_on_with_frame(struct frame_reader *reader);       /* Soon, or when they do not. */
 void workflow__resume_frame(
     struct workflow *workflow); /* Calls hold less: a frame that waits goes on. */
+void workflows__resume_frames(struct workflows *workflows); /* The same, of all of them. */
 
-/* workflows.c */
+void workflow__add_line(struct workflow *workflow, enum workflow_line_kind kind,
+                        const json_t *message, const char *member);
+void workflow__flush_lines(struct workflow *workflow);
+/* A line of the log that is not the script's; once for each text, and again after a restart. */
+void workflow__warn_once(struct workflow *workflow, const char *text);
+
+/* frames.c */
+void workflow__start_worker(struct workflow *workflow, struct text *order);
+
+/* end.c */
 void workflow__end(struct workflow *workflow, enum run_cause cause, const char *note);
 /* `result`: what the script returned, as text; NULL: it is to be written here. */
 void workflow__end_with(struct workflow *workflow, const json_t *end, const struct text *result);
 void workflow__refused(struct workflow_op *op,
                        struct err err); /* For good, by the database: it ends. */
 void workflow__crashed(struct workflow *workflow, const struct script_end *end);
+void workflow__ended(struct workflow *workflow); /* The row has ended. */
+void workflow__maybe_free(
+    struct workflow *workflow); /* When it has ended and nothing of it is away. */
 
 #endif

@@ -7,22 +7,12 @@
  * inspects, the call is CHECKING before its turn, and TREE_REMOVING after it: an agent that is
  * skipped then is skipped when the pool has answered, or has ended already. */
 #include "base/memory.h"
-#include "dispatch/base/work_tree.h"
 #include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/history.h"
 
-enum tree_stage { TREE_PLANNED, TREE_MAKING, TREE_MADE, TREE_GONE };
 enum {
     LEAVE_MS = 15000
 }; /* Maximum delay of an outcome until it is known whether the tree stays. */
-
-struct call_tree {
-    struct work_tree git;
-    struct call *call; /* The owner. */
-    enum tree_stage stage;
-    bool left; /* The agent has ended, and the tree was inspected after that, or is. */
-    bool slow; /* LEAVE_MS have passed. */
-};
 
 static void tree_on_look(struct work_tree *git);
 static void tree_on_begin(struct work_tree *git);
@@ -38,24 +28,7 @@ static struct call_tree *tree_new(struct call *call) {
     return tree;
 }
 
-void call__free_tree(struct call *call) {
-    if (call->tree != NULL) {
-        work_tree_done(&call->tree->git);
-        mem_free(call->tree);
-        call->tree = NULL;
-    }
-}
-
-const char *call__root(const struct call *call) {
-    return call->tree == NULL ? call->workflow->root : call->tree->git.texts[TREE_ROOT];
-}
-
 /* --- Found, and written down ------------------------------------------------------------------ */
-
-bool call__wants_tree(const struct call *call) {
-    return (call__option(call, "isolation") != NULL || call->type.isolated) &&
-           call__has_tools(call);
-}
 
 bool call__find_tree(struct call *call) {
     const struct workflows_options *options = &call->workflow->workflows->options;
@@ -90,48 +63,39 @@ void call__take_tree(struct call *call, const json_t *worktree) {
     tree->stage = call->turn.text[0] == '\0' ? TREE_MAKING : TREE_MADE; /* May have been begun. */
 }
 
-void call__write_tree(const struct call *call, struct text *spec) {
-    const struct call_tree *tree = call->tree;
-    if (tree == NULL || tree->stage == TREE_GONE) {
-        return;
-    }
-    text_add_str(spec, ",\"worktree\":");
-    tree_texts_write(tree->git.texts, spec);
-}
-
-struct bytes call__left_tree(const struct call *call) {
-    const struct call_tree *tree = call->tree;
-    return tree == NULL || tree->stage != TREE_MADE ? (struct bytes){NULL, 0}
-                                                    : bytes_of(tree->git.texts[TREE_PATH]);
-}
-
 /* --- Jobs ------------------------------------------------------------------------------------- */
 
+struct tree_op {
+    struct workflow_op op;
+    struct run_new new_job;
+    struct step_job job;
+};
+
 static struct err job_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
-    return tx_step_job(tx, &op->new_job, &op->job);
+    struct tree_op *own = ctx;
+    return tx_step_job(tx, &own->new_job, &own->job);
 }
 
 static struct err sweep_tx(struct tx *tx, void *ctx) {
-    struct workflow_op *op = ctx;
+    struct tree_op *own = ctx;
     struct run_row row;
-    return tx_run_submit(tx, &op->new_job, &row);
+    return tx_run_submit(tx, &own->new_job, &row);
 }
 
-static void op_fill_job(struct workflow_op *op, const struct call *call, enum tree_job job) {
+static void op_fill_job(struct tree_op *own, const struct call *call, enum tree_job job) {
     const struct workflow *workflow = call->workflow;
     const struct workflows_options *options = &workflow->workflows->options;
     const struct tree_order order = {.texts = call->tree->git.texts,
                                      .job = job,
                                      .user = bytes_of(call->run.text),
                                      .sandbox = options->sandbox};
-    text_init(&op->bytes, TREE_JOB_BYTES);
-    op->new_job = (struct run_new){.run = workflows__new_id(workflow->workflows, "run"),
-                                   .owner = bytes_of(workflow->owner),
-                                   .parent = BYTES(""),
-                                   .kind = KIND_JOB,
-                                   .bounds = options->bounds};
-    tree_job_fill(&order, &op->bytes, &op->new_job);
+    text_init(&own->op.bytes, TREE_JOB_BYTES);
+    own->new_job = (struct run_new){.run = workflows__new_id(workflow->workflows, "run"),
+                                    .owner = bytes_of(workflow->owner),
+                                    .parent = BYTES(""),
+                                    .kind = KIND_JOB,
+                                    .bounds = options->bounds};
+    tree_job_fill(&order, &own->op.bytes, &own->new_job);
 }
 
 static bool call_waits_for_job(const struct call *call) {
@@ -142,18 +106,18 @@ static bool call_waits_for_job(const struct call *call) {
 
 static void job_begun(struct workflow_op *op) {
     if (call_waits_for_job(op->call)) {
-        work_tree_begun(&op->call->tree->git, &op->job);
+        work_tree_begun(&op->call->tree->git, &CONTAINER_OF(op, struct tree_op, op)->job);
     }
 }
 
 static void tree_on_begin(struct work_tree *git) {
     struct call_tree *tree = CONTAINER_OF(git, struct call_tree, git);
-    struct workflow_op *op = call__op(tree->call, job_tx, job_begun);
+    struct tree_op *own = call__op(tree->call, sizeof *own, job_tx, job_begun);
     if (git->use == TREE_MAKE && git->job != TREE_NO_JOB) {
         tree->stage = TREE_MAKING;
     }
-    op_fill_job(op, tree->call, git->job);
-    workflow__op_send(op);
+    op_fill_job(own, tree->call, git->job);
+    workflow__op_send(&own->op);
 }
 
 /* --- Inspected -------------------------------------------------------------------------------- */
@@ -172,12 +136,13 @@ static void inspect_done(struct call *call) {
     }
     if (call->state != CALL_TREE_REMOVING) {
         call__enter(call, CALL_TREE_MAKING);
+        const bool restarted = call->restarted;
+        call->restarted = false;
         if (call->cause != CAUSE_NONE) { /* Skipped, or its deadline has expired. */
-            call__ended(call);
+            call__tick(call);
             return;
         }
-        if (call->restarted) {
-            call->restarted = false;
+        if (restarted) {
             call__watch_deadline(call);
         }
     }
@@ -232,11 +197,7 @@ static void call_leave_as(struct call *call, enum tree_stage stage) {
     timer_stop(call->workflow->workflows->options.loop, &call->timer);
     work_tree_stop(&call->tree->git);
     call->tree->stage = stage;
-    if (call->restarted) {
-        call__start_again(call);
-    } else {
-        call__ended(call);
-    }
+    call__tick(call);
 }
 
 static void call_on_slow(struct timer *timer) {
@@ -249,9 +210,9 @@ static void call_on_slow(struct timer *timer) {
 
 static void call_submit_removal(const struct call *call) {
     if (call->tree->stage == TREE_MAKING || call->tree->stage == TREE_MADE) {
-        struct workflow_op *op = workflow__op(call->workflow, sweep_tx, NULL);
-        op_fill_job(op, call, TREE_REMOVE);
-        workflow__op_send(op);
+        struct tree_op *own = workflow__op(call->workflow, sizeof *own, sweep_tx, NULL);
+        op_fill_job(own, call, TREE_REMOVE);
+        workflow__op_send(&own->op);
     }
 }
 
