@@ -234,7 +234,8 @@ static enum script_note_verdict name_judge(void *ctx, struct script_note *note) 
     } else {
         return NOTE_LEFT;
     }
-    (void)snprintf(note->fault.message, sizeof note->fault.message, "%s", why.text); /* Cut. */
+    (void)snprintf(note->fault.message, sizeof note->fault.message, "%.*s",
+                   (int)sizeof note->fault.message - 1, why.text);
     return right ? NOTE_DROPPED : NOTE_CONFIRMED;
 }
 
