@@ -207,7 +207,8 @@ def render_licences(tree):
     page = [
         "# Licences of what the binary holds",
         "",
-        f"*Written by `make docs` from `{WEB_LOCK}`, `{ENGINE_LOCK}` and the packages that they name.*",
+        f"*Written by `make docs` from `{WEB_LOCK}`, `{ENGINE_LOCK}` and the packages that they"
+        " name.*",
     ]
     for lock in WEB_LOCK, ENGINE_LOCK:
         for path, about in sorted(json.loads(source_text(tree, lock))["packages"].items()):

@@ -179,6 +179,15 @@ void text_add_member_or_null(struct text *text, const char *name, struct bytes v
     }
 }
 
+void text_add_member_str(struct text *text, const char *name, const char *value) {
+    text_add_name(text, name);
+    if (value == NULL) {
+        text_add_str(text, "null");
+    } else {
+        text_add_json(text, value, strlen(value));
+    }
+}
+
 void text_add_member_int(struct text *text, const char *name, int64_t value) {
     text_add_name(text, name);
     text_add_int(text, value);
@@ -191,6 +200,10 @@ void text_add_member_int_or_null(struct text *text, const char *name, int64_t va
     } else {
         text_add_str(text, "null");
     }
+}
+
+void text_add_member_int_unless(struct text *text, const char *name, int64_t value, int64_t none) {
+    text_add_member_int_or_null(text, name, value, value != none);
 }
 
 void text_add_member_bool(struct text *text, const char *name, bool value) {

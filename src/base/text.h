@@ -47,9 +47,13 @@ void text_add_name(struct text *text, const char *name);
 void text_add_member(struct text *text, const char *name, struct bytes value);
 /* null where the value is empty. */
 void text_add_member_or_null(struct text *text, const char *name, struct bytes value);
+/* null where there is none. */
+void text_add_member_str(struct text *text, const char *name, const char *value);
 void text_add_member_int(struct text *text, const char *name, int64_t value);
 /* null where the number is not `there`. */
 void text_add_member_int_or_null(struct text *text, const char *name, int64_t value, bool there);
+/* null where the number is `none`. */
+void text_add_member_int_unless(struct text *text, const char *name, int64_t value, int64_t none);
 void text_add_member_bool(struct text *text, const char *name, bool value);
 /* Back to an earlier length, also of a builder that has failed at its bound. */
 void text_cut(struct text *text, size_t len);

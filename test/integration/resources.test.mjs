@@ -126,7 +126,7 @@ for (const [name, path] of Object.entries(resources)) {
 const lists = { memory: "/api/v1/memory", task: "/api/v1/projects/{project}/tasks" };
 
 for (const [name, path] of Object.entries(lists)) {
-  test(`${name}: each parameter of the list that names a member of a row chooses by it`, async () => {
+  test(`${name}: a parameter of the list that names a member chooses by it`, async () => {
     const headers = await tokenOf(`chooser-${name}`), target = path.replace("{project}", "p");
     await daemon.request("POST", "/api/v1/projects", { body: { name: "p", root: "/" }, headers });
     const { properties, required } = schemaOf(paths[path].post);
@@ -135,7 +135,8 @@ for (const [name, path] of Object.entries(lists)) {
     assert.ok(members.length >= 3, members.join());
     const word = (of, one) => (properties[one].type === "array" ? [`${of}${one}`] : `${of}${one}`);
     for (const of of ["a", "b"]) {
-      const body = Object.fromEntries([...required, ...members].map((one) => [one, word(of, one)]));
+      const body = Object.fromEntries([...required, ...members]
+        .map((one) => [one, word(of, one)]));
       const made = await daemon.request("POST", target, { body, headers });
       assert.equal(made.status, 201, made.text);
     }

@@ -46,8 +46,8 @@ struct resource_routes *resource_routes_new(const struct resource_served *served
 void resource_routes_free(struct resource_routes *routes); /* NULL is allowed. */
 struct route_table resource_routes_table(const struct resource_routes *routes);
 
-/* For a handler `rows`: whether the filters of the descriptor admit a row; adds one row, if the filters of the descriptor admit it; and the rows of
- * the table. */
+/* For a handler `rows`: whether the filters of the descriptor admit a row; adds one row where they
+ * do; and the rows of the table. */
 bool resource_row_fits(const struct page *page, const struct resource *resource, const void *row);
 struct err resource_list_row(void *page, const void *row);
 MUST_CHECK struct err resource_list_rows(struct tx *tx, struct page *page,

@@ -12,7 +12,7 @@ struct tasks_api {
     struct request_host host; /* First. */
     struct musts *musts;      /* Borrowed. */
 };
-extern const struct resource_handlers task_handlers; /* Their list. */
+extern const struct resource_handlers task_handlers; /* The list. */
 extern const struct route task_routes[];             /* The host is a struct tasks_api. */
 
 #endif

@@ -55,6 +55,8 @@ void json_add_stored(struct text *text, struct bytes json);
 
 /* Compact, keys in the order they came; a real by the fewest digits that read back the same. */
 MUST_CHECK struct err json_write(const json_t *json, struct text *text);
+/* A member of an object, as text_add_member; NULL: null. What cannot be written fails the text. */
+void json_add_member(struct text *text, const char *name, const json_t *json);
 /* The same over several lines, for people: two blanks for each level. */
 MUST_CHECK struct err json_write_indented(const json_t *json, struct text *text);
 /* The same with keys in the order of their bytes: equal values give equal bytes. */

@@ -200,3 +200,12 @@ struct err json_write_indented(const json_t *json, struct text *text) {
 struct err json_write_canonical(const json_t *json, struct text *text) {
     return write_as(SHAPE_CANONICAL, json, text);
 }
+
+void json_add_member(struct text *text, const char *name, const json_t *json) {
+    text_add_name(text, name);
+    if (json == NULL) {
+        text_add_str(text, "null");
+    } else {
+        text->failed = err_failed(json_write(json, text)) || text->failed;
+    }
+}

@@ -53,11 +53,6 @@ static void output_has_been_read(struct pool_job *job) {
     flow_run__order_write(run);
 }
 
-static void output_begin(struct flow_run *run) {
-    run->state = FLOW_RUN_SEARCHING;
-    pool_begin(&run->flows->room.pool, &run->job, POOL_QUICK, output_read, output_has_been_read);
-}
-
 /* --- Signs of life ---------------------------------------------------------------------------- */
 
 static void on_job(void *ctx, size_t at, struct bytes log) {
@@ -95,11 +90,6 @@ static void jobs_read(void *ctx) {
     }
     run->order->signs = mem_new_array(run->order->watched_count, sizeof *run->order->signs);
     flow_run__order_look(run, signs_look);
-}
-
-static void tick_begin(struct flow_run *run) {
-    run->order->watched = mem_new_array(FLOW_WATCHED_MAX, sizeof *run->order->watched);
-    ask_read(&run->ask, jobs_tx, jobs_read);
 }
 
 /* --- An agent that code asks for -------------------------------------------------------------- */
@@ -142,7 +132,9 @@ void flow_run__order_begin(struct flow_run *run) {
     run->state = FLOW_RUN_WRITING;
     run->why.text[0] = '\0'; /* The words of an earlier refusal would make any error one. */
     if (run->order->kind == ORDER_OUTPUT) {
-        output_begin(run);
+        run->state = FLOW_RUN_SEARCHING;
+        pool_begin(&run->flows->room.pool, &run->job, POOL_QUICK, output_read,
+                   output_has_been_read);
     } else if (run->order->kind == ORDER_READ ||
                (run->order->kind == ORDER_CHILD && flow_run__is_approved(run, run->order->at))) {
         flow_run__files_begin(run);
@@ -151,7 +143,8 @@ void flow_run__order_begin(struct flow_run *run) {
     } else if (run->order->kind == ORDER_CALL) {
         ask_write(&run->ask, call_tx, call_asked);
     } else if (run->order->kind == ORDER_TICK) {
-        tick_begin(run);
+        run->order->watched = mem_new_array(FLOW_WATCHED_MAX, sizeof *run->order->watched);
+        ask_read(&run->ask, jobs_tx, jobs_read);
     } else if (run->order->path.len > 0 && run->order->fault.len == 0) {
         flow_run__artifact_begin(run);
     } else {

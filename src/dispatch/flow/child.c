@@ -186,11 +186,6 @@ static struct err command_tx(struct tx *tx, void *ctx) {
     return tx_flow_child(tx, &child, &order->late, &run->why);
 }
 
-static void command_start(struct flow_run *run) {
-    run->child = world_new_id(loop_world(run->flows->options.room.loop), "run");
-    child_write(run, command_tx);
-}
-
 /* --- A workflow, a flow ----------------------------------------------------------------------- */
 
 struct start_child {
@@ -322,7 +317,8 @@ void flow_run__begin_child(struct flow_run *run) {
     if (kind == FLOW_KIND_AGENT) {
         agent_start(run);
     } else if (kind == FLOW_KIND_COMMAND) {
-        command_start(run);
+        run->child = world_new_id(loop_world(run->flows->options.room.loop), "run");
+        child_write(run, command_tx);
     } else {
         child_start(run, kind);
     }

@@ -439,15 +439,6 @@ static void report_ask(struct flow_run *run) {
     evaluator_ask(run->evaluator, &what);
 }
 
-/* Agents of code may have ended. */
-static void calls_ask(struct flow_run *run) {
-    while (!links_empty(&run->calls)) {
-        struct link *link = run->calls.next;
-        link_remove(link);
-        link_add_last(&run->orders, link);
-    }
-}
-
 static void on_time(struct timer *timer) {
     struct flow_run *run = CONTAINER_OF(timer, struct flow_run, timer);
     (void)flow_run__order_new(run, ORDER_TICK, FLOW_NONE);
@@ -498,7 +489,7 @@ static void flow_looked(void *ctx) {
         if (run->evaluator != NULL) {
             evaluator_know(run->evaluator, &run->results);
         }
-        calls_ask(run);
+        links_move(&run->orders, &run->calls);
         for (size_t i = 0; i < run->count && run->stage == FLOW_IN_STEPS; i++) {
             step_do(run, i);
         }

@@ -1,5 +1,5 @@
-/* fit.c: the length of a prompt: the window that it has to fit, and refusals of providers. What
- * becomes of a call that is too long: compaction.c. */
+/* fit.c: the length of a prompt: the window that it has to fit, and refusals of providers. A
+ * call that is too long: compaction.c. */
 #include <stdio.h>
 
 #include "dispatch/turn/talk.h"

@@ -50,6 +50,13 @@ static struct err unmet_answer(const struct rows_call *call, const struct text *
     return err;
 }
 
+static void status_add(const struct task *task, struct text *text) {
+    text_add_char(text, '{');
+    text_add_member(text, "task", task->name);
+    text_add_member(text, "status", bytes_of(task_status_names[task->status]));
+    text_add_char(text, '}');
+}
+
 static struct err status_move(struct tx *tx, const struct task_call *own, struct why *why) {
     AUTO(text_done) struct text unmet = text_up_to(MUST_UNMET_MAX);
     const struct rows_call *call = own->call;
@@ -77,10 +84,7 @@ static struct err status_move(struct tx *tx, const struct task_call *own, struct
         return unmet_answer(call, &unmet);
     }
     if (!err_failed(err)) {
-        text_add_char(text, '{');
-        text_add_member(text, "task", task.name);
-        text_add_member(text, "status", bytes_of(task_status_names[task.status]));
-        text_add_char(text, '}');
+        status_add(&task, text);
     }
     return err;
 }
@@ -234,10 +238,7 @@ static struct err task_add(struct tx *tx, const struct task_call *own, struct wh
     tx_task_from_agent(tx, &who, &task);
     err = tx_task_add(tx, &task, why);
     if (!err_failed(err)) {
-        text_add_char(text, '{');
-        text_add_member(text, "task", task.name);
-        text_add_member(text, "status", bytes_of(task_status_names[task.status]));
-        text_add_char(text, '}');
+        status_add(&task, text);
     }
     return err;
 }

@@ -169,7 +169,7 @@ void call__write_request(const json_t *message, struct text *text) {
     text_add_str(text, "\"prompt\":");
     struct bytes prompt = json_bytes(message, "prompt");
     text_add_json(text, prompt.data, prompt.len);
-    workflow__add_json(text, "opts", json_object_get(message, "opts"));
+    json_add_member(text, "opts", json_object_get(message, "opts"));
     const struct step_call_place at = call__place(message);
     if (at.line > 0) {
         text_add_member_int(text, "line", at.line);
@@ -186,13 +186,13 @@ void call__write_spec(const struct call *call, struct text *spec) {
     struct bytes unknown = call_unknown_model(call);
     text_clear(spec);
     text_add_char(spec, '{');
-    workflow__add_member(spec, "turn", call->turn.text);
+    text_add_member_str(spec, "turn", call->turn.text);
     if (call->tree != NULL && call->tree->stage != TREE_GONE) {
         text_add_str(spec, ",\"worktree\":");
         tree_texts_write(call->tree->git.texts, spec);
     }
     text_add_member(spec, "phase", call__name(call->message, "phase"));
-    workflow__add_member(spec, "model", call->model);
+    text_add_member_str(spec, "model", call->model);
     if (unknown.len > 0) {
         text_add_member(spec, "model_asked", unknown);
     }

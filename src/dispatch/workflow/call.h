@@ -169,7 +169,7 @@ void call__release_bytes(struct call *call); /* Holds its message, but none wait
 void call__forget_message(struct call *call);
 void call__fail(struct call *call, enum run_cause cause, const char *note);
 void call__skip(struct call *call);
-MUST_CHECK bool call__has_budget(const struct call *call);  /* One of its own, */
+MUST_CHECK bool call__has_budget(const struct call *call);  /* Whether it has its own, */
 MUST_CHECK bool call__is_budgeted(const struct call *call); /* or above it. */
 void call__watch_deadline(struct call *call);
 void call__set_waiting(struct call *call, bool waits);

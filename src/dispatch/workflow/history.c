@@ -163,7 +163,7 @@ static struct err load_begin(struct tx *tx, struct workflow_load *load) {
     }
     const json_t *args = json_object_get(load->spec, "args");
     if (args != NULL) {
-        workflow__add_json(text, "args", args);
+        json_add_member(text, "args", args);
     }
     workflow__add_limits(&load->workflow->workflows->options.limits,
                          json_int(load->spec, "total", -1), text);

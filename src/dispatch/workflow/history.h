@@ -23,11 +23,6 @@ enum {
 
 /* --- message.c: members of messages (script/protocol.h) --------------------------------------- */
 
-/* A member of an object, as text_add_member; NULL, or the number that says so: null. */
-void workflow__add_member(struct text *text, const char *name, const char *value);
-void workflow__add_limit(struct text *text, const char *name, int64_t number, int64_t none);
-/* Without memory for it, the whole text fails. */
-void workflow__add_json(struct text *text, const char *name, const json_t *json);
 /* "script","form","file": the members of a script as a worker wants it. */
 void workflow__add_script(const struct script_prepared *prepared, struct bytes file,
                           struct text *text);

@@ -2,32 +2,6 @@
 #include "base/memory.h"
 #include "dispatch/workflow/history.h"
 
-void workflow__add_member(struct text *text, const char *name, const char *value) {
-    text_add_name(text, name);
-    if (value == NULL) {
-        text_add_str(text, "null");
-    } else {
-        text_add_json(text, value, strlen(value));
-    }
-}
-
-void workflow__add_limit(struct text *text, const char *name, int64_t number, int64_t none) {
-    if (number == none) {
-        workflow__add_member(text, name, NULL);
-    } else {
-        text_add_member_int(text, name, number);
-    }
-}
-
-void workflow__add_json(struct text *text, const char *name, const json_t *json) {
-    text_add_name(text, name);
-    if (json == NULL) {
-        text_add_str(text, "null");
-    } else {
-        text->failed = err_failed(json_write(json, text)) || text->failed;
-    }
-}
-
 void workflow__add_script(const struct script_prepared *prepared, struct bytes file,
                           struct text *text) {
     text_add_str(text, "\"script\":");
@@ -37,12 +11,12 @@ void workflow__add_script(const struct script_prepared *prepared, struct bytes f
     if (prepared->objects) {
         text_add_member(text, "results", BYTES("object"));
     }
-    workflow__add_json(text, "meta", prepared->meta);
+    json_add_member(text, "meta", prepared->meta);
     text_add_str(text, prepared->timers ? ",\"timers\":true" : "");
 }
 
 void workflow__add_limits(const struct workflows_limits *limits, int64_t total, struct text *text) {
-    workflow__add_limit(text, "total", total < 0 ? -1 : total, -1);
+    text_add_member_int_or_null(text, "total", total, total >= 0);
     text_addf(text,
               ",\"spent\":0,\"limits\":{\"agents\":%d,\"items\":%d,\"lines\":%d,"
               "\"line_bytes\":%d,\"unanswered\":%d,\"cpu_ms\":%lld,\"memory_mb\":%lld,"

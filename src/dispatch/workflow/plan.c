@@ -109,20 +109,20 @@ struct err workflow_start__plan(struct workflow_start *start) {
                                                 : "run";
     struct text *text = &start->started;
     text_clear(text);
-    workflow__add_member(text, "name", script_meta_name(prepared));
-    workflow__add_member(text, "description", script_meta_description(prepared));
-    workflow__add_json(text, "phases", json_object_get(prepared->meta, "phases"));
-    workflow__add_json(text, "meta", prepared->meta);
-    workflow__add_member(text, "file", start->script.entry.file);
-    workflow__add_member(text, "origin", origin);
-    workflow__add_member(text, "form", script_form_name(prepared->form));
+    text_add_member_str(text, "name", script_meta_name(prepared));
+    text_add_member_str(text, "description", script_meta_description(prepared));
+    json_add_member(text, "phases", json_object_get(prepared->meta, "phases"));
+    json_add_member(text, "meta", prepared->meta);
+    text_add_member_str(text, "file", start->script.entry.file);
+    text_add_member_str(text, "origin", origin);
+    text_add_member_str(text, "form", script_form_name(prepared->form));
     text_add_name(text, "args");
     text_add_char(text, '{');
     text_add_member_bool(text, "given", spec->args != NULL);
-    workflow__add_json(text, "schema", schema);
+    json_add_member(text, "schema", schema);
     text_add_name(text, "fit");
     text_add_str(text, schema == NULL ? "null" : misfit == NULL ? "true" : "false");
-    workflow__add_member(text, "fault", misfit);
+    text_add_member_str(text, "fault", misfit);
     text_add_char(text, '}');
     return text_failed(text) ? text_error(text, "workflow: plan") : ERR_OK;
 }
@@ -433,7 +433,7 @@ static void rehearsal_write(const struct rehearsal *rehearsal, struct text *text
               rehearsal->cut != NULL                   ? "cut"
               : rehearsal->ended == REHEARSAL_FINISHED ? "finished"
                                                        : "failed");
-    workflow__add_member(text, "fault", rehearsal->cut != NULL ? rehearsal->cut : rehearsal->fault);
+    text_add_member_str(text, "fault", rehearsal->cut != NULL ? rehearsal->cut : rehearsal->fault);
     text_add_member_int(text, "agents", rehearsal->agents);
     text_add_member_int(text, "cached", rehearsal->cached);
     text_add_member_int(text, "items_failed", rehearsal->items_failed);
@@ -446,7 +446,7 @@ static void rehearsal_write(const struct rehearsal *rehearsal, struct text *text
     text_add_char(text, ']');
     text_add_member_int(text, "at_once",
                         rehearsal->most_pending < at_once ? rehearsal->most_pending : at_once);
-    workflow__add_member(text, "waits_for", rehearsal_waits_for(rehearsal));
+    text_add_member_str(text, "waits_for", rehearsal_waits_for(rehearsal));
     text_add_str(text, ",\"steps\":[");
     for (size_t i = 0; i < rehearsal->step_count; i++) {
         const struct rehearsal_step *step = &rehearsal->steps[i];
@@ -597,7 +597,7 @@ void workflow_start__rehearse(struct workflow_start *start,
     text_add_str(&order, "[{\"t\":\"start\",");
     workflow__add_script(&start->script.prepared, bytes_of(start->script.entry.file), &order);
     if (start->spec.args != NULL) {
-        workflow__add_json(&order, "args", start->spec.args);
+        json_add_member(&order, "args", start->spec.args);
     }
     workflow__add_limits(&workflows->options.limits, start->spec.total, &order);
     text_add_str(&order, "]}]");
@@ -717,9 +717,9 @@ void workflow_start_write_plan(const struct workflow_start *start, struct text *
     const char *model = start_model(start, &otherwise);
     text_add_char(text, '{');
     text_add_member_bool(text, "valid", !start->invalid);
-    workflow__add_member(text, "error", start->invalid ? start->why.text : NULL);
+    text_add_member_str(text, "error", start->invalid ? start->why.text : NULL);
     if (start->invalid) {
-        workflow__add_member(text, "file", start->script.entry.file);
+        text_add_member_str(text, "file", start->script.entry.file);
         text_add_char(text, '}');
         return;
     }
@@ -727,44 +727,44 @@ void workflow_start_write_plan(const struct workflow_start *start, struct text *
     text_add(text, start->started.data, start->started.len);
     text_add_str(text, ",\"model\":{");
     text_add_member_or_null(text, "name", bytes_of(model));
-    workflow__add_member(text, "from", spec->model != NULL ? "asked" : from_names[otherwise.from]);
+    text_add_member_str(text, "from", spec->model != NULL ? "asked" : from_names[otherwise.from]);
     text_add_member_or_null(text, "connection", (struct bytes){model, strcspn(model, "/")});
     text_add_member_bool(
         text, "connected",
         models_info(connections_models(options->connections), bytes_of(model), &info));
     text_add_char(text, '}');
-    workflow__add_member(text, "root", spec->root);
+    text_add_member_str(text, "root", spec->root);
     workflow_start_add_warning(start, text);
     /* Tools need a folder to work in; a call of a model has none. */
     AUTO(json_release)
     json_t *tools = spec->root == NULL ? json_array()
                                        : workflow__tools(json_object_get(spec->settings, "tools"),
                                                          workflows__tools(start->workflows));
-    workflow__add_json(text, "tools", tools);
+    json_add_member(text, "tools", tools);
     text_add_str(text, ",\"limits\":{");
     text_add_member_int(text, "at_once", start_at_once(start));
-    workflow__add_limit(text, "connection_at_once", start_connection_at_once(start), 0);
+    text_add_member_int_unless(text, "connection_at_once", start_connection_at_once(start), 0);
     text_add_member_int(text, "commands_at_once", options->limits.commands);
     text_add_member_int(text, "agents", WORKFLOW_AGENTS_MAX);
     text_add_member_int(text, "items", WORKFLOW_ITEMS_MAX);
-    workflow__add_limit(text, "timeout_ms", spec->timeout_ms, 0);
+    text_add_member_int_unless(text, "timeout_ms", spec->timeout_ms, 0);
     text_add_member_int(text, "agent_timeout_ms",
                         spec->agent_timeout_ms > 0 ? spec->agent_timeout_ms : WORKFLOW_AGENT_MS);
-    workflow__add_limit(text, "agent_stuck_ms", options->limits.stuck_ms, -1);
-    workflow__add_limit(text, "script_cpu_ms", options->limits.cpu_ms, -1);
-    workflow__add_limit(text, "runs", options->bounds.workflows, 0);
+    text_add_member_int_unless(text, "agent_stuck_ms", options->limits.stuck_ms, -1);
+    text_add_member_int_unless(text, "script_cpu_ms", options->limits.cpu_ms, -1);
+    text_add_member_int_unless(text, "runs", options->bounds.workflows, 0);
     text_add_char(text, '}');
     workflow_start_add_budget(start, text);
-    workflow__add_limit(text, "total", spec->total, -1);
-    workflow__add_member(text, "resumed_from", spec->resume);
-    workflow__add_limit(text, "from_seq", spec->from_seq, -1);
+    text_add_member_int_unless(text, "total", spec->total, -1);
+    text_add_member_str(text, "resumed_from", spec->resume);
+    text_add_member_int_unless(text, "from_seq", spec->from_seq, -1);
     text_add_name(text, "resume");
     if (spec->resume == NULL) {
         text_add_str(text, "null");
     } else {
         text_add_char(text, '{');
         text_add_member_bool(text, "fit", unfit == NULL);
-        workflow__add_member(text, "fault", unfit);
+        text_add_member_str(text, "fault", unfit);
         text_add_char(text, '}');
     }
     text_add_name(text, "rehearsal");

@@ -136,8 +136,8 @@ void workflow_start_tell(const struct workflow_start *start, const struct run_ro
         text_add_member(text, "taskId", run);
         text_add_member(text, "runId", run);
         text_add_member(text, "taskType", BYTES("local_workflow"));
-        workflow__add_member(text, "workflowName", script_meta_name(&start->script.prepared));
-        workflow__add_member(text, "summary", script_meta_description(&start->script.prepared));
+        text_add_member_str(text, "workflowName", script_meta_name(&start->script.prepared));
+        text_add_member_str(text, "summary", script_meta_description(&start->script.prepared));
     }
     if (file != NULL) {
         text_add_member(text, "scriptPath", bytes_of(file));
@@ -219,20 +219,21 @@ static struct err start_describe(struct workflow_start *start) {
             "what is long into a file, and its path into the args",
             RUN_SPEC_MAX >> 10);
     }
-    workflow__add_member(text, "name", found.name);
-    workflow__add_member(text, "description", script_meta_description(prepared));
-    workflow__add_json(text, "phases", json_object_get(prepared->meta, "phases"));
-    workflow__add_member(text, "resumed_from", spec->resume);
-    workflow__add_limit(text, "from_seq", spec->from_seq, -1);
-    workflow__add_member(text, "root", spec->root);
-    workflow__add_member(text, "model", spec->model);
-    workflow__add_member(text, "file", start->script.entry.file);
-    workflow__add_limit(text, "agents_max", WORKFLOW_AGENTS_MAX, -1);
-    workflow__add_limit(text, "total", spec->total, -1);
-    workflow__add_limit(text, "timeout_ms", spec->timeout_ms, 0);
-    workflow__add_limit(text, "agent_timeout_ms", spec->agent_timeout_ms, 0);
-    workflow__add_limit(text, "agent_stuck_ms", start->workflows->options.limits.stuck_ms, 0);
-    workflow__add_limit(text, "concurrency", spec->concurrency, 0);
+    text_add_member_str(text, "name", found.name);
+    text_add_member_str(text, "description", script_meta_description(prepared));
+    json_add_member(text, "phases", json_object_get(prepared->meta, "phases"));
+    text_add_member_str(text, "resumed_from", spec->resume);
+    text_add_member_int_unless(text, "from_seq", spec->from_seq, -1);
+    text_add_member_str(text, "root", spec->root);
+    text_add_member_str(text, "model", spec->model);
+    text_add_member_str(text, "file", start->script.entry.file);
+    text_add_member_int_unless(text, "agents_max", WORKFLOW_AGENTS_MAX, -1);
+    text_add_member_int_unless(text, "total", spec->total, -1);
+    text_add_member_int_unless(text, "timeout_ms", spec->timeout_ms, 0);
+    text_add_member_int_unless(text, "agent_timeout_ms", spec->agent_timeout_ms, 0);
+    text_add_member_int_unless(text, "agent_stuck_ms", start->workflows->options.limits.stuck_ms,
+                               0);
+    text_add_member_int_unless(text, "concurrency", spec->concurrency, 0);
     workflow_start_add_budget(start, text);
     if (text_failed(text) || text->len > STARTED_MAX) {
         return err_why(&start->why, ERR_BAD_FIELD,

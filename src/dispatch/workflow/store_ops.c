@@ -161,7 +161,7 @@ static void op_succeeded(struct workflow_op *op) {
     op_free_memory(op);
 }
 
-/* It came back, with those that went before it. */
+/* The op came back, with those that went before it. */
 static struct workflow_op *op_take_first(struct workflow_op *op) {
     struct workflow_op *first = op->first;
     op->workflow->workflows->batched -= op->batched;

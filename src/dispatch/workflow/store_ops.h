@@ -30,7 +30,7 @@ enum {
 
 struct call;
 struct workflow;
-/* A place has a struct of its own, which begins with this one: what its function reads and fills. */
+/* A place has its own struct, which begins with this one: what its function reads and fills. */
 struct workflow_op {
     struct ask ask; /* The way to the store; idle, too, while another op brings it. */
     struct workflow *workflow;
@@ -48,14 +48,14 @@ struct workflow_op {
     struct step_end *end;    /* The same: ends that row. */
     struct text bytes, more; /* Owned: what the place borrows from, or what was read. */
     void *owned;             /* The same; NULL: nothing. */
-    size_t rows;             /* That it writes, as far as it is lazy. */
+    size_t rows;             /* Rows that it writes, as far as it is lazy. */
     bool lazy;               /* Nobody waits for it: it is delayed, to go with others. */
     bool reads;              /* A read transaction. */
     bool stores;             /* Stores an outcome: counted in workflow->storing. */
     bool away;               /* Is with the store. */
     bool batched;            /* Waits there for other workflows, to share a commit. */
     bool orphan;             /* The call no longer exists, so its result is ignored. */
-    bool late;               /* Its function found the call, or the run, over. */
+    bool late;               /* The function found the call, or the run, over. */
     unsigned pushes;         /* Number of times that it was with the store, with this one. */
 };
 

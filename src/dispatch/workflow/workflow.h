@@ -134,7 +134,7 @@ void workflow__enter(struct workflow *workflow,
                      enum workflow_state state); /* Asserts that the edge is legal. */
 MUST_CHECK bool workflow__is_over(const struct workflow *workflow); /* Results are ignored. */
 void workflow__reload_in(struct workflow *workflow,
-                         uint64_t wait_ms);            /* Its history is read again. */
+                         uint64_t wait_ms);            /* The history is read again. */
 void workflow__store_empty(struct workflow *workflow); /* No outcome is being stored any more. */
 struct call *workflow__next_call(const struct workflow *workflow, const struct call *after);
 

@@ -6,17 +6,12 @@ export interface TaskField {
   name: string;
   /** `names`: a list of words; `lines`: a list, one a line. Without: text. */
   kind?: "number" | "names" | "lines";
-  /** Below "More". */
-  more?: true;
-  mono?: true;
+  /** Below "More"; letters of one width; shown beside the task, and found by the filter. */
+  more?: true; mono?: true; fact?: true;
   /** Height of its box; without: one line. */
   lines?: number;
-  /** Of a new task. */
-  start?: number;
-  /** Of a task whose form says nothing. */
-  empty?: string;
-  /** Shown beside the task, and found by the filter of the board. */
-  fact?: true;
+  /** Of a new task; of a task whose form says nothing. */
+  start?: number; empty?: string;
 }
 
 /** In the order of the form. Names and hints: `words.fields`. */
@@ -38,12 +33,8 @@ const has = (task: Task, name: string): unknown =>
   (task as unknown as Record<string, unknown>)[name] ?? "";
 
 /** Facts that it has, as [name, text]. */
-export const factsOf = (task: Task): [name: string, text: string][] => FIELDS
-  .filter(({ name, fact }) => fact === true && String(has(task, name)) !== "")
-  .map(({ name, kind }) => {
-    const value = has(task, name);
-    return [name, kind === "names" ? (value as string[]).join(", ") : String(value)];
-  });
+export const factsOf = (task: Task): string[][] => FIELDS.filter(({ fact }) => fact)
+  .map(({ name }) => [name, String(has(task, name))]).filter(([, text]) => text !== "");
 
 export const linesOf = (text: string): string[] =>
   text.split("\n").map((line) => line.trim()).filter((line) => line !== "");

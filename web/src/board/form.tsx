@@ -21,7 +21,8 @@ export function TaskForm({ project, task, close, done }: {
   const [problem, problemSet] = useState<Problem | null>(null);
   const bad = problem === null ? null : fieldOf(problem.detail);
   const field = (one: TaskField) => {
-    const { name, lines, mono = false } = one, [label = name, about = ""] = words.fields[name] ?? [];
+    const { name, lines, mono = false } = one;
+    const [label = name, about = ""] = words.fields[name] ?? [];
     return (
       <Field key={name} name={name} label={label} about={about} value={valueOf(task, one)}
         required={name === "title"} mono={mono} {...(lines === undefined ? {} : { lines })}

@@ -84,7 +84,7 @@ function Facts({ task }: { task: WholeTask }) {
   if (facts.length === 0) return null;
   return (
     <dl class="task-facts">
-      {facts.map(([name, text]) => (
+      {facts.map(([name = "", text = ""]) => (
         <div key={name}>
           <dt>{words.fields[name]?.[0]}</dt>
           <dd dir="auto">{visible(text)}</dd>
