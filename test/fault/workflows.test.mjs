@@ -262,9 +262,11 @@ const parentOf = (pid) => {
 const processes = () => readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number);
 const childrenOf = (parent) => processes().filter((pid) => parentOf(pid) === parent);
 
-/** The process that workers are forked from: its one word is the daemon's pid. */
+/** The process that workers are forked from: its one word is the daemon's pid. The checker of
+ *  scripts has another one behind it. */
 function zygoteOf({ child: { pid } }) {
-  return childrenOf(pid).find((one) => read(`/proc/${one}/cmdline`).split("\0")[1] === `${pid}`);
+  return childrenOf(pid).find((one) =>
+    read(`/proc/${one}/cmdline`).split("\0").slice(1).join() === `${pid},`);
 }
 const workersOf = (daemon) => {
   const zygote = zygoteOf(daemon);

@@ -210,7 +210,7 @@ struct call {
     struct id run;
     struct run_new what;
     struct run_stop stop;
-    const char *sql;
+    const char *const *sql;
     int64_t number;
 };
 
@@ -295,14 +295,23 @@ void kit_stop(struct kit *kit, const struct id *run) {
 
 static struct err number_tx(struct tx *tx, void *ctx) {
     struct call *call = ctx;
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, call->sql, NULL, 0, &rows);
-    call->number = !err_failed(err) && rows != NULL ? rows_int(rows, 0) : -1;
+    struct err err = ERR_OK;
+    for (const char *const *sql = call->sql; *sql != NULL && !err_failed(err); sql++) {
+        AUTO(rows_release) struct rows *rows = NULL;
+        err = tx_first(tx, *sql, NULL, 0, &rows);
+        call->number = !err_failed(err) && rows != NULL ? rows_int(rows, 0) : -1;
+    }
     return err;
 }
 
-int64_t kit_number(struct kit *kit, const char *sql) {
+void kit_change(struct kit *kit, const char *const *sql) {
     struct call call = {.fn = number_tx, .sql = sql};
+    write_now(kit, &call);
+}
+
+int64_t kit_number(struct kit *kit, const char *sql) {
+    const char *const one[] = {sql, NULL};
+    struct call call = {.fn = number_tx, .sql = one};
     write_now(kit, &call);
     return call.number;
 }

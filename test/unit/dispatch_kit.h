@@ -82,6 +82,8 @@ void kit_until_file(struct kit *kit, const char *path);
 const char *kit_path(const struct kit *kit, const char *file);
 /* A number that SQL gives. */
 int64_t kit_number(struct kit *kit, const char *sql);
+/* Changes, up to a NULL, in one commit. */
+void kit_change(struct kit *kit, const char *const *sql);
 struct dispatch_stats kit_stats(const struct kit *kit);
 
 #endif

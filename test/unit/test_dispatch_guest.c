@@ -293,9 +293,7 @@ static pid_t begin_changed(struct kit *kit, const char *const *sql, enum left le
     kit->guest = false;
     kit->hold = RUN_HELD;
     kit_open(kit);
-    for (; *sql != NULL; sql++) {
-        (void)kit_number(kit, *sql);
-    }
+    kit_change(kit, sql);
     kit_down(kit);
     kit->hold = RUN_FREE;
     kit->guest = true;
@@ -356,8 +354,7 @@ static void folders_of_a_run_that_the_leader_removed_go(void **state) {
     kit_down(kit);
     kit->guest = true;
     kit_open(kit);
-    (void)kit_number(kit, REMOVAL);
-    (void)kit_number(kit, REMOVE);
+    kit_change(kit, removed);
     kit_until(kit, is_removed, &begun);
 }
 
@@ -381,8 +378,7 @@ static void what_is_in_flight_of_a_run_that_the_leader_removed_is_stopped(void *
     struct kit *kit = *state;
     struct kit_begun begun = begin_away(kit);
     kit_until(kit, is_found, NULL);
-    (void)kit_number(kit, REMOVAL);
-    (void)kit_number(kit, REMOVE);
+    kit_change(kit, removed);
     seen.removes = true;
     kit_down(kit);
     kit_open(kit);
@@ -400,8 +396,7 @@ static void a_folder_that_cannot_be_removed_leaves_the_list_after_some_rounds(vo
     seen.stays = true;
     kit->guest = true;
     kit_open(kit);
-    (void)kit_number(kit, REMOVAL);
-    (void)kit_number(kit, REMOVE);
+    kit_change(kit, removed);
     kit_until(kit, kit_no_removals, NULL);
     assert_true(seen.stayed >= 7);
     assert_int_equal(kit->failures, 2); /* The first one, and the last. */

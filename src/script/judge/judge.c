@@ -228,7 +228,8 @@ static bool answer_find(struct sha256_hex key, struct bytes *ret_answer) {
     return found;
 }
 
-static void answer_keep(struct sha256_hex key, struct bytes answer) {
+/* `lasts`: in the file, too. */
+static void answer_keep(struct sha256_hex key, struct bytes answer, bool lasts) {
     AUTO(text_done) struct text line = text_up_to(ANSWER_KEPT_MAX);
     text_addf(&line, "%s ", key.text);
     text_add(&line, answer.data, answer.len);
@@ -249,7 +250,7 @@ static void answer_keep(struct sha256_hex key, struct bytes answer) {
     kept.len += line.len;
     if (full) {
         lines_store(kept.lines, kept.len, O_TRUNC);
-    } else {
+    } else if (lasts) {
         lines_store(line.data, line.len, O_APPEND);
     }
     kept_unlock();
@@ -304,9 +305,10 @@ static struct err answer_get(struct bytes question, struct bytes *ret_answer) {
     }
     const struct err err = checker_ask(question, ret_answer);
     if (!err_failed(err)) {
-        answer_keep(key, *ret_answer);
-    } else if (err.code == ERR_INTERNAL) { /* The text broke it: not asked about again. */
-        answer_keep(key, BYTES("{}"));
+        answer_keep(key, *ret_answer, true);
+    } else if (err.code == ERR_INTERNAL) {
+        /* The text broke it: this daemon does not ask about it again. */
+        answer_keep(key, BYTES("{}"), false);
     }
     return err;
 }
