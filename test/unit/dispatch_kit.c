@@ -17,7 +17,7 @@
 #include "main/parts.h"
 #include "scale.h"
 
-enum { PATIENCE_MS = 30000, TICK_MS = 100 }; /* A run of the test has a minute. */
+enum { PATIENCE_MS = 30000, TICK_MS = 100, FILE_LOOK_MS = 5 }; /* A run of the test has a minute. */
 
 static void check(struct err err) {
     if (err_failed(err)) {
@@ -182,21 +182,27 @@ static void on_late(uv_timer_t *timer) {
     *(int *)timer->data -= 1;
 }
 
-void kit__until(struct kit *kit, bool (*is_so)(struct kit *kit, void *ctx), void *ctx,
-                const char *words) {
-    int left = scaled_ms(PATIENCE_MS) / TICK_MS;
+/* Whether it was so within the patience. A look may have taken the last event, and what makes a
+ * file may be a process that says nothing to us: so the loop is woken now and then. */
+static bool comes_to_be(struct kit *kit, bool (*is_so)(struct kit *kit, void *ctx), void *ctx,
+                        unsigned look_ms) {
+    int left = scaled_ms(PATIENCE_MS) / (int)look_ms;
     uv_timer_t patience;
     assert_int_equal(uv_timer_init(loop_uv(kit->loop), &patience), 0);
     patience.data = &left;
     uv_update_time(loop_uv(kit->loop));
-    assert_int_equal(uv_timer_start(&patience, on_late, TICK_MS, TICK_MS), 0); /* A look may have
-                                                                         taken the last event. */
+    assert_int_equal(uv_timer_start(&patience, on_late, look_ms, look_ms), 0);
     while (!is_so(kit, ctx) && left > 0) {
         (void)uv_run(loop_uv(kit->loop), UV_RUN_ONCE);
     }
     uv_close((uv_handle_t *)&patience, NULL);
     (void)uv_run(loop_uv(kit->loop), UV_RUN_NOWAIT);
-    if (left <= 0) {
+    return left > 0;
+}
+
+void kit__until(struct kit *kit, bool (*is_so)(struct kit *kit, void *ctx), void *ctx,
+                const char *words) {
+    if (!comes_to_be(kit, is_so, ctx, TICK_MS)) {
         fail_msg("%s was not so within %d ms", words, scaled_ms(PATIENCE_MS));
     }
 }
@@ -413,32 +419,31 @@ static bool is_there(struct kit *kit, void *ctx) {
     return file_exists(ctx);
 }
 
-/* What makes the file may be a process that says nothing to us, so the loop is looked at often. */
-static void on_tick(uv_timer_t *timer) {
-    (void)timer;
-}
-
 void kit_until_file(struct kit *kit, const char *path) {
-    uv_timer_t tick;
-    assert_int_equal(uv_timer_init(loop_uv(kit->loop), &tick), 0);
-    assert_int_equal(uv_timer_start(&tick, on_tick, 5, 5), 0);
     AUTO(mem_release) char *copy = mem_copy(path, strlen(path));
-    kit_until(kit, is_there, copy);
-    uv_close((uv_handle_t *)&tick, NULL);
-    (void)uv_run(loop_uv(kit->loop), UV_RUN_NOWAIT);
+    if (!comes_to_be(kit, is_there, copy, FILE_LOOK_MS)) {
+        fail_msg("%s was not there within %d ms", copy, scaled_ms(PATIENCE_MS));
+    }
 }
 
 struct kit_begun kit_begin_gated(struct kit *kit) {
-    char line[512];
+    char line[512], began[256];
     (void)snprintf(
         line, sizeof line,
         "cd '%s'; sh -c 'echo $$ > began.new; mv began.new began; while [ ! -e gate ]; do "
         "sleep 0.01; done; exit 3' & wait $!",
         kit->place.dir);
     struct kit_begun begun = {.run = kit_shell(kit, line)};
-    kit_until_file(kit, kit_path(kit, "began"));
-    begun.attempt = kit_row(kit, &begun.run)->attempt;
-    begun.pid = read_pid(kit_path(kit, "began"));
+    (void)snprintf(began, sizeof began, "%s", kit_path(kit, "began"));
+    bool there = comes_to_be(kit, is_there, began, FILE_LOOK_MS);
+    const struct run_row *row = kit_row(kit, &begun.run);
+    if (!there) {
+        fail_msg("the command did not begin within %d ms: its run is %s, cause %s, attempt %lld",
+                 scaled_ms(PATIENCE_MS), run_state_name(row->state), run_cause_name(row->cause),
+                 (long long)row->attempt);
+    }
+    begun.attempt = row->attempt;
+    begun.pid = read_pid(began);
     return begun;
 }
 

@@ -23,7 +23,8 @@ static struct {
     atomic_uint puts_refused, texts_refused, pages_refused, moved_refused, looks_refused, puts,
         pages;
     atomic_bool bare;   /* The last report came without its result. */
-    bool removes;       /* Rounds of removals come soon. */
+    bool removes;       /* Rounds of removals come soon; never while a command begins: its holder
+                         * has as long to claim its folder. */
     atomic_bool stays;  /* Folders cannot be removed; */
     atomic_uint stayed; /* so often one was tried. */
 } seen;
@@ -282,10 +283,20 @@ static void under_a_hold_nothing_that_was_given_up_is_ended(void **state) {
     kit_until(kit, kit_process_gone, &begun.pid);
 }
 
+#define REMOVE "DELETE FROM runs RETURNING 1"
+#define REMOVAL                                                                                    \
+    "INSERT INTO folder_removals (place, run, attempts) SELECT host, run, attempt"                 \
+    " FROM runs WHERE true RETURNING 1"
+static const char *const given_up[] = {"UPDATE runs SET state = 'lost', ended_ms = 1 RETURNING 1",
+                                       NULL};
+static const char *const unknown[] = {REMOVE, NULL};
+static const char *const removed[] = {REMOVAL, REMOVE, NULL};
+
 /* A command whose daemon went, whose rows were changed by `sql` while none was here, and the daemon
  * that stands by then. Its process. */
 static pid_t begin_changed(struct kit *kit, const char *const *sql, enum left left) {
     struct kit_begun begun = begin_away(kit);
+    seen.removes = sql == removed;
     kit_down(kit);
     if (left == LEFT_TREE) {
         kit_kill_holder(kit, &begun);
@@ -301,15 +312,6 @@ static pid_t begin_changed(struct kit *kit, const char *const *sql, enum left le
     kit_open(kit);
     return begun.pid;
 }
-
-#define REMOVE "DELETE FROM runs RETURNING 1"
-#define REMOVAL                                                                                    \
-    "INSERT INTO folder_removals (place, run, attempts) SELECT host, run, attempt"                 \
-    " FROM runs WHERE true RETURNING 1"
-static const char *const given_up[] = {"UPDATE runs SET state = 'lost', ended_ms = 1 RETURNING 1",
-                                       NULL};
-static const char *const unknown[] = {REMOVE, NULL};
-static const char *const removed[] = {REMOVAL, REMOVE, NULL};
 
 static void what_was_given_up_meanwhile_is_ended_though_spool_and_store_fail_first(void **state) {
     struct kit *kit = *state;
@@ -346,12 +348,12 @@ static bool is_removed(struct kit *kit, void *ctx) {
 
 static void folders_of_a_run_that_the_leader_removed_go(void **state) {
     struct kit *kit = *state;
-    seen.removes = true;
     struct kit_begun begun = {.run = kit_shell(kit, "exit 0")};
     begun.attempt = kit_end(kit, &begun.run)->attempt;
     const char *name = kit_name(&begun.run, begun.attempt);
     assert_true(file_exists(place_path(&kit->place, name, "claim")));
     kit_down(kit);
+    seen.removes = true;
     kit->guest = true;
     kit_open(kit);
     kit_change(kit, removed);
@@ -360,7 +362,6 @@ static void folders_of_a_run_that_the_leader_removed_go(void **state) {
 
 static void what_lives_of_a_run_that_the_leader_removed_is_ended_first(void **state) {
     struct kit *kit = *state;
-    seen.removes = true;
     pid_t pid = begin_changed(kit, removed, LEFT_HOLDER);
     kit_until(kit, kit_process_gone, &pid);
     kit_until(kit, kit_no_removals, NULL);
@@ -368,7 +369,6 @@ static void what_lives_of_a_run_that_the_leader_removed_is_ended_first(void **st
 
 static void what_a_dead_holder_left_of_a_run_that_the_leader_removed_is_ended_first(void **state) {
     struct kit *kit = *state;
-    seen.removes = true;
     pid_t pid = begin_changed(kit, removed, LEFT_TREE);
     kit_until(kit, kit_process_gone, &pid);
     kit_until(kit, kit_no_removals, NULL);

@@ -15,8 +15,9 @@
 #include "scale.h"
 
 /* The daemon looks when a command's time, its grace and a margin are over: here in a tenth of that.
- * A holder that stands still keeps no time of its own, so nothing else is hurried by it. */
-enum { MARGIN_MS = 5000, TIME_MS = 3000, FASTER = 10 };
+ * A holder that stands still keeps no time of its own, and the time that one has to claim its
+ * folder stays, so nothing else is hurried by it. */
+enum { MARGIN_MS = 5000, TIME_MS = 3000, FASTER = 10, CLAIM_MS = 10000 };
 
 void __real_timer_start(struct loop *loop, struct timer *timer, uint64_t after_ms,
                         void (*fire)(struct timer *timer));
@@ -25,7 +26,7 @@ void __wrap_timer_start(struct loop *loop, struct timer *timer, uint64_t after_m
 void __wrap_timer_start(struct loop *loop, struct timer *timer, uint64_t after_ms,
                         void (*fire)(struct timer *timer)) {
     uint64_t whole_ms = (uint64_t)(scaled_ms(TIME_MS) + JOB_GRACE_MS + MARGIN_MS);
-    bool look = after_ms >= MARGIN_MS && after_ms <= whole_ms;
+    bool look = after_ms >= MARGIN_MS && after_ms <= whole_ms && after_ms != CLAIM_MS;
     __real_timer_start(loop, timer, look ? after_ms / FASTER : after_ms, fire);
 }
 

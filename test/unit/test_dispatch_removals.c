@@ -24,6 +24,8 @@ static struct {
     char living[64];                 /* Folder of an attempt of which something lives, */
     atomic_bool lives;               /* since its tree was not ended yet. */
     atomic_bool removed_alive;       /* The folder was to be removed while it did. */
+    bool soon;                       /* Rounds come soon; never while a command begins: its holder
+                                      * has as long to claim its folder. */
 } seen;
 
 /* Seconds between two rounds are long. */
@@ -33,7 +35,7 @@ void __wrap_timer_start(struct loop *loop, struct timer *timer, uint64_t after_m
                         void (*fire)(struct timer *timer));
 void __wrap_timer_start(struct loop *loop, struct timer *timer, uint64_t after_ms,
                         void (*fire)(struct timer *timer)) {
-    bool soon = after_ms == 1000 || after_ms == 10 * 1000;
+    bool soon = seen.soon && (after_ms == 1000 || after_ms == 10 * 1000);
     __real_timer_start(loop, timer, soon ? 5 : after_ms, fire);
 }
 
@@ -123,6 +125,7 @@ static void each_run_whose_folder_cannot_be_removed_has_its_own_tries(void **sta
         (void)snprintf(seen.stuck[i], sizeof seen.stuck[i], "%s",
                        kit_name(&runs[i], kit_row(kit, &runs[i])->attempt));
     }
+    seen.soon = true;
     list_run(kit, &runs[0]);
     retention_wake(kit->dispatch);
     kit_until(kit, is_tried_some_times, NULL);
@@ -140,6 +143,7 @@ static void a_job_of_the_pool_removes_a_few_folders_only(void **state) {
     enum { ATTEMPTS = 40, FOLDERS_MAX = 16 };
     struct kit *kit = *state;
     struct id run = ended_run(kit);
+    seen.soon = true;
     list_run(kit, &run);
     char sql[128];
     (void)snprintf(sql, sizeof sql, "UPDATE folder_removals SET attempts = %d RETURNING 1",
@@ -167,6 +171,7 @@ static struct kit_begun begin_removed(struct kit *kit, enum left left) {
     assert_int_equal(kit_number(kit, "DELETE FROM runs RETURNING 1"), 1);
     kit_down(kit);
     kit->hold = RUN_FREE;
+    seen.soon = true;
     kit_open(kit);
     assert_true(process_lives(begun.pid));
     (void)snprintf(seen.living, sizeof seen.living, "%s", kit_name(&begun.run, begun.attempt));
@@ -211,7 +216,7 @@ static int setup(void **state) {
     seen.tried[0] = 0;
     seen.tried[1] = 0;
     seen.looks_refused = seen.trees_kept = 0;
-    seen.lives = false;
+    seen.lives = seen.soon = false;
     seen.removed_alive = false;
     return kit_setup(state);
 }
