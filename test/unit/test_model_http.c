@@ -687,6 +687,26 @@ static void who_yields_gives_up_and_says_when_asking_may_help(void **state) {
     ask_end(&ask);
 }
 
+/* The first call is the probe, and hears nothing: its own deadline is far away. */
+static void who_waits_behind_a_probe_that_hangs_waits_no_longer_than_patience(void **state) {
+    struct kit *kit = *state;
+    struct ask probe = {.kit = kit}, ask = {.kit = kit};
+    open_with_limits(kit, (struct model_limits){.outage_ms = 40});
+    kit->answer = AWAY;
+    ask_begin_with(&probe, kit, agents_request());
+    ask_until(kit, 1);
+    kit->answer = NULL;
+    ask_until(kit, 2);
+    ask_begin(&ask, kit, "test/m", "hi");
+    ask_finish(&ask);
+    ask_cause(&ask, MODEL_PROVIDER_ERROR);
+    assert_int_equal(probe.dones, 0);
+    assert_int_equal(kit->server.requests, 2);
+    ask_end(&ask);
+    model_cancel(probe.asking);
+    ask_end(&probe);
+}
+
 static void test_connection(struct kit *kit, enum model_cause cause) {
     struct ask ask = {.kit = kit};
     text_init(&ask.told, 1000);
@@ -857,6 +877,7 @@ int main(void) {
         WITH_KIT(a_changed_connection_is_used_from_the_next_try),
         WITH_KIT(calls_that_are_refused_together_double_no_pause),
         WITH_KIT(who_yields_gives_up_and_says_when_asking_may_help),
+        WITH_KIT(who_waits_behind_a_probe_that_hangs_waits_no_longer_than_patience),
         WITH_KIT(an_answer_by_an_old_key_ends_no_wait_of_the_new_one),
         WITH_KIT(only_a_good_answer_to_a_test_ends_the_wait_for_a_quota),
         WITH_KIT(what_an_old_key_is_told_says_nothing_about_the_new_one),

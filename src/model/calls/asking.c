@@ -252,6 +252,27 @@ static uint64_t asking_due_ms(const struct asking *asking) {
     return from_ms > asking->not_before_ms ? from_ms : asking->not_before_ms;
 }
 
+/* A call that only waits for a slot has all the time. One that waits for a provider may wait for a
+ * probe, which hangs: nobody knows when the next try is. */
+static void on_patience_over(struct timer *timer) {
+    struct asking *asking = CONTAINER_OF(timer, struct asking, deadline);
+    const uint64_t now_ms = models__now_ms(asking->models), due_ms = asking_due_ms(asking);
+    if (outage_is_away(&asking->channel->outage)) {
+        asking->failure = asking->channel->away;
+        asking_give_up(asking,
+                       due_ms > now_ms ? due_ms : now_ms + models__outage_ms(asking->models));
+    }
+}
+
+/* In the queue, for longer than its patience it does not wait. */
+static void asking_limit_wait(struct asking *asking) {
+    const uint64_t now_ms = models__now_ms(asking->models), until_ms = asking->until_ms;
+    if (until_ms != 0 && asking->patience != PATIENCE_AGENT) {
+        timer_start(asking->models->loop, &asking->deadline,
+                    until_ms > now_ms ? until_ms - now_ms : 0, on_patience_over);
+    }
+}
+
 /* Back into the queue, without a slot. */
 static void asking_requeue(struct asking *asking, uint64_t wait_ms) {
     struct models *models = asking->models;
@@ -264,6 +285,7 @@ static void asking_requeue(struct asking *asking, uint64_t wait_ms) {
     asking->told_ms = due_ms;
     models->running--;
     channel__enqueue(channel, asking, QUEUE_FIRST);
+    asking_limit_wait(asking);
     channel__release(channel, asking);
     asking_tell_retry(asking, due_ms > now_ms ? due_ms - now_ms : 0);
 }
@@ -273,13 +295,15 @@ void asking__tell_wait(struct asking *asking) {
     const uint64_t now_ms = models__now_ms(asking->models), due_ms = asking_due_ms(asking);
     int64_t resume_at_ms = 0;
     const bool broken = channel__is_broken(channel, asking->models->world, &resume_at_ms);
+    const bool patient = asking_is_patient(asking, due_ms);
+    asking_limit_wait(asking);
     if (due_ms <= now_ms || due_ms == asking->told_ms) {
         return;
     }
     if (broken || due_ms > asking->not_before_ms) { /* For its provider, not by itself. */
         asking->failure = channel->away;
     }
-    if ((broken && asking->patience != PATIENCE_AGENT) || !asking_is_patient(asking, due_ms)) {
+    if (!patient || (broken && asking->patience != PATIENCE_AGENT)) {
         asking->failure.resume_at_ms = broken ? resume_at_ms : asking->failure.resume_at_ms;
         asking_give_up(asking, due_ms);
         return;

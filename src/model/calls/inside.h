@@ -142,7 +142,8 @@ struct asking {
     uint64_t until_ms;      /* end of its patience; 0: it has not waited; */
     uint64_t told_ms;       /* next try, as its watch knows it; 0: it does not. */
     struct loop_task task;
-    struct timer deadline, linger;
+    struct timer deadline; /* QUEUED: of its patience; else of the try. */
+    struct timer linger;
     struct stream stream;
     /* posting.c */
     struct text body;             /* Owned; built once, and again without what was refused. */
