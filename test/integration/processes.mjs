@@ -64,6 +64,13 @@ const isOurs = (pid) => read(`/proc/${pid}/comm`).startsWith("drover");
 export const zygotesOf = ({ child }) => below(child.pid).filter((pid) => !isOurs(pid));
 export const workersOf = (daemon) => zygotesOf(daemon).flatMap(below);
 
+/** The process in which scripts are judged, if it runs. A thread of the pool has started it. */
+export const checkersOf = ({ child }) =>
+  pids().filter((pid) => {
+    const [, name, , parent] = read(`/proc/${pid}/stat`).split(" ");
+    return name === "(drover-checker)" && Number(parent) === child.pid;
+  });
+
 /** Kills what is left of the jobs of those data directories; whether nobody was. */
 export function killLeft(...directories) {
   const left = processesOf(...directories);

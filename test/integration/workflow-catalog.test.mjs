@@ -8,6 +8,7 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { Daemon, plainEnv, run, scratch } from "./lib.mjs";
+import { checkersOf, kill } from "./processes.mjs";
 
 const script = (name, body = "return 1") =>
   `export const meta = { name: "${name}", description: "of ${name}" };\n${body}\n`;
@@ -147,6 +148,28 @@ const broken = [
   ["let a; let a;", "1:76", "redefin"],
 ];
 const flat = (name, body) => `export const meta = { name: "${name}", description: "b" }; ${body}`;
+
+test("a checker that hangs holds up no command", async (t) => {
+  const { daemon, put, project } = await start(t);
+  const ask = (path, body) => daemon.request("POST", path, { body, local: true });
+  const check = (i) => ask("/api/v1/scripts/check", { script: script(`s${i}`, `return ${i}`) });
+  put(project, ".drover/workflows", "shown.js", script("shown", "return 'shown'"));
+  assert.equal((await check(0)).status, 200);
+  const checkers = checkersOf(daemon);
+  assert.equal(checkers.length, 1);
+  kill(checkers[0], "SIGSTOP");
+  const asked = [
+    ...[1, 2, 3, 4].map(check),
+    get(daemon, `${api}/shown${at(project)}`),
+    ask("/api/v1/workflows", { script: script("begun", "return 'begun'"), root: project }),
+  ];
+  const job = await run(["job", "run", "--", "true"],
+    { env: { ...plainEnv, DROVER_DATA: daemon.data } });
+  assert.equal(job.code, 0, job.stderr);
+  assert.deepEqual(checkersOf(daemon), checkers, "it has not been given up before");
+  kill(checkers[0]);
+  for (const { status, text } of await Promise.all(asked)) assert.ok(status < 300, text);
+});
 
 test("what only the engine finds is told by check, list and show, as a run would", async (t) => {
   const { project, daemon, put } = await start(t);

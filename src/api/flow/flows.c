@@ -64,14 +64,14 @@ static struct err list_write(void *ctx) {
 static struct err show_read(void *ctx) {
     struct catalog_op *op = ctx;
     const struct bytes name = exchange_param(op->request.op.exchange, 0);
-    struct err err = catalog_query(catalog_find(&op->search, name, &op->one, &op->request.op.why));
-    return err_failed(err) ? err : catalog_judge(&op->one);
+    return catalog_query(catalog_find(&op->search, name, &op->one, &op->request.op.why));
 }
 
 static enum request_next show_judge(void *ctx, struct err *io_result) {
     struct catalog_op *op = ctx;
     const struct flows_api *api = op->request.api;
-    workflows_judge_one(api->workflows, &op->one, (struct script_judge_done){catalog_judged, op});
+    workflows_judge_one(api->workflows, &op->one, NULL /* places */,
+                        (struct script_judge_done){catalog_judged, op});
     return REQUEST_LATER;
 }
 

@@ -36,7 +36,8 @@ static void look_judged(void *look) {
 static enum request_next judge_one(void *ctx, struct err *io_result) {
     struct look_op *look = ctx;
     const struct workflow_runs_api *api = look->request.api;
-    workflows_judge_one(api->workflows, &look->one, (struct script_judge_done){look_judged, look});
+    workflows_judge_one(api->workflows, &look->one, &look->search,
+                        (struct script_judge_done){look_judged, look});
     return REQUEST_LATER;
 }
 
@@ -86,13 +87,7 @@ static struct err list_write(void *ctx) {
 }
 
 static struct err named_read(struct look_op *look, struct bytes name) {
-    const struct workflow_runs_api *api = look->request.api;
-    struct err err = as_query(catalog_find(&look->search, name, &look->one, &look->request.op.why));
-    err = err_failed(err) ? err : catalog_judge(&look->one);
-    if (!err_failed(err)) {
-        workflows_resolve_names(api->workflows, &look->search, &look->one.notes);
-    }
-    return err;
+    return as_query(catalog_find(&look->search, name, &look->one, &look->request.op.why));
 }
 
 static struct err show_read(void *ctx) {
@@ -149,7 +144,6 @@ static const struct field_set save_fields = {FIELD_ROWS(save_rows), .use = FIELD
 /* The text as if it were a file. */
 static struct err check_read(void *ctx) {
     struct look_op *look = ctx;
-    const struct workflow_runs_api *api = look->request.api;
     struct catalog_script *one = &look->one;
     look->file = look->file != NULL ? look->file : "script.js";
     one->len = strlen(look->script);
@@ -161,12 +155,17 @@ static struct err check_read(void *ctx) {
                                          .file = bytes_of(look->file)};
     struct err err = script_prepare(&source, &one->prepared, &one->entry.fault);
     one->entry.valid = !err_failed(err);
-    err = err_failed(err) ? err : catalog_judge(one);
-    if (one->entry.valid && look->folder != NULL) { /* Without it, nobody knows where they are. */
-        look->search.root = look->folder;
-        workflows_resolve_names(api->workflows, &look->search, &one->notes);
-    }
     return err.code == ERR_BAD_SCRIPT ? ERR_OK : err;
+}
+
+/* Without a folder, nobody knows where its names are. */
+static enum request_next check_judge(void *ctx, struct err *io_result) {
+    struct look_op *look = ctx;
+    const struct workflow_runs_api *api = look->request.api;
+    look->search.root = look->folder;
+    workflows_judge_one(api->workflows, &look->one, look->folder == NULL ? NULL : &look->search,
+                        (struct script_judge_done){look_judged, look});
+    return REQUEST_LATER;
 }
 
 static struct err check_write(void *ctx) {
@@ -211,7 +210,7 @@ static const struct request_kind check = {LOOK,
                                           .folder = check_folder,
                                           .start = check_start,
                                           .pool = check_read,
-                                          .done = judge_one,
+                                          .done = check_judge,
                                           .after = check_write};
 
 /* --- The table -------------------------------------------------------------------------------- */

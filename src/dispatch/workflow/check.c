@@ -210,10 +210,11 @@ enum judge_pass { PASS_COUNTS, PASS_SHADOWED, PASSES };
 
 struct script_judge {
     struct workflows *workflows;
-    struct catalog *catalog;       /* Borrowed; NULL: it is about `script` alone. */
-    struct catalog_script *script; /* Borrowed, or `read`. */
-    struct catalog_script read;    /* Owned: the entry's file, read again. */
-    struct catalog_entry *entry;   /* Borrowed: that is being judged. */
+    struct catalog *catalog;             /* Borrowed; NULL: it is about `script` alone. */
+    struct catalog_script *script;       /* Borrowed, or `read`. */
+    const struct catalog_search *places; /* Borrowed, of its names; NULL: nobody knows them. */
+    struct catalog_script read;          /* Owned: the entry's file, read again. */
+    struct catalog_entry *entry;         /* Borrowed: that is being judged. */
     enum judge_pass pass;
     unsigned at, asked;
     int64_t until_ms;
@@ -320,14 +321,29 @@ void workflows_resolve_models(struct workflows *workflows, struct script_notes *
     script_notes_resolve(notes, model_judge, workflows);
 }
 
+/* In the pool: a checker may take seconds, or hang. */
+static void judge_notes_run(struct pool_job *job) {
+    struct script_judge *judge = CONTAINER_OF(job, struct script_judge, job);
+    struct err err = catalog_judge(judge->script);
+    if (!err_failed(err) && judge->places != NULL) { /* Else without notes. */
+        workflows_resolve_names(judge->workflows, judge->places, &judge->script->notes);
+    }
+}
+
+static void judge_notes_done(struct pool_job *job) {
+    struct script_judge *judge = CONTAINER_OF(job, struct script_judge, job);
+    struct workflows *workflows = judge->workflows; /* `done` may free the judge. */
+    workflows_resolve_models(workflows, &judge->script->notes);
+    judge_ask(judge);
+    workflows__maybe_stopped(workflows);
+}
+
 static void judge_begin(struct loop_task *task) {
     struct script_judge *judge = CONTAINER_OF(task, struct script_judge, task);
-    if (judge->script != NULL) {
-        workflows_resolve_models(judge->workflows, &judge->script->notes);
-    }
     if (judge->script != NULL && judge->script->entry.valid && !judge->workflows->asker.stopping) {
         judge->entry = &judge->script->entry;
-        judge_ask(judge);
+        pool_begin(&judge->workflows->pool, &judge->job, POOL_SLOW, judge_notes_run,
+                   judge_notes_done);
     } else {
         judge_next(judge);
     }
@@ -349,6 +365,8 @@ void workflows_judge(struct workflows *workflows, struct catalog *catalog,
 }
 
 void workflows_judge_one(struct workflows *workflows, struct catalog_script *script,
-                         struct script_judge_done done) {
-    judge_new(workflows, done)->script = script;
+                         const struct catalog_search *places, struct script_judge_done done) {
+    struct script_judge *judge = judge_new(workflows, done);
+    judge->script = script;
+    judge->places = places;
 }

@@ -11,7 +11,7 @@
  *            after the other, those that count before those that are shadowed, and none begins
  *            later than WORKFLOW_JUDGE_MS after the first. The rest stays unchecked; the next list
  *            goes on there.
- * Ownership  what is asked is borrowed for the call; a catalog and its script until
+ * Ownership  what is asked is borrowed for the call; a catalog, a script and its places until
  *            `done`. `ctx` must live until `done`, which workflows_stop brings about, too.
  * Threads    the loop; files of a list are read again in the pool.
  */
@@ -55,9 +55,9 @@ struct script_judge_done {
 };
 void workflows_judge(struct workflows *workflows, struct catalog *catalog,
                      struct script_judge_done done);
-/* Nothing is asked about a script that is not valid. Its notes about models that the setting
- * model_aliases has are dropped. */
+/* With its notes, if it is valid. Those about models that the setting model_aliases has are
+ * dropped; those about names are settled by what is in `places` (NULL: they stay in doubt). */
 void workflows_judge_one(struct workflows *workflows, struct catalog_script *script,
-                         struct script_judge_done done);
+                         const struct catalog_search *places, struct script_judge_done done);
 
 #endif

@@ -362,13 +362,14 @@ static void start_prepare_done(struct pool_job *job) {
     workflows__maybe_stopped(workflows);
 }
 
-/* A job that is taken back, because the daemon ends, has prepared nothing. */
+/* A job that is taken back, because the daemon ends, has prepared nothing. It may have its script
+ * judged, and a checker may take seconds, or hang. */
 static void start_prepare(struct workflow_start *start) {
     start->err = closing;
     if (start->spec.model == NULL) {
         connections_default_model(start->workflows->options.connections, &start->otherwise);
     }
-    pool_begin(&start->workflows->pool, &start->job, POOL_QUICK, start_prepare_run,
+    pool_begin(&start->workflows->pool, &start->job, POOL_SLOW, start_prepare_run,
                start_prepare_done);
 }
 

@@ -184,6 +184,7 @@ int main(int argc, char **argv) {
         return err.os != 0 ? err.os : EIO;
     }
     if (argc > 2 && strcmp(argv[2], SCRIPT_ALONE) == 0) {
+        (void)prctl(PR_SET_NAME, argv[0]); /* The system's name for it is that of a descriptor. */
         live(zygote, &(struct script_birth){.id = 0});
     }
     for (bool more = true; more;) {
