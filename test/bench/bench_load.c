@@ -13,7 +13,8 @@
  *     bench_load turns  --url URL --pid PID --readers 500 --name PROVIDER/MODEL
  *     bench_load model  --url URL --readers 500      the model itself, see bench_provider.c
  *     bench_load turn   --url URL --ms 3000          one after the other
- *     bench_load flows  --url URL --pid PID --connections 64 --ms 3000     workflows of ten steps
+ *     bench_load flows  --url URL --pid PID --connections 64 --ms 3000 [--count 10] [--delay 9]
+ *                                                        workflows of ten steps, of a model of 9 ms
  *     bench_load holding --url URL --count 500       begins workflows that wait
  *     bench_load brood  --pid PID                    the processes of their scripts
  *     bench_load first  --url URL --name PROVIDER/MODEL --ms 3000   how soon a model is asked
@@ -117,6 +118,7 @@ int main(int argc, char **argv) {
         {.name = "readers", .number = &load.readers},
         {.name = "writers", .number = &load.writers},
         {.name = "rate", .number = &load.rate},
+        {.name = "delay", .number = &load.delay},
         {.name = "ms", .number = &load.milliseconds},
         {.name = "spin", .flag = &load.spin},
     };

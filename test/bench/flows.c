@@ -14,13 +14,22 @@
 
 enum { WARM_UP_MS = 500, ID_TEXT = 32, IN_SIZE = 1 << 15, REQUEST_SIZE = 1024, EVENTS_MAX = 256 };
 
-/* The job J1: ten steps, each of which waits for the one before it. */
+/* The job J1: steps, each of which waits for the one before it. */
 enum { STEPS = 10 };
-static const char script[] = "{\"model\":\"scripted/demo\",\"script\":"
-                             "\"export const meta = {name: 'ten', description: 'Ten steps'};\\n"
-                             "let said = '';\\n"
-                             "for (let i = 0; i < 10; i++) said = await agent('say: step ' + i);\\n"
-                             "return said;\"}";
+
+static void script_write(const struct load *load, char script[REQUEST_SIZE]) {
+    char delay[64] = "";
+    if (load->delay > 0) {
+        (void)snprintf(delay, sizeof delay, "delay: %lldms\\\\n", (long long)load->delay);
+    }
+    (void)snprintf(script, REQUEST_SIZE,
+                   "{\"model\":\"scripted/demo\",\"script\":"
+                   "\"export const meta = {name: 'ten', description: 'Ten steps'};\\n"
+                   "let said = '';\\n"
+                   "for (let i = 0; i < %lld; i++) said = await agent('%ssay: step ' + i);\\n"
+                   "return said;\"}",
+                   (long long)load->count, delay);
+}
 
 struct client {
     int asks;    /* Stays. */
@@ -33,7 +42,8 @@ struct client {
 struct flows {
     const struct load *load;
     int epoll_fd;
-    char request[REQUEST_SIZE];
+    char request[2 * REQUEST_SIZE];
+    char last[64]; /* The last step's words, as the stream has them. */
     uint64_t until_ns;
     size_t busy; /* Clients with a run under way. */
     struct histogram took;
@@ -86,7 +96,7 @@ static void follow(struct flows *flows, struct client *client) {
 static void take_end(struct flows *flows, struct client *client) {
     if (strstr(client->in, "\"state\":\"succeeded\",\"cause\":\"completed\",\"note\":\"\"") ==
             NULL &&
-        strstr(client->in, "\"result\":\"step 9\"") == NULL) {
+        strstr(client->in, flows->last) == NULL) {
         (void)fprintf(stderr, "%s\n", client->in);
         die_saying("a workflow did not succeed");
     }
@@ -146,7 +156,7 @@ static struct client *open_clients(struct flows *flows) {
 
 static void tell_all(const struct flows *flows, double seconds, double daemon_us,
                      double workers_us) {
-    double steps = (double)flows->took.total * STEPS;
+    double steps = (double)flows->took.total * (double)flows->load->count;
     tell("workflows", (double)flows->took.total);
     tell("steps", steps);
     tell("rate", steps / seconds);
@@ -156,16 +166,23 @@ static void tell_all(const struct flows *flows, double seconds, double daemon_us
     tell_latency(&flows->took);
 }
 
-void load_flows(const struct load *load) {
+void load_flows(const struct load *given) {
     AUTO(mem_release) struct flows *flows = mem_new(sizeof *flows);
+    struct load own = *given;
+    const struct load *load = &own;
     pid_t pid = (pid_t)load->pid;
+    char script[REQUEST_SIZE];
+    own.count = given->count > 0 ? given->count : STEPS;
+    script_write(load, script);
+    (void)snprintf(flows->last, sizeof flows->last, "\"result\":\"step %lld\"",
+                   (long long)load->count - 1);
     flows->load = load;
     flows->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     flows->until_ns = UINT64_MAX;
     (void)snprintf(flows->request, sizeof flows->request,
                    "POST /api/v1/workflows HTTP/1.1\r\nHost: %s\r\n"
                    "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-                   load->target.host, sizeof script - 1, script);
+                   load->target.host, strlen(script), script);
     struct client *clients = open_clients(flows);
     run_until(flows, now_ns() + WARM_UP_MS * 1000000ULL);
     uint64_t before = flows->took.total;
@@ -178,7 +195,7 @@ void load_flows(const struct load *load) {
     /* Nothing may be under way when somebody looks at the server next. */
     flows->until_ns = 0;
     run_until(flows, now_ns() + 10000 * 1000000ULL);
-    tell("steps_in_all", (double)(before + flows->took.total) * STEPS);
+    tell("steps_in_all", (double)(before + flows->took.total) * (double)load->count);
     for (int64_t i = 0; i < load->connections; i++) {
         (void)close(clients[i].asks);
     }

@@ -21,6 +21,7 @@ flows() {
         flows_together "$at_once"
     done
     stop
+    flows_shapes
     flows_synced
     written
     flows_first
@@ -53,6 +54,40 @@ flows_together() {
     row "$what" "$(whole "$rate")" "$(whole "$base") commits/s" "$(math "$rate / $base")" \
         ">= 20000" "$rate >= 20000"
     row "the same: us CPU of the daemon for a step" "$each" "" "" "<= 30" "$each <= 30"
+}
+
+# shape STEPS DELAY: 64 workflows at once of that many steps, with a model that answers after that
+# many ms; of two builds in turns, where BENCH_BEFORE is the older one.
+shape() {
+    newer=$drover
+    for drover in ${BENCH_BEFORE:-} "$newer"; do
+        of=
+        [ "$drover" = "$newer" ] || of=" (the build before)"
+        fresh shapes
+        serve
+        warm
+        got=$(load flows --connections 64 --count "$1" --delay "$2")
+        stop
+        rate=$(field rate "$got")
+        what="workflows of $1 steps, 64 at once, a model of $2 ms$of: steps/s"
+        what="$what ($(flow_words "$got"))"
+        if [ "$2" = 0 ]; then
+            note "$what" "$(whole "$rate")" "$(whole "$base") commits/s" "$(math "$rate / $base")"
+        else
+            most=$(math "64 * 1000 / $2")
+            note "$what" "$(whole "$rate")" "$(whole "$most") at most" "$(math "$rate / $most")"
+        fi
+    done
+}
+
+flows_shapes() {
+    for steps in 1 10 50 200; do
+        shape "$steps" 0
+    done
+    for delay in 1 9 300; do
+        shape 10 "$delay"
+    done
+    done_with
 }
 
 # Every sync of the daemon's whole life, less those of a life without workflows.

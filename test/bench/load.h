@@ -15,6 +15,7 @@ struct load {
     int64_t pid;         /* Of the server, to count its CPU and memory; 0: not counted. */
     int64_t connections, pipeline, readers, writers, count;
     int64_t milliseconds, rate; /* rate 0: as fast as answers come. */
+    int64_t delay;              /* ms until a model answers (`flows`). */
     bool spin;                  /* Never sleep: for a client with a processor of its own. */
 };
 
@@ -27,7 +28,7 @@ void load_idle(const struct load *load);    /* Readers of a silent stream: memor
 void load_turns(const struct load *load);   /* Turns of a model, each heard by a client. */
 void load_model(const struct load *load);   /* The same model, heard without the daemon. */
 void load_turn(const struct load *load);    /* One turn after the other. */
-void load_flows(const struct load *load);   /* Workflows of ten steps, closed loop. */
+void load_flows(const struct load *given);  /* Workflows of `count` steps, closed loop. */
 void load_holding(const struct load *load); /* Workflows that wait. */
 void load_first(const struct load *load);   /* From the request for one to its first model call. */
 void load_lists(const struct load *load);   /* Clients that list everything. */
