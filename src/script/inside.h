@@ -10,6 +10,7 @@
 
 #include <uv.h>
 
+#include "base/link.h"
 #include "script/protocol.h"
 #include "script/script.h"
 
@@ -47,7 +48,10 @@ struct script_worker {
     struct scripts *scripts;            /* Borrowed: it outlives us. */
     const struct script_watch *watch;   /* Borrowed. */
     void *ctx;                          /* The caller's. */
-    struct script_bounds bounds;
+    struct script_bounds bounds;        /* Without the owner. */
+    char *owner;                        /* Owned; NULL: its process takes no other script. */
+    struct link resting;                /* In scripts->resting: nobody holds the worker. */
+    uint64_t rests_since;               /* scripts->rounds by then. */
     uint64_t id; /* Never used again: a note about a closed worker finds nobody. */
     enum worker_state state;
     int fd;     /* Owned, as are the next two; -1: none. */
@@ -76,7 +80,11 @@ struct scripts {
     char *buffer; /* Owned: all sockets are read into it, one after the other. */
     struct script_worker *workers;
     struct script_worker *waiting, **waiting_end;
-    uint64_t id; /* Of the latest worker. */
+    struct link resting; /* Workers that were given back; the latest last. */
+    unsigned rests;      /* Number of them. */
+    uint64_t rounds;     /* Times that `rouse` rang. */
+    struct timer rouse;  /* While some rest: ends the ones that have for long. */
+    uint64_t id;         /* Of the latest worker. */
 
     struct zygote *zygote;         /* Owned; NULL: none. */
     struct loop_task kick;         /* Starts what waits. */

@@ -52,6 +52,9 @@
  *                             setInterval() that throws; absent: none of them. A worker of an
  *                             earlier build has none anyway.
  *      "history":[{"k":KEY,"n":OCC,OUTCOME,"spent":N}…]   what was settled, in that order
+ *      "again":true?          when it has ended well, the process may take another script of the
+ *                             same owner: it says so at the end, and forgets all. A worker of an
+ *                             earlier build exits.
  *   {"t":"check","script","form","file","meta"}
  *                             instead of "start": it is read, nothing runs, and an "end" says how
  *   {"t":"settle","id":CALL,OUTCOME,"spent":N}
@@ -91,7 +94,9 @@
  *                                               and calls that lost all of their items
  *   {"t":"quiet","settled":N}                   last of its frame: the script waits for the daemon,
  *                                               N outcomes were settled, the history's included
- *   {"t":"end","ok":true,"result":any}          without "result": undefined, which counts as null
+ *   {"t":"end","ok":true,"result":any,"again":true?}   without "result": undefined, which counts as
+ *                                               null. again: the next "start" is awaited, and what
+ *                                               was on its way to this script counts for nothing
  *   {"t":"end","ok":false,"code":CODE,"name":s,"message":s,"line":N?,"column":N?,"file":s?,
  *    "stack":s?}             file: of a script within workflow(); absent: the run's own
  *   Messages travel together: a frame is written when the script is quiet, at the end, or when more

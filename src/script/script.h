@@ -1,6 +1,7 @@
 /* script.h: the processes in which workflow scripts run, seen from the daemon.
  *
  *   asked ──the zygote forked it──> live ──its end, or a kill──> ended
+ *     ├─ one that rests: ─────────────^ └──given back──> rests ──> ended
  *     └──────────── no zygote, or none in time ─────────────────> ended
  *
  * A worker is forked from a zygote that has booted the engine, confined before it reads its first
@@ -12,13 +13,16 @@
  *            heard before `ended`. A process whose worker has ended is gone, or was killed.
  *            A zygote that dies or stands still is replaced; whoever was born of it, or waited for
  *            it, hears `ended`.
+ *            A process that has run a script well may run others of the same owner, one after the
+ *            other: its engine is as it was at boot each time (worker/worker.h). It rests at most
+ *            some seconds, and some of them at most.
  * Bounds     a frame that is longer than the protocol allows ends its worker (REFUSED). What is
  *            received grows as bytes come, never by what a length says. A turn of the loop takes at
  *            most a few frames, or 256 kB of a long one, from each. A worker that is quiet costs
  *            two descriptors and less than a kilobyte here.
  * Ownership  a struct script_worker belongs to this room from script_start until its `ended` has
- *            returned, or script_close. Callbacks may call anything here, also script_close of the
- *            same worker, but not scripts_close.
+ *            returned, or script_close, or script_give_back. Callbacks may call anything here, also
+ *            script_close of the same worker, but not scripts_close.
  * Threads    the loop, which is the main thread: PDEATHSIG follows the thread.
  * Failure    script_start cannot fail: what went wrong arrives as `ended`.
  */
@@ -78,6 +82,7 @@ struct script_watch {
 struct script_bounds {
     uint64_t memory_max; /* Of its address space, bytes; 0: none here, the engine has its own. */
     uint32_t cpu_ms;     /* Between script_busy and script_rest; a second of grace comes on top. */
+    struct bytes owner;  /* Borrowed for the call. None: its process has run no other script. */
 };
 struct script_worker;
 /* `watch` is borrowed for the worker's life. Frames may be sent at once. */
@@ -86,6 +91,9 @@ MUST_CHECK struct script_worker *script_start(struct scripts *scripts,
                                               const struct script_watch *watch, void *ctx);
 /* Kills it. Immediate; no callback any more. NULL is allowed. */
 void script_close(struct script_worker *worker);
+/* Inside `heard`, or paused: its script has ended, and it said that it takes another one. As
+ * script_close, but the process may rest until its owner has one. */
+void script_give_back(struct script_worker *worker);
 
 /* A part of a frame, so that nobody copies a long one into it. */
 struct script_piece {

@@ -306,6 +306,7 @@ struct scripts *scripts_open(const struct scripts_options *options) {
     scripts->ctx = options->ctx;
     scripts->buffer = mem_new(SCRIPTS_BUFFER_SIZE);
     scripts->waiting_end = &scripts->waiting;
+    links_init(&scripts->resting);
     scripts->shortage = options->shortage;
     scripts->kick.run = on_kick;
     return scripts;
@@ -337,6 +338,7 @@ void scripts_close(struct scripts *scripts) {
     timer_stop(scripts->loop, &scripts->pause);
     timer_stop(scripts->loop, &scripts->patience);
     timer_stop(scripts->loop, &scripts->cpu);
+    timer_stop(scripts->loop, &scripts->rouse);
     scripts->closing = true;
     free_if_unused(scripts);
 }

@@ -9,6 +9,8 @@
  * it said last is heard, and how it ended is known. A socket that is over condemns the process; a
  * process that is over ends the socket, since nobody else holds its other end.
  *
+ * Rest   a worker that was given back is LIVE, and nobody's: whatever it says ends it. The next
+ *        script of its owner takes it; so nothing of one owner is ever where another's runs.
  * In     almost always a read brings whole frames, and they are heard where they arrived, in the
  *        buffer that all sockets share. What is left of it is kept; and of a long frame the kept
  *        part grows with what came, never with what its length promises.
@@ -38,6 +40,8 @@ enum {
     CPU_GRACE_MS = 1000,
     NS_OF_MS = 1000000,
     NS_OF_S = 1000000000,
+    RESTING_MAX = 32,
+    REST_MS = 2000,       /* Each rests for as long, or twice that. */
     SEND_MAX = 128 << 10, /* Bytes that one turn of the loop sends. */
 };
 
@@ -332,6 +336,7 @@ void script_rest(struct script_worker *worker) {
 
 static void worker_free(struct script_worker *worker) {
     inlet_done(&worker->inlet);
+    mem_free(worker->owner);
     while (worker->outlet.first != NULL) {
         outlet_drop_first(worker);
     }
@@ -363,12 +368,14 @@ static void worker_leave(struct script_worker *worker) {
     worker_set_state(worker, WORKER_ENDED);
     script_rest(worker);
     worker_await_no_more(worker);
+    scripts->stats.live -= link_listed(&worker->resting) ? 0 : 1;
+    scripts->rests -= link_listed(&worker->resting) ? 1 : 0;
+    link_remove(&worker->resting);
     loop_task_cancel(scripts->loop, &worker->task);
     *(worker->prev == NULL ? &scripts->workers : &worker->prev->next) = worker->next;
     if (worker->next != NULL) {
         worker->next->prev = worker->prev;
     }
-    scripts->stats.live--;
     worker_kill(worker);
     fd_release(&worker->theirs);
     fd_release(&worker->pidfd);
@@ -384,6 +391,83 @@ void script_close(struct script_worker *worker) {
     if (worker != NULL && worker->state != WORKER_ENDED) {
         worker_leave(worker);
     }
+}
+
+/* --- Rest ------------------------------------------------------------------------------------- */
+
+static void resting_heard(void *ctx, struct bytes frame) {
+    (void)frame;
+    script_close(ctx);
+}
+
+static void resting_ended(void *ctx, const struct script_end *end) {
+    (void)ctx; /* Nobody missed it. */
+    (void)end;
+}
+
+static struct script_worker *of_resting(struct link *link) {
+    return CONTAINER_OF(link, struct script_worker, resting);
+}
+
+static void on_rouse(struct timer *timer) {
+    struct scripts *scripts = CONTAINER_OF(timer, struct scripts, rouse);
+    for (struct link *link = scripts->resting.next, *next; link != &scripts->resting; link = next) {
+        next = link->next;
+        if (of_resting(link)->rests_since < scripts->rounds) {
+            script_close(of_resting(link));
+        }
+    }
+    scripts->rounds++;
+    if (scripts->rests > 0) {
+        timer_start(scripts->loop, timer, REST_MS, on_rouse);
+    }
+}
+
+/* Frames that wait for it, or that it has sent behind its end, would be the next script's. */
+static bool worker_is_at_rest(const struct script_worker *worker) {
+    const struct inlet *inlet = &worker->inlet;
+    return worker->owner != NULL && worker->state == WORKER_LIVE && !worker->judged &&
+           !worker->ended && !inlet->over && inlet->view.len == inlet->hearing &&
+           worker->outlet.first == NULL && !worker->outlet.broken &&
+           !shortage_lasts(worker->scripts->shortage);
+}
+
+void script_give_back(struct script_worker *worker) {
+    static const struct script_watch watch = {.heard = resting_heard, .ended = resting_ended};
+    struct scripts *scripts = worker->scripts;
+    if (!worker_is_at_rest(worker)) {
+        script_close(worker);
+        return;
+    }
+    if (scripts->rests == RESTING_MAX) {
+        script_close(of_resting(scripts->resting.next));
+    }
+    script_resume(worker); /* Nobody reads the frame any more. */
+    script_rest(worker);
+    worker->watch = &watch;
+    worker->ctx = worker;
+    worker->rests_since = scripts->rounds;
+    link_add_last(&scripts->resting, &worker->resting);
+    scripts->stats.live--;
+    if (scripts->rests++ == 0) {
+        timer_start(scripts->loop, &scripts->rouse, REST_MS, on_rouse);
+    }
+}
+
+/* The latest that may be used, since its pages are warm. NULL: none. */
+static struct script_worker *resting_take(struct scripts *scripts,
+                                          const struct script_bounds *bounds) {
+    for (struct link *link = scripts->resting.prev; link != &scripts->resting; link = link->prev) {
+        struct script_worker *worker = of_resting(link);
+        if (bytes_is(bounds->owner, worker->owner) && !worker->ended && !worker->inlet.over &&
+            worker->bounds.memory_max == bounds->memory_max) {
+            link_remove(link);
+            scripts->rests--;
+            scripts->stats.live++;
+            return worker;
+        }
+    }
+    return NULL;
 }
 
 void worker__over(struct script_worker *worker, enum script_end_kind kind, int number,
@@ -547,7 +631,15 @@ static struct err worker_make_socket(struct script_worker *worker) {
 
 struct script_worker *script_start(struct scripts *scripts, const struct script_bounds *bounds,
                                    const struct script_watch *watch, void *ctx) {
-    struct script_worker *worker = mem_new(sizeof *worker);
+    struct script_worker *worker = resting_take(scripts, bounds);
+    scripts->stats.started++;
+    if (worker != NULL) {
+        worker->watch = watch;
+        worker->ctx = ctx;
+        worker->bounds.cpu_ms = bounds->cpu_ms;
+        return worker;
+    }
+    worker = mem_new(sizeof *worker);
     *worker = (struct script_worker){.scripts = scripts,
                                      .watch = watch,
                                      .ctx = ctx,
@@ -562,8 +654,9 @@ struct script_worker *script_start(struct scripts *scripts, const struct script_
         worker->next->prev = worker;
     }
     scripts->workers = worker;
+    worker->bounds.owner = BYTES("");
+    worker->owner = bounds->owner.len == 0 ? NULL : mem_copy(bounds->owner.data, bounds->owner.len);
     scripts->stats.live++;
-    scripts->stats.started++;
     struct err err = worker_make_socket(worker);
     scripts__enqueue(scripts, worker);
     if (err_failed(err)) {

@@ -344,6 +344,10 @@ void script_close(struct script_worker *worker) {
     }
 }
 
+void script_give_back(struct script_worker *worker) {
+    script_close(worker); /* A player never offers it. */
+}
+
 void script_send(struct script_worker *worker, const struct script_piece *pieces, size_t count) {
     AUTO(text_done) struct text frame = text_up_to(SCRIPT_ORDER_MAX);
     for (size_t i = 0; i < count; i++) {

@@ -98,6 +98,10 @@ static void on_heard(void *ctx, struct bytes frame) {
         script_close(ear->worker);
         ear->worker = NULL;
         ear->busy_when_heard = true;
+    } else if (ear->at_frame == EAR_GIVES_BACK) {
+        script_give_back(ear->worker);
+        ear->worker = NULL;
+        ear->busy_when_heard = true;
     } else if (ear->at_frame == EAR_PAUSES) {
         ear->paused = script_pause(ear->worker);
     }

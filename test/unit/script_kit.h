@@ -36,7 +36,7 @@ struct ear {
     bool heard; /* Since ear_wait. */
     bool ended, busy_when_heard;
     struct script_end end;
-    enum { EAR_NOTHING, EAR_CLOSES, EAR_PAUSES } at_frame;
+    enum { EAR_NOTHING, EAR_CLOSES, EAR_PAUSES, EAR_GIVES_BACK } at_frame;
     bool closes_at_end;
     struct bytes paused; /* What script_pause answered. */
 };

@@ -11,6 +11,7 @@
  *   a       breaks down (SIGSEGV)
  *   s       computes for ever
  *   m       takes memory until there is none, and says how many megabytes it got
+ *   q       says "a" the first time, then "b", …
  *   c…      makes a system call: seven u64, the number and its arguments; says "done" if it lived
  */
 #include <string.h>
@@ -27,6 +28,7 @@ enum { FRAME_MAX = 64 << 20, CALL_WORDS = 7, MEGABYTE = 1 << 20 };
 struct worker {
     int fd;
     char *in, *out;
+    unsigned asked;
 };
 
 static char *take(size_t size) {
@@ -179,6 +181,9 @@ static void obey(struct worker *toy, size_t len) {
     case 'm':
         take_memory(toy);
         break;
+    case 'q':
+        say(toy, &(char){(char)('a' + toy->asked++)}, 1);
+        break;
     case 'c':
         call_system(toy, rest);
         break;
@@ -194,7 +199,7 @@ struct worker *worker_boot(void) {
 }
 
 noreturn void worker_run(struct worker *worker, int fd) {
-    *worker = (struct worker){fd, take(FRAME_MAX), take(FRAME_MAX)};
+    *worker = (struct worker){fd, take(FRAME_MAX), take(FRAME_MAX), 0};
     if (worker->in == NULL || worker->out == NULL) {
         _exit(1);
     }

@@ -212,6 +212,115 @@ static void descriptors_do_not_add_up(void **state) {
     ear_done(&stays);
 }
 
+/* --- Given back ------------------------------------------------------------------------------- */
+
+static const struct script_bounds anns = {.cpu_ms = 1000, .owner = {"ann", 3}};
+static const struct script_bounds bobs = {.cpu_ms = 1000, .owner = {"bob", 3}};
+
+/* A script that is given back at its second frame: how many its process has run, "a" for the first.
+ */
+static char run_and_give_back(struct pen *pen, const struct script_bounds *bounds,
+                              const char *order) {
+    struct ear ear;
+    ear_start_bound(&ear, pen, bounds);
+    ear_ask(&ear, "q");
+    const char which = ear.last[0];
+    ear.at_frame = EAR_GIVES_BACK;
+    ear_ask(&ear, order);
+    ear_done(&ear);
+    return which;
+}
+
+static uint64_t live_of(const struct pen *pen) {
+    struct scripts_stats stats;
+    scripts_get_stats(pen->scripts, &stats);
+    return stats.live;
+}
+
+static void the_next_script_of_an_owner_has_the_same_process(void **state) {
+    struct pen *pen = *state;
+    for (char which = 'a'; which <= 'e'; which++) {
+        assert_int_equal(run_and_give_back(pen, &anns, "e"), which);
+        assert_int_equal(live_of(pen), 0);
+    }
+    struct ear ear, other;
+    ear_start_bound(&ear, pen, &anns);
+    ear_start_bound(&other, pen, &anns);
+    assert_int_equal(live_of(pen), 2);
+    ear_ask(&ear, "q");
+    ear_ask(&other, "q");
+    ear_expect(&ear, "f");
+    ear_expect(&other, "a");
+    ear_tell(&ear, "x7");
+    ear_wait_end(&ear, SCRIPT_EXITED);
+    assert_int_equal(ear.end.number, 7);
+    ear_done(&ear);
+    ear_done(&other);
+}
+
+static void no_script_has_the_process_of_another_owner(void **state) {
+    static const struct script_bounds nobodys = {.cpu_ms = 1000}, small = {.memory_max = 512 << 20,
+                                                                           .cpu_ms = 1000,
+                                                                           .owner = {"ann", 3}};
+    struct pen *pen = *state;
+    assert_int_equal(run_and_give_back(pen, &anns, "e"), 'a');
+    assert_int_equal(run_and_give_back(pen, &bobs, "e"), 'a');
+    assert_int_equal(run_and_give_back(pen, &nobodys, "e"), 'a');
+    assert_int_equal(run_and_give_back(pen, &nobodys, "e"), 'a'); /* The first was for no other. */
+    assert_int_equal(run_and_give_back(pen, &small, "e"), 'a');
+    assert_int_equal(run_and_give_back(pen, &bobs, "e"), 'b');
+    assert_int_equal(run_and_give_back(pen, &anns, "e"), 'b');
+}
+
+/* n3 says three frames: it is given back at the first. */
+static void who_says_more_after_its_end_is_not_used_again(void **state) {
+    struct pen *pen = *state;
+    assert_int_equal(run_and_give_back(pen, &anns, "n3"), 'a');
+    assert_int_equal(run_and_give_back(pen, &anns, "e"), 'a');
+}
+
+static void one_that_dies_at_rest_is_missed_by_nobody(void **state) {
+    struct pen *pen = *state;
+    pid_t pid = 0;
+    assert_int_equal(run_and_give_back(pen, &anns, "e"), 'a');
+    assert_int_equal(count_workers(&pid), 1);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    wait_until_gone(pid);
+    assert_int_equal(run_and_give_back(pen, &bobs, "e"), 'a'); /* The loop turns. */
+    assert_int_equal(run_and_give_back(pen, &anns, "e"), 'a');
+}
+
+static void nobody_rests_for_long(void **state) {
+    struct pen *pen = *state;
+    pid_t pid = 0;
+    assert_int_equal(run_and_give_back(pen, &anns, "e"), 'a');
+    while (count_workers(&pid) > 0) {
+        pen_turn(pen);
+    }
+}
+
+static void only_some_rest(void **state) {
+    enum { MANY = 40, SOME = 32 };
+    struct pen *pen = *state;
+    struct ear ears[MANY];
+    pid_t pid = 0;
+    for (size_t i = 0; i < MANY; i++) {
+        ear_start_bound(&ears[i], pen, &anns);
+        ear_ask(&ears[i], "e");
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        ears[i].at_frame = EAR_GIVES_BACK;
+        ear_ask(&ears[i], "e");
+        ear_done(&ears[i]);
+    }
+    struct ear last;
+    ear_start_bound(&last, pen, &bobs);
+    while (count_workers(&pid) > SOME + 1) {
+        ear_ask(&last, "e");
+    }
+    ear_done(&last);
+}
+
 /* --- Pausing ---------------------------------------------------------------------------------- */
 
 static void pause_and_resume(struct pen *pen, const char *order, size_t len) {
@@ -273,6 +382,12 @@ int main(void) {
         PEN(one_that_is_closed_before_its_birth_does_not_live),
         PEN(closing_all_of_it_ends_zygote_and_workers),
         PEN(descriptors_do_not_add_up),
+        PEN(the_next_script_of_an_owner_has_the_same_process),
+        PEN(no_script_has_the_process_of_another_owner),
+        PEN(who_says_more_after_its_end_is_not_used_again),
+        PEN(one_that_dies_at_rest_is_missed_by_nobody),
+        PEN(nobody_rests_for_long),
+        PEN(only_some_rest),
         PEN(a_frame_lives_while_reading_is_paused),
         PEN(one_that_is_paused_can_be_closed),
     };

@@ -167,8 +167,8 @@ static void check_write_done(struct pool_job *job) {
         loop_soon(workflows->options.loop, &check->task);
         return;
     }
-    check->worker = workflows__start_script(workflows, workflows->options.scripts, &watch, check,
-                                            &check->order);
+    check->worker = workflows__start_script(workflows, workflows->options.scripts, BYTES(""),
+                                            &watch, check, &check->order);
 }
 
 void workflows_check(struct workflows *workflows, const struct catalog_script *script,

@@ -224,6 +224,7 @@ void workflow__refused(struct workflow_op *op, struct err err) {
                      workflow__run(workflow), err);
         effects_abandon(workflows->options.effects, &op->ask.retry.effect);
         workflow__op_free(op);
+        workflows->left = true;
         workflow__ended(workflow);
         return;
     } else {
@@ -287,6 +288,9 @@ void workflow__end_with(struct workflow *workflow, const json_t *end, const stru
             own.failed = true;
         }
         written = written == NULL ? &own : written;
+        if (json_is_true(json_object_get(end, "again"))) {
+            workflow__give_worker_back(workflow);
+        }
         if (text_failed(written)) {
             workflow__end(workflow, CAUSE_OUTPUT_TOO_LARGE, "its result has more than 1 MB");
         } else {

@@ -294,6 +294,6 @@ void workflow__start_worker(struct workflow *workflow, struct text *order) {
     workflows_make_room(workflow->workflows, 1);
     workflow__computing_begin(workflow);
     workflow->worker = workflows__start_script(workflow->workflows, workflow__scripts(workflow),
-                                               &watch, workflow, order);
+                                               bytes_of(workflow->owner), &watch, workflow, order);
     workflow__store_deferred(workflow);
 }

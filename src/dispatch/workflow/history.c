@@ -150,13 +150,15 @@ static struct err load_begin(struct tx *tx, struct workflow_load *load) {
                                        .except = json_object_get(load->spec, "rerun"),
                                        .reuse_max =
                                            json_int(load->spec, "reuse_max", WORKFLOW_REUSE_ANY)};
-    TRY(tx_step_open(tx, run->id, load_add_prior, &open));
-    TRY(tx_timers_open(tx, run->id, load_add_timer, &open));
+    if (!load->first) {
+        TRY(tx_step_open(tx, run->id, load_add_prior, &open));
+        TRY(tx_timers_open(tx, run->id, load_add_timer, &open));
+    }
     if (load->row.resumed_from != 0) {
         TRY(tx_step_successes(tx, load->row.resumed_from, load_add_reusable, &reusable));
     }
     TRY(tx_step_budgeted(tx, run, &load->budgeted));
-    text_add_str(text, "[{\"t\":\"start\",");
+    text_add_str(text, "[{\"t\":\"start\",\"again\":true,");
     if (!workflow__add_source(load->row.script, json_bytes(load->spec, "file"), text,
                               &load->fault)) {
         return ERR_OK;
@@ -179,6 +181,10 @@ static struct err load_tx(struct tx *tx, void *ctx) {
     struct workflow_load *load = ctx;
     TRY(load->begun ? ERR_OK : load_begin(tx, load));
     if (load_is_refused(load)) {
+        return ERR_OK;
+    }
+    load->whole = load->first;
+    if (load->first) {
         return ERR_OK;
     }
     struct load_mark mark = load->at;
@@ -399,6 +405,8 @@ void workflow__load(struct workflow *workflow) {
     }
     workflow->load = mem_new(sizeof *workflow->load);
     workflow->load->workflow = workflow;
+    workflow->load->first = workflow->fresh && workflow->attempt == 1 && workflow->spec == NULL &&
+                            !workflow->workflows->left;
     text_init(&workflow->load->order, WORKFLOW_ORDER_MAX);
     table_init(&workflow->load->open);
     table_init(&workflow->load->reusable);

@@ -26,10 +26,10 @@ enum {
 /* "script","form","file": the members of a script as a worker wants it. */
 void workflow__add_script(const struct script_prepared *prepared, struct bytes file,
                           struct text *text);
-/* A worker of that script gets its first message. Takes the bytes. */
+/* A worker of that script gets its first message. Takes the bytes. owner: of script_bounds. */
 struct script_worker *workflows__start_script(struct workflows *workflows, struct scripts *scripts,
-                                              const struct script_watch *watch, void *ctx,
-                                              struct text *order);
+                                              struct bytes owner, const struct script_watch *watch,
+                                              void *ctx, struct text *order);
 void workflows__send(struct script_worker *worker, struct text *message); /* The worker computes. */
 /* ,"total":…,"limits":{…},"history":[ of a worker's first message. */
 void workflow__add_limits(const struct workflows_limits *limits, int64_t total, struct text *text);
@@ -125,6 +125,7 @@ struct workflow_load {
     struct load_mark at;
     struct workflow_row row;
     bool away, begun;
+    bool first;        /* A run that began with this daemon, and has had no worker: no history. */
     bool found, whole; /* The row is there; the history is read to its end. */
     bool budgeted;
     json_t *spec;                /* Owned. */

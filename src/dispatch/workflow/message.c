@@ -38,9 +38,10 @@ void workflows__send(struct script_worker *worker, struct text *message) {
 }
 
 struct script_worker *workflows__start_script(struct workflows *workflows, struct scripts *scripts,
-                                              const struct script_watch *watch, void *ctx,
-                                              struct text *order) {
-    const struct script_bounds bounds = {.cpu_ms = (uint32_t)workflows->options.limits.cpu_ms};
+                                              struct bytes owner, const struct script_watch *watch,
+                                              void *ctx, struct text *order) {
+    const struct script_bounds bounds = {.cpu_ms = (uint32_t)workflows->options.limits.cpu_ms,
+                                         .owner = owner};
     struct script_worker *worker = script_start(scripts, &bounds, watch, ctx);
     workflows__send(worker, order);
     return worker;

@@ -606,8 +606,8 @@ void workflow_start__rehearse(struct workflow_start *start,
         return;
     }
     workflows_make_room(workflows, 1);
-    rehearsal->worker =
-        workflows__start_script(workflows, workflows->options.scripts, &watch, rehearsal, &order);
+    rehearsal->worker = workflows__start_script(workflows, workflows->options.scripts, BYTES(""),
+                                                &watch, rehearsal, &order);
     timer_start(workflows->options.loop, &rehearsal->deadline, REHEARSE_MS, rehearsal_on_deadline);
 }
 

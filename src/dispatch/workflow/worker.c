@@ -90,6 +90,14 @@ void workflow__close_worker(struct workflow *workflow) {
     workflow->worker = NULL;
 }
 
+void workflow__give_worker_back(struct workflow *workflow) {
+    workflow__leave_worker(workflow);
+    if (workflow->worker != NULL) {
+        script_give_back(workflow->worker);
+    }
+    workflow->worker = NULL;
+}
+
 void workflow__reload(struct workflow *workflow) {
     if (workflow->load != NULL) {
         workflow->load->stale = true;

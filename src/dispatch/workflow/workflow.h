@@ -178,6 +178,8 @@ struct frame_reader {
 
 /* worker.c */
 void workflow__close_worker(struct workflow *workflow);
+/* The script has ended, and the process takes others. */
+void workflow__give_worker_back(struct workflow *workflow);
 void workflow__leave_worker(struct workflow *workflow); /* The process ends, or has. */
 /* Answers with the number of pieces taken: all, or, without a worker, none. */
 MUST_CHECK size_t workflow__send(struct workflow *workflow, const struct script_piece *pieces,

@@ -102,6 +102,15 @@ void frames_send(struct frames *frames, enum frames_when when) {
     frames->len = 0;
 }
 
+void frames_shrink(struct frames *frames) {
+    assert(frames->len == 0);
+    if (frames->size > SCRIPT_TOGETHER_MAX) {
+        mem_free(frames->data);
+        frames->data = NULL;
+        frames->size = 0;
+    }
+}
+
 static size_t read_some(int fd, char *data, size_t size) {
     ssize_t got;
     do {

@@ -36,6 +36,9 @@ void frames_add_number(struct frames *frames, uint32_t number);
 enum frames_when { FRAMES_WHEN_MUCH, FRAMES_NOW };
 void frames_send(struct frames *frames, enum frames_when when);
 
+/* Nothing is collected: gives back the room of a frame that was long. */
+void frames_shrink(struct frames *frames);
+
 /* The length of the next frame, then its bytes. */
 MUST_CHECK uint32_t frames_next(struct frames *frames);
 void frames_read(struct frames *frames, char *data, size_t len);

@@ -791,15 +791,17 @@
       recorded[answer.k + answer.n] = i;
     }
     // As integers: it reads no other numbers.
-    limit(given.cpu_ms | 0, given.memory_mb | 0);
+    limit(given.cpu_ms | 0, given.memory_mb | 0, order.again === true);
   };
 
   return {
     __proto__: null,
 
-    // The promise of the whole run. Throws what the script's text is wrong about.
-    start(messages) {
+    // The promise of the whole run; undefined, where it was said to a script that was here before.
+    // Throws what the script's text is wrong about.
+    start(messages, others) {
       const order = setPrototypeOf(messages[0], null);
+      if (others && order.t !== "start") return undefined;
       if (messages.length !== 1) leave(NONSENSE);
       if (order.t === "check") {
         // It is read, and nothing of it runs.

@@ -8,6 +8,7 @@
 #include <quickjs.h>
 #include <stdnoreturn.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,7 +29,10 @@ enum {
     INTRINSICS = 0x1ff,
     COMPILE_SEALED = 16, /* JS_WRITE_OBJ_STRIP_SOURCE */
     OPTIONS_VERSION = 1,
-    ERRNO_BADF = 8, /* As WASI numbers it. */
+    ERRNO_BADF = 8,      /* As WASI numbers it. */
+    GROWN_MAX = 8 << 20, /* Memory that a process may keep for its next script. */
+    PAGE = 4 << 10,      /* The unit in which memory is restored. */
+    WARM = 16 * PAGE,    /* The part of the stack that most scripts touch. */
 };
 static const uint64_t STANDING_CLOCK_NS = 946684800000000000U; /* The first second of 2000. */
 
@@ -112,6 +116,108 @@ bool vm_boot(struct vm *vm, const struct vm_host *host) {
     return take_boxed(vm, Z_quickjsZ_qjs_get_undefined(vm->wasm)) == VM_UNDEFINED;
 }
 
+/* --- Kept, and restored ----------------------------------------------------------------------- */
+
+/* The engine's memory is moved to where nothing else is near, so that it grows in place, and it is
+ * copied. What a script has changed of it is copied back, page by page: less than making another
+ * process, and its pages stay where they are. Only at its beginning, where the engine's stack is,
+ * which grows downwards, most pages are never touched: there they are given back to the system
+ * unseen, and are zeros again. */
+#define KEPT_AT ((uint8_t *)0x1000000000)
+
+typedef __typeof__(((wasm_rt_memory_t *)NULL)->pages) page_count;
+page_count __real_wasm_rt_grow_memory(wasm_rt_memory_t *memory, page_count delta);
+page_count __wrap_wasm_rt_grow_memory(wasm_rt_memory_t *memory, page_count delta);
+
+struct vm_kept {
+    struct Z_quickjs_instance_t wasm;
+    size_t cold;    /* Bytes at the beginning that are zeros, and most often stay so. */
+    uint8_t *bytes; /* Owned: those behind. */
+};
+
+static bool map_at(uint8_t *address, size_t size) {
+    void *at = mmap(address, size, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0 /* offset */);
+    if (at != MAP_FAILED && at != address) { /* An old kernel takes it for a wish. */
+        (void)munmap(at, size);
+    }
+    return at == address;
+}
+
+static bool is_page_same(const uint8_t *page, const uint8_t *other) {
+    uint64_t differs = 0;
+    for (size_t at = 0; at < PAGE && differs == 0; at += 8 * sizeof differs) {
+        uint64_t some[8], others[8];
+        memcpy(some, page + at, sizeof some);
+        memcpy(others, other + at, sizeof others);
+        for (size_t i = 0; i < COUNT_OF(some); i++) {
+            differs |= some[i] ^ others[i];
+        }
+    }
+    return differs == 0;
+}
+
+bool vm_keep(struct vm *vm) {
+    static const uint8_t zeros[PAGE];
+    wasm_rt_memory_t *memory = &vm->wasm->w2c_memory;
+    const size_t size = memory->size;
+    size_t cold = 0;
+    if (!map_at(KEPT_AT, size)) {
+        return false;
+    }
+    while (cold < size && is_page_same(memory->data + cold, zeros)) {
+        cold += PAGE;
+    }
+    memcpy(KEPT_AT + cold, memory->data + cold, size - cold);
+    wasm_rt_free_memory(memory);
+    memory->data = KEPT_AT;
+    vm->kept = mem_new(sizeof *vm->kept);
+    *vm->kept = (struct vm_kept){.wasm = *vm->wasm, .cold = cold < WARM ? 0 : cold - WARM};
+    vm->kept->bytes = mem_new(size - vm->kept->cold);
+    memcpy(vm->kept->bytes, KEPT_AT + vm->kept->cold, size - vm->kept->cold);
+    return true;
+}
+
+/* The program is linked so that the engine calls this. */
+page_count __wrap_wasm_rt_grow_memory(wasm_rt_memory_t *memory, page_count delta) {
+    const page_count before = memory->pages;
+    if (memory->data != KEPT_AT || delta == 0) {
+        return __real_wasm_rt_grow_memory(memory, delta);
+    }
+    const size_t more = (size_t)delta * WASM_PAGE;
+    if (delta > memory->max_pages || before > memory->max_pages - delta ||
+        !map_at(KEPT_AT + memory->size, more)) {
+        return (page_count)-1;
+    }
+    memory->pages += delta;
+    memory->size += (page_count)more;
+    return before;
+}
+
+void vm_restore(struct vm *vm) {
+    const struct vm_kept *kept = vm->kept;
+    const size_t size = kept->wasm.w2c_memory.size, now = vm->wasm->w2c_memory.size;
+    const bool shrunk = now == size || munmap(KEPT_AT + size, now - size) == 0;
+    if (!shrunk || (kept->cold > 0 && madvise(KEPT_AT, kept->cold, MADV_DONTNEED) < 0)) {
+        _exit(SCRIPT_EXIT_BROKEN);
+    }
+    for (size_t at = kept->cold; at < size; at += PAGE) {
+        const uint8_t *page = kept->bytes + (at - kept->cold);
+        if (!is_page_same(KEPT_AT + at, page)) {
+            memcpy(KEPT_AT + at, page, PAGE);
+        }
+    }
+    *vm->wasm = kept->wasm;
+    vm->cpu_max_ns = vm->cpu_until_ns = 0;
+    vm->stuck = vm->interrupted = false;
+}
+
+bool vm_has_grown(const struct vm *vm) {
+    return vm->wasm->w2c_memory.size - vm->kept->wasm.w2c_memory.size > GROWN_MAX;
+}
+
+/* --- What we ask of it ------------------------------------------------------------------------ */
+
 void vm_limit_memory(struct vm *vm, uint32_t megabytes) {
     if (megabytes == 0 || megabytes >= FIRST_PAGES_MAX / 16) {
         return;
@@ -127,11 +233,15 @@ void vm_rest(struct vm *vm) {
     vm->cpu_until_ns = 0;
 }
 
+uint64_t vm_used_ns(void) {
+    struct timespec used;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used); /* Cannot fail: the clock is valid. */
+    return (uint64_t)used.tv_sec * 1000000000U + (uint64_t)used.tv_nsec;
+}
+
 bool vm_is_over(struct vm *vm) {
     if (vm->cpu_max_ns > 0 && !vm->stuck) {
-        struct timespec used;
-        (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used); /* Cannot fail: the clock is valid. */
-        uint64_t now = (uint64_t)used.tv_sec * 1000000000U + (uint64_t)used.tv_nsec;
+        uint64_t now = vm_used_ns();
         if (vm->cpu_until_ns == 0) {
             vm->cpu_until_ns = now + vm->cpu_max_ns;
         }

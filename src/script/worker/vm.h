@@ -16,6 +16,7 @@
 /* A value of the language: the tag in the high half, as quickjs.h has it for 32 bits. */
 enum vm_tag { VM_TAG_BOOL = 1, VM_TAG_UNDEFINED = 3, VM_TAG_EXCEPTION = 6 };
 #define VM_UNDEFINED ((uint64_t)VM_TAG_UNDEFINED << 32)
+#define VM_FALSE ((uint64_t)VM_TAG_BOOL << 32)
 #define VM_TRUE ((uint64_t)VM_TAG_BOOL << 32 | 1)
 #define VM_EXCEPTION ((uint64_t)VM_TAG_EXCEPTION << 32)
 
@@ -40,7 +41,8 @@ struct vm_host {
 };
 
 struct vm {
-    struct Z_quickjs_instance_t *wasm; /* Owned. */
+    struct Z_quickjs_instance_t *wasm; /* Owned, as is the next. */
+    struct vm_kept *kept;              /* NULL: it was not kept. */
     const struct vm_host *host;
     uint32_t runtime, context; /* Addresses. */
     uint64_t cpu_max_ns;       /* How much a script may compute between two waits. 0: no limit. */
@@ -52,6 +54,14 @@ struct vm {
 /* Once for each process. */
 MUST_CHECK bool vm_boot(struct vm *vm, const struct vm_host *host);
 
+/* Once, before any script: keeps the engine as it is now. False: the system does not let us, and
+ * vm_restore must not be called. */
+MUST_CHECK bool vm_keep(struct vm *vm);
+/* The engine as it was kept, byte for byte: nothing of a script is left. */
+void vm_restore(struct vm *vm);
+/* Whether a script took more memory than a process keeps for the next one. */
+MUST_CHECK bool vm_has_grown(const struct vm *vm);
+
 /* Limit on the memory of the engine in all. */
 void vm_limit_memory(struct vm *vm, uint32_t megabytes);
 
@@ -59,6 +69,7 @@ void vm_limit_memory(struct vm *vm, uint32_t megabytes);
 void vm_rest(struct vm *vm);
 /* True when that time is over; sets vm->stuck. */
 MUST_CHECK bool vm_is_over(struct vm *vm);
+uint64_t vm_used_ns(void); /* CPU time of this process. */
 
 void vm_free(struct vm *vm, uint64_t value);
 MUST_CHECK bool vm_failed(uint64_t value);

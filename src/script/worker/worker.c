@@ -1,10 +1,13 @@
 /* worker.c: see worker.h. The loop of one run, what the prelude may ask of it, and the ways in
  * which a run ends. The language itself is in prelude.js.
  *
- * Each end writes its message, with all that was collected before it, and ends the process.
+ * Each end writes its message, with all that was collected before it, and ends the process. One
+ * that went well leads back to the beginning instead, if the host wants that: the engine is as it
+ * was at boot then, byte for byte.
  */
 #include "script/worker/worker.h"
 
+#include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,7 +29,10 @@ enum {
     STACK_MAX = 16 << 10,
     WHERE_ASKED_MAX = 16,
     PLACE_MAX = 256,
+    SCRIPTS_MAX = 100, /* A process runs no more. */
 };
+/* A process that has used more takes no other script: little beside SCRIPT_CPU_TOTAL_S. */
+static const uint64_t CPU_MAX_NS = 10000000000U;
 
 /* A script's text stands between these. The first is a line of its own, so that lines and columns
  * are the user's. Its names are parameters of an outer function: a script may declare its own. */
@@ -44,7 +50,7 @@ extern const size_t world_bytes_size, format_bytes_size, flow_bytes_size, prelud
 
 /* A script as it was compiled, for the line of a loop. */
 struct script_text {
-    struct script_text *next; /* Owned, like all of it; freed with the process. */
+    struct script_text *next; /* Owned, like all of it. */
     char *file, *code;
     struct bytes body; /* Inside of code: what its file holds. */
 };
@@ -57,6 +63,10 @@ struct worker {
     struct script_text *scripts; /* Owned; the latest first. */
     char *where_stack;           /* Owned. Where the script was when its time was over. */
     uint32_t where_asked;
+    bool kept;  /* The engine was kept, so that it can be restored. */
+    bool again; /* The host has another script, perhaps. */
+    unsigned scripts_done;
+    jmp_buf over; /* The end of a script after which the next is awaited. */
 };
 
 static struct worker *of_vm(struct vm *vm) {
@@ -336,6 +346,12 @@ static uint64_t emit_line(struct vm *vm, const uint64_t *arguments) {
     return VM_UNDEFINED;
 }
 
+/* A process that was anything out of the ordinary is not used again. */
+static bool may_take_another(const struct worker *worker) {
+    return worker->again && worker->scripts_done < SCRIPTS_MAX - 1 && !vm_has_grown(&worker->vm) &&
+           !worker->vm.stuck && vm_used_ns() < CPU_MAX_NS;
+}
+
 /* end_with(json): the result; empty: there is none. Does not return. */
 static uint64_t end_with(struct vm *vm, const uint64_t *arguments) {
     struct worker *worker = of_vm(vm);
@@ -351,8 +367,13 @@ static uint64_t end_with(struct vm *vm, const uint64_t *arguments) {
     frames_add(frames, BYTES("{\"t\":\"end\",\"ok\":true"));
     frames_add(frames, result.text.len > 0 ? BYTES(",\"result\":") : BYTES(""));
     frames_add(frames, result.text);
-    frames_add(frames, BYTES("}"));
-    send_all(worker);
+    if (!may_take_another(worker)) {
+        frames_add(frames, BYTES("}"));
+        send_all(worker);
+    }
+    frames_add(frames, BYTES(",\"again\":true}"));
+    frames_send(frames, FRAMES_NOW);
+    longjmp(worker->over, 1);
 }
 
 /* fail(code, name, message, stack). Does not return. */
@@ -420,8 +441,10 @@ static uint64_t place_of(struct vm *vm, const uint64_t *arguments) {
     return vm_string(vm, bytes_of(words));
 }
 
-/* limit(cpu_ms, memory_mb): from now on. */
+/* limit(cpu_ms, memory_mb, again): from now on. */
 static uint64_t limit(struct vm *vm, const uint64_t *arguments) {
+    struct worker *worker = of_vm(vm);
+    worker->again = worker->kept && arguments[2] == VM_TRUE;
     vm->cpu_max_ns = (uint64_t)(uint32_t)arguments[0] * 1000000U;
     vm_limit_memory(vm, (uint32_t)arguments[1]);
     vm_rest(vm);
@@ -491,6 +514,7 @@ struct worker *worker_boot(void) {
         mem_free(worker);
         return NULL;
     }
+    worker->kept = vm_keep(&worker->vm); /* Else each process takes one script. */
     return worker;
 }
 
@@ -575,15 +599,44 @@ static void run_until_quiet(struct worker *worker) {
     }
 }
 
-noreturn void worker_run(struct worker *worker, int fd) {
-    struct vm *vm = &worker->vm;
-    frames_init(&worker->frames, fd);
-    uint64_t order = receive(worker);
-    worker->promise = vm_call(vm, worker->start, &order, 1);
-    if (vm_failed(worker->promise)) {
-        fail_thrown(worker, BYTES("syntax_error"));
+/* As it was before the first script. Bytes that were read ahead are of what comes next. */
+static void forget(struct worker *worker) {
+    while (worker->scripts != NULL) {
+        struct script_text *script = worker->scripts;
+        worker->scripts = script->next;
+        mem_free(script->file);
+        mem_free(script->code);
+        mem_free(script);
     }
-    vm_free(vm, order);
+    mem_free(worker->where_stack);
+    worker->where_stack = NULL;
+    worker->where_asked = 0;
+    worker->again = false;
+    frames_shrink(&worker->frames);
+    vm_restore(&worker->vm);
+}
+
+/* The promise of the next script. What the host said to the one before, which had ended by then,
+ * counts for nothing. */
+static uint64_t begin(struct worker *worker) {
+    struct vm *vm = &worker->vm;
+    for (;;) {
+        const uint64_t given[] = {receive(worker), worker->scripts_done > 0 ? VM_TRUE : VM_FALSE};
+        const uint64_t promise = vm_call(vm, worker->start, given, COUNT_OF(given));
+        if (vm_failed(promise)) {
+            fail_thrown(worker, BYTES("syntax_error"));
+        }
+        if (promise != VM_UNDEFINED || worker->scripts_done == 0) {
+            vm_free(vm, given[0]);
+            return promise;
+        }
+        forget(worker);
+    }
+}
+
+static noreturn void run(struct worker *worker) {
+    struct vm *vm = &worker->vm;
+    worker->promise = begin(worker);
     if (vm_promise(vm, worker->promise) == VM_NO_PROMISE) {
         fail_bare(worker, BYTES("syntax_error"), BYTES("the script is not one function's body"));
     }
@@ -602,4 +655,13 @@ noreturn void worker_run(struct worker *worker, int fd) {
             vm_free(vm, messages);
         }
     }
+}
+
+noreturn void worker_run(struct worker *worker, int fd) {
+    frames_init(&worker->frames, fd);
+    if (setjmp(worker->over) != 0) {
+        worker->scripts_done++;
+        forget(worker);
+    }
+    run(worker);
 }
