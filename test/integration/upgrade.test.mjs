@@ -5,7 +5,7 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
@@ -61,6 +61,15 @@ function timesMoved(daemon) {
     ` ELSE ${name} - ${by} END WHERE abs(${name}) > 1000000000000`);
 }
 
+/** Nor do they depend on the machine: it has not started again since, or what ran would, too. */
+function bootMoved(daemon) {
+  const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+  const spool = path.join(daemon.data, "spool");
+  for (const claim of readdirSync(spool).map((name) => path.join(spool, name, "claim"))) {
+    writeFileSync(claim, readFileSync(claim, "latin1").replace(/\w{8}(-\w{4}){3}-\w{12}/, boot));
+  }
+}
+
 /** A data directory keeps the engine of a workflow that lives; it is too large to be stored here,
  *  so this build's stands for it. */
 async function madeRecent(t, world) {
@@ -70,6 +79,7 @@ async function madeRecent(t, world) {
   const now = readdirSync(libexec).find((name) => existsSync(path.join(libexec, name, "worker")));
   await daemon.stop();
   const spec = value(world.daemon, "SELECT spec FROM runs WHERE kind = 'workflow'");
+  bootMoved(world.daemon);
   const [, old] = /"engine":"(\w{64})"/.exec(spec);
   sql(world.daemon, ...timesMoved(world.daemon),
     `UPDATE runs SET spec = replace(spec, '${old}', '${now}')`);
