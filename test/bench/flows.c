@@ -12,7 +12,7 @@
 #include "load.h"
 #include "measure.h"
 
-enum { WARM_UP_MS = 500, ID_TEXT = 32, IN_SIZE = 1 << 15, REQUEST_SIZE = 1024, EVENTS_MAX = 256 };
+enum { WARM_UP_MS = 500, ID_TEXT = 32, IN_SIZE = 1 << 18, REQUEST_SIZE = 1024, EVENTS_MAX = 256 };
 
 /* The job J1: steps, each of which waits for the one before it. */
 enum { STEPS = 10 };

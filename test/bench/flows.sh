@@ -60,13 +60,16 @@ flows_together() {
 # many ms; of two builds in turns, where BENCH_BEFORE is the older one.
 shape() {
     newer=$drover
+    usual_ms=$ms
     for drover in ${BENCH_BEFORE:-} "$newer"; do
         of=
         [ "$drover" = "$newer" ] || of=" (the build before)"
         fresh shapes
         serve
         warm
+        [ "$1" -lt 200 ] && [ "$2" -lt 300 ] || ms=$((ms * 4)) # Until the first of them end.
         got=$(load flows --connections 64 --count "$1" --delay "$2")
+        ms=$usual_ms
         stop
         rate=$(field rate "$got")
         what="workflows of $1 steps, 64 at once, a model of $2 ms$of: steps/s"
