@@ -9,8 +9,8 @@
  * it said last is heard, and how it ended is known. A socket that is over condemns the process; a
  * process that is over ends the socket, since nobody else holds its other end.
  *
- * Rest   a worker that was given back is LIVE, and nobody's: whatever it says ends it. The next
- *        script of its owner takes it; so nothing of one owner is ever where another's runs.
+ * Rest   a worker that was given back stays LIVE, for the next script of its owner alone. If it
+ *        sends anything before that, it is killed.
  * In     almost always a read brings whole frames, and they are heard where they arrived, in the
  *        buffer that all sockets share. What is left of it is kept; and of a long frame the kept
  *        part grows with what came, never with what its length promises.
@@ -395,12 +395,12 @@ void script_close(struct script_worker *worker) {
 
 /* --- Rest ------------------------------------------------------------------------------------- */
 
-static void resting_heard(void *ctx, struct bytes frame) {
+static void on_resting_frame(void *ctx, struct bytes frame) {
     (void)frame;
     script_close(ctx);
 }
 
-static void resting_ended(void *ctx, const struct script_end *end) {
+static void on_resting_end(void *ctx, const struct script_end *end) {
     (void)ctx; /* Nobody missed it. */
     (void)end;
 }
@@ -423,7 +423,7 @@ static void on_rouse(struct timer *timer) {
     }
 }
 
-/* Frames that wait for it, or that it has sent behind its end, would be the next script's. */
+/* A frame that was not sent yet, or that came after the end, would reach the next script. */
 static bool worker_is_at_rest(const struct script_worker *worker) {
     const struct inlet *inlet = &worker->inlet;
     return worker->owner != NULL && worker->state == WORKER_LIVE && !worker->judged &&
@@ -433,7 +433,7 @@ static bool worker_is_at_rest(const struct script_worker *worker) {
 }
 
 void script_give_back(struct script_worker *worker) {
-    static const struct script_watch watch = {.heard = resting_heard, .ended = resting_ended};
+    static const struct script_watch watch = {.heard = on_resting_frame, .ended = on_resting_end};
     struct scripts *scripts = worker->scripts;
     if (!worker_is_at_rest(worker)) {
         script_close(worker);

@@ -330,7 +330,7 @@ static void judge_notes_run(struct pool_job *job) {
     }
 }
 
-static void judge_notes_done(struct pool_job *job) {
+static void judge_on_notes(struct pool_job *job) {
     struct script_judge *judge = CONTAINER_OF(job, struct script_judge, job);
     struct workflows *workflows = judge->workflows; /* `done` may free the judge. */
     workflows_resolve_models(workflows, &judge->script->notes);
@@ -343,7 +343,7 @@ static void judge_begin(struct loop_task *task) {
     if (judge->script != NULL && judge->script->entry.valid && !judge->workflows->asker.stopping) {
         judge->entry = &judge->script->entry;
         pool_begin(&judge->workflows->pool, &judge->job, POOL_SLOW, judge_notes_run,
-                   judge_notes_done);
+                   judge_on_notes);
     } else {
         judge_next(judge);
     }

@@ -224,7 +224,6 @@ void workflow__refused(struct workflow_op *op, struct err err) {
                      workflow__run(workflow), err);
         effects_abandon(workflows->options.effects, &op->ask.retry.effect);
         workflow__op_free(op);
-        workflows->left = true;
         workflow__ended(workflow);
         return;
     } else {

@@ -150,10 +150,8 @@ static struct err load_begin(struct tx *tx, struct workflow_load *load) {
                                        .except = json_object_get(load->spec, "rerun"),
                                        .reuse_max =
                                            json_int(load->spec, "reuse_max", WORKFLOW_REUSE_ANY)};
-    if (!load->first) {
-        TRY(tx_step_open(tx, run->id, load_add_prior, &open));
-        TRY(tx_timers_open(tx, run->id, load_add_timer, &open));
-    }
+    TRY(tx_step_open(tx, run->id, load_add_prior, &open));
+    TRY(tx_timers_open(tx, run->id, load_add_timer, &open));
     if (load->row.resumed_from != 0) {
         TRY(tx_step_successes(tx, load->row.resumed_from, load_add_reusable, &reusable));
     }
@@ -181,10 +179,6 @@ static struct err load_tx(struct tx *tx, void *ctx) {
     struct workflow_load *load = ctx;
     TRY(load->begun ? ERR_OK : load_begin(tx, load));
     if (load_is_refused(load)) {
-        return ERR_OK;
-    }
-    load->whole = load->first;
-    if (load->first) {
         return ERR_OK;
     }
     struct load_mark mark = load->at;
@@ -405,8 +399,6 @@ void workflow__load(struct workflow *workflow) {
     }
     workflow->load = mem_new(sizeof *workflow->load);
     workflow->load->workflow = workflow;
-    workflow->load->first = workflow->fresh && workflow->attempt == 1 && workflow->spec == NULL &&
-                            !workflow->workflows->left;
     text_init(&workflow->load->order, WORKFLOW_ORDER_MAX);
     table_init(&workflow->load->open);
     table_init(&workflow->load->reusable);

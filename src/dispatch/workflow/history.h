@@ -125,7 +125,6 @@ struct workflow_load {
     struct load_mark at;
     struct workflow_row row;
     bool away, begun;
-    bool first;        /* A run that began with this daemon, and has had no worker: no history. */
     bool found, whole; /* The row is there; the history is read to its end. */
     bool budgeted;
     json_t *spec;                /* Owned. */

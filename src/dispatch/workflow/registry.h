@@ -62,9 +62,8 @@ struct workflows {
     size_t batched;        /* Ops that wait in the store, to share a commit. */
     size_t pending_bytes;  /* For all workflows; */
     bool pending_full;     /* a workflow waits until it is less. */
-    bool left;          /* A run that has ended here lives in its row: what seems new may not be. */
-    struct link checks; /* Owned: under way. */
-    struct table checked; /* Holds struct workflow_checked: verdicts on recent scripts. */
+    struct link checks;    /* Owned: under way. */
+    struct table checked;  /* Holds struct workflow_checked: verdicts on recent scripts. */
     struct workflow_checked
         *checked_ring[WORKFLOW_CHECKED_MAX]; /* Owned: in the order of finding. */
     size_t checked_next;

@@ -132,7 +132,7 @@ page_count __wrap_wasm_rt_grow_memory(wasm_rt_memory_t *memory, page_count delta
 struct vm_kept {
     struct Z_quickjs_instance_t wasm;
     size_t cold;    /* Bytes at the beginning that are zeros, and most often stay so. */
-    uint8_t *bytes; /* Owned: those behind. */
+    uint8_t *bytes; /* Owned: the rest of the memory. */
 };
 
 static bool map_at(uint8_t *address, size_t size) {
