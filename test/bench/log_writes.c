@@ -3,8 +3,9 @@
  *
  * File       numbers of 8 bytes: pages in the log, commits in the log, bytes to the log, bytes to
  *            the database.
- * Log        before each page stands a header of 24 bytes, written apart. Its second word of 4
- *            bytes is 0 but in the last page of a commit (SQLite's file format, section 4.1).
+ * Log        32 bytes of header, then pages of 4,096 bytes, before each a header of 24 bytes, which
+ *            is never written in two parts. Its second word of 4 bytes is 0 but in the last page of
+ *            a commit (SQLite's file format, section 4.1).
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -17,7 +18,8 @@
 #include <unistd.h>
 
 enum { PAGES, COMMITS, LOG_BYTES, DATABASE_BYTES, COUNTS };
-enum { FRAME_HEADER = 24, COMMIT_AT = 4, PATH_SIZE = 4096 };
+enum { LOG_HEADER = 32, FRAME_HEADER = 24, FRAME = FRAME_HEADER + 4096, COMMIT_AT = 4 };
+enum { PATH_SIZE = 4096 };
 
 typedef ssize_t (*write_fn)(int fd, const void *bytes, size_t size, off64_t offset);
 
@@ -49,16 +51,24 @@ static bool ends_with(const char *text, const char *end) {
     return len >= end_len && strcmp(text + len - end_len, end) == 0;
 }
 
-static void write_count(int fd, const unsigned char *bytes, size_t size) {
+static void log_count(const unsigned char *bytes, size_t size, uint64_t offset) {
     static const unsigned char zero[4] = {0};
+    add(LOG_BYTES, size);
+    size_t at = offset < LOG_HEADER ? LOG_HEADER - offset : (offset - LOG_HEADER) % FRAME;
+    at = offset <= LOG_HEADER || at == 0 ? at : FRAME - at;
+    for (; at + FRAME_HEADER <= size; at += FRAME) {
+        add(PAGES, 1);
+        add(COMMITS, memcmp(bytes + at + COMMIT_AT, zero, sizeof zero) != 0);
+    }
+}
+
+static void write_count(int fd, const unsigned char *bytes, size_t size, uint64_t offset) {
     char link[64], path[PATH_SIZE];
     (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t len = readlink(link, path, sizeof path - 1);
     path[len < 0 ? 0 : len] = '\0';
     if (ends_with(path, ".db-wal")) {
-        add(LOG_BYTES, size);
-        add(PAGES, size == FRAME_HEADER ? 1 : 0);
-        add(COMMITS, size == FRAME_HEADER && memcmp(bytes + COMMIT_AT, zero, sizeof zero) != 0);
+        log_count(bytes, size, offset);
     } else if (ends_with(path, ".db")) {
         add(DATABASE_BYTES, size);
     }
@@ -68,7 +78,7 @@ ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t offset) {
     static write_fn next;
     next = next != NULL ? next : (write_fn)dlsym(RTLD_NEXT, "pwrite64");
     if (counts != NULL && getpid() == daemon_pid) {
-        write_count(fd, bytes, size);
+        write_count(fd, bytes, size, (uint64_t)offset);
     }
     return next(fd, bytes, size, offset);
 }

@@ -200,6 +200,36 @@ static void frames_that_another_process_has_written_are_read(void **state) {
     page_watch_done(&watch);
 }
 
+/* The cache is so small that SQLite writes pages before the commit, and reads them again. */
+static void a_commit_that_is_larger_than_the_cache_is_whole(void **state) {
+    static const char sevens[] = "SELECT count(*) FROM wide WHERE x = 7";
+    struct pages *pages = *state;
+    sqlite3 *db = NULL, *other = NULL;
+    int found = 0;
+    pages_fill(pages);
+    assert_int_equal(sqlite3_open_v2(pages->path, &db, SQLITE_OPEN_READWRITE, page_sums_vfs()),
+                     SQLITE_OK);
+    sql_do(db, "PRAGMA synchronous=FULL; PRAGMA cache_size=2; PRAGMA wal_autocheckpoint=0");
+    page_sums_write_together(db);
+    assert_int_equal(sqlite3_open(pages->path, &other), SQLITE_OK);
+    sql_do(other, "PRAGMA query_only=ON");
+    sql_do(db, "CREATE TABLE wide (x, y); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1"
+               " FROM n WHERE i < 400) INSERT INTO wide SELECT 0, zeroblob(1000) FROM n");
+    for (int i = 0; i < 3; i++) {
+        sql_do(db, "BEGIN; UPDATE wide SET x = 6; UPDATE wide SET x = 7");
+        assert_int_equal(sqlite3_exec(db, sevens, batch_take, &found, NULL), SQLITE_OK);
+        assert_int_equal(found, 400);
+        assert_int_equal(sqlite3_exec(other, sevens, batch_take, &found, NULL), SQLITE_OK);
+        assert_int_equal(found, 0);
+        sql_do(db, "ROLLBACK");
+    }
+    sql_do(db, "BEGIN; UPDATE wide SET x = 6; UPDATE wide SET x = 7; COMMIT");
+    assert_int_equal(sqlite3_exec(other, sevens, batch_take, &found, NULL), SQLITE_OK);
+    assert_int_equal(found, 400);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    assert_int_equal(sqlite3_close(other), SQLITE_OK);
+}
+
 /* Under a daemon, and with a log: its size of the database is what SQLite believes. */
 static void rows_of_a_file_that_was_cut_are_refused_and_counted(void **state) {
     struct pages *pages = *state;
@@ -245,6 +275,7 @@ int main(void) {
         PAGES(a_part_of_a_damaged_page_is_refused),
         cmocka_unit_test(each_flipped_bit_and_each_word_in_another_place_changes_the_checksum),
         PAGES(frames_that_another_process_has_written_are_read),
+        PAGES(a_commit_that_is_larger_than_the_cache_is_whole),
         PAGES(rows_of_a_file_that_was_cut_are_refused_and_counted),
         PAGES(a_database_without_checksums_is_read_and_written),
     };

@@ -136,7 +136,7 @@ static const struct blow blows[] = {
     {"no memory", {.times = 0}, true, true, ERR_OUT_OF_MEMORY},
     {"full in commit", {VFS_WRITE, "-wal", 0, 1, SQLITE_FULL, ENOSPC}, false, false, ERR_DISK_FULL},
     {"read-only in commit",
-     {VFS_WRITE, "-wal", 1, 1, SQLITE_IOERR_WRITE, EROFS},
+     {VFS_WRITE, "-wal", 0, 1, SQLITE_IOERR_WRITE, EROFS},
      false,
      false,
      ERR_READ_ONLY},
@@ -283,7 +283,6 @@ static void a_full_disk_at_the_first_start_leaves_nothing_half_made(void **state
 static const struct vfs_failure unknowns[] = {
     {VFS_SYNC, "-wal", 0, 1, SQLITE_IOERR_FSYNC, EIO},
     {VFS_WRITE, "-wal", 0, 1, SQLITE_IOERR_WRITE, EIO},
-    {VFS_WRITE, "-wal", 1, 1, SQLITE_IOERR_WRITE, EIO},
 };
 
 static struct err arm_and_insert(struct tx *tx, void *ctx) {

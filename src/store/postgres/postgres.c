@@ -334,11 +334,8 @@ static struct err raise_epoch(struct conn *base, int64_t *ret_epoch) {
     struct pg_session *session = pg_session_of(base);
     int64_t numbers[2] = {0};
     /* Outside a transaction the round is one, and the answer comes after its commit. */
-    struct err err =
-        pg_link_numbers(session->link, sql, NO_ARGS, ERR_STORE_CORRUPT, numbers, COUNT_OF(numbers));
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(pg_link_numbers(session->link, sql, NO_ARGS, ERR_STORE_CORRUPT, numbers,
+                        COUNT_OF(numbers)));
     session->epoch = numbers[0];
     session->batch = numbers[1];
     *ret_epoch = session->epoch;

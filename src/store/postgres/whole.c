@@ -125,13 +125,10 @@ static struct err check_tables(struct pg_link *link, struct store_check *check) 
 
 static struct err check_link(struct pg_link *link, struct store_check *check, struct why *why) {
     int64_t oid = 0;
-    struct err err = pg_server_check(link, why);
-    err = err_failed(err) ? err : pg_schema_enter(link, PG_ENTER_FIND, &oid, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(pg_server_check(link, why));
+    TRY(pg_schema_enter(link, PG_ENTER_FIND, &oid, why));
     struct schema schema = {.version = 0};
-    err = read_schema(link, &schema);
+    struct err err = read_schema(link, &schema);
     check->series = schema.series;
     check->schema = schema.version;
     check->schema_other = schema.version > 0 && schema.series != SCHEMA_SERIES;

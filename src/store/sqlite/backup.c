@@ -87,11 +87,8 @@ static struct err open_look(const char *path, struct sqlite_conn **ret_conn, str
 static struct err database_copy(const char *from, const char *to, struct why *why) {
     AUTO(sqlite_conn_release) struct sqlite_conn *source = NULL;
     AUTO(sqlite_conn_release) struct sqlite_conn *target = NULL;
-    struct err err = open_look(from, &source, why);
-    err = err_failed(err) ? err : open_look(to, &target, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(open_look(from, &source, why));
+    TRY(open_look(to, &target, why));
     int rc = sqlite_script(target->db, "PRAGMA synchronous=OFF");
     if (rc == SQLITE_OK) {
         page_sums_like(target->db, source->db);
@@ -102,11 +99,11 @@ static struct err database_copy(const char *from, const char *to, struct why *wh
         rc = rc == SQLITE_DONE ? finished : rc;
     }
     rc = rc == SQLITE_OK ? sqlite_script(target->db, "PRAGMA journal_mode=DELETE") : rc;
-    if (rc != SQLITE_OK) {
-        err = sqlite_error(target, rc, "backup: copy");
-        why_set(why, "%s cannot be copied: %s.", from, sqlite3_errstr(rc));
+    if (rc == SQLITE_OK) {
+        return ERR_OK;
     }
-    return err;
+    why_set(why, "%s cannot be copied: %s.", from, sqlite3_errstr(rc));
+    return sqlite_error(target, rc, "backup: copy");
 }
 
 static bool is_there(const char *path) {
@@ -266,16 +263,13 @@ static struct err must_be_absent(const char *path, struct why *why) {
  * have ended since, and notices been delivered. (engine/base/home.h; the word is no place.) */
 static struct err mark_restored(const char *path, struct why *why) {
     AUTO(sqlite_conn_release) struct sqlite_conn *conn = NULL;
-    struct err err = open_look(path, &conn, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(open_look(path, &conn, why));
     int rc = sqlite_script(conn->db, "UPDATE nodes SET home = 'restored'");
-    if (rc != SQLITE_OK) {
-        err = sqlite_error(conn, rc, "restore: mark");
-        why_set(why, "%s cannot be written: %s.", path, sqlite3_errstr(rc));
+    if (rc == SQLITE_OK) {
+        return ERR_OK;
     }
-    return err;
+    why_set(why, "%s cannot be written: %s.", path, sqlite3_errstr(rc));
+    return sqlite_error(conn, rc, "restore: mark");
 }
 
 struct err sqlite_restore(const char *from, const char *where, struct why *why) {

@@ -221,10 +221,7 @@ struct err sqlite_conn_open(const char *path, enum conn_role role, enum sqlite_a
     AUTO(sqlite_conn_release) struct sqlite_conn *conn = mem_new(sizeof *conn);
     conn->conn.driver = &driver_sqlite;
     conn->conn.role = role;
-    struct err err = log_must_have_database(path, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(log_must_have_database(path, why));
     const char *vfs = page_sums_vfs();
     bool live = access == SQLITE_ACCESS_LIVE;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (live ? SQLITE_OPEN_CREATE : 0);
@@ -252,18 +249,17 @@ struct err sqlite_conn_open(const char *path, enum conn_role role, enum sqlite_a
     }
     int64_t synchronous = SYNCHRONOUS_FULL;
     if (live) {
-        err = sqlite_conn_int(conn, "PRAGMA synchronous", -1, &synchronous);
-        err =
-            err_failed(err) ? err : sqlite_conn_int(conn, "PRAGMA page_size", 0, &conn->page_bytes);
+        TRY(sqlite_conn_int(conn, "PRAGMA synchronous", -1, &synchronous));
+        TRY(sqlite_conn_int(conn, "PRAGMA page_size", 0, &conn->page_bytes));
     }
-    if (!err_failed(err) && synchronous != SYNCHRONOUS_FULL) {
-        err = err_why(why, ERR_CONFIG,
-                      "This SQLite ignores synchronous=FULL, so writes would not be durable.");
-    }
-    if (err_failed(err)) {
-        return err;
+    if (synchronous != SYNCHRONOUS_FULL) {
+        return err_why(why, ERR_CONFIG,
+                       "This SQLite ignores synchronous=FULL, so writes would not be durable.");
     }
     if (role == CONN_WRITER) {
+        if (live) {
+            page_sums_write_together(conn->db);
+        }
         (void)sqlite3_wal_hook(conn->db, on_commit, conn); /* Answers the hook before: none. */
     }
     *ret_conn = conn;

@@ -100,10 +100,7 @@ static struct err file_scan(int fd, const char *log, uint8_t *chunk, struct page
         return err_from_errno(errno, "scan: look");
     }
     int64_t count = (found.st_size + PAGE_BYTES - 1) / PAGE_BYTES;
-    struct err err = pages_read(fd, 1, chunk, PAGE_BYTES);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(pages_read(fd, 1, chunk, PAGE_BYTES));
     pages->free = page_big_at(chunk + HEADER_FREE_PAGES);
     pages->sums = page_first_has_sums(chunk);
     if (!pages->sums) {
@@ -133,11 +130,11 @@ static struct err file_scan(int fd, const char *log, uint8_t *chunk, struct page
             }
         }
         damaged->count = kept;
-        if (log != NULL && kept > 0 && !err_failed(err)) {
-            err = log_pass(log, damaged);
+        if (log != NULL && kept > 0) {
+            TRY(log_pass(log, damaged));
         }
     }
-    return err;
+    return ERR_OK;
 }
 
 static struct err sums_write(int fd, const struct page_list *wrong) {

@@ -13,9 +13,10 @@
 #include <string.h>
 
 #include "store/sqlite/log_frames.h"
+#include "store/sqlite/log_tail.h"
 
 /* File controls of ours; those below 100 are SQLite's. */
-enum { CONTROL_WATCH = 7301, CONTROL_SET, CONTROL_GET };
+enum { CONTROL_WATCH = 7301, CONTROL_SET, CONTROL_GET, CONTROL_TOGETHER };
 /* SQLITE_IOCAP_SUBPAGE_READ, which headers before 3.48 do not have; the library may be newer. */
 enum { CAN_READ_PARTS = 0x8000 };
 enum { REAL_BYTES = 1024 }; /* SQLite's own take some 150. */
@@ -33,6 +34,8 @@ struct page_file {
     bool copies, spoilt;
     struct page_file *log_of;   /* Borrowed; NULL: no log. */
     sqlite3_int64 written_from; /* Of a log: what follows may be of a commit that goes on. */
+    struct log_tail tail;       /* Not written yet; of a log. */
+    bool together;              /* The pages of a commit; of a database. */
 };
 
 static const sqlite3_int64 nothing_written = INT64_MAX;
@@ -143,9 +146,17 @@ static int log_read(struct page_file *log, uint8_t *page, sqlite3_int64 at) {
     return refuse(log->log_of, number);
 }
 
+static int tail_write(struct page_file *file) {
+    return log_tail_write(&file->tail, file->real, &file->base);
+}
+
 static int file_read(sqlite3_file *base, void *data, int len, sqlite3_int64 at) {
     struct page_file *file = of(base);
     uint8_t page[PAGE_BYTES];
+    int rc = tail_write(file); /* Pages of a commit that is larger than the cache. */
+    if (rc != SQLITE_OK) {
+        return rc;
+    }
     if (is_page(file, len, at)) {
         return page_read(file, data, (uint32_t)(at / PAGE_BYTES + 1));
     }
@@ -157,13 +168,13 @@ static int file_read(sqlite3_file *base, void *data, int len, sqlite3_int64 at) 
      * the beginning of the header is read by itself while the file may be written by others. */
     if (file->database && file->sums && at >= PAGE_HEADER_BYTES &&
         at % PAGE_BYTES + len <= PAGE_BYTES) {
-        int rc = page_read(file, page, (uint32_t)(at / PAGE_BYTES + 1));
+        rc = page_read(file, page, (uint32_t)(at / PAGE_BYTES + 1));
         if (rc == SQLITE_OK) {
             memcpy(data, page + at % PAGE_BYTES, (size_t)len);
         }
         return rc;
     }
-    int rc = file->real->xRead(base, data, len, at);
+    rc = file->real->xRead(base, data, len, at);
     if (file->database && at == 0 && len >= PAGE_HEADER_BYTES && rc == SQLITE_OK) {
         file->gaps = page_gap_possible(data);
         file->sums = page_header_has_sums(data);
@@ -183,7 +194,8 @@ static int log_write(struct page_file *log, const void *data, int len, sqlite3_i
     if (log->log_of->sums && log_frame_is_page(len, at)) {
         log_sum_put(log->log_of->watch, log_frame_number(at), data);
     }
-    return log->real->xWrite(&log->base, data, len, at);
+    return log->log_of->together ? log_tail_add(&log->tail, log->real, &log->base, data, len, at)
+                                 : log->real->xWrite(&log->base, data, len, at);
 }
 
 static int file_write(sqlite3_file *base, const void *data, int len, sqlite3_int64 at) {
@@ -221,11 +233,19 @@ static int file_write(sqlite3_file *base, const void *data, int len, sqlite3_int
 
 static int file_sync(sqlite3_file *base, int flags) {
     struct page_file *file = of(base);
-    int rc = file->real->xSync(base, flags);
+    int rc = tail_write(file);
+    rc = rc == SQLITE_OK ? file->real->xSync(base, flags) : rc;
     if (rc == SQLITE_OK) {
         file->written_from = nothing_written;
     }
     return rc;
+}
+
+/* A part that waits then is of a commit that was given up. */
+static int file_close(sqlite3_file *base) {
+    struct page_file *file = of(base);
+    log_tail_done(&file->tail);
+    return file->real->xClose(base);
 }
 
 static int file_control(sqlite3_file *base, int what, void *arg) {
@@ -239,6 +259,9 @@ static int file_control(sqlite3_file *base, int what, void *arg) {
         return SQLITE_OK;
     case CONTROL_GET:
         *(bool *)arg = file->sums;
+        return SQLITE_OK;
+    case CONTROL_TOGETHER:
+        file->together = true;
         return SQLITE_OK;
     case SQLITE_FCNTL_CKPT_START:
     case SQLITE_FCNTL_CKPT_DONE:
@@ -286,6 +309,7 @@ static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int 
     file->methods.xRead = file_read;
     file->methods.xWrite = file_write;
     file->methods.xSync = file_sync;
+    file->methods.xClose = file_close;
     file->methods.xFileControl = file_control;
     file->methods.xDeviceCharacteristics = file_characteristics;
     base->pMethods = &file->methods;
@@ -367,6 +391,10 @@ void page_sums_reserve(sqlite3 *db) {
 
 void page_sums_watch(sqlite3 *db, struct page_watch *watch) {
     control(db, CONTROL_WATCH, watch);
+}
+
+void page_sums_write_together(sqlite3 *db) {
+    control(db, CONTROL_TOGETHER, NULL);
 }
 
 bool page_sums_on(sqlite3 *db) {

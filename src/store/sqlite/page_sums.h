@@ -54,6 +54,9 @@ uint32_t page_watch_damaged(const struct page_watch *watch);
 /* A database that `db` makes from nothing has checksums. */
 void page_sums_reserve(sqlite3 *db);
 void page_sums_watch(sqlite3 *db, struct page_watch *watch); /* From now on; NULL: none. */
+/* From now on its commits are written into the log by few calls (log_tail.h). Only for a connection
+ * with synchronous=FULL: nothing but the sync says that others may read a commit. */
+void page_sums_write_together(sqlite3 *db);
 bool page_sums_on(sqlite3 *db);
 /* For a new file that gets the pages of `from` in any order. */
 void page_sums_like(sqlite3 *db, sqlite3 *from);

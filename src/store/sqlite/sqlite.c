@@ -256,11 +256,8 @@ static struct err mark_begin(struct sqlite_conn *writer) {
 static struct err missing_note(struct sqlite_conn *writer) {
     /* `before`: of earlier starts, whose losses nobody has accepted by a release. */
     int64_t found = atomic_load(&writer->missing), before = 0, at_ms = 0;
-    struct err err = sqlite_conn_int(writer, SQLITE_MISSING_AT, 0, &at_ms);
-    err = err_failed(err) ? err : sqlite_conn_int(writer, SQLITE_MISSING_COUNT, 0, &before);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(sqlite_conn_int(writer, SQLITE_MISSING_AT, 0, &at_ms));
+    TRY(sqlite_conn_int(writer, SQLITE_MISSING_COUNT, 0, &before));
     writer->missing_at_ms = before > 0 ? at_ms : writer->opened_ms;
     atomic_store(&writer->missing, before + found);
     if (found == 0) {
@@ -419,12 +416,9 @@ static struct err reserve_index(struct sqlite_conn *conn) {
 
 static struct err raise_epoch(struct conn *conn, int64_t *ret_epoch) {
     int64_t epoch = 0;
-    struct err err = mark_begin(of(conn));
-    err = err_failed(err) ? err : sqlite_begin(conn);
-    if (err_failed(err)) {
-        return err;
-    }
-    err = reserve_index(of(conn));
+    TRY(mark_begin(of(conn)));
+    TRY(sqlite_begin(conn));
+    struct err err = reserve_index(of(conn));
     err = err_failed(err) ? err : missing_note(of(conn));
     err = err_failed(err) ? err : plain(conn, "UPDATE nodes SET epoch = epoch + 1");
     err = err_failed(err) ? err : sqlite_conn_int(of(conn), "SELECT epoch FROM nodes", 0, &epoch);

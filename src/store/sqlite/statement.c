@@ -81,10 +81,7 @@ static struct err statement_open(struct conn *base, const char *sql, const struc
     struct statements_slot *slot = statements_find(&conn->statements, sql, /* use */ 0);
     struct sqlite_statement *statement = slot->value;
     if (statement == NULL || statement->busy) {
-        struct err err = statement_prepare(conn, sql, &statement);
-        if (err_failed(err)) {
-            return err;
-        }
+        TRY(statement_prepare(conn, sql, &statement));
         statement->extra = slot->value != NULL;
         slot->value = statement->extra ? slot->value : statement;
     }

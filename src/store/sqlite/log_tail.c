@@ -1,0 +1,33 @@
+/* log_tail.c: see log_tail.h. */
+#include "store/sqlite/log_tail.h"
+
+#include <string.h>
+
+void log_tail_done(struct log_tail *tail) {
+    sqlite3_free(tail->bytes);
+    *tail = (struct log_tail){0};
+}
+
+int log_tail_write(struct log_tail *tail, const sqlite3_io_methods *methods, sqlite3_file *file) {
+    const int len = tail->len;
+    tail->len = 0;
+    return len == 0 ? SQLITE_OK : methods->xWrite(file, tail->bytes, len, tail->at);
+}
+
+int log_tail_add(struct log_tail *tail, const sqlite3_io_methods *methods, sqlite3_file *file,
+                 const void *data, int len, sqlite3_int64 at) {
+    if (tail->len > 0 && (tail->at + tail->len != at || len > LOG_TAIL_BYTES - tail->len)) {
+        int rc = log_tail_write(tail, methods, file);
+        if (rc != SQLITE_OK) {
+            return rc;
+        }
+    }
+    tail->bytes = tail->bytes == NULL ? sqlite3_malloc(LOG_TAIL_BYTES) : tail->bytes;
+    if (tail->bytes == NULL || len > LOG_TAIL_BYTES) {
+        return methods->xWrite(file, data, len, at);
+    }
+    tail->at = tail->len == 0 ? at : tail->at;
+    memcpy(tail->bytes + tail->len, data, (size_t)len);
+    tail->len += len;
+    return SQLITE_OK;
+}
