@@ -21,6 +21,9 @@ MUST_CHECK void *mem_try_grow(void *old, size_t size);    /* On NULL, `old` is s
 void mem_free(void *memory);
 /* For a process that lives long: what is freed goes back to the system. Before the first thread. */
 void mem_give_back(void);
+/* The pages of what is written next come by one call, where it is much: each by itself is an
+ * exception, and on some virtual machines a megabyte of them takes 4 ms. */
+void mem_will_write(void *at, size_t len);
 void mem_release(void *pointer_to_pointer); /* For AUTO. */
 void mem_wipe(char **secret);               /* A text that is overwritten first. For AUTO. */
 

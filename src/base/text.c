@@ -44,6 +44,7 @@ static bool text_grow(struct text *text, size_t len_after) {
     }
     text->data = grown;
     text->size = size;
+    mem_will_write(grown + text->len, len_after - text->len);
     return true;
 }
 
