@@ -210,7 +210,7 @@ static void a_commit_that_is_larger_than_the_cache_is_whole(void **state) {
     assert_int_equal(sqlite3_open_v2(pages->path, &db, SQLITE_OPEN_READWRITE, page_sums_vfs()),
                      SQLITE_OK);
     sql_do(db, "PRAGMA synchronous=FULL; PRAGMA cache_size=2; PRAGMA wal_autocheckpoint=0");
-    page_sums_write_together(db);
+    page_sums_buffer_log(db);
     assert_int_equal(sqlite3_open(pages->path, &other), SQLITE_OK);
     sql_do(other, "PRAGMA query_only=ON");
     sql_do(db, "CREATE TABLE wide (x, y); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1"

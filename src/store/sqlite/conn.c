@@ -258,7 +258,7 @@ struct err sqlite_conn_open(const char *path, enum conn_role role, enum sqlite_a
     }
     if (role == CONN_WRITER) {
         if (live) {
-            page_sums_write_together(conn->db);
+            page_sums_buffer_log(conn->db);
         }
         (void)sqlite3_wal_hook(conn->db, on_commit, conn); /* Answers the hook before: none. */
     }

@@ -16,7 +16,7 @@
 #include "store/sqlite/log_tail.h"
 
 /* File controls of ours; those below 100 are SQLite's. */
-enum { CONTROL_WATCH = 7301, CONTROL_SET, CONTROL_GET, CONTROL_TOGETHER };
+enum { CONTROL_WATCH = 7301, CONTROL_SET, CONTROL_GET, CONTROL_BUFFER };
 /* SQLITE_IOCAP_SUBPAGE_READ, which headers before 3.48 do not have; the library may be newer. */
 enum { CAN_READ_PARTS = 0x8000 };
 enum { REAL_BYTES = 1024 }; /* SQLite's own take some 150. */
@@ -34,8 +34,8 @@ struct page_file {
     bool copies, spoilt;
     struct page_file *log_of;   /* Borrowed; NULL: no log. */
     sqlite3_int64 written_from; /* Of a log: what follows may be of a commit that goes on. */
-    struct log_tail tail;       /* Not written yet; of a log. */
-    bool together;              /* The pages of a commit; of a database. */
+    struct log_tail tail;       /* The end of a log that is not in its file yet, */
+    bool buffered;              /* and whether logs of this database have one. */
 };
 
 static const sqlite3_int64 nothing_written = INT64_MAX;
@@ -146,14 +146,14 @@ static int log_read(struct page_file *log, uint8_t *page, sqlite3_int64 at) {
     return refuse(log->log_of, number);
 }
 
-static int tail_write(struct page_file *file) {
+static int log_flush(struct page_file *file) {
     return log_tail_write(&file->tail, file->real, &file->base);
 }
 
 static int file_read(sqlite3_file *base, void *data, int len, sqlite3_int64 at) {
     struct page_file *file = of(base);
     uint8_t page[PAGE_BYTES];
-    int rc = tail_write(file); /* Pages of a commit that is larger than the cache. */
+    int rc = log_flush(file); /* A commit larger than the cache reads what it has written. */
     if (rc != SQLITE_OK) {
         return rc;
     }
@@ -194,7 +194,7 @@ static int log_write(struct page_file *log, const void *data, int len, sqlite3_i
     if (log->log_of->sums && log_frame_is_page(len, at)) {
         log_sum_put(log->log_of->watch, log_frame_number(at), data);
     }
-    return log->log_of->together ? log_tail_add(&log->tail, log->real, &log->base, data, len, at)
+    return log->log_of->buffered ? log_tail_add(&log->tail, log->real, &log->base, data, len, at)
                                  : log->real->xWrite(&log->base, data, len, at);
 }
 
@@ -233,7 +233,7 @@ static int file_write(sqlite3_file *base, const void *data, int len, sqlite3_int
 
 static int file_sync(sqlite3_file *base, int flags) {
     struct page_file *file = of(base);
-    int rc = tail_write(file);
+    int rc = log_flush(file);
     rc = rc == SQLITE_OK ? file->real->xSync(base, flags) : rc;
     if (rc == SQLITE_OK) {
         file->written_from = nothing_written;
@@ -241,7 +241,7 @@ static int file_sync(sqlite3_file *base, int flags) {
     return rc;
 }
 
-/* A part that waits then is of a commit that was given up. */
+/* Without a flush: what no sync has followed is no commit. */
 static int file_close(sqlite3_file *base) {
     struct page_file *file = of(base);
     log_tail_done(&file->tail);
@@ -260,8 +260,8 @@ static int file_control(sqlite3_file *base, int what, void *arg) {
     case CONTROL_GET:
         *(bool *)arg = file->sums;
         return SQLITE_OK;
-    case CONTROL_TOGETHER:
-        file->together = true;
+    case CONTROL_BUFFER:
+        file->buffered = true;
         return SQLITE_OK;
     case SQLITE_FCNTL_CKPT_START:
     case SQLITE_FCNTL_CKPT_DONE:
@@ -393,8 +393,8 @@ void page_sums_watch(sqlite3 *db, struct page_watch *watch) {
     control(db, CONTROL_WATCH, watch);
 }
 
-void page_sums_write_together(sqlite3 *db) {
-    control(db, CONTROL_TOGETHER, NULL);
+void page_sums_buffer_log(sqlite3 *db) {
+    control(db, CONTROL_BUFFER, NULL);
 }
 
 bool page_sums_on(sqlite3 *db) {

@@ -12,6 +12,7 @@
  *            is the exception: SQLite reads its 100 bytes unchecked when it opens the file, and all
  *            of page 1 before it uses more. A database that was made before drover had checksums is
  *            read and written as it is.
+ * Log        it also buffers what one connection writes into the log, until the sync.
  * Others     a program that opens the database with SQLite's own VFS must not checkpoint it, since
  *            that leaves the old checksums (docs/running.md).
  * Threads    any; a connection is used by one at a time.
@@ -54,9 +55,9 @@ uint32_t page_watch_damaged(const struct page_watch *watch);
 /* A database that `db` makes from nothing has checksums. */
 void page_sums_reserve(sqlite3 *db);
 void page_sums_watch(sqlite3 *db, struct page_watch *watch); /* From now on; NULL: none. */
-/* From now on its commits are written into the log by few calls (log_tail.h). Only for a connection
- * with synchronous=FULL: nothing but the sync says that others may read a commit. */
-void page_sums_write_together(sqlite3 *db);
+/* Buffers its log (log_tail.h). Only for a connection with synchronous=FULL: the sync flushes,
+ * and after it alone others may read the commit. */
+void page_sums_buffer_log(sqlite3 *db);
 bool page_sums_on(sqlite3 *db);
 /* For a new file that gets the pages of `from` in any order. */
 void page_sums_like(sqlite3 *db, sqlite3 *from);
