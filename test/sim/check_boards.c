@@ -9,7 +9,8 @@
  *             it may make
  *   cools     no agent begins a task or a review while it cools down; one whose provider is to be
  *             asked later does
- *   waits     no attempt waits for its provider for much longer than a minute
+ *   waits     no attempt waits for its provider for much longer than a minute; after a restart,
+ *             where the clock was set, no longer than the longest wait there is
  *   claims    nobody takes a task whose needs are open or whose lane is taken; no agent has more
  *             tasks than its slots, and the daemon takes the first one of those that it may take
  *   attempts  a task that is held has one open attempt, by events and by rows; an attempt that has
@@ -28,9 +29,11 @@
 #include "known.h"
 #include "ops.h"
 #include "rules/board/task.h"
+#include "rules/run/run.h"
 
 enum { WORD_SIZE = 24, DETAIL_DEPTH_MAX = 16, LONG_MS = 2 * 3600 * 1000 };
-enum { ATTEMPT_WAIT_S = 90 };      /* A minute, and the time until the run is looked at. */
+enum { LOOK_S = 30, ATTEMPT_WAIT_S = 60 + LOOK_S }; /* Until the run is looked at; a minute more. */
+enum { WAITED_S = RUN_PROVIDER_WAIT_MAX_MS / 1000 + LOOK_S };
 enum { REVIEW_BEGINS_MS = 60000 }; /* From the choice of its task to its turn, at most. */
 
 struct model_task {
@@ -41,6 +44,7 @@ struct model_task {
     bool open, by_hand; /* The last attempt has not ended; it has no run. */
     bool pauses;        /* not_before_ms may be in the future. */
     uint64_t waits_ns;  /* Since when its attempt waits for its provider; 0: it does not. */
+    bool waited;        /* That wait began in an earlier life, which alone saw it begin. */
     int64_t attempts, rejections, silent, retry_count; /* silent: ends that are retried. */
     int64_t refused; /* Attempts that a provider ended: no outage fails a task. */
     bool needs[BOARD_TASKS_MAX + 1], waived[BOARD_TASKS_MAX + 1]; /* By number. */
@@ -231,6 +235,7 @@ static void claimed(struct sim *sim, struct model_task *task, const struct event
     task->attempts++;
     task->open = true;
     task->waits_ns = 0;
+    task->waited = false;
     (void)snprintf(task->agent, sizeof task->agent, "%s", by);
     (void)snprintf(task->attempt, sizeof task->attempt, "%s", attempt);
     if (!task->by_hand) {
@@ -478,10 +483,12 @@ static void wait_check(struct sim *sim, int64_t number, bool waits) {
     if (task == NULL) {
         return;
     }
+    task->waited = waits && (task->waited || model.replays);
+    const uint64_t max_s = task->waited ? WAITED_S : ATTEMPT_WAIT_S;
     /* A daemon that holds asks no provider, and ends no wait. */
     waits = waits && !jobs_held(sim);
     task->waits_ns = !waits ? 0 : task->waits_ns == 0 ? now_ns : task->waits_ns;
-    if (waits && now_ns - task->waits_ns > ATTEMPT_WAIT_S * UINT64_C(1000000000)) {
+    if (waits && now_ns - task->waits_ns > max_s * UINT64_C(1000000000)) {
         sim_fail(sim, "the attempt at T-%lld has waited for its provider for %llu s",
                  (long long)number, (unsigned long long)((now_ns - task->waits_ns) / 1000000000));
     }
