@@ -59,6 +59,10 @@ bool log_frame_is_page(int len, sqlite3_int64 at) {
            (at - LOG_HEADER - FRAME_HEADER) % FRAME_BYTES == 0;
 }
 
+bool log_frame_is_whole(int len) {
+    return len == FRAME_BYTES;
+}
+
 uint64_t log_frame_number(sqlite3_int64 at) {
     return (uint64_t)(at - LOG_HEADER - FRAME_HEADER) / FRAME_BYTES;
 }

@@ -1,7 +1,8 @@
-/* log_tail.h: a write buffer for the end of SQLite's write-ahead log.
+/* log_tail.h: a buffer for the end of SQLite's write-ahead log, and for a recovery that reads it.
  *
  * Why        SQLite writes each page of a commit by two calls, one for the header of 24 bytes. At
- *            64 workflows at once that was half of all system calls of the daemon.
+ *            64 workflows at once that was half of all system calls of the daemon. After a kill it
+ *            reads the log by one call for each frame.
  * Promise    what was added is in the file when log_tail_write has answered SQLITE_OK. Where it
  *            fails, the buffer is dropped: SQLite rolls the commit back, and the next one begins
  *            at the same place of the log.
@@ -21,14 +22,20 @@ enum { LOG_TAIL_BYTES = 64 << 10 };
 
 struct log_tail { /* Zeroed: nothing waits. */
     char *bytes;  /* Owned; NULL before the first is added. */
-    int len;
-    sqlite3_int64 at; /* Where they go in the file. */
+    int len;      /* Of those that wait to be written, */
+    int ahead;    /* or of those that were read. One of both is 0. */
+    sqlite3_int64 at; /* Their place in the file. */
 };
 void log_tail_done(struct log_tail *tail);
 
 /* The file is that of the VFS below; `methods` are its own. */
 MUST_CHECK int log_tail_add(struct log_tail *tail, const sqlite3_io_methods *methods,
                             sqlite3_file *file, const void *data, int len, sqlite3_int64 at);
+/* For a recovery, which locks all others out: what follows is read, too. A caller that reads anything
+ * else calls log_tail_forget before. */
+MUST_CHECK int log_tail_read(struct log_tail *tail, const sqlite3_io_methods *methods,
+                             sqlite3_file *file, void *data, int len, sqlite3_int64 at);
+void log_tail_forget(struct log_tail *tail);
 MUST_CHECK int log_tail_write(struct log_tail *tail, const sqlite3_io_methods *methods,
                               sqlite3_file *file);
 

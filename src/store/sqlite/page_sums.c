@@ -157,6 +157,10 @@ static int file_read(sqlite3_file *base, void *data, int len, sqlite3_int64 at) 
     if (rc != SQLITE_OK) {
         return rc;
     }
+    if (file->log_of != NULL && log_frame_is_whole(len)) {
+        return log_tail_read(&file->tail, file->real, base, data, len, at);
+    }
+    log_tail_forget(&file->tail);
     if (is_page(file, len, at)) {
         return page_read(file, data, (uint32_t)(at / PAGE_BYTES + 1));
     }
