@@ -1,4 +1,4 @@
-/* The end of the log: bytes that come into the file, and by how many calls. */
+/* The end of the log: bytes that come into the file or out of it, and by how many calls. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +28,22 @@ static int disk_write(sqlite3_file *file, const void *data, int len, sqlite3_int
     return SQLITE_OK;
 }
 
-static const sqlite3_io_methods methods = {.xWrite = disk_write};
+static int disk_read(sqlite3_file *file, void *data, int len, sqlite3_int64 at) {
+    (void)file;
+    disk.calls++;
+    assert_true(at + len <= (sqlite3_int64)sizeof disk.bytes);
+    memcpy(data, disk.bytes + at, (size_t)len);
+    return SQLITE_OK;
+}
+
+static int disk_size(sqlite3_file *file, sqlite3_int64 *ret_size) {
+    (void)file;
+    *ret_size = sizeof disk.bytes;
+    return SQLITE_OK;
+}
+
+static const sqlite3_io_methods methods = {
+    .xWrite = disk_write, .xRead = disk_read, .xFileSize = disk_size};
 static struct log_tail tail;
 
 static int set_up(void **state) {
@@ -111,6 +126,41 @@ static void what_could_not_be_written_is_forgotten(void **state) {
     assert_int_equal(disk.bytes[100], 0);
 }
 
+static void read_is(sqlite3_int64 at, char wanted) {
+    enum { FRAME = 4120 };
+    char frame[FRAME];
+    assert_int_equal(log_tail_read(&tail, &methods, NULL /* the file */, frame, sizeof frame, at),
+                     SQLITE_OK);
+    assert_int_equal(frame[0], wanted);
+    assert_int_equal(frame[FRAME - 1], wanted);
+}
+
+static void a_recovery_reads_to_the_end_by_few_calls(void **state) {
+    enum { FRAME = 4120, FRAMES = sizeof disk.bytes / FRAME };
+    (void)state;
+    for (int i = 0; i < FRAMES; i++) {
+        memset(disk.bytes + (size_t)i * FRAME, 'a' + i % 26, FRAME);
+    }
+    for (int i = 0; i < FRAMES; i++) {
+        read_is((sqlite3_int64)i * FRAME, (char)('a' + i % 26));
+    }
+    assert_int_equal(disk.calls, (FRAMES + 14) / 15); /* 15 of them fit. */
+}
+
+static void what_was_read_ahead_is_forgotten(void **state) {
+    (void)state;
+    memset(disk.bytes, 'a', sizeof disk.bytes);
+    read_is(0, 'a');
+    memset(disk.bytes, 'b', sizeof disk.bytes);
+    read_is(4120, 'a'); /* Nobody else writes during a recovery. */
+    log_tail_forget(&tail);
+    read_is(8240, 'b');
+    static const char later[4120] = {'c', [4119] = 'c'};
+    assert_int_equal(log_tail_add(&tail, &methods, NULL, later, sizeof later, 12360), SQLITE_OK);
+    assert_int_equal(write_all(), SQLITE_OK);
+    read_is(12360, 'c');
+}
+
 #define TAIL(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -119,6 +169,8 @@ int main(void) {
         TAIL(a_place_before_or_behind_is_written_in_the_order_of_the_calls),
         TAIL(more_than_fits_comes_in_whole_pieces),
         TAIL(what_could_not_be_written_is_forgotten),
+        TAIL(a_recovery_reads_to_the_end_by_few_calls),
+        TAIL(what_was_read_ahead_is_forgotten),
     };
     return cmocka_run_group_tests_name("log tail", tests, NULL /* no group fixture */, NULL);
 }

@@ -20,10 +20,10 @@
 
 enum { LOG_TAIL_BYTES = 64 << 10 };
 
-struct log_tail { /* Zeroed: nothing waits. */
-    char *bytes;  /* Owned; NULL before the first is added. */
-    int len;      /* Of those that wait to be written, */
-    int ahead;    /* or of those that were read. One of both is 0. */
+struct log_tail {     /* Zeroed: nothing waits. */
+    char *bytes;      /* Owned; NULL before the first is added. */
+    int len;          /* Of those that wait to be written, */
+    int ahead;        /* or of those that were read. One of both is 0. */
     sqlite3_int64 at; /* Their place in the file. */
 };
 void log_tail_done(struct log_tail *tail);
