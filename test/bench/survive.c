@@ -50,6 +50,20 @@ static void wait_for(const struct server *server, const char *metric, int64_t va
     }
 }
 
+/* By the rows: whatever had begun before a kill is among them. */
+static void wait_for_all(const struct server *server) {
+    static const char none[] = "{\"items\":[]", live[] = "/api/v1/runs?live=1&limit=1";
+    uint64_t until_ns = now_ns() + PATIENCE_MS * 1000000ULL;
+    char body[4096];
+    while (ask_once(&server->target, live, body, sizeof body) != 200 ||
+           strncmp(body, none, sizeof none - 1) != 0) {
+        if (now_ns() > until_ns) {
+            die_saying("it took too long");
+        }
+        pause_for_ms(POLL_MS);
+    }
+}
+
 /* --- Begun ------------------------------------------------------------------------------------ */
 
 static bool next_begin(void *ctx, size_t at, struct question *ret_question) {
@@ -154,13 +168,12 @@ void load_survive(char **command, int64_t count) {
     begin_all(&survive, &server);
     /* Of each, one is under way. */
     wait_for(&server, "drover_workflow_agents_total", count * STEPS * 4 / 10 + count);
-    int64_t over = server_metric(&server, "drover_workflows_finished_total");
     survive.killed_ms = wall_ms();
     uint64_t killed_ns = now_ns();
     server_kill(&server);
     server = server_start(command);
     tell("ready_ms", (double)(now_ns() - killed_ns) / 1e6);
-    wait_for(&server, "drover_workflows_finished_total", count - over);
+    wait_for_all(&server);
     tell("done_ms", (double)(now_ns() - killed_ns) / 1e6);
     look_at_all(&survive, &server);
     tell_steps(&survive, server_metric(&server, "drover_model_calls_total"));
