@@ -28,7 +28,10 @@ static void child_written(void *ctx) {
             why_set(&run->why, "it could not be started (%s)", err_name(run->ask.err.code));
         }
         flow_run__refuse_child(run);
-    } else if (run->order->kind == ORDER_CALL && !run->order->late) {
+        return;
+    }
+    flow_run__order_committed(run);
+    if (run->order->kind == ORDER_CALL && !run->order->late) {
         run->order->called.begun = true;
         flow_run__await_call(run);
     } else {

@@ -117,7 +117,8 @@ struct flow_run {
     struct text name, file, source, input, model, root, path, owner, project; /* Owned. */
     struct text rules;   /* Owned: settings of the project. */
     json_t *description; /* Owned. */
-    struct flow flow;    /* Owned: the same, as it was read once; its steps stay as before all. */
+    struct flow flow;    /* Owned: the same, as it was read once; steps: see `after`. */
+    struct flow after;   /* Owned: steps and head alone, as the last order leaves them. */
     struct text results; /* Owned: what the worker does not know yet, as it is sent. */
     size_t count;
     struct flow_seen *seen;  /* Owned. */
@@ -175,7 +176,9 @@ void flow_run__look(struct flow_run *run); /* Nothing of it is away: it goes on,
 struct flow_order *flow_run__order_new(struct flow_run *run, enum flow_order_kind kind, size_t at);
 void flow_run__order_free(struct flow_order *order); /* NULL is allowed. */
 void flow_run__orders_free(struct link *orders);
-struct flow_place flow_run__order_place(const struct flow_run *run, const struct flow_order *order);
+/* For its transaction. What an earlier try of that left in `after` is dropped. */
+struct flow_place flow_run__order_place(struct flow_run *run, const struct flow_order *order);
+void flow_run__order_committed(struct flow_run *run); /* The steps are as it left them. */
 /* The file of the child was read again, and that text is the one that runs. */
 void flow_run__files_child(struct flow_run *run, const struct catalog_entry *entry);
 void flow_run__order_write(struct flow_run *run); /* The one at hand becomes a transaction. */

@@ -52,6 +52,7 @@ static void flow_run_free(struct flow_run *run) {
     flow_run__order_free(run->order);
     seen_free(run);
     flow_free(&run->flow);
+    mem_free(run->after.steps); /* Texts and lists of the steps belong to `flow`. */
     json_release(&run->description);
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         text_done(texts_of(run, texts)[i]);
@@ -73,6 +74,7 @@ static void seen_make(struct flow_run *run) {
     run->seen = mem_new_array(run->count, sizeof *run->seen);
     run->hands = mem_new_array(run->count, sizeof *run->hands);
     run->known = mem_new_array(run->count, sizeof *run->known);
+    run->after.steps = mem_new_array(run->count, sizeof *run->after.steps);
     for (size_t i = 0; i < run->count; i++) {
         text_init(&run->seen[i].prompt, FLOW_TEXT_MAX);
         run->seen[i].id = run->flow.steps[i].id;
@@ -140,6 +142,19 @@ static struct err description_read(struct flow_run *run, const struct flow_look 
     return err;
 }
 
+/* A step whose texts are those of its version stays as it was seen, unless it is active. */
+static struct flow_known steps_known(const struct flow_run *run) {
+    struct flow_known known = {run->known, run->count, run->flow.head, run->count, 0};
+    for (size_t i = 0; i < run->count; i++) {
+        const struct flow_step *step = &run->flow.steps[i];
+        if (flow_step_is_active(step) || run->known[i] != step->version) {
+            known.first = i < known.first ? i : known.first;
+            known.last = i;
+        }
+    }
+    return known;
+}
+
 static struct err look_tx(struct tx *tx, void *ctx) {
     struct flow_run *run = ctx;
     struct flow_look look;
@@ -160,7 +175,7 @@ static struct err look_tx(struct tx *tx, void *ctx) {
         err = tx_flow_texts(tx, &look, &texts);
         err = err_failed(err) ? err : description_read(run, &look, &texts);
     }
-    const struct flow_known known = {run->known, run->count};
+    const struct flow_known known = steps_known(run);
     text_clear(&run->results);
     err = err_failed(err) ? err : tx_flow_steps(tx, &look, known, on_item, run);
     evaluator_results_end(&run->results, look.rejected);

@@ -45,9 +45,19 @@ void flow_run__orders_free(struct link *orders) {
     }
 }
 
-struct flow_place flow_run__order_place(const struct flow_run *run,
-                                        const struct flow_order *order) {
-    return (struct flow_place){bytes_of(run->run), order->at, order->version, &run->flow};
+struct flow_place flow_run__order_place(struct flow_run *run, const struct flow_order *order) {
+    run->after.head = 0;
+    return (struct flow_place){bytes_of(run->run), order->at, order->version, &run->flow,
+                               &run->after};
+}
+
+void flow_run__order_committed(struct flow_run *run) {
+    struct flow_step *const before = run->flow.steps;
+    if (run->after.head != 0) {
+        run->flow.head = run->after.head;
+        run->flow.steps = run->after.steps;
+        run->after.steps = before;
+    }
 }
 
 void flow_run__files_child(struct flow_run *run, const struct catalog_entry *entry) {
@@ -85,6 +95,7 @@ void flow_run__order_done(struct flow_run *run) {
 }
 
 static void on_order_written(void *ctx) {
+    flow_run__order_committed(ctx);
     flow_run__order_done(ctx);
 }
 

@@ -65,11 +65,8 @@ static void started_event(struct tx *tx, const struct flow_new *what, const stru
 /* The steps as they are before the first round; they borrow from the description. */
 static struct err flow_begin(struct tx *tx, const struct flow_new *what, json_t **ret_description,
                              struct flow *flow, struct flow_reused *ret_reused, struct why *why) {
-    struct err err = json_parse_wrapped(what->description, ret_description, why);
-    err = err_failed(err) ? err : flow_read(*ret_description, flow, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(json_parse_wrapped(what->description, ret_description, why));
+    TRY(flow_read(*ret_description, flow, why));
     for (size_t i = 0; i < flow->count && what->excluded != NULL; i++) {
         if (what->excluded[i]) {
             flow_exclude(flow, i);
@@ -83,11 +80,9 @@ struct err tx_flow_plan(struct tx *tx, const struct flow_new *what, struct text 
     AUTO(json_release) json_t *description = NULL;
     AUTO(flow_free) struct flow flow = {0};
     struct flow_reused reused = {.run = 0};
-    const struct err err = flow_begin(tx, what, &description, &flow, &reused, why);
-    if (!err_failed(err)) {
-        flows__plan_write(&flow, &reused, text);
-    }
-    return err;
+    TRY(flow_begin(tx, what, &description, &flow, &reused, why));
+    flows__plan_write(&flow, &reused, text);
+    return ERR_OK;
 }
 
 struct err tx_flow_submit(struct tx *tx, const struct flow_new *what, struct run_row *ret_row,
@@ -118,11 +113,9 @@ struct err tx_flow_submit(struct tx *tx, const struct flow_new *what, struct run
 
 struct err tx_flow_again(struct tx *tx, const struct run_row *again, const struct flow_new *what,
                          struct run_row *ret_row, struct why *why) {
-    const struct err err = tx_flow_submit(tx, what, ret_row, why);
-    if (!err_failed(err)) {
-        runs__set_retry_of(tx, again, ret_row);
-    }
-    return err_failed(err) ? err : tx_error(tx);
+    TRY(tx_flow_submit(tx, what, ret_row, why));
+    runs__set_retry_of(tx, again, ret_row);
+    return tx_error(tx);
 }
 
 struct err tx_flow_adopt(struct tx *tx, struct bytes run, const struct run_bounds *bounds,
@@ -232,12 +225,10 @@ static struct err agent_begin(struct tx *tx, const struct flow_state *state,
     struct talk_new talk = *agent;
     struct talk_begun begun;
     talk.message.parent = state->run.run;
-    const struct err err = tx_talk_begin(tx, &talk, &begun, why);
-    if (!err_failed(err)) {
-        *ret_row = begun.turn;
-        ret_row->session = begun.session.session; /* A turn's row has none of its own. */
-    }
-    return err;
+    TRY(tx_talk_begin(tx, &talk, &begun, why));
+    *ret_row = begun.turn;
+    ret_row->session = begun.session.session; /* A turn's row has none of its own. */
+    return ERR_OK;
 }
 
 /* A flow may name itself as a step. */

@@ -101,6 +101,7 @@ struct flow_look {
     enum flow_stage stage;
     struct bytes rejected;
     int64_t due_ms;    /* When tx_flow_tick is to be called; 0: never. */
+    int64_t head;      /* Number of the last event of its stream. */
     bool orphans;      /* The same, at once: children run that no step waits for. */
     enum flow_how how; /* IN_REPORT: whether it succeeds, or fails, or has expired. */
 };
@@ -125,12 +126,15 @@ MUST_CHECK struct err tx_flow_look(struct tx *tx, struct bytes run, bool *ret_fo
                                    struct flow_look *ret_look);
 MUST_CHECK struct err tx_flow_texts(struct tx *tx, const struct flow_look *look,
                                     struct flow_texts *ret_texts);
-/* By place, the version of which the caller has the texts of a step: these are then empty. */
+/* By place, the version of which the caller has the texts of a step: these are then empty. As long
+ * as `head` is the last event, only the steps from `first` to `last` can be others. */
 struct flow_known {
     const int64_t *versions;
     size_t count; /* 0: it has none. */
+    int64_t head; /* 0: all steps are read. */
+    size_t first, last;
 };
-/* `each` is called for the steps in their order. Texts live until it returns. */
+/* `each` is called for these steps in their order. Texts live until it returns. */
 MUST_CHECK struct err tx_flow_steps(struct tx *tx, const struct flow_look *look,
                                     struct flow_known known,
                                     void (*each)(void *ctx, const struct flow_item *item),
@@ -141,9 +145,10 @@ struct flow_place {
     struct bytes run;
     size_t at;
     int64_t version;
-    /* Borrowed: the description of the flow as flow_read read it, so that the transaction needs not
-     * read it again; NULL: it does. */
+    /* Borrowed: the flow as flow_read read it, so that the transaction needs not read it again, and
+     * its steps as of flow->head; NULL: it does. */
     const struct flow *flow;
+    struct flow *after; /* Borrowed, or NULL: gets steps and head of `flow` if they change. */
 };
 /* The answer of a function of the file; or of a child that could not begin (FAILED). */
 struct flow_told {

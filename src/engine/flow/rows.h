@@ -35,7 +35,11 @@ struct flow_state {
      * whose steps are in the arena. */
     struct flow flow;
     struct flow_had *had; /* In the arena, by place. */
+    struct flow *after;   /* Borrowed: as of struct flow_place; NULL: nobody has them. */
 };
+/* Number of the last event of its stream: each change of a step that gives it another version has
+ * appended one. */
+int64_t flows__head(struct tx *tx, const struct run_row *run);
 enum flow_how flows__how(enum flow_stage stage, struct bytes failed);
 /* Value of a name in a list that NULL ends; false: it is none of them. */
 MUST_CHECK bool flows__name_read(struct bytes name, const char *const *names, unsigned *ret_value);

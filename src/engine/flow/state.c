@@ -85,16 +85,40 @@ enum reading { READ_TO_GO_ON, READ_ALL };
     " CASE WHEN s.phase = 'child' AND s.child <> 0 THEN (SELECT count(*) FROM approvals a WHERE"   \
     " a.run = s.child AND a.answered_ms IS NULL) ELSE 0 END"
 
-static bool steps_read(struct tx *tx, struct flow_state *state, enum reading reading) {
-    size_t at = 0;
+/* The steps from `at` to before `end`. */
+static bool steps_read(struct tx *tx, struct flow_state *state, enum reading reading, size_t at,
+                       size_t end) {
     AUTO(rows_release)
-    struct rows *rows =
-        tx_rows(tx, "SELECT " STEP_COLUMNS " FROM flow_steps s WHERE s.run = $1 ORDER BY s.place",
-                ARGS(arg_int(state->run.id), arg_int(reading == READ_ALL ? 1 : 0)));
-    while (rows_step(rows) && at < state->flow.count && step_read(rows, state, at)) {
+    struct rows *rows = tx_rows(tx,
+                                "SELECT " STEP_COLUMNS " FROM flow_steps s WHERE s.run = $1"
+                                " AND s.place >= $3 AND s.place < $4 ORDER BY s.place",
+                                ARGS(arg_int(state->run.id), arg_int(reading == READ_ALL ? 1 : 0),
+                                     arg_int((int64_t)at), arg_int((int64_t)end)));
+    while (rows_step(rows) && at < end && step_read(rows, state, at)) {
         at++;
     }
-    return at == state->flow.count;
+    return at == end;
+}
+
+/* A long flow is to cost no more for each step than a short one: of the steps that the caller has,
+ * as of the last event, only those are read that change without one. They stand side by side in
+ * most flows, which go from the first step to the last. */
+static bool steps_renew(struct tx *tx, struct flow_state *state) {
+    size_t first = state->flow.count, end = 0;
+    for (size_t i = 0; i < state->flow.count; i++) {
+        state->had[i].version = state->flow.steps[i].version;
+        state->had[i].note = BYTES(""); /* The note of an ended step is not written again. */
+        if (flow_step_is_active(&state->flow.steps[i])) {
+            first = i < first ? i : first;
+            end = i + 1;
+        }
+    }
+    return first >= end || steps_read(tx, state, READ_TO_GO_ON, first, end);
+}
+
+int64_t flows__head(struct tx *tx, const struct run_row *run) {
+    return tx_number(tx, "SELECT head FROM streams WHERE owner = $1 AND name = $2",
+                     ARGS(arg_text(run->owner), arg_text(runs__stream(tx, run->run))));
 }
 
 static bool description_read(struct tx *tx, struct bytes description, struct flow_state *state) {
@@ -160,11 +184,16 @@ static bool state_read(struct tx *tx, const struct run_row *run, enum reading re
     rows_release(&rows);
     const bool described = flow != NULL ? description_copy(tx, flow, ret_state)
                                         : description_read(tx, description, ret_state);
-    if (!known || !described || !had_make(tx, ret_state) || !steps_read(tx, ret_state, reading)) {
+    const int64_t head = flows__head(tx, run);
+    const bool fresh = described && head > 0 && ret_state->flow.head == head;
+    if (!known || !described || !had_make(tx, ret_state) ||
+        !(fresh ? steps_renew(tx, ret_state)
+                : steps_read(tx, ret_state, reading, /* at */ 0, ret_state->flow.count))) {
         tx_fail(tx, err_make(ERR_STORE_CORRUPT, "flows: rows"));
         return false;
     }
     ret_state->stage = (enum flow_stage)stage;
+    ret_state->flow.head = head;
     ret_state->flow.rewinds = rewinds;
     ret_state->flow.at_once = at_once_of(run, ret_state->flow.at_once);
     ret_state->flow.step_timeout_ms = step_timeout_ms;
@@ -193,9 +222,11 @@ bool flows__load_place(struct tx *tx, const struct flow_place *place,
                        struct flow_state *ret_state) {
     struct run_row row;
     *ret_state = (struct flow_state){.description = NULL};
-    return runs__load(tx, place->run, &row) && row.kind == KIND_FLOW &&
-           !run_state_final(row.state) &&
-           state_read(tx, &row, READ_TO_GO_ON, place->flow, ret_state);
+    const bool found = runs__load(tx, place->run, &row) && row.kind == KIND_FLOW &&
+                       !run_state_final(row.state) &&
+                       state_read(tx, &row, READ_TO_GO_ON, place->flow, ret_state);
+    ret_state->after = place->after;
+    return found;
 }
 
 bool flows__load(struct tx *tx, struct bytes run, struct flow_state *ret_state) {
@@ -222,8 +253,7 @@ struct bytes flows__shown_note(const struct flow_state *state, size_t at,
 }
 
 /* approval: of a person who is asked; "": none. */
-static void step_event(struct tx *tx, const struct flow_state *state, size_t at,
-                       struct bytes approval) {
+static void step_event(struct tx *tx, struct flow_state *state, size_t at, struct bytes approval) {
     const struct flow_step *step = &state->flow.steps[at];
     const struct run_key key = {.owner = state->run.owner, .run = state->run.run};
     char lack[FLOW_LACK_SIZE];
@@ -240,6 +270,7 @@ static void step_event(struct tx *tx, const struct flow_state *state, size_t at,
     text_add_char(&data, '}');
     const struct append append = runs__event_of(tx, &key, "flow_run_step_updated", &data);
     tx_fail(tx, tx_append(tx, &append, &appended));
+    state->flow.head = err_failed(tx_error(tx)) ? 0 : appended.seq;
 }
 
 static void text_write(struct tx *tx, const struct flow_state *state, size_t at, const char *sql,
@@ -427,6 +458,11 @@ void flows__advance(struct tx *tx, struct flow_state *state) {
         }
     }
     steps_move(tx, state);
+    if (state->after !=
+        NULL) { /* Once this is committed, the caller's next transaction has them. */
+        state->after->head = flow->head;
+        memcpy(state->after->steps, flow->steps, flow->count * sizeof *flow->steps);
+    }
     tx_do(tx,
           "UPDATE flows SET stage = $2, rewinds = $3, rejected = $4, failed = $5, due_ms = $6"
           " WHERE run = $1",

@@ -30,6 +30,7 @@ struct err tx_flow_look(struct tx *tx, struct bytes run, bool *ret_found,
                                    .stage = (enum flow_stage)stage,
                                    .rejected = rows_copy(rows, 2),
                                    .due_ms = rows_int(rows, 3),
+                                   .head = flows__head(tx, &row),
                                    .orphans = flows__has_orphans(tx, row.id),
                                    .how = flows__how((enum flow_stage)stage, rows_text(rows, 1))};
     return tx_error(tx);
@@ -96,10 +97,14 @@ static struct rows *item_texts(struct tx *tx, int64_t run, struct flow_item *ite
 
 struct err tx_flow_steps(struct tx *tx, const struct flow_look *look, struct flow_known known,
                          void (*each)(void *ctx, const struct flow_item *item), void *ctx) {
+    const bool fresh = known.head != 0 && known.head == look->head;
     AUTO(rows_release)
     struct rows *rows =
-        tx_rows(tx, "SELECT " LOOK_COLUMNS " FROM flow_steps s WHERE s.run = $1 ORDER BY s.place",
-                ARGS(arg_int(look->run.id)));
+        tx_rows(tx,
+                "SELECT " LOOK_COLUMNS " FROM flow_steps s WHERE s.run = $1 AND s.place >= $2"
+                " AND s.place <= $3 ORDER BY s.place",
+                ARGS(arg_int(look->run.id), arg_int(fresh ? (int64_t)known.first : 0),
+                     arg_int(fresh ? (int64_t)known.last : FLOW_STEPS_MAX)));
     while (rows_step(rows)) {
         struct flow_item item;
         if (!item_read(rows, &item)) {

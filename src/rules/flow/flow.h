@@ -206,6 +206,7 @@ struct flow {
     int64_t rewinds;     /* Up to now. */
     int64_t now_ms;
     int64_t changes; /* Number of changes of steps since it was loaded. */
+    int64_t head;    /* Last event of its stream when its steps were read; 0: they were not. */
 };
 
 /* The description that a worker made of a file: every function is {"function": true, "digest"}, the
@@ -223,6 +224,10 @@ struct bytes flow_branch_label(const struct flow_step *step, size_t branch);
 
 static inline bool flow_status_is_open(enum flow_status status) {
     return status == FLOW_PENDING || status == FLOW_RUNNING;
+}
+/* The rows of such a step (its child, its calls, its time) change without an event, too. */
+static inline bool flow_step_is_active(const struct flow_step *step) {
+    return flow_status_is_open(step->status) && step->phase != FLOW_AT_NEW;
 }
 
 /* --- What may start --------------------------------------------------------------------------- */

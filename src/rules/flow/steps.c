@@ -201,20 +201,40 @@ static bool takes_place(const struct flow_step *step) {
     return class_of(step) == CLASS_OTHERS && step->kind != FLOW_KIND_APPROVAL;
 }
 
-enum flow_lack flow_lack(const struct flow *flow, size_t at) {
-    const struct flow_step *step = &flow->steps[at];
-    int64_t others = 0, batched = 0;
-    for (size_t i = 0; i < flow->count; i++) {
-        const struct flow_step *other = &flow->steps[i];
-        if (other->status == FLOW_RUNNING) {
-            others += takes_place(other) && !other->asks ? 1 : 0;
-            batched += step->batch != FLOW_NONE && other->batch == step->batch ? 1 : 0;
+/* Places of the flow, and of each batch, that running steps have. */
+struct places {
+    int64_t taken, batches[FLOW_BATCHES_MAX];
+};
+
+static void places_add(struct places *places, const struct flow_step *step) {
+    if (step->status == FLOW_RUNNING) {
+        places->taken += takes_place(step) && !step->asks ? 1 : 0;
+        if (step->batch != FLOW_NONE) {
+            places->batches[step->batch]++;
         }
     }
-    return step->batch != FLOW_NONE && flow->batch_at_once > 0 && batched >= flow->batch_at_once
+}
+
+static struct places places_count(const struct flow *flow) {
+    struct places places = {0};
+    for (size_t i = 0; i < flow->count; i++) {
+        places_add(&places, &flow->steps[i]);
+    }
+    return places;
+}
+
+static enum flow_lack step_lacks(const struct flow *flow, const struct flow_step *step,
+                                 const struct places *places) {
+    return step->batch != FLOW_NONE && flow->batch_at_once > 0 &&
+                   places->batches[step->batch] >= flow->batch_at_once
                ? FLOW_LACKS_BATCH
-           : takes_place(step) && others >= flow->at_once ? FLOW_LACKS_PLACE
-                                                          : FLOW_LACKS_NOTHING;
+           : takes_place(step) && places->taken >= flow->at_once ? FLOW_LACKS_PLACE
+                                                                 : FLOW_LACKS_NOTHING;
+}
+
+enum flow_lack flow_lack(const struct flow *flow, size_t at) {
+    const struct places places = places_count(flow);
+    return step_lacks(flow, &flow->steps[at], &places);
 }
 
 static enum flow_phase phase_first(const struct flow_step *step) {
@@ -226,6 +246,7 @@ static enum flow_phase phase_first(const struct flow_step *step) {
 }
 
 static void class_begin(struct flow *flow, enum class class) {
+    struct places places = places_count(flow);
     for (size_t i = 0; i < flow->count; i++) {
         struct flow_step *step = &flow->steps[i];
         if (step->status != FLOW_PENDING) {
@@ -235,8 +256,9 @@ static void class_begin(struct flow *flow, enum class class) {
             flow_trigger_met(flow, i) == FLOW_MET) {
             step_phase(flow, step, (step->has & FLOW_HAS_WHEN) != 0 ? FLOW_AT_WHEN : FLOW_AT_READY);
         } else if (class_of(step) == class && step->phase == FLOW_AT_READY &&
-                   flow_lack(flow, i) == FLOW_LACKS_NOTHING) {
+                   step_lacks(flow, step, &places) == FLOW_LACKS_NOTHING) {
             step_begin(flow, step, phase_first(step));
+            places_add(&places, step);
         }
     }
 }
