@@ -103,21 +103,17 @@ struct err store__migrate(struct conn *writer, const char *where, int64_t *ret_f
     size_t count = 0;
     const struct migration *migrations = migrations_get(&count);
     struct schema schema = {.version = 0};
-    struct err err = driver->schema(writer, &schema);
-    if (!err_failed(err)) {
-        AUTO(mem_release) char *copy = store_upgrade_copy(where);
-        err = store__schema_refuse(&schema, "The database", copy, why);
+    TRY(driver->schema(writer, &schema));
+    AUTO(mem_release) char *copy = store_upgrade_copy(where);
+    TRY(store__schema_refuse(&schema, "The database", copy, why));
+    if (schema.version > 0 && driver->copies_keep != NULL) {
+        TRY(driver->copies_keep(writer, where, why));
     }
-    if (!err_failed(err) && schema.version > 0 && driver->copies_keep != NULL) {
-        err = driver->copies_keep(writer, where, why);
+    for (size_t i = (size_t)schema.version; i < count; i++) {
+        TRY(apply(writer, &migrations[i], (int64_t)i + 1, why));
     }
-    for (size_t i = (size_t)schema.version; i < count && !err_failed(err); i++) {
-        err = apply(writer, &migrations[i], (int64_t)i + 1, why);
-    }
-    if (!err_failed(err)) {
-        *ret_from = schema.version;
-    }
-    return err;
+    *ret_from = schema.version;
+    return ERR_OK;
 }
 
 char *store_upgrade_copy(const char *where) {

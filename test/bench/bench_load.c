@@ -20,6 +20,7 @@
  *     bench_load first  --url URL --name PROVIDER/MODEL --ms 3000   how soon a model is asked
  *     bench_load lists  --url URL --connections 4 --ms 3000   clients that list everything
  *     bench_load short  --url URL --name PATH --rate 200 --ms 3000     short reads
+ *     bench_load board  --url URL --pid PID --name chain|open --count 3000   tasks of a board
  *     bench_load survive 200 COMMAND ARGUMENT...   a daemon killed with workflows, and
  *     bench_load replay 1000 COMMAND ARGUMENT...   with one of so many steps
  *     bench_load await  --url URL --name METRIC --count N --ms 60000
@@ -63,7 +64,7 @@ static const struct verb verbs[] = {
     {"end", load_end},     {"turns", load_turns},   {"model", load_model},
     {"turn", load_turn},   {"flows", load_flows},   {"holding", load_holding},
     {"brood", load_brood}, {"first", load_first},   {"lists", load_lists},
-    {"short", load_short},
+    {"short", load_short}, {"board", load_board},
 };
 
 static void run_verb(const char *name, const struct load *load) {

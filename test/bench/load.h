@@ -33,6 +33,7 @@ void load_holding(const struct load *load); /* Workflows that wait. */
 void load_first(const struct load *load);   /* From the request for one to its first model call. */
 void load_lists(const struct load *load);   /* Clients that list everything. */
 void load_short(const struct load *load);   /* GET `name`, paced. */
+void load_board(const struct load *load);   /* Tasks of a board with `count` of them. */
 void load_rest(const struct load *load);    /* Nobody at all. */
 
 /* Runs `command` again and again: time from fork to the first answer. */

@@ -7,6 +7,7 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 
 import { bin, root, Daemon } from "./lib.mjs";
+import { until } from "./providers.mjs";
 import { sql } from "./sql.mjs";
 
 const plansLibrary = [path.dirname(bin), "build/release", "build/dev"]
@@ -263,6 +264,27 @@ test("no statement reads a whole table, or sorts, whatever a list is asked", asy
     for (const step of steps) if (reads(step, text)) faults.push(`${step}: ${text}`);
   }
   assert.deepEqual(faults, []);
+});
+
+test("a board looks for its next task among those alone that are ready", async (t) => {
+  if (daemon.env.DROVER_DATABASE) return t.skip("plans are SQLite's");
+  await ask("POST", "/projects", { name: "shop", board: { agents: [{ name: "nobody" }] } });
+  await ask("POST", "/projects/shop/tasks", { title: "First", assignee: "somebody" });
+  const wanted = [
+    [/^SELECT .* AND waits_for = 0 AND .* ORDER BY priority DESC, id LIMIT 1/,
+      "SEARCH tasks USING INDEX tasks_ready (owner=? AND project=?)"],
+    [/^SELECT .* AND open_attempt = 1 AND run = '' AND/,
+      "SEARCH tasks USING INDEX tasks_held (owner=? AND project=?)"],
+    [/^SELECT COALESCE\(min\(not_before_ms\), 0\) FROM tasks/,
+      "SEARCH tasks USING INDEX tasks_later (owner=? AND project=? AND not_before_ms>?)"],
+  ];
+  await until("it has looked", () => {
+    const seen = readFileSync(plans, "utf8").trim().split("\n").map((line) => JSON.parse(line));
+    const found = wanted.map(([text]) => seen.find((one) => text.test(one.sql)));
+    if (found.includes(undefined)) return false;
+    assert.deepEqual(found.map(({ steps }) => steps[0]), wanted.map(([, step]) => step));
+    return true;
+  });
 });
 
 /** The items of a list whose filter is `query`. */

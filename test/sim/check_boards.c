@@ -44,7 +44,7 @@ struct model_task {
     bool open, by_hand; /* The last attempt has not ended; it has no run. */
     bool pauses;        /* not_before_ms may be in the future. */
     uint64_t waits_ns;  /* Since when its attempt waits for its provider; 0: it does not. */
-    bool waited;        /* That wait began in an earlier life, which alone saw it begin. */
+    bool waited;        /* The wait began in an earlier life, which alone saw it begin. */
     int64_t attempts, rejections, silent, retry_count; /* silent: ends that are retried. */
     int64_t refused; /* Attempts that a provider ended: no outage fails a task. */
     bool needs[BOARD_TASKS_MAX + 1], waived[BOARD_TASKS_MAX + 1]; /* By number. */

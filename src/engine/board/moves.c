@@ -153,12 +153,8 @@ struct err tx_task_stop_more(struct tx *tx, const struct task_move *move, struct
 /* Finds the task, and who moves it. A person who works has the rights of a person, too. */
 static struct err mover_find(struct tx *tx, const struct task_move *move, struct task *ret_task,
                              struct board_who *ret_who, struct why *why) {
-    struct err err = tx_task_find(tx, &move->key, &move->client, ret_task, why);
-    err =
-        err_failed(err) ? err : tx_board_who(tx, &move->key, &move->client, ret_task, ret_who, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tx_task_find(tx, &move->key, &move->client, ret_task, why));
+    TRY(tx_board_who(tx, &move->key, &move->client, ret_task, ret_who, why));
     return ret_who->over && bytes_equal(ret_who->task, ret_task->task)
                ? err_why(why, ERR_ATTEMPT_OVER,
                          "this attempt at %.*s has ended; what it says moves nothing any more",

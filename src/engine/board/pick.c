@@ -50,12 +50,10 @@ static int64_t slots_used(struct tx *tx, const struct board *board, struct bytes
 #define IS_DUE TASK_IS_DUE("$3")
 #define READY                                                                                      \
     "owner = $1 AND project = $2 AND status = 'pending' AND archived = 0 AND open_attempt = 0"     \
-    " AND " IS_DUE " AND assignee IN ('', $4)"                                                     \
+    " AND " TASK_NEEDS_MET " AND " IS_DUE " AND assignee IN ('', $4)"                              \
     " AND (capability = '' OR replace($5, '\n' || capability || '\n', '') <> $5)"                  \
     " AND (lane = '' OR NOT EXISTS (SELECT 1 FROM tasks l WHERE l.owner = $1 AND l.project = $2"   \
     " AND l.status IN ('claimed', 'working') AND l.lane = tasks.lane))"                            \
-    " AND NOT EXISTS (SELECT 1 FROM task_needs n JOIN tasks o ON o.id = n.needs WHERE"             \
-    " n.task = tasks.id AND n.waived_by = '' AND o.status <> 'done')"                              \
     " AND replace($6, task, '') = $6 ORDER BY priority DESC, id LIMIT 1"
 
 static bool candidate_find(struct tx *tx, const struct board_pick *pick,
@@ -93,7 +91,7 @@ static int64_t next_time(struct tx *tx, const struct board_pick *pick) {
     return tx_number(tx,
                      "SELECT COALESCE(min(not_before_ms), 0) FROM tasks WHERE owner = $1 AND"
                      " project = $2 AND status IN ('pending', 'review') AND archived = 0"
-                     " AND NOT (" IS_DUE ")",
+                     " AND not_before_ms > $3 AND NOT (" IS_DUE ")",
                      ARGS(arg_text(pick->owner), arg_text(pick->project), arg_int(tx_now_ms(tx))));
 }
 
@@ -111,13 +109,14 @@ static void task_take(struct tx *tx, const struct board_pick *pick, const struct
     tasks__enter(tx, io_task, &entered);
 }
 
-/* A task that was taken, and whose attempt has not begun, since the daemon ended in between. */
+/* A task that was taken, and whose attempt has not begun, since the daemon ended in between. In the
+ * order of tasks_held: by id, all tasks of the owner would be read to find that there is none. */
 static bool unbegun_find(struct tx *tx, const struct board_pick *pick, struct task *ret_task) {
     static const char where[] =
         "owner = $1 AND project = $2 AND status IN ('claimed', 'working') AND open_attempt = 1"
         " AND run = '' AND EXISTS (SELECT 1 FROM task_attempts a WHERE a.attempt = tasks.attempt"
-        " AND a.ended_ms IS NULL AND a.began = 0) AND replace($3, task, '') = $3 ORDER BY id LIMIT"
-        " 1";
+        " AND a.ended_ms IS NULL AND a.began = 0) AND replace($3, task, '') = $3"
+        " ORDER BY agent, id LIMIT 1";
     AUTO(rows_release)
     struct rows *rows = tx_resource_rows(
         tx, &task_resource, where,

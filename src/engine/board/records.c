@@ -12,11 +12,8 @@
 static struct err writer_find(struct tx *tx, const struct task_key *key,
                               const struct board_client *client, struct task *ret_task,
                               struct board_who *ret_who, struct why *why) {
-    struct err err = tx_task_find(tx, key, client, ret_task, why);
-    err = err_failed(err) ? err : tx_board_who(tx, key, client, ret_task, ret_who, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tx_task_find(tx, key, client, ret_task, why));
+    TRY(tx_board_who(tx, key, client, ret_task, ret_who, why));
     const bool own = bytes_equal(ret_who->task, ret_task->task);
     if (ret_who->over && own) {
         return err_why(why, ERR_ATTEMPT_OVER, "this attempt at %.*s has ended",

@@ -43,6 +43,7 @@ static bool whole_remove(struct tx *tx, const struct task *task) {
     tx_do(tx, "DELETE FROM task_events WHERE task = $1", ARGS(arg_text(task->task)));
     tx_do(tx, "DELETE FROM task_needs WHERE task = $1", ARGS(arg_int(task->id)));
     tx_do(tx, "DELETE FROM task_needs WHERE needs = $1", ARGS(arg_int(task->id)));
+    tasks__waits_mark(tx, task);
     tx_fail(tx, tx_resource_remove(tx, &task_resource, &key, NULL /* no hook */));
     return true;
 }
@@ -70,15 +71,13 @@ static struct err waiting_check(struct tx *tx, const struct task *task, struct w
 struct err tx_task_remove(struct tx *tx, const struct task_key *key,
                           const struct board_client *client, struct task *ret_task, bool *ret_more,
                           struct why *why) {
-    struct err err = tx_task_find(tx, key, client, ret_task, why);
-    if (!err_failed(err) && task_is_held(ret_task->status)) {
-        err = held_refuse(ret_task->name, why);
+    TRY(tx_task_find(tx, key, client, ret_task, why));
+    if (task_is_held(ret_task->status)) {
+        return held_refuse(ret_task->name, why);
     }
-    err = err_failed(err) ? err : waiting_check(tx, ret_task, why);
-    if (!err_failed(err)) {
-        *ret_more = !whole_remove(tx, ret_task);
-    }
-    return err_failed(err) ? err : tx_error(tx);
+    TRY(waiting_check(tx, ret_task, why));
+    *ret_more = !whole_remove(tx, ret_task);
+    return tx_error(tx);
 }
 
 struct err tx_tasks_remove(struct tx *tx, struct bytes owner, struct bytes project, bool *ret_more,

@@ -93,6 +93,13 @@ bool tasks__needs_met(struct tx *tx, const struct task *task, struct bytes *ret_
     return false;
 }
 
+void tasks__waits_mark(struct tx *tx, const struct task *task) {
+    tx_do(tx,
+          "UPDATE tasks SET waits_for = COALESCE((SELECT min(n.needs)" TASK_NEEDS_UNMET "), 0)"
+          " WHERE id = $1 OR (waits_for = $1 AND waits_for <> 0)",
+          ARGS(arg_int(task->id)));
+}
+
 bool tasks__lane_taken(struct tx *tx, const struct task *task, struct bytes *ret_name) {
     *ret_name =
         task->lane.len == 0

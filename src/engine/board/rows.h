@@ -18,6 +18,16 @@
     "300000))"
 static_assert(BOARD_PAUSE_MAX_MS == 300000, "TASK_IS_DUE has the number");
 
+/* SQL: the needs of a task that are not met; and that there are none. waits_for is the id of one of
+ * them, which keeps tasks that wait out of the index of those to be taken: a board that looked at
+ * the needs of each would read a chain of 3,000 tasks at every move. It is written by each change
+ * that may meet a need (tasks__waits_mark). 0 promises nothing, since a task that was done may be
+ * opened again: the needs are looked at as well. */
+#define TASK_NEEDS_UNMET                                                                           \
+    " FROM task_needs n JOIN tasks o ON o.id = n.needs WHERE n.task = tasks.id"                    \
+    " AND n.waived_by = '' AND o.status <> 'done'"
+#define TASK_NEEDS_MET "waits_for = 0 AND NOT EXISTS (SELECT 1" TASK_NEEDS_UNMET ")"
+
 /* By tsk_…; false: it is gone. Texts in the arena. */
 MUST_CHECK bool tasks__load(struct tx *tx, struct bytes owner, struct bytes task,
                             struct task *ret_task);
@@ -144,6 +154,9 @@ MUST_CHECK bool board__slot_free(struct tx *tx, const struct task *task, struct 
 /* Whether all that it waits for is done or waived; *ret_name: the first that is not. */
 MUST_CHECK bool tasks__needs_met(struct tx *tx, const struct task *task, struct bytes *ret_name,
                                  struct bytes *ret_status);
+/* Writes waits_for of the task, and of those that have its id there. Others that need it wait for
+ * another one as well, and are looked at when that is done. */
+void tasks__waits_mark(struct tx *tx, const struct task *task);
 /* Whether another task of its lane is held; *ret_name: which. */
 MUST_CHECK bool tasks__lane_taken(struct tx *tx, const struct task *task, struct bytes *ret_name);
 

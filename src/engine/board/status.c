@@ -55,6 +55,9 @@ void tasks__enter(struct tx *tx, struct task *io_task, const struct task_entered
                                            .agent = entered->by,
                                            .detail = text_bytes(&detail)};
     tasks__write(tx, io_task);
+    if (entered->to == TASK_DONE) {
+        tasks__waits_mark(tx, io_task);
+    }
     tasks__tell(tx, io_task, &happened);
 }
 

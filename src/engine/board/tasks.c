@@ -122,6 +122,9 @@ static struct err needs_write(struct tx *tx, const struct task *task, bool is_ne
         tx_do(tx, "INSERT INTO task_needs (task, needs) VALUES ($1, $2) ON CONFLICT DO NOTHING",
               ARGS(arg_int(task->id), arg_int(ids[i])));
     }
+    if (count + had_count > 0) {
+        tasks__waits_mark(tx, task);
+    }
     /* Nothing waits for a new one yet. */
     return err_failed(tx_error(tx)) || count == 0 || is_new ? tx_error(tx)
                                                             : cycle_check(tx, task->id, why);
@@ -145,6 +148,7 @@ struct err tx_task_waive(struct tx *tx, const struct task_waive *waive, struct t
         return err_why(why, ERR_NOT_FOUND, "%.*s does not wait for '%.*s'", (int)ret_task->name.len,
                        ret_task->name.data, (int)waive->needs.len, waive->needs.data);
     }
+    tasks__waits_mark(tx, ret_task);
     AUTO(text_done) struct text detail = text_up_to(8 * TASK_TEXT_MAX);
     text_add_char(&detail, '{');
     text_add_member(&detail, "needs", waive->needs);
@@ -213,20 +217,15 @@ struct err tx_task_add(struct tx *tx, struct task *io_task, struct why *why) {
     if (err.code == ERR_TOO_MANY) {
         why_set(why, "there are %d tasks already", TASKS_MAX);
     }
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(err);
     io_task->id =
         tx_number(tx, "SELECT id FROM tasks WHERE task = $1", ARGS(arg_text(io_task->task)));
-    err = needs_write(tx, io_task, true, why);
-    if (!err_failed(err)) {
-        const struct task_happened happened = {
-            .type = "added", .agent = BYTES(""), .detail = BYTES("{}")};
-        tasks__tell(tx, io_task, &happened);
-        tasks__write(tx, io_task);
-        err = tx_error(tx);
-    }
-    return err;
+    TRY(needs_write(tx, io_task, true, why));
+    const struct task_happened happened = {
+        .type = "added", .agent = BYTES(""), .detail = BYTES("{}")};
+    tasks__tell(tx, io_task, &happened);
+    tasks__write(tx, io_task);
+    return tx_error(tx);
 }
 
 struct err tx_task_change(struct tx *tx, struct task *io_task, bool needs, struct why *why) {
@@ -237,15 +236,12 @@ struct err tx_task_change(struct tx *tx, struct task *io_task, bool needs, struc
 
 /* --- Lists ------------------------------------------------------------------------------------ */
 
-#define NEEDS_MET                                                                                  \
-    " AND NOT EXISTS (SELECT 1 FROM task_needs n JOIN tasks o ON o.id = n.needs WHERE"             \
-    " n.task = tasks.id AND n.waived_by = '' AND o.status <> 'done')"
-
 struct err tx_task_each(struct tx *tx, const struct task_page *page, resource_each each,
                         void *ctx) {
     static const char ready[] =
         "owner = $1 AND project = $2 AND place < $3 AND archived = $4"
-        " AND status = 'pending' AND not_before_ms <= $5" NEEDS_MET " ORDER BY place DESC LIMIT $6";
+        " AND status = 'pending' AND not_before_ms <= $5 AND " TASK_NEEDS_MET
+        " ORDER BY place DESC LIMIT $6";
     static const char sourced[] = "owner = $1 AND project = $2 AND place < $3 AND source = $4"
                                   " AND source <> '' LIMIT $5"; /* At most one row. */
     static const char any[] = "owner = $1 AND project = $2 AND place < $3 AND archived = $4"

@@ -68,8 +68,8 @@ struct damage_table {
     const char *keys[DAMAGE_KEYS];
     bool text_key;
     struct damage_column columns[COLUMNS_MAX];
-    /* Statement that keeps the highest id before a row is deleted (ids.h), so that no later row
-     * gets the id; NULL: nothing refers to a deleted row. */
+    /* Statement before a row is deleted: keeps the highest id (ids.h), so that no later row gets
+     * the id, or takes back waits_for of others; NULL: nothing refers to a deleted row. */
     const char *keep;
     /* Table and column of the rows that end with a row, and have to go first; NULL: none. */
     const char *part_table, *part_column;
@@ -220,7 +220,8 @@ static const struct damage_table tables[] = {
      .columns = {ID("task", "tsk"), ID_OR_NONE("attempt", "try"), HASH("hash")}},
     {BY_NUMBER("task_reviews", "id"), .resource = &task_review_resource,
      .columns = {ID("task", "tsk"), ID_OR_NONE("attempt", "try")}},
-    {BY_NUMBER("tasks", "id"), .resource = &task_resource,
+    {BY_NUMBER("tasks", "id"), .keep = "UPDATE tasks SET waits_for = 0" /* board/rows.h */,
+     .resource = &task_resource,
      .columns = {ID_OR_NONE("attempt", "try"), ID_OR_NONE("session", "ses"),
                  ID_OR_NONE("run", "run"), ID_OR_NONE("review_run", "run"),
                  JSON_OR_NONE("prints")}},

@@ -166,6 +166,7 @@ static const struct field rows[] = {
               .about = "Attempts after which it fails: 5."}},
     {ROW_EACH("rejections", FIELD_INT, AT(rejections)), .required = true, .head = "REJECTED"},
     {ROW_ONCE("depth", FIELD_INT, AT(depth)), .required = true, .head = "DEPTH"},
+    {ROW_ONCE("waits_for", FIELD_INT, AT(waits_for)), .use = FIELD_KEPT},
     {ROW_EACH("attempt", FIELD_TEXT, AT(attempt)), .empty = FIELD_EMPTY_NULL, .head = "ATTEMPT"},
     {ROW_EACH("open_attempt", FIELD_BOOL, AT(open_attempt)), .use = FIELD_KEPT},
     {ROW_EACH("session", FIELD_TEXT, AT(session)), .empty = FIELD_EMPTY_NULL, .head = "SESSION"},

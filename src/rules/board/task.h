@@ -56,7 +56,8 @@ struct task {
     struct bytes worktree; /* JSON object: its working tree (engine/board/trees.h); "": none. */
     int64_t retry_count, attempts, attempts_max, rejections;
     int64_t counters[BOARD_COUNTER_COUNT];
-    int64_t depth; /* Depth of the task in whose attempt it was added, and 1; 1: in none. */
+    int64_t depth;     /* Depth of the task in whose attempt it was added, and 1; 1: in none. */
+    int64_t waits_for; /* Id of a task that it needs; 0: it may need none (engine/board/rows.h). */
     int64_t not_before_ms, made_ms, changed_ms, completed_ms;
     bool archived;
 };
