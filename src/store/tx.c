@@ -186,13 +186,8 @@ struct err tx_first(struct tx *tx, const char *sql, const struct arg *args, size
                     struct rows **ret_rows) {
     AUTO(rows_release) struct rows *rows = NULL;
     bool row = false;
-    struct err err = tx_query(tx, sql, args, count, &rows);
-    if (!err_failed(err)) {
-        err = rows_next(rows, &row);
-    }
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(tx_query(tx, sql, args, count, &rows));
+    TRY(rows_next(rows, &row));
     *ret_rows = row ? rows : NULL;
     if (row) {
         rows = NULL; /* Handed over. */

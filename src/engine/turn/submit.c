@@ -85,11 +85,7 @@ static struct live live_find(struct tx *tx, const struct session_row *session) {
 static struct err live_refuse(struct tx *tx, const struct live *live, struct run_row *ret_run,
                               struct why *why) {
     bool found = false;
-    struct err err =
-        runs__find_id(tx, live->running != 0 ? live->running : live->first, &found, ret_run);
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(runs__find_id(tx, live->running != 0 ? live->running : live->first, &found, ret_run));
     return err_why(why, ERR_TURN_IN_PROGRESS, "the session is busy with %.*s",
                    (int)ret_run->run.len, ret_run->run.data);
 }

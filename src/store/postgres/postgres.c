@@ -372,14 +372,10 @@ static struct err read_place(struct pg_session *session, struct place *ret_place
     static const char sql[] = "SELECT epoch, batch FROM nodes FOR UPDATE";
     int64_t numbers[2] = {0};
     pg_link_queue(session->link, (struct pg_step){.sql = sql_begin});
-    struct err err =
-        pg_link_numbers(session->link, sql, NO_ARGS, ERR_STORE_LOST, numbers, COUNT_OF(numbers));
-    err = err_failed(err) ? err
-                          : pg_link_run(session->link, sql_commit, NO_ARGS, NULL /* no result */);
-    if (!err_failed(err)) {
-        *ret_place = (struct place){.epoch = numbers[0], .batch = numbers[1]};
-    }
-    return err;
+    TRY(pg_link_numbers(session->link, sql, NO_ARGS, ERR_STORE_LOST, numbers, COUNT_OF(numbers)));
+    TRY(pg_link_run(session->link, sql_commit, NO_ARGS, NULL /* no result */));
+    *ret_place = (struct place){.epoch = numbers[0], .batch = numbers[1]};
+    return ERR_OK;
 }
 
 /* After a COMMIT whose answer was lost, the row stands as before it, or as it left it; anything

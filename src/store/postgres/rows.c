@@ -109,9 +109,7 @@ struct err postgres__query(struct conn *conn, const char *sql, const struct arg 
         keep_rest(session);
         err = note(session, pg_link_stream(session->link, sql, args, count, &result));
     }
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(err);
     struct pg_rows *rows = mem_new(sizeof *rows);
     *rows = (struct pg_rows){.base = {.conn = conn},
                              .pq = pq,

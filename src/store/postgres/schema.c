@@ -144,11 +144,9 @@ static struct arg lock_key(int64_t oid) {
 struct err pg_schema_try_lock(struct pg_link *link, int64_t oid, bool *ret_locked) {
     static const char sql[] = "SELECT pg_try_advisory_lock($1)::int";
     int64_t locked = 0;
-    struct err err = pg_link_numbers(link, sql, ARGS(lock_key(oid)), ERR_NONE, &locked, 1);
-    if (!err_failed(err)) {
-        *ret_locked = locked != 0;
-    }
-    return err;
+    TRY(pg_link_numbers(link, sql, ARGS(lock_key(oid)), ERR_NONE, &locked, 1));
+    *ret_locked = locked != 0;
+    return ERR_OK;
 }
 
 void pg_schema_unlock(struct pg_link *link) {
@@ -182,11 +180,9 @@ struct err pg_backend_get(struct pg_link *link, struct pg_backend *ret_backend) 
     static const char sql[] = "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint "
                               "FROM pg_stat_activity WHERE pid = pg_backend_pid()";
     int64_t numbers[2] = {0};
-    struct err err = pg_link_numbers(link, sql, NO_ARGS, ERR_NONE, numbers, COUNT_OF(numbers));
-    if (!err_failed(err)) {
-        *ret_backend = (struct pg_backend){.pid = numbers[0], .start_us = numbers[1]};
-    }
-    return err;
+    TRY(pg_link_numbers(link, sql, NO_ARGS, ERR_NONE, numbers, COUNT_OF(numbers)));
+    *ret_backend = (struct pg_backend){.pid = numbers[0], .start_us = numbers[1]};
+    return ERR_OK;
 }
 
 struct err pg_backend_end(struct pg_link *link, struct pg_backend backend) {

@@ -21,17 +21,15 @@ static struct err read_schema(struct pg_link *link, struct schema *ret_schema) {
         " AND c.relnamespace = quote_ident(current_schema())::regnamespace";
     struct schema schema = {.version = 0};
     int64_t columns = 0;
-    struct err err = read_int(link, sql, &columns);
-    if (!err_failed(err) && columns > 0) {
-        err = read_int(link, "SELECT version FROM schema", &schema.version);
+    TRY(read_int(link, sql, &columns));
+    if (columns > 0) {
+        TRY(read_int(link, "SELECT version FROM schema", &schema.version));
     }
-    if (!err_failed(err) && columns > 1) {
-        err = read_int(link, "SELECT series FROM schema", &schema.series);
+    if (columns > 1) {
+        TRY(read_int(link, "SELECT series FROM schema", &schema.series));
     }
-    if (!err_failed(err)) {
-        *ret_schema = schema;
-    }
-    return err;
+    *ret_schema = schema;
+    return ERR_OK;
 }
 
 struct err postgres__schema(struct conn *conn, struct schema *ret_schema) {
@@ -154,9 +152,7 @@ struct err postgres__check(const char *where, struct store_check *ret_check, str
     pg_patience_init(&patience, world_real());
     patience.script_ms = UINT_MAX; /* A whole table is read before the server says a word. */
     struct err err = pg_link_open(&pq, where, &patience, &link, why);
-    if (!err_failed(err)) {
-        err = check_link(link, &check, why);
-    }
+    err = err_failed(err) ? err : check_link(link, &check, why);
     pg_link_close(link);
     libpq_close(&pq);
     if (!err_failed(err)) {

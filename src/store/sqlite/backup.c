@@ -125,11 +125,9 @@ struct err sqlite_backup(const char *where, const char *to, struct why *why) {
         return already_there(to, why);
     }
     AUTO(part_release) struct part part = {.path = NULL};
-    struct err err = part_make(to, &part, why);
-    if (!err_failed(err)) {
-        err = database_copy(from, part.path, why);
-    }
-    return err_failed(err) ? err : publish(&part, to, why);
+    TRY(part_make(to, &part, why));
+    TRY(database_copy(from, part.path, why));
+    return publish(&part, to, why);
 }
 
 /* --- Looking ---------------------------------------------------------------------------------- */
@@ -276,19 +274,17 @@ struct err sqlite_restore(const char *from, const char *where, struct why *why) 
     AUTO(mem_release) char *to = datadir_path(where, DATADIR_DATABASE);
     AUTO(datadir_drop) struct datadir *dir = NULL;
     AUTO(part_release) struct part part = {.path = NULL};
-    struct err err = must_be_there(from, why);
-    err = err_failed(err) ? err : datadir_claim(where, &dir, why);
-    if (!err_failed(err)) {
-        datadir_parts_remove(where, DATADIR_DATABASE);
-        err = must_be_absent(to, why);
-    }
-    err = err_failed(err) ? err : part_make(to, &part, why);
-    err = err_failed(err) ? err : database_copy(from, part.path, why);
-    err = err_failed(err) ? err : must_be_ours(part.path, from, why);
-    err = err_failed(err) ? err : mark_restored(part.path, why);
+    TRY(must_be_there(from, why));
+    TRY(datadir_claim(where, &dir, why));
+    datadir_parts_remove(where, DATADIR_DATABASE);
+    TRY(must_be_absent(to, why));
+    TRY(part_make(to, &part, why));
+    TRY(database_copy(from, part.path, why));
+    TRY(must_be_ours(part.path, from, why));
+    TRY(mark_restored(part.path, why));
     /* The mark is of the database that was here. */
-    err = err_failed(err) ? err : commit_mark_remove(where);
-    return err_failed(err) ? err : publish(&part, to, why);
+    TRY(commit_mark_remove(where));
+    return publish(&part, to, why);
 }
 
 /* --- New checksums ---------------------------------------------------------------------------- */
@@ -336,18 +332,14 @@ struct err sqlite_rewrite_sums(const char *where, struct store_pages *ret_pages,
     AUTO(mem_release) char *path = datadir_path(where, DATADIR_DATABASE);
     AUTO(datadir_drop) struct datadir *dir = NULL;
     struct store_pages pages = {.sums = false};
-    struct err err = must_be_there(path, why);
-    err = err_failed(err) ? err : datadir_claim(where, &dir, why);
-    err = err_failed(err) ? err : check_and_empty_log(path, why);
-    if (!err_failed(err)) {
-        err = path_why(page_scan(path, PAGE_SCAN_REWRITE, &pages), path, "written", why);
+    TRY(must_be_there(path, why));
+    TRY(datadir_claim(where, &dir, why));
+    TRY(check_and_empty_log(path, why));
+    TRY(path_why(page_scan(path, PAGE_SCAN_REWRITE, &pages), path, "written", why));
+    if (!pages.sums) {
+        return err_why(why, ERR_CONFLICT, "%s has no checksums, so there are none to rewrite.",
+                       path);
     }
-    if (!err_failed(err) && !pages.sums) {
-        err =
-            err_why(why, ERR_CONFLICT, "%s has no checksums, so there are none to rewrite.", path);
-    }
-    if (!err_failed(err)) {
-        *ret_pages = pages;
-    }
-    return err;
+    *ret_pages = pages;
+    return ERR_OK;
 }

@@ -20,7 +20,6 @@ enum {
     FRAME_SUM = 16,
     SUM_BYTES = 8,
     SUMMED_HEADER = 8, /* The first bytes of the frame's header. */
-    FRAME_BYTES = FRAME_HEADER + PAGE_BYTES,
 };
 
 enum word_order { WORDS_LITTLE, WORDS_BIG };
@@ -56,25 +55,21 @@ static bool frame_fits(const uint8_t *frame, struct frame_sum before, enum word_
 
 bool log_frame_is_page(int len, sqlite3_int64 at) {
     return len == PAGE_BYTES && at >= LOG_HEADER + FRAME_HEADER &&
-           (at - LOG_HEADER - FRAME_HEADER) % FRAME_BYTES == 0;
-}
-
-bool log_frame_is_whole(int len) {
-    return len == FRAME_BYTES;
+           (at - LOG_HEADER - FRAME_HEADER) % LOG_FRAME_BYTES == 0;
 }
 
 uint64_t log_frame_number(sqlite3_int64 at) {
-    return (uint64_t)(at - LOG_HEADER - FRAME_HEADER) / FRAME_BYTES;
+    return (uint64_t)(at - LOG_HEADER - FRAME_HEADER) / LOG_FRAME_BYTES;
 }
 
 /* A short read leaves zeros, which SQLite's VFS promises. The log's header, which tells the order
  * of the words, is not read: no page fits by chance in the other one. */
 int log_frame_read(sqlite3_file *log, uint8_t *page, sqlite3_int64 at, bool *ret_fits,
                    uint32_t *ret_number) {
-    uint8_t frame[FRAME_BYTES], before[SUM_BYTES];
+    uint8_t frame[LOG_FRAME_BYTES], before[SUM_BYTES];
     sqlite3_int64 begin = at - FRAME_HEADER;
-    sqlite3_int64 before_at = begin == LOG_HEADER ? LOG_SUM : begin - FRAME_BYTES + FRAME_SUM;
-    int rc = log->pMethods->xRead(log, frame, FRAME_BYTES, begin);
+    sqlite3_int64 before_at = begin == LOG_HEADER ? LOG_SUM : begin - LOG_FRAME_BYTES + FRAME_SUM;
+    int rc = log->pMethods->xRead(log, frame, LOG_FRAME_BYTES, begin);
     bool cut = rc == SQLITE_IOERR_SHORT_READ;
     if (rc == SQLITE_OK) {
         rc = log->pMethods->xRead(log, before, SUM_BYTES, before_at);
@@ -93,7 +88,7 @@ int log_frame_read(sqlite3_file *log, uint8_t *page, sqlite3_int64 at, bool *ret
 struct err log_frames_each(const char *path, void (*each)(void *ctx, int64_t frame, uint32_t page),
                            void *ctx, int64_t *ret_commit) {
     static const uint32_t magic = 0x377f0682; /* The last bit is the order of the words. */
-    uint8_t header[LOG_HEADER], frame[FRAME_BYTES];
+    uint8_t header[LOG_HEADER], frame[LOG_FRAME_BYTES];
     size_t len = 0;
     int64_t commit = 0;
     AUTO(fd_release) int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -111,9 +106,9 @@ struct err log_frames_each(const char *path, void (*each)(void *ctx, int64_t fra
         before = sum_read(header + LOG_SUM);
     }
     for (int64_t number = 1; fits && !err_failed(err); number++) {
-        off_t at = LOG_HEADER + (off_t)(number - 1) * FRAME_BYTES;
-        err = page_read_at(fd, frame, FRAME_BYTES, at, &len);
-        fits = !err_failed(err) && len == FRAME_BYTES && page_big_at(frame) != 0 &&
+        off_t at = LOG_HEADER + (off_t)(number - 1) * LOG_FRAME_BYTES;
+        err = page_read_at(fd, frame, LOG_FRAME_BYTES, at, &len);
+        fits = !err_failed(err) && len == LOG_FRAME_BYTES && page_big_at(frame) != 0 &&
                memcmp(frame + FRAME_SALTS, header + LOG_SALTS, SUM_BYTES) == 0 &&
                frame_fits(frame, before, order);
         if (fits) {
@@ -122,8 +117,7 @@ struct err log_frames_each(const char *path, void (*each)(void *ctx, int64_t fra
             each(ctx, number, page_big_at(frame));
         }
     }
-    if (!err_failed(err)) {
-        *ret_commit = commit;
-    }
-    return err;
+    TRY(err);
+    *ret_commit = commit;
+    return ERR_OK;
 }

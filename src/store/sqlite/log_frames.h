@@ -19,10 +19,12 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "store/sqlite/page.h"
+
+enum { LOG_FRAME_BYTES = 24 + PAGE_BYTES };
 
 /* Whether a read of `len` bytes at `at` is that of the page of a frame. */
 MUST_CHECK bool log_frame_is_page(int len, sqlite3_int64 at);
-MUST_CHECK bool log_frame_is_whole(int len); /* Only a recovery reads its header, too. */
 uint64_t log_frame_number(sqlite3_int64 at); /* Of the frame whose page that is; from 0. */
 
 /* Reads the page at `at`. SQLITE_OK: *ret_fits tells whether it is what was written, *ret_number

@@ -20,23 +20,17 @@ static bool has_bytes(struct log_tail *tail) {
     return tail->bytes != NULL;
 }
 
-void log_tail_forget(struct log_tail *tail) {
-    tail->ahead = 0;
-}
-
 int log_tail_read(struct log_tail *tail, const sqlite3_io_methods *methods, sqlite3_file *file,
                   void *data, int len, sqlite3_int64 at) {
     assert(tail->len == 0);
     if (at < tail->at || at + len > tail->at + tail->ahead) {
         sqlite3_int64 size = 0;
-        int rc = methods->xFileSize(file, &size);
-        const sqlite3_int64 left = size - at;
         tail->ahead = 0;
-        if (rc != SQLITE_OK || left < len || !has_bytes(tail)) {
+        if (methods->xFileSize(file, &size) != SQLITE_OK || size - at < len || !has_bytes(tail)) {
             return methods->xRead(file, data, len, at);
         }
-        const int wanted = left < LOG_TAIL_BYTES ? (int)left : LOG_TAIL_BYTES;
-        rc = methods->xRead(file, tail->bytes, wanted, at);
+        const int wanted = size - at < LOG_TAIL_BYTES ? (int)(size - at) : LOG_TAIL_BYTES;
+        int rc = methods->xRead(file, tail->bytes, wanted, at);
         if (rc != SQLITE_OK) {
             return rc;
         }
@@ -55,7 +49,7 @@ int log_tail_add(struct log_tail *tail, const sqlite3_io_methods *methods, sqlit
             return rc;
         }
     }
-    log_tail_forget(tail);
+    tail->ahead = 0;
     if (len > LOG_TAIL_BYTES || !has_bytes(tail)) {
         return methods->xWrite(file, data, len, at);
     }

@@ -22,20 +22,18 @@ enum { LOG_TAIL_BYTES = 64 << 10 };
 
 struct log_tail {     /* Zeroed: nothing waits. */
     char *bytes;      /* Owned; NULL before the first is added. */
-    int len;          /* Of those that wait to be written, */
-    int ahead;        /* or of those that were read. One of both is 0. */
-    sqlite3_int64 at; /* Their place in the file. */
+    int len;          /* Number of those that wait to be written; */
+    int ahead;        /* or that were read: a caller that reads anything else sets it to 0. */
+    sqlite3_int64 at; /* The place of the first in the file. */
 };
 void log_tail_done(struct log_tail *tail);
 
 /* The file is that of the VFS below; `methods` are its own. */
 MUST_CHECK int log_tail_add(struct log_tail *tail, const sqlite3_io_methods *methods,
                             sqlite3_file *file, const void *data, int len, sqlite3_int64 at);
-/* For a recovery, which locks all others out: what follows is read, too. A caller that reads anything
- * else calls log_tail_forget before. */
+/* For a recovery, which locks all others out: what follows is read, too. */
 MUST_CHECK int log_tail_read(struct log_tail *tail, const sqlite3_io_methods *methods,
                              sqlite3_file *file, void *data, int len, sqlite3_int64 at);
-void log_tail_forget(struct log_tail *tail);
 MUST_CHECK int log_tail_write(struct log_tail *tail, const sqlite3_io_methods *methods,
                               sqlite3_file *file);
 

@@ -43,11 +43,9 @@ static void page_list_add(struct page_list *list, uint32_t number) {
 /* Bytes that are missing at the end of a file that was cut are read as zeros. */
 static struct err pages_read(int fd, uint32_t number, uint8_t *pages, size_t size) {
     size_t len = 0;
-    struct err err = page_read_at(fd, pages, size, (off_t)(number - 1) * PAGE_BYTES, &len);
-    if (!err_failed(err)) {
-        memset(pages + len, 0, size - len);
-    }
-    return err;
+    TRY(page_read_at(fd, pages, size, (off_t)(number - 1) * PAGE_BYTES, &len));
+    memset(pages + len, 0, size - len);
+    return ERR_OK;
 }
 
 /* A page that the disk cannot read is damaged like any other. */
@@ -170,8 +168,7 @@ struct err page_scan(const char *path, enum page_scan work, struct store_pages *
         pages.numbers[i] = damaged.numbers[i];
     }
     mem_free(damaged.numbers);
-    if (!err_failed(err)) {
-        *ret_pages = pages;
-    }
-    return err;
+    TRY(err);
+    *ret_pages = pages;
+    return ERR_OK;
 }

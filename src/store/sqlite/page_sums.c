@@ -150,17 +150,8 @@ static int log_flush(struct page_file *file) {
     return log_tail_write(&file->tail, file->real, &file->base);
 }
 
-static int file_read(sqlite3_file *base, void *data, int len, sqlite3_int64 at) {
-    struct page_file *file = of(base);
+static int checked_read(struct page_file *file, void *data, int len, sqlite3_int64 at) {
     uint8_t page[PAGE_BYTES];
-    int rc = log_flush(file); /* A commit larger than the cache reads what it has written. */
-    if (rc != SQLITE_OK) {
-        return rc;
-    }
-    if (file->log_of != NULL && log_frame_is_whole(len)) {
-        return log_tail_read(&file->tail, file->real, base, data, len, at);
-    }
-    log_tail_forget(&file->tail);
     if (is_page(file, len, at)) {
         return page_read(file, data, (uint32_t)(at / PAGE_BYTES + 1));
     }
@@ -172,23 +163,33 @@ static int file_read(sqlite3_file *base, void *data, int len, sqlite3_int64 at) 
      * the beginning of the header is read by itself while the file may be written by others. */
     if (file->database && file->sums && at >= PAGE_HEADER_BYTES &&
         at % PAGE_BYTES + len <= PAGE_BYTES) {
-        rc = page_read(file, page, (uint32_t)(at / PAGE_BYTES + 1));
+        int rc = page_read(file, page, (uint32_t)(at / PAGE_BYTES + 1));
         if (rc == SQLITE_OK) {
             memcpy(data, page + at % PAGE_BYTES, (size_t)len);
         }
         return rc;
     }
-    rc = file->real->xRead(base, data, len, at);
+    int rc = file->real->xRead(&file->base, data, len, at);
     if (file->database && at == 0 && len >= PAGE_HEADER_BYTES && rc == SQLITE_OK) {
         file->gaps = page_gap_possible(data);
         file->sums = page_header_has_sums(data);
-        if (!file->sums && file->real->xRead(base, page, PAGE_BYTES, 0) == SQLITE_OK &&
+        if (!file->sums && file->real->xRead(&file->base, page, PAGE_BYTES, 0) == SQLITE_OK &&
             page_first_has_sums(page)) {
             file->sums = true;
             page_header_set_sums(data);
         }
     }
     return rc;
+}
+
+static int file_read(sqlite3_file *base, void *data, int len, sqlite3_int64 at) {
+    struct page_file *file = of(base);
+    int rc = log_flush(file); /* A commit larger than the cache reads what it has written. */
+    if (rc == SQLITE_OK && file->log_of != NULL && len == LOG_FRAME_BYTES) {
+        return log_tail_read(&file->tail, file->real, base, data, len, at); /* A recovery. */
+    }
+    file->tail.ahead = 0;
+    return rc == SQLITE_OK ? checked_read(file, data, len, at) : rc;
 }
 
 /* --- Writes ----------------------------------------------------------------------------------- */

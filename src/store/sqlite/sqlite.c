@@ -158,12 +158,10 @@ static struct err connect_to(struct database *database, enum conn_role role, str
 static struct err look(const char *where, struct conn **ret_conn, struct why *why) {
     AUTO(mem_release) char *path = datadir_path(where, DATADIR_DATABASE);
     struct sqlite_conn *conn = NULL;
-    struct err err =
-        sqlite_conn_open(path, CONN_READER, SQLITE_ACCESS_LOOK, NULL /* not counted */, &conn, why);
-    if (!err_failed(err)) {
-        *ret_conn = &conn->conn;
-    }
-    return err;
+    TRY(sqlite_conn_open(path, CONN_READER, SQLITE_ACCESS_LOOK, NULL /* not counted */, &conn,
+                         why));
+    *ret_conn = &conn->conn;
+    return ERR_OK;
 }
 
 static void disconnect(struct conn *conn) {

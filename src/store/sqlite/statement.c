@@ -120,11 +120,9 @@ struct err sqlite_exec(struct conn *conn, const char *sql, const struct arg *arg
 struct err sqlite_query(struct conn *conn, const char *sql, const struct arg *args, size_t count,
                         struct rows **ret_rows) {
     struct sqlite_statement *statement = NULL;
-    struct err err = statement_open(conn, sql, args, count, SQLITE_TRANSIENT, &statement);
-    if (!err_failed(err)) {
-        *ret_rows = &statement->rows;
-    }
-    return err;
+    TRY(statement_open(conn, sql, args, count, SQLITE_TRANSIENT, &statement));
+    *ret_rows = &statement->rows;
+    return ERR_OK;
 }
 
 struct err sqlite_rows_next(struct rows *rows, bool *ret_row) {
