@@ -148,21 +148,19 @@ static struct err add_absent(json_t *meta, const char *key, struct bytes text) {
 struct err script_prepare(const struct script_source *source, struct script_prepared *ret_prepared,
                           struct script_fault *ret_fault) {
     AUTO(script_prepared_done) struct script_prepared prepared = {.meta = NULL};
-    struct err err = script_read(source, &prepared, ret_fault);
+    TRY(script_read(source, &prepared, ret_fault));
     const struct checking checking = {&prepared, ret_fault};
-    if (!err_failed(err) && prepared.form == SCRIPT_FORM_FLOW) {
-        err = flow_check(&checking);
+    if (prepared.form == SCRIPT_FORM_FLOW) {
+        TRY(flow_check(&checking));
     }
-    if (!err_failed(err) && prepared.form != SCRIPT_FORM_BODY) {
-        err = add_absent(prepared.meta, "name", script_stem(source->file));
+    if (prepared.form != SCRIPT_FORM_BODY) {
+        TRY(add_absent(prepared.meta, "name", script_stem(source->file)));
     }
-    if (!err_failed(err) && prepared.form != SCRIPT_FORM_FLOW) {
-        err = meta_check(&checking);
+    if (prepared.form != SCRIPT_FORM_FLOW) {
+        TRY(meta_check(&checking));
     }
-    err = err_failed(err) ? err : add_absent(prepared.meta, "description", BYTES(""));
-    if (!err_failed(err)) {
-        *ret_prepared = prepared;
-        prepared = (struct script_prepared){.meta = NULL}; /* Handed over. */
-    }
-    return err;
+    TRY(add_absent(prepared.meta, "description", BYTES("")));
+    *ret_prepared = prepared;
+    prepared = (struct script_prepared){.meta = NULL}; /* Handed over. */
+    return ERR_OK;
 }

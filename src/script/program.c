@@ -38,10 +38,9 @@ struct err script_program_install(const struct world *world, const char *data_di
     memcpy(program.hash.bytes, worker_image_bytes_sha256, sizeof program.hash.bytes);
     struct err err = libexec_install(world, &program, ret_path);
     image_release();
-    if (!err_failed(err)) {
-        *ret_hash = program.hash;
-    }
-    return err;
+    TRY(err);
+    *ret_hash = program.hash;
+    return ERR_OK;
 }
 
 struct err script_program_in_memory(int *ret_fd) {

@@ -88,9 +88,7 @@ static struct err text_check(struct catalog_entry *entry, struct bytes text, str
         return err_why(why, ERR_BAD_SCRIPT, "line %u, column %u: %s; nothing was saved", fault.line,
                        fault.column, fault.message);
     }
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(err);
     if (!entry->valid) {
         mem_free(entry->name);
         entry->name = mem_copy(script_meta_name(&prepared), strlen(script_meta_name(&prepared)));

@@ -130,20 +130,12 @@ struct err script_read(const struct script_source *source, struct script_prepare
         struct err foreign = refuse_foreign(&tokens, ret_fault);
         err = err_failed(foreign) ? foreign : err;
     }
-    if (!err_failed(err)) {
-        err = forms_find(&tokens, source->kind, &forms, ret_fault);
-    }
-    if (!err_failed(err)) {
-        err = source->kind == SCRIPT_FLOW ? flow_read(&tokens, &forms, &prepared)
-                                          : meta_read(&tokens, &forms, &prepared, ret_fault);
-    }
-    if (!err_failed(err)) {
-        const bool taken = context_object_is_taken(&tokens, &forms);
-        err = forms_write(&tokens, &forms, taken ? context_object_text : NULL, &text);
-    }
-    if (err_failed(err)) {
-        return err;
-    }
+    TRY(err);
+    TRY(forms_find(&tokens, source->kind, &forms, ret_fault));
+    TRY(source->kind == SCRIPT_FLOW ? flow_read(&tokens, &forms, &prepared)
+                                    : meta_read(&tokens, &forms, &prepared, ret_fault));
+    const bool taken = context_object_is_taken(&tokens, &forms);
+    TRY(forms_write(&tokens, &forms, taken ? context_object_text : NULL, &text));
     prepared.text = text_take(&text, &prepared.len);
     prepared.form = forms.form;
     prepared.objects = source->kind == SCRIPT_WORKFLOW && has_objects(prepared.meta, source->file);

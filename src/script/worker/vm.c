@@ -33,6 +33,8 @@ enum {
     GROWN_MAX = 8 << 20, /* Memory that a process may keep for its next script. */
     PAGE = 4 << 10,      /* The unit in which memory is restored. */
     WARM = 16 * PAGE,    /* The part of the stack that most scripts touch. */
+    GROWS = 8 * PAGE,    /* The memory that a short script takes beside the engine's. */
+    POPULATE_WRITE = 23, /* MADV_POPULATE_WRITE, which musl does not name. */
 };
 static const uint64_t STANDING_CLOCK_NS = 946684800000000000U; /* The first second of 2000. */
 
@@ -132,6 +134,7 @@ page_count __wrap_wasm_rt_grow_memory(wasm_rt_memory_t *memory, page_count delta
 struct vm_kept {
     struct Z_quickjs_instance_t wasm;
     size_t cold;    /* Bytes at the beginning that are zeros, and most often stay so. */
+    size_t used;    /* Bytes up to the end of the heap, as far as most scripts take it. */
     uint8_t *bytes; /* Owned: the rest of the memory. */
 };
 
@@ -160,9 +163,11 @@ static bool is_page_same(const uint8_t *page, const uint8_t *other) {
 bool vm_keep(struct vm *vm) {
     static const uint8_t zeros[PAGE];
     wasm_rt_memory_t *memory = &vm->wasm->w2c_memory;
-    const size_t size = memory->size;
     size_t cold = 0;
-    if (!map_at(KEPT_AT, size)) {
+    const uint32_t end = vm_room(vm, WASM_PAGE); /* Larger than any piece that is free before. */
+    room_free(vm, end);
+    const size_t size = memory->size;
+    if (end == VM_NULL || !map_at(KEPT_AT, size)) {
         return false;
     }
     while (cold < size && is_page_same(memory->data + cold, zeros)) {
@@ -172,10 +177,18 @@ bool vm_keep(struct vm *vm) {
     wasm_rt_free_memory(memory);
     memory->data = KEPT_AT;
     vm->kept = mem_new(sizeof *vm->kept);
-    *vm->kept = (struct vm_kept){.wasm = *vm->wasm, .cold = cold < WARM ? 0 : cold - WARM};
+    *vm->kept = (struct vm_kept){
+        .wasm = *vm->wasm, .cold = cold < WARM ? 0 : cold - WARM, .used = end + GROWS};
     vm->kept->bytes = mem_new(size - vm->kept->cold);
     memcpy(vm->kept->bytes, KEPT_AT + vm->kept->cold, size - vm->kept->cold);
     return true;
+}
+
+/* A script writes nearly every page of the engine's heap, whose first piece is its runtime. In a
+ * fork each is copied then, by an exception of its own, unless all are copied at once. */
+void vm_own_heap(const struct vm *vm) {
+    const size_t heap = vm->runtime / PAGE * PAGE;
+    (void)madvise(KEPT_AT + heap, vm->kept->used - heap, POPULATE_WRITE); /* Refused: they are. */
 }
 
 /* The program is linked so that the engine calls this. */

@@ -57,6 +57,8 @@ MUST_CHECK bool vm_boot(struct vm *vm, const struct vm_host *host);
 /* Once, before any script: keeps the engine as it is now. False: the system does not let us, and
  * vm_restore must not be called. */
 MUST_CHECK bool vm_keep(struct vm *vm);
+/* In a fork, once: what most scripts write is copied. */
+void vm_own_heap(const struct vm *vm);
 /* The engine as it was kept, byte for byte: nothing of a script is left. */
 void vm_restore(struct vm *vm);
 /* Whether a script took more memory than a process keeps for the next one. */

@@ -659,6 +659,9 @@ static noreturn void run(struct worker *worker) {
 
 noreturn void worker_run(struct worker *worker, int fd) {
     frames_init(&worker->frames, fd);
+    if (worker->kept) {
+        vm_own_heap(&worker->vm);
+    }
     if (setjmp(worker->over) != 0) {
         worker->scripts_done++;
         forget(worker);
