@@ -482,6 +482,26 @@ static void a_stream_that_was_removed_by_hand_leaves_no_events(void **state) {
     assert_int_equal(runs_do(kit, append_tx, second), ERR_NONE);
 }
 
+/* The need is gone, so nothing would ever take the mark of its task away. */
+static void no_task_waits_for_what_was_removed_by_hand(void **state) {
+    struct runs_kit *kit = *state;
+    static const char waits[] = "UPDATE tasks SET waits_for = 69";
+    static const char damages[] = "UPDATE task_needs SET waived_by = CAST(X'ff' AS TEXT)";
+    if (getenv("DROVER_TEST_POSTGRES_DIR") != NULL) {
+        skip(); /* PostgreSQL takes no such text. */
+    }
+    for (size_t i = 0; i < COUNT_OF(well); i++) {
+        run_sql(kit, well[i], strlen(well[i]));
+    }
+    run_sql(kit, waits, strlen(waits));
+    run_sql(kit, damages, strlen(damages));
+    struct search search = search_all(kit, DAMAGE_ALL);
+    assert_int_equal(search.found, 1);
+    run_statements(kit, search.remove);
+    assert_int_equal(runs_count(kit, "SELECT count(*) FROM task_needs"), 0);
+    assert_int_equal(runs_count(kit, "SELECT waits_for FROM tasks"), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_start_reads_a_part_of_a_long_stream_and_the_doctor_all,
@@ -495,6 +515,8 @@ int main(void) {
                                         runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(a_stream_that_was_removed_by_hand_leaves_no_events,
                                         runs_begin, runs_end),
+        cmocka_unit_test_setup_teardown(no_task_waits_for_what_was_removed_by_hand, runs_begin,
+                                        runs_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

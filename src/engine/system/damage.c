@@ -75,6 +75,8 @@ struct damage_table {
     const char *part_table, *part_column;
 };
 
+#define WAITS_FORGET "UPDATE tasks SET waits_for = 0" /* board/rows.h */
+
 /* --- Words ------------------------------------------------------------------------------------ */
 
 static bool is_code(struct bytes word) {
@@ -214,14 +216,13 @@ static const struct damage_table tables[] = {
      .columns = {ID("task", "tsk")}},
     {BY_NUMBER("task_events", "id"),
      .columns = {ID("task", "tsk"), TEXT("agent"), WORD("type", is_code), JSON("detail")}},
-    {BY_NUMBERS("task_needs", 200, "task", "needs"),
+    {BY_NUMBERS("task_needs", 200, "task", "needs"), .keep = WAITS_FORGET,
      .columns = {TEXT("waived_by"), TEXT("waived_because")}},
     {BY_NUMBER("task_outputs", "id"), .resource = &task_output_resource,
      .columns = {ID("task", "tsk"), ID_OR_NONE("attempt", "try"), HASH("hash")}},
     {BY_NUMBER("task_reviews", "id"), .resource = &task_review_resource,
      .columns = {ID("task", "tsk"), ID_OR_NONE("attempt", "try")}},
-    {BY_NUMBER("tasks", "id"), .keep = "UPDATE tasks SET waits_for = 0" /* board/rows.h */,
-     .resource = &task_resource,
+    {BY_NUMBER("tasks", "id"), .keep = WAITS_FORGET, .resource = &task_resource,
      .columns = {ID_OR_NONE("attempt", "try"), ID_OR_NONE("session", "ses"),
                  ID_OR_NONE("run", "run"), ID_OR_NONE("review_run", "run"),
                  JSON_OR_NONE("prints")}},
