@@ -112,7 +112,7 @@ static struct err call_tx(struct tx *tx, void *ctx) {
 static void call_asked(void *ctx) {
     struct flow_run *run = ctx;
     struct flow_order *order = run->order;
-    flow_run__order_committed(run);
+    flow_run__steps_take(run);
     if (order->late || !flow_run__call_waits(run, order)) {
         flow_run__order_done(run);
     } else if (order->called.ended) {

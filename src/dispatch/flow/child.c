@@ -30,7 +30,7 @@ static void child_written(void *ctx) {
         flow_run__refuse_child(run);
         return;
     }
-    flow_run__order_committed(run);
+    flow_run__steps_take(run);
     if (run->order->kind == ORDER_CALL && !run->order->late) {
         run->order->called.begun = true;
         flow_run__await_call(run);

@@ -178,7 +178,7 @@ void flow_run__order_free(struct flow_order *order); /* NULL is allowed. */
 void flow_run__orders_free(struct link *orders);
 /* For its transaction. What an earlier try of that left in `after` is dropped. */
 struct flow_place flow_run__order_place(struct flow_run *run, const struct flow_order *order);
-void flow_run__order_committed(struct flow_run *run); /* The steps are as it left them. */
+void flow_run__steps_take(struct flow_run *run); /* The steps are as it left them. */
 /* The file of the child was read again, and that text is the one that runs. */
 void flow_run__files_child(struct flow_run *run, const struct catalog_entry *entry);
 void flow_run__order_write(struct flow_run *run); /* The one at hand becomes a transaction. */

@@ -51,7 +51,7 @@ struct flow_place flow_run__order_place(struct flow_run *run, const struct flow_
                                &run->after};
 }
 
-void flow_run__order_committed(struct flow_run *run) {
+void flow_run__steps_take(struct flow_run *run) {
     struct flow_step *const before = run->flow.steps;
     if (run->after.head != 0) {
         run->flow.head = run->after.head;
@@ -95,7 +95,7 @@ void flow_run__order_done(struct flow_run *run) {
 }
 
 static void on_order_written(void *ctx) {
-    flow_run__order_committed(ctx);
+    flow_run__steps_take(ctx);
     flow_run__order_done(ctx);
 }
 

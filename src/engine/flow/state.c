@@ -458,8 +458,7 @@ void flows__advance(struct tx *tx, struct flow_state *state) {
         }
     }
     steps_move(tx, state);
-    if (state->after !=
-        NULL) { /* Once this is committed, the caller's next transaction has them. */
+    if (state->after != NULL) { /* The caller's, once this is committed. */
         state->after->head = flow->head;
         memcpy(state->after->steps, flow->steps, flow->count * sizeof *flow->steps);
     }
