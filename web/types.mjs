@@ -6,8 +6,8 @@
  *  are meant. */
 const SHAPES = {
   Overview: "GET /overview",
-  Held: "GET /overview waiting deliveries",
-  Blocked: "GET /overview waiting blocked",
+  Waiting: "GET /waiting",
+  Wait: "GET /waiting items",
   Ended: "GET /overview unseen ended",
   UnseenSession: "GET /overview unseen sessions",
   Today: "GET /overview today",

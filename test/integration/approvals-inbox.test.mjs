@@ -49,13 +49,13 @@ return await agent(${JSON.stringify(script(MAKE, say("ran")))}, { label: "fix 4"
       root_run: top.id, agent: "fix 4", phase: "Fix", root, depth: 2 });
     assert.deepEqual(place(asked), place(own));
     assert.deepEqual(await told(turns), { [own.id]: own, [agents.id]: agents });
-    assert.deepEqual((await turns.get("/overview")).approvals, { leave: 2 });
+    assert.deepEqual((await turns.get("/overview")).waiting.kinds, { ask: 2 });
     for (const { id } of items) await turns.approve(id, { decision: "deny", reason: "no" });
     await piped.ended;
     const rows = (await turns.get("/approvals?all=1")).items;
     assert.deepEqual(rows.map(({ state, by }) => [state, by]), Array(2).fill(["denied", "local"]));
     assert.deepEqual(await told(turns), Object.fromEntries(rows.map((row) => [row.id, row])));
-    assert.deepEqual((await turns.get("/overview")).approvals, {});
+    assert.deepEqual((await turns.get("/overview")).waiting.kinds, {});
   });
 
 test("what is asked about a session is not about that session", LIMIT, async (t) => {

@@ -130,7 +130,7 @@ test("a question ends with its run, or by another one about the step", LIMIT, as
   assert.equal((await turns.get(`/approvals/${first.id}`)).state, "cancelled");
   assert.equal((await turns.approve(second.id, { decision: "deny", reason: "no" })).status, 200);
   const { waiting } = await turns.get("/overview");
-  assert.deepEqual(waiting.approvals.map(({ id, run, step }) => [id, run, step]),
+  assert.deepEqual(waiting.items.map(({ id, run, name }) => [id, run, name]),
     [[other.id, job.run, "cost"]]);
   const { stdout } = await turns.daemon.cli(["show", job.run]);
   assert.match(stdout, /asks {8}Is it cheap\?\n {12}drover approve apr_/);

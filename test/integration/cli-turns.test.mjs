@@ -266,7 +266,7 @@ test("what waits for leave is listed, and answered from another place", async (t
   const daemon = await start(t);
   const root = scratch(t);
   const words = script(call("write_file", { path: "b.txt", content: "x" }), say("written"));
-  assert.match((await daemon.cli(["approve"])).stderr, /^Nothing waits for an answer\.$/m);
+  assert.match((await daemon.cli(["approve"])).stderr, /^Nothing waits for you\.$/m);
   const asking = beside(t, daemon, ["ask", "--root", root, words]);
   const [{ id: run }] = await live(daemon, "waiting");
   const list = (await daemon.cli(["approve"])).stdout;

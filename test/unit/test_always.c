@@ -114,11 +114,62 @@ static void a_call_without_digest_leaves_no_rule(void **state) {
     assert_int_equal(json_object_size(settings), 0);
 }
 
+/* A person reads the rule that is written. */
+static void the_words_say_the_rule_that_is_written(void **state) {
+    static const struct {
+        const char *tool, *subject;
+        enum subject_kind kind;
+        bool exact;
+    } cases[] = {
+        {"run_command", "make test", SUBJECT_WORDS, false},
+        {"run_command", "sha256:0a", SUBJECT_WORDS, false},
+        {"Bash", "make \"a b\"", SUBJECT_SHELL, false},
+        {"Bash", "make && ls *", SUBJECT_SHELL, false},
+        {"Bash", "", SUBJECT_SHELL, false},
+        {"WebFetch", "http://a?b", SUBJECT_TEXT, false},
+        {"delete_file", "[a]", SUBJECT_PATH, false},
+        {"edit_file", "src/a.c", SUBJECT_PATH, false},
+        {"edit_file", ".git/hooks/x", SUBJECT_PATH, false},
+        {"write_file", "/etc/x", SUBJECT_PATH, false},
+        {"mcp__x", "a", SUBJECT_PATH, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct bytes subject = bytes_of(cases[i].subject), tool = bytes_of(cases[i].tool);
+        const struct permission_question question = {.kind = cases[i].kind,
+                                                     .subjects = &subject,
+                                                     .subject_count = 1,
+                                                     .exact = cases[i].exact};
+        AUTO(text_done) struct text about = text_up_to(4000), words = text_up_to(1000);
+        AUTO(json_release) json_t *settings = json_of("{}"), *said = NULL;
+        struct why why = {""};
+        permission_add_about(&question, NULL, &about);
+        always_about_add(tool, &question, &about);
+        text_add_char(&about, '}');
+        const struct always_call call = {
+            .tool = tool, .about = text_bytes(&about), .digest = BYTES("d16e57")};
+        assert_false(err_failed(always_add(&call, settings, &why)));
+        const json_t *rule = json_array_get(json_object_get(settings, "permissions"), 0);
+        const struct bytes pattern = json_bytes(rule, "subject");
+        if (rule == NULL) {
+            text_add_str(&words, "edits of files in the project's folder");
+        } else if (bytes_begin(pattern, BYTES(PERMISSION_DIGEST))) {
+            text_addf(&words, "%s with exactly these arguments", cases[i].tool);
+        } else {
+            text_addf(&words, "%s %.*s", cases[i].tool, (int)pattern.len, pattern.data);
+        }
+        said = json_of(text_bytes(&about).data);
+        assert_string_equal(json_string_value(json_object_get(said, "rule")),
+                            text_bytes(&words).data);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_rule_is_for_what_was_asked_or_named),
         cmocka_unit_test(a_call_too_long_for_a_rule_is_allowed_by_its_digest),
         cmocka_unit_test(a_call_without_digest_leaves_no_rule),
+        cmocka_unit_test(the_words_say_the_rule_that_is_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

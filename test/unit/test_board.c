@@ -443,6 +443,22 @@ static void an_approval_is_for_the_text_that_it_was_given_for(void **state) {
     assert_int_equal(task_plan_after_change(&none, &was), TASK_PLAN_MISSING);
 }
 
+static void a_person_judges_what_no_agent_may(void **state) {
+    const struct board_result fresh = {.agent = BYTES("coder"), .review_run = BYTES("")};
+    struct board_result result = fresh;
+    (void)state;
+    assert_true(board_person_judges(&fresh, BYTES("")));
+    assert_false(board_person_judges(&fresh, BYTES("eve")));
+    assert_true(board_person_judges(&fresh, BYTES("coder"))); /* Nobody judges its own work. */
+    result.review_run = BYTES("run_1");
+    assert_false(board_person_judges(&result, BYTES("eve")));
+    result.review_run = BYTES("none");
+    assert_true(board_person_judges(&result, BYTES("eve")));
+    result = fresh;
+    result.rejections = BOARD_REJECTIONS_MAX;
+    assert_true(board_person_judges(&result, BYTES("eve")));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_edges_by_random_actors_pass_as_the_contract_says),
@@ -450,6 +466,7 @@ int main(void) {
         cmocka_unit_test(a_person_may_what_the_edges_say_and_more_with_a_task_of_its_own),
         cmocka_unit_test(the_description_has_all_kinds_of_must_haves),
         cmocka_unit_test(a_late_verdict_opens_no_task_again),
+        cmocka_unit_test(a_person_judges_what_no_agent_may),
         cmocka_unit_test(reasons_without_a_word_are_none),
         cmocka_unit_test(an_attempt_that_says_nothing_is_no_success),
         cmocka_unit_test(a_provider_that_refuses_costs_no_try),

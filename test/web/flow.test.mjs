@@ -153,7 +153,7 @@ test("the graph follows a run: branch, batch, what is left out, a draft sent bac
     const box = details(page);
     await box.getByText("a **draft**, first").waitFor();
     await answered(id, "good", async () => {
-      await box.getByLabel("Reason of a no, optional").fill("say more", { timeout: 1_000 });
+      await box.getByLabel("Reason to deny, optional").fill("say more", { timeout: 1_000 });
       await box.getByRole("button", { name: "Deny" }).click({ timeout: 1_000 });
     });
     await page.getByText("sent back once").waitFor();
@@ -282,7 +282,7 @@ test("a failed step is named with its words, and a rejection of a plain approval
     await asks(id, "may");
     await page.goto(`${desk.daemon.url}/r/${id}?step=may`);
     await answered(id, "may", async () => {
-      await details(page).getByLabel(/^Reason of a no/).fill("not today", { timeout: 1_000 });
+      await details(page).getByLabel(/^Reason to deny/).fill("not today", { timeout: 1_000 });
       await details(page).getByRole("button", { name: "Deny" }).click({ timeout: 1_000 });
     });
     await state(page, "failed");

@@ -34,8 +34,8 @@ async function busy(t) {
 
 const rows = (page, title) =>
   page.locator("section", { has: page.getByRole("heading", { name: title }) });
-const failedRows = (page) => rows(page, "Failed, not looked at").locator(".row");
-const finishedRows = (page) => rows(page, "Finished, not looked at").locator(".row");
+const failedRows = (page) => rows(page, "Failed, unread").locator(".row");
+const finishedRows = (page) => rows(page, /^Unread$/).locator(".row");
 
 test("Home shows what waits, failed, finished and runs; a seen row leaves by mouse", async (t) => {
   const desk = await busy(t);
@@ -43,12 +43,12 @@ test("Home shows what waits, failed, finished and runs; a seen row leaves by mou
   await failedRows(page).getByText("nightly").waitFor();
   const waits = await rows(page, "Waiting for you").innerText();
   assert.match(waits, /release\s*Go on\?\s+a-name-.*asked/);
-  assert.match(await failedRows(page).innerText(), /✕\s*failed exit_code/);
+  assert.match(await failedRows(page).innerText(), /✕\s*failed exit code/);
   assert.match(await finishedRows(page).innerText(), /sweep\s+✓\s*succeeded/);
   assert.equal(await rows(page, "Running").locator(".row").count(), 1);
   assert.equal(await page.title(), "(1) drover");
   const stored = page.waitForResponse((answer) => answer.url().endsWith("/api/v1/seen"));
-  await page.getByRole("button", { name: "Mark nightly as seen" }).click();
+  await page.getByRole("button", { name: "Mark read: nightly" }).click();
   await failedRows(page).waitFor({ state: "detached" });
   await stored; // The row leaves before that.
   const overview = await desk.daemon.request("GET", "/api/v1/overview", { local: true });
@@ -59,11 +59,11 @@ test("Home shows what waits, failed, finished and runs; a seen row leaves by mou
 test("by keyboard alone: to the content, all seen, the colours, and out", async (t) => {
   const page = await opened(browser, await busy(t));
   await finishedRows(page).waitFor();
-  await page.getByRole("button", { name: "Mark all seen" }).first().waitFor();
+  await page.getByRole("button", { name: "Mark all read" }).first().waitFor();
   const focused = () => page.evaluate(() => document.activeElement.textContent);
   await page.keyboard.press("Tab");
   assert.equal(await focused(), "Skip to the content");
-  for (let tabs = 0; !(await focused()).startsWith("Mark all seen"); tabs++) {
+  for (let tabs = 0; !(await focused()).startsWith("Mark all read"); tabs++) {
     assert.ok(tabs < 60, await focused());
     await page.keyboard.press("Tab");
   }
@@ -109,7 +109,7 @@ test("Home lives: what begins, ends and waits comes by itself, and rows take ord
   assert.equal((await turns.ask("PATCH", `/budgets/session:${listener.session}`, { tokens: 0 }))
     .status, 200);
   writeFileSync(`${go}2`, "");
-  await rows(page, "Waiting for you").getByText("A delivery is held").waitFor();
+  await rows(page, "Waiting for you").getByText("A result cannot be delivered").waitFor();
   const retried = page.waitForResponse((answer) => /inbox\/dlv_\w+\/retry$/.test(answer.url()));
   await page.getByRole("button", { name: /^Try now/ }).click();
   assert.equal((await retried).status(), 200);
@@ -117,7 +117,7 @@ test("Home lives: what begins, ends and waits comes by itself, and rows take ord
   await job("sweep", "true");
   await finishedRows(page).getByText("sweep").waitFor();
   await page.keyboard.press("S");
-  await rows(page, "Finished, not looked at").waitFor({ state: "detached" });
+  await rows(page, /^Unread$/).waitFor({ state: "detached" });
   page.clean();
 });
 
@@ -125,11 +125,11 @@ test("on a phone nothing is wider than the screen, and buttons are large enough"
   const page = await opened(browser, await busy(t), PHONE);
   await failedRows(page).waitFor();
   assert.equal(await overflow(page), 0);
-  const button = await page.getByRole("button", { name: "Mark nightly as seen" }).boundingBox();
+  const button = await page.getByRole("button", { name: "Mark read: nightly" }).boundingBox();
   assert.ok(button.height >= 44 && button.width >= 44, JSON.stringify(button));
   const rail = await page.getByRole("navigation", { name: "Places" }).boundingBox();
   assert.ok(rail.y > 600 && rail.y + rail.height <= 740, JSON.stringify(rail));
-  await page.getByRole("button", { name: "Mark nightly as seen" }).tap();
+  await page.getByRole("button", { name: "Mark read: nightly" }).tap();
   await failedRows(page).waitFor({ state: "detached" });
   page.clean();
 });

@@ -236,7 +236,7 @@ test("a thousand that wait: all are counted, some are drawn, and keys are as qui
     const page = await opened(browser, one);
     const home = page.getByRole("heading", { name: "Waiting for you" }).locator("..");
     await home.getByText("1000", { exact: true }).waitFor();
-    await page.getByRole("link", { name: "990 more in the Inbox" }).click();
+    await page.getByRole("link", { name: "980 more in the Inbox" }).click();
     await page.getByRole("button", { name: "All 1000" }).waitFor();
     const drawn = () => page.locator("[data-row]").count();
     assert.equal(await drawn(), 100);
@@ -270,7 +270,7 @@ test("what a row has no room for is read before it is allowed", async (t) => {
   assert.equal(await stateOf(one, ask.id), "open");
   await read(page);
   await page.getByRole("button", { name: "Deny" }).waitFor();
-  await page.getByLabel("Reason of a no, optional").fill("too long");
+  await page.getByLabel("Reason to deny, optional").fill("too long");
   await page.getByRole("button", { name: "Deny" }).click();
   await page.locator("[data-ask]").getByText("denied answered by local").waitFor();
   assert.equal((await one.turns.get(`/approvals/${ask.id}`)).answer, "too long");
@@ -301,15 +301,17 @@ test("from now on: the rule stands in the settings of the session or its project
     await calling(one, call("run_command", { command: "echo", args: ["a"] }), { project: "web" });
   const page = await opened(browser, one, { target: `/inbox/${ask.id}` });
   const card = page.locator("[data-ask]");
-  await page.getByLabel("such calls of this session from now on").check();
-  await page.getByLabel("Only those that match").fill("make *");
   await read(page);
-  const allow = page.getByRole("button", { name: "Allow", exact: true }).last();
-  await allow.click();
+  await card.getByRole("button", { name: "Always …" }).click();
+  await card.getByText("Allow run_command echo a in").waitFor();
+  await card.getByLabel("Only what matches this").fill("make *");
+  await card.getByText("Allow run_command make * in").waitFor();
+  const always = card.getByRole("button", { name: "Always allow" });
+  await always.click();
   await card.getByText(/does not match this call/).waitFor();
-  await page.getByLabel("such calls of all sessions of project web from now on").check();
-  await page.getByLabel("Only those that match").fill("echo *");
-  await allow.click();
+  await card.getByLabel("Scope").selectOption("project web");
+  await card.getByLabel("Only what matches this").fill("echo *");
+  await always.click();
   await card.getByText("allowed answered by local").waitFor();
   await page.getByText("succeeded the call").waitFor();
   await listener.ended(run);
@@ -320,10 +322,10 @@ test("from now on: the rule stands in the settings of the session or its project
   const wish = await calling(one,
     call("request_access", { path: folder, access: "read", reason: "to see" }), { project: "web" });
   await page.goto(`${one.daemon.url}/inbox/${wish.ask.id}`);
-  assert.equal(await page.getByLabel("this session").isChecked(), true);
-  await page.getByLabel("all sessions of project web").check();
   await read(page);
-  await allow.click();
+  await card.getByRole("button", { name: "Always …" }).click();
+  await card.getByText(/Allow .+ in project web/).waitFor();
+  await card.getByRole("button", { name: "Always allow" }).click();
   await card.getByText("allowed answered by local").waitFor();
   assert.deepEqual((await one.turns.get("/projects/web")).settings.folders,
     [{ path: folder, access: "read" }]);

@@ -100,7 +100,7 @@ test("by mouse: what waits stands on Home, is answered, and the thread lives", a
   await kind(page, "Mail 1").waitFor();
   await kind(page, "All 1").click();
   await url(page, "/inbox");
-  await page.getByRole("article", { name: "Mail: New one" })
+  await page.getByRole("article", { name: "New one" })
     .getByRole("link", { name: "New one", exact: true }).click();
   await page.getByText("The text of New one.").waitFor();
   await page.goto(`${desk.daemon.url}/inbox/mail?q=lock`);

@@ -58,7 +58,7 @@ test("by mouse: what runs and ended is listed, lives, and is filtered", async (t
   await page.getByLabel("State").selectOption("live");
   await page.waitForURL("**/runs?state=live");
   await row(page, "nightly").waitFor({ state: "detached" });
-  await page.getByLabel("those inside others, too").check();
+  await page.getByLabel("Include children").check();
   await page.waitForURL("**/runs?state=live&inside=1");
   await row(page, "find 2").waitFor();
   const agent = await row(page, "find 2").getByRole("link").getAttribute("href");
@@ -99,8 +99,8 @@ test("by mouse: several are stopped, removed and seen; each row says how it went
   await row(page, "flow").getByText("cancelled").waitFor();
 
   for (const name of ["soak", "done"]) await page.getByLabel(`Select ${name}`).check();
-  await page.getByRole("button", { name: "Mark as seen" }).click();
-  await page.getByRole("button", { name: "Mark as seen 2" }).click();
+  await page.getByRole("button", { name: "Mark as read" }).click();
+  await page.getByRole("button", { name: "Mark as read 2" }).click();
   await page.getByText("2 runs: seen.").waitFor();
   const { json } = await own.daemon.request("GET", "/api/v1/overview", { local: true });
   assert.deepEqual(json.unseen.ended.map(({ label }) => label), ["flow"]);

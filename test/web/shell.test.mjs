@@ -53,7 +53,7 @@ test("the palette goes to places, does actions, and gives the focus back", async
   await page.waitForFunction(() => document.activeElement.tagName === "H1");
   assert.equal(await page.title(), "Settings · drover");
   await page.goBack();
-  await page.getByText("Finished, not looked at").waitFor();
+  await page.getByText("Unread", { exact: true }).waitFor();
   assert.equal(await page.title(), "drover");
 
   await find.focus();
@@ -122,7 +122,7 @@ test("a key that comes before the browser says that the palette has closed opens
 
 test("keys lead to places, and do nothing in a field, nor switched off", async () => {
   const page = await opened(browser, desk);
-  await page.getByText("Finished, not looked at").waitFor();
+  await page.getByText("Unread", { exact: true }).waitFor();
   await page.keyboard.press("?");
   const help = page.getByRole("dialog", { name: "Keyboard shortcuts" });
   await help.getByText("Go to Settings").waitFor();
@@ -435,7 +435,7 @@ test("axe finds nothing; nothing is too wide on a phone, nor at twice the size",
       assert.equal(await overflow(page), 0, `${colorScheme}: ${what}`);
       assert.equal(await page.evaluate(() => document.getAnimations().length), 0);
     };
-    await page.getByText("Finished, not looked at").waitFor();
+    await page.getByText("Unread", { exact: true }).waitFor();
     await openPalette(page, "e");
     await option(page, "Settings").waitFor();
     await check("palette");

@@ -75,7 +75,7 @@ test("by mouse: from the catalog to a form, its plan, the run, and back to its p
   await page.getByText("Choose a project folder").waitFor();
   await row(page, "deep-research").waitFor();
   await page.getByLabel(/^Project folder/).fill(root);
-  await page.getByRole("button", { name: "Look there" }).click();
+  await page.getByRole("button", { name: "Browse" }).click();
   await page.waitForURL(`**/workflows?root=**`);
   await row(page, "sweep").getByText("no run yet").waitFor();
   await page.getByText("Where they are looked for").click();
@@ -97,7 +97,7 @@ test("by mouse: from the catalog to a form, its plan, the run, and back to its p
   await page.getByLabel(/^Cost, at most/).fill("1.50");
   for (const folder of [scratch(file), root]) { // Typed texts stay.
     await page.getByLabel(/^Project folder/).fill(folder);
-    await page.getByRole("button", { name: "Look there" }).click();
+    await page.getByRole("button", { name: "Browse" }).click();
     await page.waitForURL(`**/workflows/sweep?root=${encodeURIComponent(folder)}`);
     if (folder === root) await page.getByText("The check finds nothing.").waitFor();
     else await page.getByText("workflow_not_found").waitFor();

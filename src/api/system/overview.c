@@ -1,5 +1,6 @@
-/* overview.c: all of an owner at a glance, and what somebody has seen of it. */
+/* overview.c: all of an owner at a glance, what waits, and what somebody has seen of it. */
 #include "engine/system/overview.h"
+#include "engine/system/waiting.h"
 
 #include "api/system/system.h"
 
@@ -9,6 +10,24 @@ static struct err overview_work(struct tx *tx, void *ctx) {
 }
 
 static const struct request_kind overview = {.work = overview_work};
+
+/* --- What waits ------------------------------------------------------------------------------- */
+
+static struct err waiting_work(struct tx *tx, void *ctx) {
+    struct request *request = ctx;
+    const int64_t limit = param_number(request->op.exchange, "limit");
+    TRY(tx_waiting(tx, request->key.owner, limit, &request->op.answer));
+    return op_written(&request->op);
+}
+
+static const struct request_kind waiting = {.work = waiting_work};
+
+static const struct query_param waiting_query[] = {
+    {QUERY("limit", QUERY_INT, "Rows at most; the longest wait comes first."), .min = 1,
+     .max = WAITING_MAX, .absent = 100},
+    OP_OWNER_PARAM("What waits for another owner"),
+    {.name = NULL},
+};
 
 /* --- Seen ------------------------------------------------------------------------------------- */
 
@@ -62,24 +81,26 @@ static const struct request_kind seen = {.size = sizeof(struct seen_op),
 /* --- Routes ----------------------------------------------------------------------------------- */
 
 #define COUNTS_SCHEMA "{\"type\":\"object\",\"additionalProperties\":" INT_SCHEMA "}"
+#define WAITING_SCHEMA                                                                             \
+    "{\"type\":\"object\",\"required\":[\"items\",\"count\",\"more\",\"kinds\"],\"properties\":{"  \
+    "\"items\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"kind\",\"id\","  \
+    "\"project\",\"name\",\"text\",\"about\",\"by\",\"run\",\"session\",\"since_ms\",\"until_"     \
+    "ms\","                                                                                        \
+    "\"seq\",\"runs\"],\"properties\":{\"kind\":{\"enum\":[\"ask\",\"question\",\"plan\","         \
+    "\"review\",\"stopped\",\"mail\",\"delivery\",\"budget\",\"agent\",\"task_failed\",\"run_"     \
+    "failed\","                                                                                    \
+    "\"session_failed\"]},"                                                                        \
+    "\"id\":" TEXT_SCHEMA ",\"project\":" TEXT_OR_NULL ",\"name\":" TEXT_OR_NULL                   \
+    ",\"text\":" TEXT_OR_NULL ",\"about\":" TEXT_OR_NULL ",\"by\":" TEXT_OR_NULL                   \
+    ",\"run\":" TEXT_OR_NULL ",\"session\":" TEXT_OR_NULL ",\"since_ms\":" INT_SCHEMA              \
+    ",\"until_ms\":" INT_OR_NULL ",\"seq\":" INT_OR_NULL ",\"runs\":" INT_OR_NULL                  \
+    "}}},\"count\":" INT_SCHEMA ",\"more\":" BOOL_SCHEMA ",\"kinds\":" COUNTS_SCHEMA "}}"
 #define ITEMS "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":["
 static const char overview_answer[] =
-    "{\"type\":\"object\",\"required\":[\"runs\",\"approvals\",\"waiting\",\"unseen\",\"today\"],"
+    "{\"type\":\"object\",\"required\":[\"runs\",\"waiting\",\"unseen\",\"today\"],"
     "\"properties\":{\"runs\":{\"type\":\"object\",\"additionalProperties\":" COUNTS_SCHEMA
-    "},\"approvals\":" COUNTS_SCHEMA
-    ",\"waiting\":{\"type\":\"object\",\"required\":[\"approvals\",\"deliveries\",\"blocked\"],"
-    "\"properties\":{\"approvals\":" ITEMS
-    "\"id\",\"session\",\"run\",\"step\",\"kind\",\"asked_ms\"],\"properties\":{"
-    "\"id\":" TEXT_SCHEMA ",\"session\":" TEXT_OR_NULL ",\"run\":" TEXT_SCHEMA
-    ",\"step\":" TEXT_SCHEMA ",\"kind\":" TEXT_SCHEMA ",\"asked_ms\":" INT_SCHEMA "}}}"
-    ",\"deliveries\":" ITEMS "\"id\",\"run\",\"receiver\",\"cause\",\"made_ms\"],\"properties\":{"
-    "\"id\":" TEXT_SCHEMA ",\"run\":" TEXT_SCHEMA ",\"receiver\":" TEXT_SCHEMA
-    ",\"cause\":" TEXT_OR_NULL ",\"made_ms\":" INT_SCHEMA "}}}"
-    ",\"blocked\":" ITEMS
-    "\"id\",\"kind\",\"label\",\"state\",\"about\",\"made_ms\"],\"properties\":{"
-    "\"id\":" TEXT_SCHEMA ",\"kind\":" TEXT_SCHEMA ",\"label\":" TEXT_OR_NULL
-    ",\"state\":" TEXT_SCHEMA ",\"about\":" TEXT_OR_NULL ",\"made_ms\":" INT_SCHEMA "}}}"
-    "}},\"unseen\":{\"type\":\"object\",\"required\":[\"runs\",\"ended\",\"sessions\"],"
+    "},\"waiting\":" WAITING_SCHEMA
+    ",\"unseen\":{\"type\":\"object\",\"required\":[\"runs\",\"ended\",\"sessions\"],"
     "\"properties\":{\"runs\":" COUNTS_SCHEMA ",\"ended\":" ITEMS
     "\"id\",\"kind\",\"label\",\"state\",\"cause\",\"ended_ms\",\"seq\"],\"properties\":{"
     "\"id\":" TEXT_SCHEMA ",\"kind\":" TEXT_SCHEMA ",\"label\":" TEXT_OR_NULL
@@ -102,6 +123,8 @@ const struct route overview_routes[] = {
            "Show what goes on, what waits for a person, and what nobody has seen yet"),
      .query = OP_OWNER_QUERY("Another owner's overview"), .answer_schema = overview_answer,
      .request = &overview},
+    {ROUTE("GET", "/api/v1/waiting", SCOPE_READ, "List all that waits for a person, by its age"),
+     .query = waiting_query, .answer_schema = WAITING_SCHEMA, .request = &waiting},
     {ROUTE("POST", "/api/v1/seen", SCOPE_RUN,
            "Say that somebody has seen a run or a session, up to an event of its stream"),
      .has_body = true, .body = {.fields = &seen_fields, .use = FIELD_GIVEN},

@@ -29,7 +29,7 @@ extern const struct route names_routes[];  /* names.c: GET /api/v1/names */
 extern const struct route log_routes[];    /* log.c: GET /api/v1/system/log */
 extern const struct route backup_routes[]; /* backup.c: /api/v1/system/backup */
 
-/* overview.c: GET /api/v1/overview, POST /api/v1/seen */
+/* overview.c: GET /api/v1/overview, GET /api/v1/waiting, POST /api/v1/seen */
 extern const struct route overview_routes[];
 
 #endif

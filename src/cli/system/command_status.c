@@ -9,6 +9,7 @@
 #include "cli/base/quantity.h"
 #include "cli/run/tree.h"
 #include "cli/run/view.h"
+#include "cli/run/waiting.h"
 #include "cli/terminal/cells.h"
 #include "cli/terminal/live_screen.h"
 
@@ -20,7 +21,7 @@ enum {
     PART_PROVIDERS,
     PART_RUNS,
     PART_APPROVALS,
-    PART_STALLED,
+    PART_WAITING,
     PART_USAGE,
     PART_HEALTH, /* No answer: the daemon is not ready. */
     PARTS
@@ -33,7 +34,7 @@ static const struct {
     [PART_PROVIDERS] = {"providers", "/api/v1/providers", .list = true},
     [PART_RUNS] = {"runs", "/api/v1/runs?live=1", .list = true},
     [PART_APPROVALS] = {"approvals", "/api/v1/approvals", .list = true},
-    [PART_STALLED] = {"stalled", "/api/v1/inbox?state=stalled", .list = true},
+    [PART_WAITING] = {"waiting", WAITING_PATH, .list = false},
     [PART_USAGE] = {"usage_today", "/api/v1/usage?by=day&days=1", .list = false},
     [PART_HEALTH] = {"health", "/readyz", .list = false},
 };
@@ -78,17 +79,13 @@ static void providers_add(const json_t *providers, struct text *out) {
                             : " only, which plays a script; 'drover provider add' adds a model\n");
 }
 
-static void waiting_add(const json_t *approvals, const json_t *stalled, struct text *out) {
-    const size_t asked = json_array_size(approvals), stuck = json_array_size(stalled);
-    if (asked > 0) {
-        text_addf(out, "waiting   %zu question%s for you: 'drover approve' lists %s\n", asked,
-                  asked == 1 ? "" : "s", asked == 1 ? "it" : "them");
-    }
-    if (stuck > 0) {
-        text_addf(out, "%s   %zu notice%s cannot be delivered: 'drover inbox ls'\n",
-                  asked > 0 ? "       " : "waiting", stuck, stuck == 1 ? "" : "s");
-    }
-    if (asked + stuck == 0) {
+static void waiting_add(const json_t *waiting, struct text *out) {
+    AUTO(text_done) struct text counts = text_up_to(LINE_MAX_BYTES);
+    waiting_counts_add(waiting, &counts);
+    if (counts.len > 0) {
+        text_addf(out, "waiting   %s: 'drover approve' lists what waits for you\n",
+                  text_bytes(&counts).data);
+    } else {
         text_add_str(out, "waiting   nothing waits for you\n");
     }
 }
@@ -171,7 +168,7 @@ static void status_print(const struct invocation *invocation, const struct talk 
             "hold      nothing starts before 'drover release', which first shows what would\n");
     }
     providers_add(answers[PART_PROVIDERS], &out);
-    waiting_add(answers[PART_APPROVALS], answers[PART_STALLED], &out);
+    waiting_add(answers[PART_WAITING], &out);
     usage_add(answers[PART_USAGE], &out);
     disk_add(json_object_get(answers[PART_HEALTH], "disk"), &out);
     pages_add(json_object_get(answers[PART_HEALTH], "pages"), &out);

@@ -12,6 +12,7 @@
 #include "cli/base/options.h"
 #include "cli/budget/daily_limit.h"
 #include "cli/run/ask.h"
+#include "cli/run/waiting.h"
 #include "cli/run/waits.h"
 #include "cli/session/session.h"
 #include "cli/terminal/cells.h"
@@ -324,9 +325,26 @@ static struct err one_answer(struct invocation *invocation, struct talk *talk) {
     return err;
 }
 
+/* Questions whole, and then what waits otherwise. */
+static void waiting_list(const struct invocation *invocation, const json_t *questions,
+                         const json_t *items) {
+    if (invocation->json) {
+        table_print(invocation, NULL /* columns */, questions, NULL /* empty */);
+    } else {
+        questions_print(invocation, questions);
+    }
+    if (json_array_size(questions) > 0 && !invocation->json &&
+        json_array_size(items) > json_array_size(questions)) {
+        putchar('\n');
+    }
+    if (!waiting_print(invocation, items) && json_array_size(questions) == 0 && !invocation->json) {
+        plain_note("Nothing waits for you.\n");
+    }
+}
+
 static struct err approve_run(struct invocation *invocation, struct talk *talk) {
     const struct args *args = &invocation->args;
-    AUTO(json_release) json_t *rows = NULL;
+    AUTO(json_release) json_t *rows = NULL, *waiting = NULL;
     if (args_given(args, "answer") && (args_given(args, "scope") || args_given(args, "subject"))) {
         return err_why(&invocation->why, ERR_USAGE, "--scope and --subject are for a call");
     }
@@ -340,20 +358,15 @@ static struct err approve_run(struct invocation *invocation, struct talk *talk) 
         args_given(args, "scope") || args_given(args, "subject")) {
         return err_why(&invocation->why, ERR_USAGE, "which one? 'drover approve' lists what waits");
     }
-    struct err err = action_rows(talk, "/api/v1/approvals", &rows, &invocation->why);
-    if (!err_failed(err) && invocation->json) {
-        table_print(invocation, NULL /* columns */, rows, NULL /* empty */);
-    } else if (!err_failed(err) && json_array_size(rows) > 0) {
-        questions_print(invocation, rows);
-    } else if (!err_failed(err)) {
-        plain_note("Nothing waits for an answer.\n");
-    }
-    return err;
+    TRY(action_rows(talk, "/api/v1/approvals", &rows, &invocation->why));
+    TRY(talk_get(talk, WAITING_PATH, &waiting, &invocation->why));
+    waiting_list(invocation, rows, json_object_get(waiting, "items"));
+    return ERR_OK;
 }
 
 const struct command command_approve = {
     COMMAND(NULL, "approve", "[APPROVAL]…",
-            "Answer what an agent or a program asks. Without APPROVAL, list what waits."),
+            "Answer what an agent or a program asks. Without APPROVAL, list all that waits."),
     HELP(AGENTS, "drover approve\n"
                  "drover approve last\n"
                  "drover approve last --scope session\n"

@@ -209,29 +209,8 @@ enum question_choice question_read(const json_t *asked, struct bytes line, struc
 
 /* --- Always ----------------------------------------------------------------------------------- */
 
-/* Such a call changes files of the project, which "edits" of the settings is about: it leaves out
- * the folders that say what other programs run. */
-static bool is_edit(const json_t *asked) {
-    const char *tool = talk_text(asked, "tool");
-    return strcmp(tool, "write_file") == 0 || strcmp(tool, "edit_file") == 0;
-}
-
-/* No rule can name such a call but by all of its arguments. */
-static bool is_exact(const json_t *asked) {
-    return json_is_true(json_object_get(json_object_get(asked, "about"), "exact"));
-}
-
+/* In the daemon's own words, which a question of an earlier version does not have. */
 void question_rule_add(const json_t *asked, struct text *out) {
-    const json_t *subjects = json_object_get(json_object_get(asked, "about"), "subjects");
-    if (is_edit(asked)) {
-        text_add_str(out, "edits of files in the project's folder");
-        return;
-    }
-    plain_add(out, talk_text(asked, "tool"));
-    if (is_exact(asked)) {
-        text_add_str(out, " with exactly these arguments");
-    } else if (json_array_size(subjects) > 0) {
-        text_add_char(out, ' ');
-        card_value_add(subjects, out);
-    }
+    const char *rule = talk_text(json_object_get(asked, "about"), "rule");
+    plain_add(out, rule[0] != '\0' ? rule : talk_text(asked, "tool"));
 }

@@ -15,6 +15,7 @@
 #include "dispatch/turn/talk.h"
 #include "dispatch/turn/tool_settings.h"
 #include "dispatch/turn/work.h"
+#include "rules/approval/always.h"
 #include "rules/turn/mend.h"
 #include "tool/printed.h"
 #include "tool/requests.h"
@@ -202,6 +203,9 @@ static void write_about(const struct tool_call *call, const struct tool_look *lo
                                                  .subjects = subjects,
                                                  .subject_count = look->subject_count};
     permission_add_about(&question, old, about);
+    if (call->id != TOOL_ASK_USER && call->id != TOOL_REQUEST_ACCESS) { /* No rule allows these. */
+        always_about_add(bytes_of(tool_get(call->id)->name), &question, about);
+    }
     text_add_member(about, "diff", text_bytes(&look->diff));
     text_add_str(about, look->diff_cut ? ",\"diff_cut\":true" : "");
     judge__add_before(look, about);

@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "dispatch/turn/talk.h"
 #include "dispatch/turn/tool_settings.h"
+#include "rules/approval/always.h"
 #include "rules/approval/asked.h"
 #include "rules/job/job.h"
 
@@ -123,6 +124,7 @@ static void about_write(const struct program_output *output, struct bytes file,
     }
     shown.subject_count = shown.subject_count > 0 && shown.subjects[0].len <= SUBJECT_MAX;
     permission_add_about(&shown, old, about);
+    always_about_add(shown.tool, &shown, about);
     if (file.len > 0) {
         if (!look.unread) {
             program_output_look(output->talk, file.data, &look);

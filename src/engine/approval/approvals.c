@@ -119,7 +119,8 @@ static const struct field approval_rows[] = {
     {ROW_ONCE("about", FIELD_STORED, AT(about)),
      .schema = "{\"type\":[\"object\",\"null\"],\"properties\":{\"subjects\":{\"type\":\"array\","
                "\"items\":"
-               "{\"type\":\"string\"}},\"exact\":{\"type\":\"boolean\"},\"old_rule\":{\"type\":"
+               "{\"type\":\"string\"}},\"exact\":{\"type\":\"boolean\"},"
+               "\"rule\":{\"type\":\"string\"},\"old_rule\":{\"type\":"
                "\"string\"},\"diff\":{\"type\":\"string\"},\"diff_cut\":{\"type\":\"boolean\"},"
                "\"review\":{\"type\":\"string\"},\"text\":{\"type\":\"string\"}}}"},
     {ROW_EACH("answer", FIELD_TEXT, AT(answer))},

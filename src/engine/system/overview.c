@@ -2,6 +2,7 @@
 #include "engine/system/overview.h"
 
 #include "engine/base/follow.h"
+#include "engine/system/waiting.h"
 
 /* --- Lists ------------------------------------------------------------------------------------ */
 
@@ -33,28 +34,6 @@ static void list_add(struct tx *tx, const struct list *list, struct bytes owner,
     }
     text_add_char(text, ']');
 }
-
-/* `||` keeps both databases from the index by owner, in which ended rows stand, too. */
-static const struct list waiting[] = {
-    {"approvals",
-     "SELECT a.approval, s.session, r.run, a.step, a.kind, a.asked_ms FROM approvals a"
-     " JOIN runs r ON r.id = a.run LEFT JOIN sessions s ON s.id = a.session"
-     " WHERE a.owner = $1 AND a.answered_ms IS NULL AND COALESCE(s.hidden, 0) = 0"
-     " ORDER BY a.id LIMIT $2",
-     {"id", "session", "run", "step", "kind", "asked_ms"},
-     1U << 5},
-    {"deliveries",
-     "SELECT delivery, run, receiver, cause, made_ms FROM inbox WHERE state = 'held'"
-     " AND settled_ms IS NULL AND owner || '' = $1 ORDER BY id LIMIT $2",
-     {"id", "run", "receiver", "cause", "made_ms"},
-     1U << 4},
-    {"blocked",
-     "SELECT run, kind, label, state, note, made_ms FROM runs WHERE lane <> 0"
-     " AND ended_ms IS NULL AND owner || '' = $1 AND parent = 0"
-     " ORDER BY lane, priority DESC, id LIMIT $2",
-     {"id", "kind", "label", "state", "about", "made_ms"},
-     1U << 5},
-};
 
 #define UNSEEN                                                                                     \
     " FROM runs WHERE owner = $1 AND seen_seq = 0 AND ended_ms IS NOT NULL AND parent = 0"         \
@@ -124,20 +103,6 @@ static void counts_add(struct rows *rows, struct text *text) {
     text_add_char(text, '}');
 }
 
-/* Open questions by their kind, by the index of those. */
-static void asked_count(struct tx *tx, struct bytes owner, struct text *text) {
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_rows(tx,
-                "SELECT kind, count(*) FROM (SELECT a.kind FROM approvals a LEFT JOIN sessions s"
-                " ON s.id = a.session WHERE a.owner = $1 AND a.answered_ms IS NULL"
-                " AND COALESCE(s.hidden, 0) = 0 ORDER BY a.id LIMIT $2) asked"
-                " GROUP BY kind ORDER BY kind",
-                ARGS(arg_text(owner), arg_int(OVERVIEW_COUNT_MAX)));
-    text_add_str(text, ",\"approvals\":");
-    counts_add(rows, text);
-}
-
 static void unseen_count(struct tx *tx, struct bytes owner, struct text *text) {
     AUTO(rows_release)
     struct rows *rows = tx_rows(
@@ -183,12 +148,9 @@ static void today_add(struct tx *tx, struct bytes owner, struct text *text) {
 struct err tx_overview(struct tx *tx, struct bytes owner, struct text *text) {
     text_add_char(text, '{');
     live_add(tx, owner, text);
-    asked_count(tx, owner, text);
-    text_add_str(text, ",\"waiting\":{");
-    for (size_t i = 0; i < COUNT_OF(waiting); i++) {
-        list_add(tx, &waiting[i], owner, OVERVIEW_ITEMS, text);
-    }
-    text_add_str(text, "},\"unseen\":{");
+    text_add_str(text, ",\"waiting\":");
+    TRY(tx_waiting(tx, owner, OVERVIEW_WAITING, text));
+    text_add_str(text, ",\"unseen\":{");
     unseen_count(tx, owner, text);
     list_add(tx, &ended, owner, OVERVIEW_ITEMS, text);
     list_add(tx, &sessions, owner, OVERVIEW_ITEMS, text);

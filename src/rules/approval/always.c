@@ -3,7 +3,6 @@
 
 #include "base/glob.h"
 #include "base/text.h"
-#include "rules/approval/permission.h"
 #include "rules/approval/words.h"
 
 enum {
@@ -185,6 +184,33 @@ static struct err named_check(const struct always_call *call, const struct subje
                : err_why(why, ERR_BAD_FIELD, "subject: does not match this call");
 }
 
+static bool is_edit(struct bytes tool, const struct bytes *subjects, size_t count) {
+    return (bytes_is(tool, "write_file") || bytes_is(tool, "edit_file")) &&
+           permission_edit_is_plain(subjects, count);
+}
+
+void always_about_add(struct bytes tool, const struct permission_question *question,
+                      struct text *about) {
+    AUTO(text_done) struct text rule = text_up_to(SUBJECTS_MAX * (GLOB_PATTERN_MAX + 2));
+    bool exact = question->exact || question->subject_count == 0;
+    text_add(&rule, tool.data, tool.len);
+    for (size_t i = 0; i < question->subject_count && !exact; i++) {
+        AUTO(text_done) struct text pattern = text_up_to(GLOB_PATTERN_MAX);
+        exact = !pattern_write(question->subjects[i], question->kind, &pattern);
+        text_add_str(&rule, i > 0 ? ", " : " ");
+        text_add(&rule, pattern.data, pattern.len);
+    }
+    if (is_edit(tool, question->subjects, question->subject_count)) {
+        text_clear(&rule);
+        text_add_str(&rule, "edits of files in the project's folder");
+    } else if (exact || text_failed(&rule)) {
+        text_clear(&rule);
+        text_add(&rule, tool.data, tool.len);
+        text_add_str(&rule, " with exactly these arguments");
+    }
+    text_add_member(about, "rule", text_bytes(&rule));
+}
+
 struct err always_add(const struct always_call *call, json_t *settings, struct why *why) {
     AUTO(json_release) json_t *about = NULL;
     struct subjects subjects = {.count = 0};
@@ -192,8 +218,7 @@ struct err always_add(const struct always_call *call, json_t *settings, struct w
     if (!err_failed(err)) {
         err = subjects_read(about, &subjects, why);
     }
-    const bool edit = (bytes_is(call->tool, "write_file") || bytes_is(call->tool, "edit_file")) &&
-                      permission_edit_is_plain(subjects.of, subjects.count);
+    const bool edit = is_edit(call->tool, subjects.of, subjects.count);
     if (!err_failed(err) && call->subject.len > 0) {
         err = named_check(call, &subjects, edit, why);
     }

@@ -18,6 +18,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/json/json.h"
+#include "rules/approval/permission.h"
 
 struct always_call {
     struct bytes tool;
@@ -26,5 +27,11 @@ struct always_call {
     struct bytes subject; /* A pattern that the call must match; "": none was named. */
 };
 MUST_CHECK struct err always_add(const struct always_call *call, json_t *settings, struct why *why);
+
+/* Adds the member "rule" to an object about a call: in words, what that rule would allow where no
+ * subject is named. "edits of files in the project's folder", "run_command make test", "run_command
+ * with exactly these arguments". */
+void always_about_add(struct bytes tool, const struct permission_question *question,
+                      struct text *about);
 
 #endif

@@ -200,6 +200,11 @@ bool board_cause_cools(enum run_cause cause) {
     return sequel_of(cause).remedy == COOLS;
 }
 
+bool board_person_judges(const struct board_result *result, struct bytes reviewer) {
+    return reviewer.len == 0 || result->rejections >= BOARD_REJECTIONS_MAX ||
+           bytes_equal(result->agent, reviewer) || bytes_is(result->review_run, "none");
+}
+
 const char *board_end_event(enum run_cause cause) {
     switch (cause) {
     case CAUSE_NOT_STARTED:

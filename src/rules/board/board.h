@@ -101,6 +101,15 @@ MUST_CHECK bool board_move_fits(const struct board_move *move);
 MUST_CHECK bool board_person_may(enum task_status from, enum task_status to, bool holds,
                                  enum board_words *ret_words);
 
+/* A result in review, and who judges it. */
+struct board_result {
+    struct bytes agent;      /* Wrote it. */
+    struct bytes review_run; /* Run of its judge; "": it has none yet; "none": a person judges. */
+    int64_t rejections;
+};
+/* `reviewer`: the agent that judges results of the board; "": none does. */
+MUST_CHECK bool board_person_judges(const struct board_result *result, struct bytes reviewer);
+
 /* --- The end of an attempt -------------------------------------------------------------------- */
 
 enum {

@@ -17,17 +17,18 @@ export interface Page<T> {
   more?: boolean;
 }
 export interface Overview {
-  runs: Record<string, Record<string, number>>; approvals: Record<string, number>;
-  waiting: { approvals: { id: string; session: string | null; run: string; step: string; kind:
-    string; asked_ms: number }[]; deliveries: Held[]; blocked: Blocked[] };
+  runs: Record<string, Record<string, number>>; waiting: Waiting;
   unseen: { runs: Record<string, number>; ended: Ended[]; sessions: UnseenSession[] }; today: Today;
 }
-export interface Held {
-  id: string; run: string; receiver: string; cause: string | null; made_ms: number;
+export interface Waiting {
+  items: Wait[]; count: number; more: boolean; kinds: Record<string, number>;
 }
-export interface Blocked {
-  id: string; kind: string; label: string | null; state: string; about: string | null;
-  made_ms: number;
+export interface Wait {
+  kind: "ask" | "question" | "plan" | "review" | "stopped" | "mail" | "delivery" | "budget" |
+    "agent" | "task_failed" | "run_failed" | "session_failed";
+  id: string; project: string | null; name: string | null; text: string | null;
+  about: string | null; by: string | null; run: string | null; session: string | null;
+  since_ms: number; until_ms: number | null; seq: number | null; runs: number | null;
 }
 export interface Ended {
   id: string; kind: string; label: string | null; state: string; cause: string | null;
@@ -195,8 +196,8 @@ export interface Ask {
   part: number | null; state: "open" | "allowed" | "denied" | "answered" | "cancelled";
   asked_ms: number; answered_ms: number | null;
   arguments: { question?: string; options?: unknown[]; schema?: unknown; multi?: boolean } | null;
-  about: { subjects?: string[]; exact?: boolean; old_rule?: string; diff?: string; diff_cut?:
-    boolean; review?: string; text?: string } | null;
+  about: { subjects?: string[]; exact?: boolean; rule?: string; old_rule?: string; diff?: string;
+    diff_cut?: boolean; review?: string; text?: string } | null;
   answer: string;
 }
 export interface Task {

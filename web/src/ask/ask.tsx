@@ -1,4 +1,6 @@
 /** A question, wherever it is shown: a row with its buttons (`compact`), or all of it. */
+import { useState } from "preact/hooks";
+
 import type { Ask } from "../api/types.ts";
 import { Brand } from "../parts/brand.tsx";
 import { Reading } from "../parts/reading.tsx";
@@ -7,6 +9,7 @@ import { Hint } from "../shell/kbd.tsx";
 import type { Name } from "../shell/shortcuts.ts";
 import { isOpen } from "../state/asks.ts";
 import { may } from "../state/me.ts";
+import { Always, mayAlways } from "./always.tsx";
 import { Headline, Origin } from "./head.tsx";
 import { Outcome } from "./outcome.tsx";
 import { useReply } from "./reply.ts";
@@ -16,9 +19,12 @@ import { words } from "./words.ts";
 
 const CHOICES_IN_ROW = 4;
 
-interface ButtonsProps { ask: Ask; selected: boolean; hidden: boolean; isWhole: boolean }
+interface ButtonsProps {
+  ask: Ask; selected: boolean; hidden: boolean; isWhole: boolean; always: boolean;
+  alwaysSet(open: boolean): void;
+}
 
-function Buttons({ ask, selected, hidden, isWhole }: ButtonsProps) {
+function Buttons({ ask, selected, hidden, isWhole, always, alwaysSet }: ButtonsProps) {
   const { off, reply } = useReply(ask);
   const what = `${visible(ask.step)} ${headline(ask)}`;
   const choices = choicesOf(ask);
@@ -40,6 +46,10 @@ function Buttons({ ask, selected, hidden, isWhole }: ButtonsProps) {
             onClick={(event) => reply(event, { decision: "deny" })}>
             {words.deny}{key("deny")}
           </button>
+          {isWhole && mayAlways(ask) ? (
+            <button aria-expanded={always} aria-label={words.alwaysOf(what)}
+              onClick={() => alwaysSet(!always)}>{words.always}</button>
+          ) : null}
         </>
       ) : null}
       {mayAnswer && isWhole && choices.length <= CHOICES_IN_ROW ? choices.map((one, at) => (
@@ -78,6 +88,7 @@ function Options({ ask }: { ask: Ask }) {
 
 export function AskCard(props: AskProps) {
   const { ask, compact = false, selected = false, here = false, below = false } = props;
+  const [always, alwaysSet] = useState(false), answering = useReply(ask);
   if (!compact) return <Whole ask={ask} />;
   const isWhole = !below && fitsRow(ask);
   return (
@@ -94,7 +105,11 @@ export function AskCard(props: AskProps) {
         <Origin ask={ask} />
         <Outcome ask={ask} />
       </div>
-      <Buttons ask={ask} selected={selected} hidden={here} isWhole={isWhole || below} />
+      <Buttons ask={ask} selected={selected} hidden={here} isWhole={isWhole || below}
+        always={always} alwaysSet={alwaysSet} />
+      {always && isOpen(ask) ? (
+        <Always ask={ask} answering={answering} close={() => alwaysSet(false)} />
+      ) : null}
     </article>
   );
 }

@@ -37,6 +37,19 @@ export function fitsRow(ask: Ask): boolean {
   return !isCut(ask) && all.length <= ROW_LENGTH && all.split("\n").length <= ROW_LINES;
 }
 
+/** A folder is granted to the session or to its project. */
+export const isFolder = ({ tool }: Ask): boolean => tool === "request_access";
+
+/** No rule can name such a call but by all of its arguments. */
+export const isExact = ({ about }: Ask): boolean => about?.exact === true;
+
+/** What a yes from now on allows, in the daemon's words, or as somebody narrows it. */
+export function ruleOf(ask: Ask, subject: string): string {
+  const { tool, about } = ask;
+  if (subject !== "") return visible(`${tool} ${subject}`);
+  return visible(isFolder(ask) ? headline(ask) : about?.rule ?? words.such(tool));
+}
+
 /** review › Fix › fix 4 */
 export function origin({ title, phase, agent }: Ask): string {
   const parts = [title ?? words.unknown, phase, agent];

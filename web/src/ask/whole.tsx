@@ -6,6 +6,7 @@ import { Brand } from "../parts/brand.tsx";
 import { visible } from "../parts/visible.ts";
 import { askRead, isOpen, type Reply } from "../state/asks.ts";
 import { may } from "../state/me.ts";
+import { Always, mayAlways } from "./always.tsx";
 import type { Form } from "./form.tsx";
 import { Origin, Subject } from "./head.tsx";
 import { Outcome } from "./outcome.tsx";
@@ -15,59 +16,22 @@ import { bodyOf, choicesOf, diffOf, isCut, isYesNo, optionsOf } from "./text.ts"
 import { words as all } from "../words.ts";
 import { words } from "./words.ts";
 
-type Scope = "once" | "session" | "project";
-/** A folder is granted to the session or to its project. */
-const isFolder = (ask: Ask): boolean => ask.tool === "request_access";
-
-/** No rule can name such a call but by all of its arguments. */
-const isExact = (ask: Ask): boolean => ask.about?.exact === true;
-
-/** How far a yes holds. */
-function Scopes({ ask, scope, set }: { ask: Ask; scope: Scope; set: (scope: Scope) => void }) {
-  const name = useId(), folder = isFolder(ask);
-  const of = folder ? words.folderOf : isExact(ask) ? words.exactly : words.scopes;
-  const rows: [Scope, string][] = [["session", of.session]];
-  if (!folder) rows.unshift(["once", words.scopes.once]);
-  if (ask.project !== null) rows.push(["project", of.project(visible(ask.project))]);
-  return (
-    <fieldset class="scopes">
-      <legend>{words.holds}</legend>
-      {rows.map(([value, text]) => (
-        <label key={value} class="check">
-          <input type="radio" name={name} checked={scope === value} onChange={() => set(value)} />
-          <span>{text}</span>
-        </label>
-      ))}
-    </fieldset>
-  );
-}
-
-/** Yes, no with its reason, and for calls of a session a yes from now on. */
+/** Yes, no with its reason, and a yes from now on. */
 function YesNo({ ask, answering }: { ask: Ask; answering: Replying }) {
   const { off, reply } = answering;
-  const [reason, reasonSet] = useState("");
-  const folder = isFolder(ask);
-  const [scope, scopeSet] = useState<Scope>(folder ? "session" : "once");
-  const [subject, subjectSet] = useState("");
-  const first = ask.about?.subjects?.[0];
-  const mayAlways = ask.kind === "leave" && ask.session !== null;
-  const always = scope !== "once";
-  const allow = (event: Event): boolean => reply(event, {
-    decision: "allow", ...(always && { scope }), ...(always && subject !== "" && { subject }),
-  });
+  const [reason, reasonSet] = useState(""), [always, alwaysSet] = useState(false);
   return (
     <div class="form">
       <div class="acts">
-        <button class="main" disabled={off} onClick={allow}>{words.allow}</button>
+        <button class="main" disabled={off}
+          onClick={(event) => reply(event, { decision: "allow" })}>{words.allow}</button>
         <button disabled={off} onClick={(event) => reply(event, no(reason))}>{words.deny}</button>
+        {mayAlways(ask) ? (
+          <button aria-expanded={always} onClick={() => alwaysSet(!always)}>{words.always}</button>
+        ) : null}
       </div>
-      {mayAlways ? <Scopes ask={ask} scope={scope} set={scopeSet} /> : null}
-      {mayAlways && always && !folder && !isExact(ask) ? (
-        <label class="field">
-          <span>{words.subject} <code>{visible(first ?? "test/**")}</code></span>
-          <input type="text" class="mono" value={subject}
-            onInput={(event) => subjectSet(event.currentTarget.value)} />
-        </label>
+      {always ? (
+        <Always ask={ask} answering={answering} close={() => alwaysSet(false)} />
       ) : null}
       <Reason text={reason} set={reasonSet} />
     </div>

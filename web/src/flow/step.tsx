@@ -9,6 +9,7 @@ import { useSheet } from "../parts/sheet.ts";
 import { clockTime, tookText } from "../parts/text.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
+import { Why } from "../parts/why.tsx";
 import { useNamed, useSeat } from "../router/router.ts";
 import { Facts, type Fact } from "../run/facts.tsx";
 import { useKeys } from "../shell/keys.ts";
@@ -190,6 +191,7 @@ export function StepDetails(props: StepProps) {
   const targets = sources.flatMap((list, to) => (list.includes(at) ? [idOf(to)] : []));
   const isAsked = asks.some((ask) => isOpen(ask));
   const [shape, tone] = markOf(step, isAsked), cause = causeText(step);
+  const failed = step.kind === "command" && step.status === "failed" ? step.run || null : null;
   const isPerson = step.kind === "approval", isDone = step.status === "completed";
   const shown = asks.find(({ id }) => id === step.approval);
   const promptTitle = isPerson ? words.asked : step.kind === "command" ? words.command
@@ -206,8 +208,13 @@ export function StepDetails(props: StepProps) {
       {again === null ? null
         : <Reruns step={step} again={again} isLast={targets.length === 0} />}
       <Questions asks={asks} />
-      {step.note == null || step.note === "" ? null : (
-        <section><h3>{words.why}</h3><p dir="auto"><bdi>{visible(step.note)}</bdi></p></section>
+      {(step.note ?? "") === "" && failed === null ? null : (
+        <section>
+          <h3>{words.why}</h3>
+          {(step.note ?? "") === "" ? null
+            : <p dir="auto"><bdi>{visible(step.note ?? "")}</bdi></p>}
+          {failed === null ? null : <Why run={failed} />}
+        </section>
       )}
       <section><h3>{words.now}</h3><Stands step={step} now_ms={now_ms} /></section>
       {shown !== undefined ? null : <Text title={promptTitle} text={step.prompt ?? ""} plain />}

@@ -1,31 +1,36 @@
 /** Home: what waits for a person, what failed, what finished and was not seen, and what runs. */
-import type { Ask, Overview, Run } from "../api/types.ts";
+import { Fragment } from "preact";
+
+import type { Overview, Run } from "../api/types.ts";
 import { AskCard } from "../ask/ask.tsx";
 import { useAskKeys } from "../ask/keys.ts";
-import { HeldRow } from "../parts/held.tsx";
-import { MailDue } from "../parts/maildue.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { Trouble } from "../parts/trouble.tsx";
+import { WaitRow } from "../parts/wait.tsx";
+import { placeOfWait } from "../parts/waits.ts";
 import { Section } from "../parts/section.tsx";
 import { useSelection } from "../parts/select.ts";
+import { visible } from "../parts/visible.ts";
 import { useSeat } from "../router/router.ts";
 import { Hint } from "../shell/kbd.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { firstOf } from "../state/arrays.ts";
-import { asksRead, isOpen, useAsks } from "../state/asks.ts";
+import { asksRead, useAsks } from "../state/asks.ts";
+import { isHeaded, type DeskRow } from "../state/desk.ts";
 import {
-  asksDue, due, home, homeRead, markSeen, running, runningMore, runningProblem,
+  due, home, homeRead, markSeen, running, runningMore, runningProblem,
 } from "../state/home.ts";
-import { mailDue } from "../state/mail.ts";
 import { may } from "../state/me.ts";
+import { useDesk } from "../state/usedesk.ts";
 import { Offer } from "../welcome/offer.tsx";
 import { words as all } from "../words.ts";
-import { BlockedRow, EndedRow, placeOf, RunningRow, SessionRow } from "./rows.tsx";
+import { Composer } from "./composer.tsx";
+import { EndedRow, placeOf, RunningRow, SessionRow } from "./rows.tsx";
 import { Today } from "./today.tsx";
 import { words } from "./words.ts";
 
 const BAD = ["failed", "timed_out", "lost", "interrupted"];
-const ASKS_SHOWN = 10;
+const DESK_SHOWN = 20;
 
 function Empty() {
   return (
@@ -37,11 +42,10 @@ function Empty() {
   );
 }
 
-function sorted({ waiting, unseen }: Overview, asks: readonly Ask[]) {
+function sorted({ unseen }: Overview) {
   const runBad = ({ state }: { state: string }) => BAD.includes(state);
   const talkBad = ({ status }: { status: string }) => BAD.includes(status);
   return {
-    asks, waiting,
     failed: unseen.ended.filter(runBad), failedTalks: unseen.sessions.filter(talkBad),
     ended: unseen.ended.filter((run) => !runBad(run)),
     talks: unseen.sessions.filter((session) => !talkBad(session)),
@@ -50,25 +54,41 @@ function sorted({ waiting, unseen }: Overview, asks: readonly Ask[]) {
 type Sorted = ReturnType<typeof sorted>;
 
 /** Where Enter leads, by the id of each row, in the order of the rows. */
-function placesOf(rows: Sorted, runs: Run[]): Map<string, string | null> {
-  const { asks, waiting, failed, failedTalks, ended, talks } = rows;
-  const nowhere = (one: { id: string }) => [one.id, null] as const;
+function placesOf(desk: readonly DeskRow[], rows: Sorted, runs: Run[]): Map<string, string | null> {
+  const { failed, failedTalks, ended, talks } = rows;
   const run = (one: Run | Sorted["ended"][number]) => [one.id, placeOf(one)] as const;
   const talk = ({ id }: { id: string }) => [id, `/s/${id}`] as const;
   return new Map<string, string | null>([
-    ...asks.map(({ id }) => [id, `/inbox/${id}`] as const),
-    ...mailDue.value.map(({ id }) => [id, `/inbox/mail/${id}`] as const),
-    ...waiting.deliveries.map(nowhere), ...waiting.blocked.map(nowhere),
+    ...desk.map(({ id, wait }) =>
+      [id, wait === null ? `/inbox/${id}` : placeOfWait(wait)] as const),
     ...failed.map(run), ...failedTalks.map(talk), ...ended.map(run), ...talks.map(talk),
     ...runs.map(run),
   ]);
 }
 
+function Desk({ rows, selected }: { rows: readonly DeskRow[]; selected: string | null }) {
+  return (
+    <>
+      {rows.map((row, at) => (
+        <Fragment key={row.id}>
+          {isHeaded(rows, at) ? (
+            <h3 class="project" dir="auto">{visible(row.project ?? words.noProject)}</h3>
+          ) : null}
+          {row.ask !== null
+            ? <AskCard ask={row.ask} compact selected={row.id === selected} />
+            : row.wait !== null
+              ? <WaitRow row={row} wait={row.wait} selected={row.id === selected} /> : null}
+        </Fragment>
+      ))}
+    </>
+  );
+}
+
 function Lists({ overview, runs }: { overview: Overview; runs: Run[] }) {
-  const { go } = useSeat();
-  const { items } = useAsks(), shownAsks = firstOf(items, isOpen, ASKS_SHOWN);
-  const rows = sorted(overview, shownAsks), places = placesOf(rows, runs);
-  const { waiting, failed, failedTalks, ended, talks } = rows;
+  const { go } = useSeat(), waiting = useDesk();
+  const desk = firstOf(waiting, ({ over }) => !over, DESK_SHOWN);
+  const rows = sorted(overview), places = placesOf(desk, rows, runs);
+  const { failed, failedTalks, ended, talks } = rows;
   const select = useSelection([...places.keys()]), is = (id: string) => select.id === id;
   const toSee = [
     ...ended.map(({ id, seq }) => ({ id, seq, session: false })),
@@ -79,7 +99,7 @@ function Lists({ overview, runs }: { overview: Overview; runs: Run[] }) {
     if (place) go(place);
   };
   const nextWaiting = (): void => {
-    const ids = [...shownAsks.filter(isOpen), ...mailDue.value].map(({ id }) => id);
+    const ids = desk.filter(({ over }) => !over).map(({ id }) => id);
     const at = select.id === null ? -1 : ids.indexOf(select.id);
     select.to(ids[(at + 1) % ids.length]);
   };
@@ -90,19 +110,16 @@ function Lists({ overview, runs }: { overview: Overview; runs: Run[] }) {
     { name: "waiting", run: nextWaiting },
     { name: "seen", run: () => may("run") && void markSeen(toSee) },
   ]);
-  useAskKeys(shownAsks.find(({ id }) => is(id)) ?? null, { other: open });
-  const left = asksDue.value - shownAsks.filter(isOpen).length;
+  useAskKeys(desk.find(({ id }) => is(id))?.ask ?? null, { other: open });
+  const left = due.value - desk.filter(({ over }) => !over).length;
   if (places.size === 0) return <Empty />;
   return (
     <div onFocusIn={select.onFocusIn}>
       <Section title={all.waiting} count={due.value}
         about={due.value > 1 ? all.oldestFirst : undefined}>
-        {due.value === 0 && shownAsks.length === 0 ? <p class="none">{all.noWaiting}</p> : null}
-        {shownAsks.map((ask) => <AskCard key={ask.id} ask={ask} compact selected={is(ask.id)} />)}
+        {desk.length === 0 ? <p class="none">{all.noWaiting}</p> : null}
+        <Desk rows={desk} selected={select.id} />
         {left > 0 ? <p class="none"><a href="/inbox">{words.rest(left)}</a></p> : null}
-        <MailDue selected={select.id} />
-        {waiting.deliveries.map((one) => <HeldRow key={one.id} held={one} selected={is(one.id)} />)}
-        {waiting.blocked.map((one) => <BlockedRow key={one.id} run={one} selected={is(one.id)} />)}
       </Section>
       {failed.length + failedTalks.length === 0 ? null : (
         <Section title={all.failed} count={failed.length + failedTalks.length}>
@@ -146,6 +163,7 @@ export function Home() {
       <h1 class="hidden">{all.home}</h1>
       <div>
         <Offer />
+        {may("run") ? <Composer /> : null}
         <Lists overview={overview} runs={running.value} />
         <Trouble problem={problem} retry={retry} />
       </div>

@@ -1,9 +1,10 @@
 /** The rows of Home. Those that have a place of their own link to it. */
-import type { Blocked, Ended, Run, UnseenSession } from "../api/types.ts";
+import type { Ended, Run, UnseenSession } from "../api/types.ts";
 import { Brand } from "../parts/brand.tsx";
 import { State } from "../parts/state.tsx";
-import { ago, elapsed, money, when } from "../parts/text.ts";
+import { elapsed, money, when } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
+import { Why } from "../parts/why.tsx";
 import { now } from "../state/clock.ts";
 import { markSeen, order, progress as told, type SeenRow } from "../state/home.ts";
 import { may } from "../state/me.ts";
@@ -34,23 +35,6 @@ const row = ({ id, kind, selected }: RowProps) => ({
   "aria-current": selected,
 });
 
-export function BlockedRow({ run, selected }: { run: Blocked; selected: boolean }) {
-  return (
-    <div {...row({ id: run.id, kind: "ask", selected })}>
-      <Brand id={run.id} />
-      <div class="what">
-        <span class="clip">
-          <span class="tone-wait" aria-hidden="true">◆ </span>
-          <bdi class="mono">{nameOf(run)}</bdi>
-        </span>
-        <span class="muted clip">
-          {all.room} <bdi>{visible(run.about ?? "")}</bdi>{" · "}{ago(now.value - run.made_ms)}
-        </span>
-      </div>
-    </div>
-  );
-}
-
 function SeenButton({ id, seq, session, name }: SeenRow & { name: string }) {
   return may("run") ? (
     <button class="quiet" aria-label={all.markSeenOf(name)}
@@ -61,7 +45,8 @@ function SeenButton({ id, seq, session, name }: SeenRow & { name: string }) {
 interface EndedProps { run: Ended; bad: boolean; selected: boolean }
 
 export function EndedRow({ run, bad, selected }: EndedProps) {
-  const cause = run.cause === null || run.cause === "completed" ? undefined : run.cause;
+  const cause = run.cause === null || run.cause === "completed" ? undefined
+    : run.cause.replaceAll("_", " ");
   const name = nameOf(run), place = placeOf(run);
   const mayAgain = bad && may("run") && ["job", "workflow", "flow"].includes(run.kind);
   return (
@@ -80,6 +65,7 @@ export function EndedRow({ run, bad, selected }: EndedProps) {
         ) : null}
         <SeenButton id={run.id} seq={run.seq} session={false} name={name} />
       </div>
+      {bad && run.kind === "job" ? <Why run={run.id} /> : null}
     </div>
   );
 }

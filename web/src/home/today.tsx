@@ -9,6 +9,7 @@ import { useRead } from "../state/read.ts";
 import { LimitBar } from "../usage/limit.tsx";
 import { fillsOf, outlookOf, sentenceOf } from "../usage/limits.ts";
 import { words as all } from "../words.ts";
+import { Recent } from "./recent.tsx";
 import { words } from "./words.ts";
 
 interface Usage { fresh: number; cache_read: number; cache_write: number }
@@ -68,6 +69,7 @@ export function Today({ today }: { today: Spent }) {
       </dl>
       {today.calls === 0 ? null : <Cache calls={today.calls} />}
       <Nearest />
+      <Recent />
     </aside>
   );
 }

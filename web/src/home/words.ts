@@ -1,6 +1,12 @@
 /** The texts of Home. */
 export const words = {
   rest: (count: number) => `${count} more in the Inbox`,
+  noProject: "No project",
+  begin: "New session", first: "First message", placeholder: "Ask, or describe a task …",
+  project: "Project", noFolder: "No folder", answerer: "Who answers",
+  byDefault: (model: string | null) => (model === null ? "the default model" : model),
+  beginButton: "Begin",
+  recent: "Recent sessions",
   log: "Log", logOf: (name: string) => `Log: ${name}`,
   again: "Run again", againOf: (name: string) => `Run again: ${name}`,
   nearest: "Nearest limit",

@@ -1,5 +1,6 @@
-/** The Inbox: every question and every held delivery, from any depth. The address has the one that
- *  is open, and what is shown. */
+/** The Inbox: all that waits for a person, from any depth. The address has the question that is
+ *  open, and what is shown. */
+import { Fragment } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 
 import type { Ask } from "../api/types.ts";
@@ -7,24 +8,25 @@ import { AskCard } from "../ask/ask.tsx";
 import { useAskKeys } from "../ask/keys.ts";
 import { headline } from "../ask/text.ts";
 import { Loading } from "../parts/loading.tsx";
-import { MailDue } from "../parts/maildue.tsx";
 import { useSelection } from "../parts/select.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
+import { WaitRow } from "../parts/wait.tsx";
+import { headlineOf, placeOfWait } from "../parts/waits.ts";
 import type { Params } from "../router/routes.ts";
 import { useSeat } from "../router/router.ts";
 import { useKeys } from "../shell/keys.ts";
 import { firstOf } from "../state/arrays.ts";
 import { answerAll, asksRead, isOpen, useAsks } from "../state/asks.ts";
+import { isHeaded } from "../state/desk.ts";
 import { home } from "../state/home.ts";
-import { mailDue } from "../state/mail.ts";
 import { may } from "../state/me.ts";
+import { useDesk } from "../state/usedesk.ts";
 import { Confirm, type Confirming } from "./confirm.tsx";
-import { Deliveries, heldOf, useDeliveries } from "./deliveries.tsx";
 import { Detail } from "./detail.tsx";
 import { GroupRow } from "./group.tsx";
 import {
-  fitting, grouped, kindOf, ofKind, openOf, rowsOf, type Kind, type Row,
+  countsOf, fitting, grouped, kindOf, ofKind, openOf, rowsOf, type Kind, type Row,
 } from "./groups.ts";
 import { Kinds } from "./kinds.tsx";
 import { Notify } from "./notify.tsx";
@@ -49,8 +51,12 @@ function toggled(set: ReadonlySet<string>, ids: string[]): ReadonlySet<string> {
 
 const ROWS = 100; // Drawn at first, and more with each press of the button.
 
-const nameOf = ({ members: [first] }: Row): string =>
-  (first === undefined ? "" : `${visible(first.step)} ${headline(first)}`);
+const nameOf = ({ members: [first], other }: Row): string =>
+  (first !== undefined ? `${visible(first.step)} ${headline(first)}`
+    : other?.wait == null ? "" : headlineOf(other.wait));
+
+const waits = ({ members, other }: Row): boolean =>
+  (other === null ? members.some(isOpen) : !other.over);
 
 /** The same card for the same question: one that changed among many draws only itself. */
 function Card({ ask, selected, here }: { ask: Ask; selected: boolean; here: boolean }) {
@@ -67,25 +73,32 @@ function Rows({ rows, open, select, marks, expanded, expand, decide }: {
 }) {
   return (
     <>
-      {rows.map((row) => {
-        const [first] = row.members, selected = select === row.id;
+      {rows.map((row, at) => {
+        const [first] = row.members, selected = select === row.id, wait = row.other?.wait ?? null;
         return (
-          <div key={row.id} class={`pickable depth-${row.depth}`}>
-            {may("approve") ? (
-              <label class="pick">
-                <span class="hidden">{words.pick(nameOf(row))}</span>
-                <input type="checkbox" checked={marks.picked.has(row.id)} data-pick={row.id}
-                  onChange={() => marks.pick([row.id])} />
-              </label>
+          <Fragment key={row.id}>
+            {isHeaded(rows, at) ? (
+              <h2 class="project" dir="auto">{visible(row.project ?? words.noProject)}</h2>
             ) : null}
-            {row.members.length > 1 ? (
-              <GroupRow id={row.id} members={row.members} selected={selected}
-                expanded={expanded.has(row.id)} expand={() => expand(row.id)}
-                decide={(decision) => decide(decision, row.members)} />
-            ) : first === undefined ? null : (
-              <Card ask={first} selected={selected} here={open === first.id} />
-            )}
-          </div>
+            <div class={`pickable depth-${row.depth}`}>
+              {may("approve") && first !== undefined ? (
+                <label class="pick">
+                  <span class="hidden">{words.pick(nameOf(row))}</span>
+                  <input type="checkbox" checked={marks.picked.has(row.id)} data-pick={row.id}
+                    onChange={() => marks.pick([row.id])} />
+                </label>
+              ) : null}
+              {row.other !== null && wait !== null ? (
+                <WaitRow row={row.other} wait={wait} selected={selected} />
+              ) : row.members.length > 1 ? (
+                <GroupRow id={row.id} members={row.members} selected={selected}
+                  expanded={expanded.has(row.id)} expand={() => expand(row.id)}
+                  decide={(decision) => decide(decision, row.members)} />
+              ) : first === undefined ? null : (
+                <Card ask={first} selected={selected} here={open === first.id} />
+              )}
+            </div>
+          </Fragment>
         );
       })}
     </>
@@ -95,18 +108,15 @@ function Rows({ rows, open, select, marks, expanded, expand, decide }: {
 /** What is selected, and how it is answered. */
 function List({ open }: { open: string | undefined }) {
   const { go, query, replace, search } = useSeat();
-  const { items } = useAsks(), kind = kindOf(query.value.get("kind"));
+  const desk = useDesk(), kind = kindOf(query.value.get("kind"));
   const [picked, pickedSet] = useState<ReadonlySet<string>>(new Set());
   const [expanded, expandedSet] = useState<ReadonlySet<string>>(new Set());
   const [confirming, confirmingSet] = useState<Confirming | null>(null);
   const [result, resultSet] = useState("");
   const [most, mostSet] = useState(ROWS);
-  const all = rowsOf(grouped(ofKind(items, kind)), expanded);
-  const rows = firstOf(all, ({ members }) => members.some(isOpen), most);
-  const deliveries = useDeliveries();
-  const held = kind === "all" || kind === "deliveries" ? heldOf(deliveries) : [];
-  const mails = kind === "all" ? mailDue.value : [];
-  const select = useSelection([...rows, ...mails, ...held].map(({ id }) => id), open);
+  const all = rowsOf(grouped(ofKind(desk, kind)), expanded);
+  const rows = firstOf(all, waits, most);
+  const select = useSelection(rows.map(({ id }) => id), open);
   const row = rows.find(({ id }) => id === select.id), one = row?.members[0];
   const due = openOf(all, picked), isMany = due.length > 0 || (row?.members.length ?? 0) > 1;
   const expand = (id: string) => expandedSet((now) => toggled(now, [id]));
@@ -117,23 +127,26 @@ function List({ open }: { open: string | undefined }) {
   const openRow = (): void => {
     if (row !== undefined && row.members.length > 1) expand(row.id);
     else if (one !== undefined) go(`/inbox/${one.id}${search.value}`);
-    else if (mails.some(({ id }) => id === select.id)) go(`/inbox/mail/${select.id}`);
+    else if (row?.other?.wait != null) {
+      const place = placeOfWait(row.other.wait);
+      if (place !== null) go(place);
+    }
   };
   const leave = (): void => {
     if (picked.size > 0) pickedSet(new Set());
     else if (open !== undefined) go(`/inbox${search.value}`);
   };
   const nextWaiting = (): void => {
-    const asked = rows.filter(({ members }) => members.some(isOpen));
-    const ids = [...asked, ...mails].map(({ id }) => id);
+    const ids = rows.filter(waits).map(({ id }) => id);
     const at = select.id === null ? -1 : ids.indexOf(select.id);
     select.to(ids[(at + 1) % ids.length]);
   };
   const pickAll = (): void => {
-    if (may("approve")) pickedSet((now) => toggled(now, all.map(({ id }) => id)));
+    const questions = all.filter(({ other }) => other === null);
+    if (may("approve")) pickedSet((now) => toggled(now, questions.map(({ id }) => id)));
   };
   const pickOne = (): void => {
-    if (row !== undefined && may("approve")) pickedSet((now) => toggled(now, [row.id]));
+    if (row?.other === null && may("approve")) pickedSet((now) => toggled(now, [row.id]));
   };
   const confirmed = async (yes: boolean): Promise<void> => {
     confirmingSet(null);
@@ -163,8 +176,8 @@ function List({ open }: { open: string | undefined }) {
   }, [isOther, one?.id]);
   return (
     <div class="inbox-list" onFocusIn={select.onFocusIn}>
-      <Kinds kind={kind} />
-      {rows.length + mails.length + held.length === 0 ? <Empty kind={kind} /> : null}
+      <Kinds kind={kind} counts={countsOf(desk)} />
+      {rows.length === 0 ? <Empty kind={kind} /> : null}
       <Rows rows={rows} open={open} select={select.id} expanded={expanded} expand={expand}
         decide={ask} marks={{ picked, pick: (ids) => pickedSet((now) => toggled(now, ids)) }} />
       {rows.length === all.length ? null : (
@@ -174,9 +187,6 @@ function List({ open }: { open: string | undefined }) {
           </button>
         </p>
       )}
-      {kind === "all" ? <MailDue selected={select.id} /> : null}
-      {kind === "all" || kind === "deliveries"
-        ? <Deliveries read={deliveries} selected={select.id} /> : null}
       {due.length === 0 ? null : (
         <div class="picked" role="status">
           <b>{words.picked(due.length)}</b>

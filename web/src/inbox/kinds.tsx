@@ -1,18 +1,15 @@
 /** What the Inbox shows, and how much of it waits: of mail, what a person is to answer. */
 import { useSeat } from "../router/router.ts";
-import { openAsks } from "../state/asks.ts";
-import { heldCount, inboxDue } from "../state/home.ts";
-import { mailDue } from "../state/mail.ts";
-import { KINDS, ofKind, type Kind } from "./groups.ts";
+import { due, dueOf } from "../state/home.ts";
+import { KINDS, type Kind } from "./groups.ts";
 import { words } from "./words.ts";
 
-export function Kinds({ kind }: { kind: Kind | "mail" }) {
+type Counts = Partial<Record<Kind | "mail", number>>;
+
+/** `counts`: of the rows that the view has. */
+export function Kinds({ kind, counts = {} }: { kind: Kind | "mail"; counts?: Counts }) {
   const { go, setQuery } = useSeat();
-  const counts = {
-    all: inboxDue.value, deliveries: heldCount.value, mail: mailDue.value.length,
-    leave: ofKind(openAsks.value, "leave").length,
-    questions: ofKind(openAsks.value, "questions").length,
-  };
+  const known: Counts = { ...counts, all: due.value, mail: dueOf.value.mail ?? 0 };
   const show = (one: Kind | "mail"): void => {
     const value = one === "all" ? null : one;
     if (one === "mail") go("/inbox/mail");
@@ -23,7 +20,7 @@ export function Kinds({ kind }: { kind: Kind | "mail" }) {
     <div class="inbox-kinds" role="group" aria-label={words.filters}>
       {[...KINDS, "mail" as const].map((one) => (
         <button key={one} class="quiet" aria-pressed={kind === one} onClick={() => show(one)}>
-          {words.kinds[one]} <b>{counts[one]}</b>
+          {words.kinds[one]}{known[one] === undefined ? null : <> <b>{known[one]}</b></>}
         </button>
       ))}
     </div>

@@ -2,11 +2,11 @@
 export const words = {
   inbox: "Inbox",
   filters: "What is shown",
-  kinds: { all: "All", leave: "Permissions", questions: "Questions", deliveries: "Deliveries",
-    mail: "Mail" },
+  kinds: { all: "All", leave: "Permissions", questions: "Questions", tasks: "Tasks",
+    other: "Other", mail: "Mail" },
   empty: "Nothing waits for you.",
-  emptyAbout: "Whatever asks you something comes here: agents that need a permission or an " +
-    "answer, programs with drover approve, at any depth, and results that could not be delivered.",
+  emptyAbout: "Whatever needs you comes here: agents that ask for a permission or an answer, at " +
+    "any depth, tasks with a question, a plan, a result or a failure, mail, used-up budgets.",
   emptyKind: "Nothing of this kind waits.",
   ask: "drover ask \"What is in this folder?\"",
   moreThan: (count: number) => `The newest ${count.toLocaleString("en")} are shown.`,
@@ -26,6 +26,7 @@ export const words = {
   cancel: "Cancel",
   done: (done: number, all: number) =>
     (done === all ? `${all} answered.` : `${done} of ${all} answered; the others say why not.`),
+  noProject: "No project",
   back: "All that waits",
   call: "the call",
   session: "Session", run: "Run",

@@ -90,7 +90,7 @@ export function Head({ job }: { job: Job }) {
         </details>
       )}
       <Facts job={job} />
-      {job.note == null ? null : <p class="tone-wait" dir="auto">{visible(job.note)}</p>}
+      {job.note == null ? null : <p class="muted" dir="auto">{visible(job.note)}</p>}
       <Trouble problem={refused} />
     </header>
   );

@@ -1,7 +1,10 @@
 /** A job: its head, its attempts, and its terminal or its log. */
+import { useRef } from "preact/hooks";
+
 import { isLive } from "../jobs/rules.ts";
 import { Loading } from "../parts/loading.tsx";
 import { Trouble } from "../parts/trouble.tsx";
+import { useLastLines } from "../parts/why.tsx";
 import { useSeat } from "../router/router.ts";
 import type { Params } from "../router/routes.ts";
 import { useKeys } from "../shell/keys.ts";
@@ -39,7 +42,7 @@ function Streams({ stream }: { stream: LogStream }) {
         <button key={one} class="quiet" aria-pressed={one === stream}
           onClick={() => {
             setQuery("line", null);
-            setQuery("stream", one === "out" ? null : one);
+            setQuery("stream", one);
           }}>{words.streams[one]}</button>
       ))}
     </div>
@@ -50,8 +53,12 @@ function Output({ job }: { job: Known }) {
   const { query, setQuery } = useSeat();
   const all = Math.max(1, job.attempt);
   const attempt = numberOf(query.value.get("attempt"), all) ?? all;
+  const named = query.value.get("stream");
+  // One that had failed opens on its errors, where it wrote any.
+  const failed = useRef(job.state === "failed" && !hasTerminal(job)).current;
+  const last = useLastLines(named === null && failed ? job.id : null);
   const stream: LogStream = hasTerminal(job) ? "pty"
-    : query.value.get("stream") === "err" ? "err" : "out";
+    : named === "err" || named === "out" ? named : last?.stream ?? "out";
   const choose = (number: number): void => {
     if (number < 1 || number > all) return;
     setQuery("line", null);

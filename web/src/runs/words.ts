@@ -25,7 +25,7 @@ export const words = {
     "7d": "in the last 7 days", "30d": "in the last 30 days",
   } as Record<string, string>,
   sinceDay: (day: string) => `since ${day}`,
-  inside: "those inside others, too",
+  inside: "Include children",
   empty: "There are no runs.",
   emptyNext: "A run is whatever works here: a workflow, a turn of a session, a job. Begin one:",
   emptyCommand: "drover run deep-research \"How do heat pumps work?\"",
@@ -40,12 +40,12 @@ export const words = {
     `and ${count === 1 ? "1 call" : `${count} calls`} of unknown cost`,
   pick: (name: string) => `Select ${name}`,
   picked: (count: number) => `${count.toLocaleString("en")} selected`,
-  actions: { stop: "Stop", remove: "Remove", seen: "Mark as seen" } as Record<Action, string>,
+  actions: { stop: "Stop", remove: "Remove", seen: "Mark as read" } as Record<Action, string>,
   act: (action: Action, count: number) => `${words.actions[action]} ${count.toLocaleString("en")}`,
   questions: {
     stop: (count: number) => `Stop ${runs(count)}?`,
     remove: (count: number) => `Remove ${runs(count)}?`,
-    seen: (count: number) => `Mark ${runs(count)} as seen?`,
+    seen: (count: number) => `Mark ${runs(count)} as read?`,
   } as Record<Action, (count: number) => string>,
   abouts: {
     stop: "They end with what they have; agents below them end, too.",

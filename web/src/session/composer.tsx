@@ -245,6 +245,7 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
         )}
         <Thumbs images={images} />
         <textarea ref={field} rows={1} dir="auto" aria-label={words.message} value={text}
+          data-keys={(seat.waits.value ?? 0) > 0 ? "answer" : undefined}
           placeholder={words.messageTo(name)} onKeyDown={pressed}
           onInput={(event) => write(event.currentTarget.value)}
           onPaste={(event) => filesOf(event.clipboardData?.files, event)} />

@@ -2,12 +2,12 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useId, useRef } from "preact/hooks";
 
-import { post, type Problem } from "../api/api.ts";
+import type { Problem } from "../api/api.ts";
 import { visible } from "../parts/visible.ts";
 import { useSeat } from "../router/router.ts";
-import { outboxOf } from "../session/outbox.ts";
 import { useAgents, useDefault, useModels } from "../session/pickers.tsx";
 import { words as shared } from "../words.ts";
+import { sessionBegin } from "./begin.ts";
 import { words } from "./words.ts";
 
 export function NewSession({ onClose }: { onClose: () => void }) {
@@ -26,21 +26,14 @@ export function NewSession({ onClose }: { onClose: () => void }) {
     const text = (name: string): string => String(given.get(name) ?? "").trim();
     const fields = ["title", "root", "model", "agent"].filter((name) => text(name) !== "");
     isSending.value = true;
-    const answer = await post<{ id: string }>("/sessions",
-      Object.fromEntries(fields.map((name) => [name, text(name)])));
+    const answer = await sessionBegin(
+      Object.fromEntries(fields.map((name) => [name, text(name)])), text("first"));
     isSending.value = false;
     if (!answer.ok) {
       problem.value = answer.problem;
       return;
     }
-    const session = answer.value.id;
-    if (text("first") !== "") {
-      // It is kept until it is sent, also when the connection ends here.
-      const outbox = outboxOf(session);
-      outbox.send({ text: text("first"), attachments: [], policy: "enqueue" });
-      outbox.end();
-    }
-    go(`/s/${session}`);
+    go(`/s/${answer.value.id}`);
   };
   return (
     <dialog ref={dialog} class="new-session" aria-labelledby={id} onClose={onClose}>

@@ -20,7 +20,7 @@ interface RowBase {
 /** A row of the table of shortcuts, whose key the user may have changed; or a key that stays what
  *  it is, shown in the list of shortcuts if it has a text. */
 export type KeyRow = RowBase & ({ name: Name } | { key: string; about?: string });
-interface ActiveRow extends RowBase { key: string; about?: string | undefined }
+interface ActiveRow extends RowBase { key: string; name?: Name; about?: string | undefined }
 
 /** Those of a pane count while that has the focus. */
 interface Layer { seat: Seat | null; rows: readonly KeyRow[] }
@@ -111,6 +111,12 @@ export function useKeys(rows: KeyRow[]): void {
   }, [names]);
 }
 
+/** An empty box beside a question lets the keys of its answer pass (data-keys="answer"). */
+function passesOn(target: Element | null, row: ActiveRow | undefined): boolean {
+  return target instanceof HTMLTextAreaElement && target.value === "" &&
+    target.dataset.keys === "answer" && (row?.name === "allow" || row?.name === "deny");
+}
+
 /** A dialog hides what the shortcuts of the page behind it would do. */
 const FIELDS = "input, textarea, select, [contenteditable], dialog";
 let first = ""; // Of a sequence, and when it was pressed.
@@ -137,7 +143,8 @@ addEventListener("keydown", (event) => {
   const sequence = isSecond ? `${first} ${name}` : "";
   const row = rows.find(({ key }) => key === sequence) ?? rows.find(({ key }) => key === name);
   first = "";
-  if ((inField && !(row?.always && !writes(name))) || !lives(name)) return;
+  if (inField && !(row?.always && !writes(name)) && !passesOn(target, row)) return;
+  if (!lives(name)) return;
   // Enter and the space bar belong to the button or link that has the focus.
   if ((name === "Enter" || name === " ") && target?.closest("a, button, summary")) return;
   if (row === undefined) {

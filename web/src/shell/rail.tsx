@@ -4,7 +4,7 @@ import { Ellipsis, Search } from "lucide-preact";
 
 import { key } from "../api/key.ts";
 import { path } from "../router/router.ts";
-import { due, inboxDue } from "../state/home.ts";
+import { due } from "../state/home.ts";
 import { Hint } from "./kbd.tsx";
 import { arranged, isLast, PLACES, type Place } from "./places.ts";
 import { sheet } from "./sheets.tsx";
@@ -34,7 +34,7 @@ const isHere = (to: string, below = `${to}/`): boolean => path.value === to ||
   (to !== "/" && [`${to}/`, below].some((one) => path.value.startsWith(one)));
 
 /** Of places where something may wait. */
-const COUNTS: Record<string, ReadonlySignal<number>> = { "/": due, "/inbox": inboxDue };
+const COUNTS: Record<string, ReadonlySignal<number>> = { "/inbox": due };
 
 function Count({ of }: { of: ReadonlySignal<number> }) {
   return of.value > 0 ? <b class="due">{of.value}</b> : null;

@@ -5,10 +5,9 @@ import { computed, signal } from "@preact/signals";
 
 import { get, post, type Problem } from "../api/api.ts";
 import { key } from "../api/key.ts";
-import type { Overview, Progress, Run } from "../api/types.ts";
+import type { Overview, Progress, Run, Wait } from "../api/types.ts";
 import { asks, openAsks } from "./asks.ts";
 import { afterFirst } from "./first.ts";
-import { mailDue } from "./mail.ts";
 import { followOwner } from "./owner.ts";
 import { followRows, noRows, type RowsFollow } from "./rows.ts";
 
@@ -148,15 +147,15 @@ export const runningProblem = computed(() => liveRows.value.problem);
 export const runningMore = computed(() =>
   liveRows.value.whole && liveRows.value.next !== null);
 
-export const heldCount = computed(() => home.value.overview?.waiting.deliveries.length ?? 0);
-/** What the rail, the title and the icon count: all that waits for a person. */
-export const due = computed(() =>
-  inboxDue.value + (home.value.overview?.waiting.blocked.length ?? 0));
-/** Of that, what the Inbox shows. */
-export const inboxDue = computed(() =>
-  asksDue.value + heldCount.value + mailDue.value.length);
-/** Open questions, also those that are too many to be read. */
-export const asksDue = computed(() => {
-  const kinds = asks.value.more ? Object.values(home.value.overview?.approvals ?? {}) : [];
-  return Math.max(openAsks.value.length, kinds.reduce((sum, one) => sum + one, 0));
+/** Kinds of what waits that are news, not a decision: Home shows them among what failed. */
+export const NEWS: readonly Wait["kind"][] = ["run_failed", "session_failed"];
+
+/** How much of each kind waits; of questions those that the page knows, which are never behind. */
+export const dueOf = computed<Partial<Record<Wait["kind"], number>>>(() => {
+  const { kinds = {} } = home.value.overview?.waiting ?? {};
+  return { ...kinds, ask: asks.value.more ? Math.max(kinds.ask ?? 0, openAsks.value.length)
+    : openAsks.value.length };
 });
+/** What the rail, the title and the icon count. */
+export const due = computed(() => Object.entries(dueOf.value).reduce((sum, [kind, count]) =>
+  (NEWS.includes(kind as Wait["kind"]) ? sum : sum + count), 0));
