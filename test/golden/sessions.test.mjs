@@ -44,6 +44,7 @@ golden("sessions", async (record) => {
   await record.events(daemon, "project:web");
   await ask("POST", "seen", { session: id, seq: 1 });
   await ask("GET", "overview");
+  await ask("GET", "waiting");
   const talk = new Talk(record, daemon, id);
   await talk.turn(script("say: Hello.", USAGE));
   await talk.until("usage");

@@ -82,8 +82,12 @@ static void errand_done(struct err result, void *ctx) {
         }
         if (!errand->later) {
             errand_send(errand);
+            return;
         }
-        return;
+        if (sim_life(errand->sim)->ready) {
+            return;
+        }
+        result = err_make(ERR_CLOSING, "sim: its client has hung up");
     }
     sim_trace(errand->sim, "%s of op %u: %s", errand->name, errand->op, err_name(result.code));
     if (errand->changes) {

@@ -122,6 +122,9 @@ struct must_findings *musts_new(struct errand *errand) {
 void musts_ask(struct errand *errand) {
     const struct board_asking *asking = &errand->what.board;
     struct must_findings *findings = asking->findings;
+    if (!sim_life(errand->sim)->ready) {
+        return; /* Nobody waits any more. */
+    }
     findings->since_ns = asking->since_ns;
     findings->wait.done = on_checked;
     link_add_last(&waits, &findings->link);

@@ -466,6 +466,9 @@ static struct err move_start(void *ctx) {
         request_go(request, ERR_OK);
         return ERR_OK;
     }
+    if (exchange_is_orphaned(request->op.exchange)) { /* The client left before it could wait. */
+        return err_make(ERR_CLOSING, "tasks: check must-haves");
+    }
     op->wait.done = move_checked;
     exchange_on_gone(request->op.exchange, move_cut, op);
     exchange_on_drain(request->op.exchange, move_cut, op);

@@ -4,6 +4,7 @@ import { Fragment } from "preact";
 import type { Overview, Run } from "../api/types.ts";
 import { AskCard } from "../ask/ask.tsx";
 import { useAskKeys } from "../ask/keys.ts";
+import { useLater } from "../parts/later.ts";
 import { Loading } from "../parts/loading.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { WaitRow } from "../parts/wait.tsx";
@@ -24,10 +25,15 @@ import { may } from "../state/me.ts";
 import { useDesk } from "../state/usedesk.ts";
 import { Offer } from "../welcome/offer.tsx";
 import { words as all } from "../words.ts";
-import { Composer } from "./composer.tsx";
 import { EndedRow, placeOf, RunningRow, SessionRow } from "./rows.tsx";
 import { Today } from "./today.tsx";
 import { words } from "./words.ts";
+
+/** Its place stands from the beginning, so that nothing moves when it comes. */
+function Begin() {
+  const Composer = useLater(() => import("./composer.tsx").then((m) => m.Composer));
+  return <div class="begin-place">{Composer === null ? null : <Composer />}</div>;
+}
 
 const BAD = ["failed", "timed_out", "lost", "interrupted"];
 const DESK_SHOWN = 20;
@@ -163,7 +169,7 @@ export function Home() {
       <h1 class="hidden">{all.home}</h1>
       <div>
         <Offer />
-        {may("run") ? <Composer /> : null}
+        {may("run") ? <Begin /> : null}
         <Lists overview={overview} runs={running.value} />
         <Trouble problem={problem} retry={retry} />
       </div>

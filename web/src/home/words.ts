@@ -6,7 +6,7 @@ export const words = {
   project: "Project", noFolder: "No folder", answerer: "Who answers",
   byDefault: (model: string | null) => (model === null ? "the default model" : model),
   beginButton: "Begin",
-  recent: "Recent sessions",
+  recent: "Recent",
   log: "Log", logOf: (name: string) => `Log: ${name}`,
   again: "Run again", againOf: (name: string) => `Run again: ${name}`,
   nearest: "Nearest limit",

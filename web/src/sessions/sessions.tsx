@@ -10,10 +10,11 @@ import { when } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
 import { useNamed, useSeat } from "../router/router.ts";
 import { SessionStateOf } from "../session/state.tsx";
-import { answerer, titleOf } from "../session/text.ts";
+import { answerer, price, titleOf } from "../session/text.ts";
 import { words as session } from "../session/words.ts";
 import { useKeys } from "../shell/keys.ts";
 import { now } from "../state/clock.ts";
+import { home } from "../state/home.ts";
 import { may } from "../state/me.ts";
 import { followRows, type RowsFollow } from "../state/rows.ts";
 import { words as shared } from "../words.ts";
@@ -57,15 +58,24 @@ function useOrder(items: Row[], isHeld: () => boolean): Row[] {
   return sorted;
 }
 
+/** Where it works, what it cost, and whether it began as a copy of another one. */
+function factsOf({ project, root, usage, fork_of }: Row): string {
+  const place = project !== "default" ? project : root?.split("/").pop() ?? "";
+  return [visible(place), usage.calls > 0 ? price(usage) : "", fork_of === null ? "" : words.fork]
+    .filter((fact) => fact !== "").join(" · ");
+}
+
 function RowOf({ row }: { row: Row }) {
-  const about = row.match?.text;
+  const about = row.match?.text ?? factsOf(row);
+  const isUnread = home.value.overview?.unseen.sessions.some(({ id }) => id === row.id) ?? false;
   const hash = row.match?.message ? `#${row.match.message}` : "";
   return (
     <a class="row session-row" href={`/s/${row.id}${hash}`}>
       <Brand id={row.id} />
       <span class="what">
-        <span class="clip" dir="auto">{titleOf(row)}</span>
-        {about === undefined ? null : (
+        <span class={isUnread ? "clip unread-title" : "clip"} dir="auto">{titleOf(row)}</span>
+        {isUnread ? <span class="hidden">{words.unread}</span> : null}
+        {about === "" ? null : (
           <span class="clip muted small" dir="auto">{visible(about)}</span>
         )}
       </span>

@@ -11,6 +11,7 @@ export const words = {
   noneCommands: ["drover chat", "drover ask \"What is in this folder?\""],
   noneFound: "No session fits.",
   noneFoundNext: "More may be found further down.",
+  fork: "a fork", unread: "unread",
   clear: "Show all",
   more: "Show more",
   title: "Title",

@@ -15,10 +15,9 @@ export const JSON_NAME = "json";
 export const unfitText = ([why, limit = ""]: Unfit): string =>
   visible(words.unfit[why]?.(limit) ?? why);
 
-function aboutOf({ about, required, fallback, kind }: ArgField): string {
+function aboutOf({ about, required, kind }: ArgField): string {
   const parts = [visible(beginning(about, ABOUT_MAX)), required ? words.required : "",
-    kind === "texts" ? words.perLine : kind === "json" ? words.json : "",
-    fallback === null ? "" : words.fallback(visible(beginning(fallback, CHOICE_MAX)))];
+    kind === "texts" ? words.perLine : kind === "json" ? words.json : ""];
   return parts.filter((part) => part !== "").join("; ");
 }
 

@@ -67,8 +67,9 @@ function useFields(flow: string, schema: unknown) {
   const { texts, json, write, clear } = useTyped(flow);
   const [shown, shownSet] = useState<ReadonlyMap<string, Unfit>>(new Map());
   const declared = fieldsOf(schema), fields = json ? null : declared;
-  const given = Object.fromEntries((declared ?? []).map(({ name }) =>
-    [name, texts[argName(name)] ?? ""]));
+  // A default stands in its field; one that is emptied is not given.
+  const given = Object.fromEntries((declared ?? []).map(({ name, fallback }) =>
+    [name, texts[argName(name)] ?? fallback ?? ""]));
   const { args, faults: wrong } = fields === null ? argsOfJson(texts[JSON_NAME] ?? "")
     : argsOf(fields, given);
   const cost = costOf(texts.cost ?? ""), faults = new Map(wrong);

@@ -40,7 +40,6 @@ export const words = {
   asForm: "As a form",
   noArgs: "The script says nothing about its args. They are JSON, and may be left out.",
   required: "required",
-  fallback: (text: string) => `without it: ${text}`,
   perLine: "one per line",
   json: "JSON",
   notGiven: "not given",
