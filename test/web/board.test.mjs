@@ -210,7 +210,8 @@ test("by keyboard alone: there, added, selected, moved, commented on, judged", a
   await page.getByText("2 selected").waitFor();
   await key("m");
   await dialog(page).getByLabel("To").selectOption("cancelled");
-  await key("Tab");
+  await key("Tab"); // Cancel,
+  await key("Tab"); // and right of it the move.
   await key("Enter");
   await page.getByText("Moved 2 tasks.").waitFor({ state: "attached" });
   await column(page, "ended").getByText("2").waitFor();

@@ -13,6 +13,7 @@ const { fit, ghostSpan, panned, pinsOf, rowsOf, spanOf, sumsOf, ticksOf, windowO
   await compiled("run/layout.ts");
 const { historyRead } = await compiled("run/history.ts");
 const { filled, isRehearsable, planned } = await compiled("run/plan.ts");
+const { failuresOf } = await compiled("run/alike.ts");
 const { marksOf } = await compiled("run/marks.ts");
 const { culprit, pulse, sentence } = await compiled("run/why.ts");
 const { ROWS_MAX, rowsNear } = await compiled("parts/rows.tsx");
@@ -412,4 +413,16 @@ test("the run names what holds it up most, and says nothing is wrong where it mo
   assert.equal(kind, "slot", "nothing moves");
   assert.match(text, /^waits for its timer, until \d\d:\d\d$/, "the first of them");
   assert.equal(sleeps.skipped, 0);
+});
+
+test("equal failures are one, the most frequent first; what failed alone is none of them", () => {
+  const agent = (id, state, cause, note) => ({ id, state, cause, note });
+  const agents = [agent("a", "failed", "schema", "no object"), agent("b", "succeeded", null, null),
+    agent("c", "failed", "budget", "$0.02 of $0.10 are left"),
+    agent("d", "failed", "schema", "no object"), agent("e", "timed_out", "deadline", null),
+    agent("f", "failed", "budget", "$0.01 of $0.10 are left"), agent("g", "lost", "budget", "")];
+  assert.deepEqual(failuresOf(agents).map(({ cause, note, count, first }) =>
+    [cause, note, count, first.id]),
+  [["budget", "$0.02 of $0.10 are left", 3, "c"], ["schema", "no object", 2, "a"]]);
+  assert.deepEqual(failuresOf([]), []);
 });

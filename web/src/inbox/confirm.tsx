@@ -41,11 +41,11 @@ export function Confirm({ decision, asks, answer }: ConfirmProps) {
           ))}
         </ol>
       </Reading>
-      <div class="acts">
+      <div class="buttons ends">
+        <button onClick={() => answer(false)}>{words.cancel}</button>
         <button class="main" autoFocus disabled={!connected.value} onClick={confirm}>
           {isYes ? words.allow(count) : words.deny(count)}
         </button>
-        <button onClick={() => answer(false)}>{words.cancel}</button>
       </div>
     </dialog>
   );

@@ -44,3 +44,13 @@ export function Dialog({ label, name, beside = "closes", onClose, children }: Di
     </dialog>
   );
 }
+
+/** The end of every dialog: Cancel, and right of it what the dialog is for. */
+export function Ends({ cancel, children }: { cancel: string; children?: ComponentChildren }) {
+  return (
+    <div class="buttons ends">
+      <button type="button" onClick={(event) => dialogEnd(event.currentTarget)}>{cancel}</button>
+      {children}
+    </div>
+  );
+}

@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 
 import type { Answer, Problem as Given } from "../api/api.ts";
-import { Dialog, dialogEnd } from "./dialog.tsx";
+import { Dialog, dialogEnd, Ends } from "./dialog.tsx";
 import { Trouble } from "./trouble.tsx";
 
 interface FieldProps {
@@ -102,12 +102,9 @@ export function Form<T>(
         <h2>{title}</h2>
         {children}
         <Trouble problem={problem} />
-        <div class="buttons">
+        <Ends cancel={cancel}>
           <button type="submit" class="main" disabled={busy}>{send}</button>
-          <button type="button" onClick={(event) => dialogEnd(event.currentTarget)}>
-            {cancel}
-          </button>
-        </div>
+        </Ends>
       </form>
     </Dialog>
   );

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { post, type Answer, type Problem } from "../api/api.ts";
-import { Dialog, dialogEnd } from "../parts/dialog.tsx";
+import { Dialog, dialogEnd, Ends } from "../parts/dialog.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { useSeat } from "../router/router.ts";
@@ -68,7 +68,7 @@ export function Again({ onClose }: { onClose: () => void }) {
           : plan !== null ? <Says plan={plan} />
             : problem === null ? <p class="muted" role="status">{words.reading}</p> : null}
         <Trouble problem={problem} />
-        <div class="buttons">
+        <Ends cancel={words.cancel}>
           {lives ? (
             <button type="button" class="main" disabled={busy || stopped}
               onClick={() => void stop()}>{words.stopFirst}</button>
@@ -76,10 +76,7 @@ export function Again({ onClose }: { onClose: () => void }) {
             <button type="button" class="main" disabled={!fits || busy}
               onClick={(event) => void start(event.currentTarget)}>{words.start}</button>
           )}
-          <button type="button" onClick={(event) => dialogEnd(event.currentTarget)}>
-            {words.cancel}
-          </button>
-        </div>
+        </Ends>
       </form>
     </Dialog>
   );

@@ -17,6 +17,7 @@ import { may } from "../state/me.ts";
 import type { Amount } from "../usage/limits.ts";
 import { Again } from "./again.tsx";
 import { Export } from "./export.tsx";
+import { Failures } from "./failures.tsx";
 import { sumsOf } from "./layout.ts";
 import { filled, isRehearsable } from "./plan.ts";
 import {
@@ -199,6 +200,7 @@ export function Head({ children }: { children: ComponentChildren }) {
       </div>
       <Sums />
       <Why />
+      <Failures />
       <Trouble problem={problem} />
       {children}
     </header>

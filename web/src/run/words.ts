@@ -8,6 +8,8 @@ const clock = new Intl.DateTimeFormat("en", { hourCycle: "h23", hour: "2-digit",
   second: "2-digit" });
 
 export const words = {
+  failedAlike: (count: number) => `${count} agents failed alike:`,
+  raise: "Raise budget", runRest: "Run the rest",
   run: "Run",
   paused: "paused",
   views: "Views",

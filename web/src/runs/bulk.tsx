@@ -5,7 +5,7 @@ import { useEffect, useState } from "preact/hooks";
 import { post, type Problem } from "../api/api.ts";
 import type { Outcome } from "../api/types.ts";
 import { Brand } from "../parts/brand.tsx";
-import { Dialog, dialogEnd } from "../parts/dialog.tsx";
+import { Dialog, dialogEnd, Ends } from "../parts/dialog.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { titleOf } from "./row.tsx";
@@ -72,17 +72,14 @@ export function Bulk({ action, rows, close, done }: Wish & {
         </ol>
       )}
       <Trouble problem={problem} />
-      <div class="buttons">
+      <Ends cancel={outcomes === null && count > 0 ? words.cancel : words.close}>
         {outcomes !== null || count === 0 ? null : (
           <button class="main" autoFocus disabled={busy}
             onClick={({ currentTarget }) => void send(currentTarget)}>
             {words.act(action, count)}
           </button>
         )}
-        <button onClick={({ currentTarget }) => dialogEnd(currentTarget)}>
-          {outcomes === null && count > 0 ? words.cancel : words.close}
-        </button>
-      </div>
+      </Ends>
     </Dialog>
   );
 }

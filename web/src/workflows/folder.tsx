@@ -2,16 +2,8 @@
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
 
 import { useSeat } from "../router/router.ts";
-import { useItems } from "../state/read.ts";
+import { useFolders } from "../state/folders.ts";
 import { words } from "./words.ts";
-
-type Row = { root?: string | null };
-
-function useFolders(): string[] {
-  const projects = useItems<Row>("/projects?limit=200");
-  const sessions = useItems<Row>("/sessions?limit=200");
-  return [...new Set([...projects, ...sessions].flatMap(({ root }) => root || []))].sort();
-}
 
 export function Folder({ root }: { root: string }) {
   const { setQuery } = useSeat(), id = useId();
