@@ -47,7 +47,7 @@ test("each kind says what it is, and leads to where it is decided", () => {
   assert.equal(said("budget", { name: "project:shop", runs: 14 }),
     "The budget project:shop is used up: 14 runs wait");
   assert.deepEqual(["review", "mail", "agent", "delivery"].map((kind) =>
-    placeOfWait({ kind, id: "x y" })), ["/t/x y", "/inbox/mail/x y", "/agents/x%20y", null]);
+    placeOfWait({ kind, id: "x y" })), ["/t/x y", "/inbox/mail/x y", "/agents?agent=x%20y", null]);
 });
 
 test("a rule is said in the daemon's words, or as it is narrowed", () => {

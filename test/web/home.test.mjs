@@ -121,6 +121,40 @@ test("Home lives: what begins, ends and waits comes by itself, and rows take ord
   page.clean();
 });
 
+test("a board is on the desk: what it asks comes by itself, and stays when it is settled elsewhere",
+  async (t) => {
+    const turns = await Turns.open(t), { daemon } = turns;
+    const made = async (method, at, body) => {
+      const answer = await turns.ask(method, at, body);
+      assert.ok(answer.status < 300, answer.text);
+    };
+    const status = (to, more) => call("task_status", { status: to, ...more });
+    await made("POST", "/projects", { name: "shop", root: turns.root, model: "scripted/demo",
+      board: { agents: [{ name: "smith" }] } });
+    const { stdout } = await daemon.cli(["token", "create", "--scope", "read,run,approve"]);
+    const page = await opened(browser, { daemon, key: stdout.trim().split("\n")[0] });
+    await page.getByText("Nothing waits, nothing runs.").waitFor();
+    await made("POST", "/projects/shop/tasks", { title: "Sign it", description: script(
+      status("working"), "step:", status("blocked", { question: "Which key?" }), "step:",
+      say("so")) });
+    const asked = page.getByRole("article", { name: "Which key?" });
+    await asked.getByRole("link", { name: "Answer: Which key?" }).waitFor();
+    await rows(page, "Waiting for you").getByRole("heading", { name: "shop" }).waitFor();
+    await made("POST", "/projects/shop/tasks", { title: "Try it", description: script(
+      status("working"), "step:", status("failed", { detail: "no luck" }), "step:", say("so")) });
+    await page.getByRole("article", { name: "Failed: Try it" }).getByText("no luck").waitFor();
+    await page.getByRole("navigation", { name: "Places" })
+      .getByRole("link", { name: "Inbox 2", exact: true }).waitFor();
+    const { y } = await page.getByRole("article", { name: "Failed: Try it" }).boundingBox();
+    await made("PATCH", "/projects/shop/tasks/T-1", { archived: true });
+    await asked.getByText("no longer waits").waitFor();
+    const after = await page.getByRole("article", { name: "Failed: Try it" }).boundingBox();
+    assert.equal(after.y, y, "the row below stands where it stood");
+    await asked.getByRole("link", { name: "Which key?", exact: true }).click();
+    await page.waitForURL("**/t/tsk_*");
+    page.clean();
+  });
+
 test("on a phone nothing is wider than the screen, and buttons are large enough", async (t) => {
   const page = await opened(browser, await busy(t), PHONE);
   await failedRows(page).waitFor();

@@ -84,12 +84,11 @@ static const struct request_kind seen = {.size = sizeof(struct seen_op),
 #define WAITING_SCHEMA                                                                             \
     "{\"type\":\"object\",\"required\":[\"items\",\"count\",\"more\",\"kinds\"],\"properties\":{"  \
     "\"items\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"kind\",\"id\","  \
-    "\"project\",\"name\",\"text\",\"about\",\"by\",\"run\",\"session\",\"since_ms\",\"until_"     \
-    "ms\","                                                                                        \
-    "\"seq\",\"runs\"],\"properties\":{\"kind\":{\"enum\":[\"ask\",\"question\",\"plan\","         \
-    "\"review\",\"stopped\",\"mail\",\"delivery\",\"budget\",\"agent\",\"task_failed\",\"run_"     \
-    "failed\","                                                                                    \
-    "\"session_failed\"]},"                                                                        \
+    "\"project\",\"name\",\"text\",\"about\",\"by\",\"run\",\"session\",\"since_ms\","             \
+    "\"until_ms\",\"seq\",\"runs\"],\"properties\":{\"kind\":{\"enum\":[\"ask\",\"question\","     \
+    "\"plan\","                                                                                    \
+    "\"review\",\"stopped\",\"mail\",\"delivery\",\"budget\",\"agent\",\"task_failed\","           \
+    "\"run_failed\",\"session_failed\"]},"                                                         \
     "\"id\":" TEXT_SCHEMA ",\"project\":" TEXT_OR_NULL ",\"name\":" TEXT_OR_NULL                   \
     ",\"text\":" TEXT_OR_NULL ",\"about\":" TEXT_OR_NULL ",\"by\":" TEXT_OR_NULL                   \
     ",\"run\":" TEXT_OR_NULL ",\"session\":" TEXT_OR_NULL ",\"since_ms\":" INT_SCHEMA              \

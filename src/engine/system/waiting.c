@@ -57,8 +57,10 @@ static const char deliveries[] =
 static const char budgets[] =
     "SELECT 'budget', b.scope, CASE WHEN b.scope LIKE 'project:%' THEN substr(b.scope, 9)"
     " ELSE '' END, b.scope, '', '', '', '', '', w.made_ms, 0, 0, w.runs FROM ("
-    "SELECT lane / 8 AS budget, count(*) AS runs, min(made_ms) AS made_ms FROM runs"
-    " WHERE lane <> 0 AND ended_ms IS NULL AND owner || '' = $1 GROUP BY lane / 8) w"
+    "SELECT lane / 8 AS budget, count(*) AS runs, min(made_ms) AS made_ms FROM (SELECT lane, "
+    "made_ms"
+    " FROM runs WHERE lane <> 0 AND ended_ms IS NULL AND owner || '' = $1"
+    " ORDER BY lane, priority DESC, id LIMIT 10000) r GROUP BY lane / 8) w"
     " JOIN budgets b ON b.id = w.budget ORDER BY w.made_ms, b.id LIMIT $2";
 /* A pause that is over sooner is none that a person would end. */
 static const char agents[] =
@@ -120,7 +122,7 @@ static bool is_for_agent(const struct rows *row) {
 
 /* --- The list --------------------------------------------------------------------------------- */
 
-struct waiting {
+struct desk {
     struct rows *lists[COUNT_OF(lists)]; /* Each at a row that is due; NULL: it has ended. */
     int64_t read[COUNT_OF(lists)];
     int64_t counts[COUNT_OF(waiting_kinds)];
@@ -128,67 +130,67 @@ struct waiting {
     bool more;
 };
 
-static void waiting_done(struct waiting *waiting) {
+static void desk_done(struct desk *desk) {
     for (size_t i = 0; i < COUNT_OF(lists); i++) {
-        rows_release(&waiting->lists[i]);
+        rows_release(&desk->lists[i]);
     }
 }
 
-static void list_step(struct waiting *waiting, size_t at) {
-    struct rows *const rows = waiting->lists[at];
+static void list_step(struct desk *desk, size_t at) {
+    struct rows *const rows = desk->lists[at];
     while (rows_step(rows)) {
-        waiting->more = waiting->more || ++waiting->read[at] == WAITING_MAX;
+        desk->more = desk->more || ++desk->read[at] == WAITING_MAX;
         if (lists[at] != tasks || !is_for_agent(rows)) {
             return;
         }
     }
-    rows_release(&waiting->lists[at]);
+    rows_release(&desk->lists[at]);
 }
 
 /* The list whose row waits longest; COUNT_OF(lists): all have ended. */
-static size_t list_next(const struct waiting *waiting) {
+static size_t list_next(const struct desk *desk) {
     size_t next = COUNT_OF(lists);
     for (size_t i = 0; i < COUNT_OF(lists); i++) {
-        if (waiting->lists[i] != NULL &&
+        if (desk->lists[i] != NULL &&
             (next == COUNT_OF(lists) ||
-             rows_int(waiting->lists[i], SINCE_MS) < rows_int(waiting->lists[next], SINCE_MS))) {
+             rows_int(desk->lists[i], SINCE_MS) < rows_int(desk->lists[next], SINCE_MS))) {
             next = i;
         }
     }
     return next;
 }
 
-static void row_count(struct waiting *waiting, struct bytes kind) {
+static void row_count(struct desk *desk, struct bytes kind) {
     unsigned at = 0;
-    waiting->count++;
+    desk->count++;
     if (bytes_find(kind, waiting_kinds, &at)) {
-        waiting->counts[at]++;
+        desk->counts[at]++;
     }
 }
 
 struct err tx_waiting(struct tx *tx, struct bytes owner, int64_t limit, struct text *text) {
-    AUTO(waiting_done) struct waiting waiting = {.count = 0};
+    AUTO(desk_done) struct desk desk = {.count = 0};
     const struct arg args[] = {arg_text(owner), arg_int(WAITING_MAX), arg_int(tx_now_ms(tx))};
     for (size_t i = 0; i < COUNT_OF(lists); i++) {
-        waiting.lists[i] = tx_rows(tx, lists[i], args, lists[i] == agents ? 3 : 2);
-        list_step(&waiting, i);
+        desk.lists[i] = tx_rows(tx, lists[i], args, lists[i] == agents ? 3 : 2);
+        list_step(&desk, i);
     }
     text_add_str(text, "{\"items\":[");
-    for (size_t at; (at = list_next(&waiting)) < COUNT_OF(lists); list_step(&waiting, at)) {
-        row_count(&waiting, rows_text(waiting.lists[at], KIND));
-        if (waiting.count <= limit) {
-            text_add_str(text, waiting.count > 1 ? "," : "");
-            row_add(waiting.lists[at], text);
+    for (size_t at; (at = list_next(&desk)) < COUNT_OF(lists); list_step(&desk, at)) {
+        row_count(&desk, rows_text(desk.lists[at], KIND));
+        if (desk.count <= limit) {
+            text_add_str(text, desk.count > 1 ? "," : "");
+            row_add(desk.lists[at], text);
         }
     }
     text_add_char(text, ']');
-    text_add_member_int(text, "count", waiting.count);
-    text_add_member_bool(text, "more", waiting.more || waiting.count > limit);
+    text_add_member_int(text, "count", desk.count);
+    text_add_member_bool(text, "more", desk.more || desk.count > limit);
     text_add_str(text, ",\"kinds\":{");
     for (size_t i = 0, added = 0; i < COUNT_OF(waiting_kinds); i++) {
-        if (waiting.counts[i] > 0) {
+        if (desk.counts[i] > 0) {
             text_addf(text, "%s\"%s\":%lld", added++ > 0 ? "," : "", waiting_kinds[i],
-                      (long long)waiting.counts[i]);
+                      (long long)desk.counts[i]);
         }
     }
     text_add_str(text, "}}");

@@ -15,6 +15,7 @@
  *
  * Judges     a result waits for a person where no agent judges it (board_person_judges).
  * Bounds     WAITING_MAX rows of each kind of row are looked at, the oldest; counts stop there.
+ *            Of runs that wait for a budget 10,000 are counted.
  * Threads    inside a store function. Failure: as store.h.
  */
 #ifndef DROVER_ENGINE_SYSTEM_WAITING_H

@@ -103,10 +103,8 @@ static struct err statement_open(struct conn *base, const char *sql, const struc
 struct err sqlite_exec(struct conn *conn, const char *sql, const struct arg *args, size_t count,
                        int64_t *ret_changed) {
     struct sqlite_statement *statement = NULL;
-    struct err err = statement_open(conn, sql, args, count, SQLITE_STATIC, &statement);
-    if (err_failed(err)) {
-        return err;
-    }
+    struct err err = ERR_OK;
+    TRY(statement_open(conn, sql, args, count, SQLITE_STATIC, &statement));
     for (bool row = true; row && !err_failed(err);) {
         err = sqlite_rows_next(&statement->rows, &row);
     }

@@ -11,7 +11,7 @@ export function placeOfWait({ kind, id }: Wait): string | null {
   switch (kind) {
     case "mail": return `/inbox/mail/${id}`;
     case "budget": return "/usage";
-    case "agent": return `/agents/${encodeURIComponent(id)}`;
+    case "agent": return `/agents?agent=${encodeURIComponent(id)}`;
     case "delivery": return null;
     default: return `/t/${id}`;
   }
