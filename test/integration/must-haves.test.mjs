@@ -3,9 +3,11 @@
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import {
   existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync,
 } from "node:fs";
+import net from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 
@@ -330,4 +332,25 @@ test("the command of an attempt that is called off ends with it, and no other be
     await until("the command has ended", async () =>
       (await shop.commands()).map(({ state }) => state).join() === "cancelled");
     assert.equal(existsSync(shop.file("second")), false);
+  });
+
+test("clients that hang up before they wait for a check leave nothing to a daemon that ends", LIMIT,
+  async (t) => {
+    const shop = await Shop.open(t), { daemon } = shop.turns;
+    const { host, hostname, port } = new URL(daemon.url);
+    const body = JSON.stringify({ status: "review", agent: "me" });
+    for (let number = 1; number <= 20; number++) {
+      await shop.take(`T-${number}`, { command: "sleep 600" });
+    }
+    for (let number = 1; number <= 20; number++) {
+      const socket = net.connect(Number(port), hostname);
+      await once(socket, "connect");
+      const head = [`POST /api/v1${AT}/T-${number}/status HTTP/1.1`, `Host: ${host}`,
+        "Content-Type: application/json", `Content-Length: ${body.length}`, "", ""];
+      socket.write(head.join("\r\n") + body, () => socket.resetAndDestroy());
+      await once(socket, "close");
+    }
+    await until("checks go on without them", async () =>
+      (await shop.turns.get("/jobs?live=1&limit=200")).items.length > 0);
+    assert.equal((await daemon.stop()).code, 0);
   });
