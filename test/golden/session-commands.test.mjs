@@ -91,6 +91,8 @@ golden("session-commands", async (record) => {
   await cli("session", "rename", id, "Another");
   await cli("session", "rename", id, "Again", "--json");
   await cli("session", "rename", "none", "Another");
+  await cli("session", "move", id, "shop");
+  await cli("session", "move", id, "default", "--json");
   await cli("session", "export", id);
   await cli("session", "export", id, "--json");
   await cli("session", "fork", id);

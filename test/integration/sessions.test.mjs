@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 
+import { until } from "./providers.mjs";
 import { Sessions, textOf } from "./sessions.mjs";
 import { openSse } from "./sse.mjs";
 import { User } from "./user.mjs";
@@ -240,6 +241,25 @@ test("a fork is a session of its own, and a large one comes whole", async (t) =>
   assert.equal((await sessions.messages(fork.id)).items.length, 700);
 });
 
+test("a session that is idle moves to another project, and lists say its last line", async (t) => {
+  const sessions = await Sessions.begin(t);
+  const { id } = await sessions.make({ title: "Kept", project: "shop", model: "scripted/demo" });
+  const names = async (project) =>
+    (await sessions.ok("GET", `${api}?project=${project}`)).items.map(({ title }) => title);
+  await sessions.request("POST", `${api}/${id}/messages`, { body: { text: "delay: 60s" } });
+  assert.equal(await sessions.refused("PATCH", `${api}/${id}`, { project: "engine" }),
+    "409 turn_in_progress");
+  await sessions.ok("POST", `${api}/${id}/stop`);
+  await until("idle", async () => (await sessions.show(id)).state === "idle");
+  assert.equal(await sessions.refused("PATCH", `${api}/${id}`, { project: "No!" }),
+    "400 bad_field");
+  assert.equal((await sessions.patch(id, { project: "engine" })).project, "engine");
+  assert.deepEqual([await names("shop"), await names("engine")], [[], ["Kept"]]);
+  await sessions.request("POST", `${api}/${id}/messages`, { body: { text: "say: - **Done**" } });
+  await until("answered", async () => (await sessions.show(id)).last === "Done**");
+  assert.equal((await sessions.ok("GET", api)).items[0].last, "Done**");
+});
+
 test("forks are listed, and know their session until that is deleted", async (t) => {
   const sessions = await Sessions.begin(t);
   const { id } = await sessions.make();
@@ -373,6 +393,12 @@ test("the command line makes, finds, shows, exports and removes sessions", async
   assert.doesNotMatch(await cli("ls"), /Nearer/);
   assert.match(await cli("ls", "--archived"), /Nearer/);
   assert.equal(await cli("archive", "--undo", id), `${id} is no longer archived\n`);
+  await sessions.patch(id, { deleted: true });
+  assert.doesNotMatch(await cli("ls", "--archived"), /Nearer/);
+  assert.match(await cli("ls", "--deleted"), /Nearer/);
+  assert.equal(await cli("archive", "--undo", id), `${id} is no longer archived\n`);
+  assert.equal(await cli("move", id, "shop"), `${id} is in shop\n`);
+  assert.match(await cli("ls", "--project", "shop"), /Nearer/);
   assert.match(await cli("export", id), /^# Nearer\n/);
   assert.equal(JSON.parse(await cli("export", "--format", "json", id)).messages.length, 4);
   const fork = (await cli("fork", "--title", "Copy", id)).trim();

@@ -113,6 +113,8 @@ struct known_message *turns_probe(struct sim *sim, struct known_session *session
 /* The same of a session or a message that is named. The caller may change what is resent, and sends
  * that. In `what`: ids of the run and the answer. */
 void sessions_clear(struct sim *sim, struct known_session *session);
+/* Brings back those that a client deleted. True: there were some. */
+bool sessions_restore_all(struct sim *sim);
 void sessions_fork(struct sim *sim, const struct known_session *from, struct known_session *to);
 struct errand *turns_resend(struct sim *sim, struct known_message *message);
 void branches_again(struct sim *sim, struct known_session *session, const char *answer,

@@ -413,10 +413,11 @@ static bool probes_send(struct sim *sim) {
     return any;
 }
 
-/* Whatever waits for a person gets an answer, whatever waits for a budget gets room; then each
- * session is asked once more. */
+/* Whatever waits for a person gets an answer, whatever waits for a budget gets room, what was
+ * deleted is brought back; then each session is asked once more. */
 static bool sessions_rest(struct sim *sim, bool must) {
-    if (phases < PHASES_MAX && (asked_answer(sim, 0) || budgets_remove_all(sim))) {
+    if (phases < PHASES_MAX &&
+        (asked_answer(sim, 0) || budgets_remove_all(sim) || sessions_restore_all(sim))) {
         phases++;
         return false;
     }

@@ -97,7 +97,7 @@ static void session_change(struct sim *sim) {
     }
     struct errand *errand = errand_new(sim, "change", session);
     struct session_change *change = &errand->what.change;
-    switch (sim_choose(sim, "what", 4)) {
+    switch (sim_choose(sim, "what", 5)) {
     case 0:
         change->model = known_bytes(models[sim_choose(sim, "model", COUNT_OF(models))]);
         break;
@@ -108,13 +108,39 @@ static void session_change(struct sim *sim) {
     case 2:
         change->title = BYTES("Another \"title\"\n");
         break;
+    case 3:
+        session->archives = true;
+        change->remove = sim_chance(sim, "remove", 50) ? CHANGE_YES : CHANGE_NO;
+        break;
     default:
         session->archives = true;
-        change->archive = sim_chance(sim, "archive", 50) ? SESSION_ARCHIVE : SESSION_UNARCHIVE;
+        change->archive = sim_chance(sim, "archive", 50) ? CHANGE_YES : CHANGE_NO;
         break;
     }
     errand->run = change_run;
     errand_send(errand);
+}
+
+static void deleted_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    struct known *known = known_of(sim);
+    bool *any = ctx;
+    for (size_t i = 0; i < known->session_count; i++) {
+        struct known_session *session = &known->sessions[i];
+        if (strcmp(session->id, row->text[0].data) == 0 && session->state == SESSION_THERE) {
+            struct errand *errand = errand_new(sim, "restore", session);
+            errand->what.change.remove = CHANGE_NO;
+            errand->run = change_run;
+            errand_send(errand);
+            *any = true;
+        }
+    }
+}
+
+bool sessions_restore_all(struct sim *sim) {
+    bool any = false;
+    ask_each(sim, "SELECT session FROM sessions WHERE deleted_ms IS NOT NULL AND hidden = 0", NULL,
+             deleted_take, &any);
+    return any;
 }
 
 /* --- Deleted ---------------------------------------------------------------------------------- */

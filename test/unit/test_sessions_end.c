@@ -110,6 +110,42 @@ static void subagents_sessions_go_with_their_parents(void **state) {
     assert_int_equal(count_of(runs, "SELECT count(*) FROM sessions"), 0);
 }
 
+static struct err delete_later_tx(struct tx *tx, void *ctx) {
+    const struct sessions_row *session = ctx;
+    const struct session_change change = {
+        .key = {.owner = BYTES("ann"), .session = kit_bytes(session->session)},
+        .remove = CHANGE_YES};
+    struct session_row row;
+    return tx_session_change(tx, &change, &row);
+}
+
+struct expire {
+    int64_t before_ms;
+    bool more;
+};
+
+static struct err expire_tx(struct tx *tx, void *ctx) {
+    struct expire *expire = ctx;
+    return tx_session_expire(tx, expire->before_ms, 1, &expire->more);
+}
+
+static void what_was_put_to_be_deleted_is_removed_when_its_time_is_over(void **state) {
+    struct runs_kit *runs = *state;
+    struct sessions_row row = sessions_add(runs, "one"), other = sessions_add(runs, "other");
+    assert_int_equal(runs_do(runs, delete_later_tx, &row), ERR_NONE);
+    struct expire expire = {.before_ms = runs->kit.clock_ms};
+    assert_int_equal(runs_do(runs, expire_tx, &expire), ERR_NONE);
+    assert_false(expire.more);
+    assert_true(sessions_find(runs, "ann", row.session, NULL));
+    expire.before_ms += 2; /* A time of archiving is later than that of the beginning. */
+    assert_int_equal(runs_do(runs, expire_tx, &expire), ERR_NONE);
+    assert_true(expire.more);
+    assert_false(sessions_find(runs, "ann", row.session, NULL));
+    assert_int_equal(runs_do(runs, expire_tx, &expire), ERR_NONE);
+    assert_false(expire.more);
+    assert_true(sessions_find(runs, "ann", other.session, NULL));
+}
+
 static void a_delete_asks_the_turns_to_end_first(void **state) {
     struct runs_kit *runs = *state;
     struct sessions_row row = sessions_add(runs, "one");
@@ -492,6 +528,8 @@ int main(void) {
                                         runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(a_message_never_names_a_run_that_is_not_its_own, runs_begin,
                                         runs_end),
+        cmocka_unit_test_setup_teardown(what_was_put_to_be_deleted_is_removed_when_its_time_is_over,
+                                        runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(a_delete_asks_the_turns_to_end_first, runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(a_fork_has_copies_up_to_its_message_and_a_life_of_its_own,
                                         runs_begin, runs_end),

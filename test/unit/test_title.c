@@ -46,6 +46,27 @@ static void the_first_words_of_a_question(void **state) {
     }
 }
 
+static void the_last_line_is_one_that_says_something(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"", ""},
+        {"one", "one"},
+        {"one\ntwo\n\n", "two"},
+        {"one\n- **two** three\n---\n", "two** three"},
+        {"## Done\n```\n", "Done"},
+        {"a\n> \"quoted\" words", "quoted\" words"},
+        {"1. first\n2. second", "2. second"},
+        {"\xC3\xBC is \xC3\xA4\r\n \t\n", "\xC3\xBC is \xC3\xA4"},
+        {"---\n***\n", ""},
+        {"(so)", "(so)"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct bytes line = title_last_line(of(cases[i][0]));
+        assert_int_equal(line.len, strlen(cases[i][1]));
+        assert_memory_equal(line.data, cases[i][1], line.len);
+    }
+}
+
 static void characters_are_counted_and_none_is_cut(void **state) {
     (void)state;
     char text[400] = "";
@@ -87,6 +108,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(models_are_asked_and_scripts_are_not),
         cmocka_unit_test(the_first_words_of_a_question),
+        cmocka_unit_test(the_last_line_is_one_that_says_something),
         cmocka_unit_test(characters_are_counted_and_none_is_cut),
         cmocka_unit_test(an_answer_loses_what_models_put_around_it),
     };

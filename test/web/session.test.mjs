@@ -252,7 +252,14 @@ test("a session gets another title, a place in the archive, is exported and dele
   const saved = page.waitForEvent("download");
   await press("Export as Markdown");
   assert.match(readFileSync(await (await saved).path(), "utf8"), /words/);
-  await press("Delete …");
+  await press("Delete");
+  await page.getByText(/^Deleted\. It is removed for good \w+ \d+ /).waitFor();
+  assert.equal(await composer(page).count(), 0, "it takes no message");
+  await page.getByRole("button", { name: "Restore" }).click();
+  await composer(page).waitFor();
+  await press("Delete");
+  await page.getByText(/^Deleted\./).waitFor();
+  await press("Delete for good …");
   await dialog.locator('button.bad[aria-disabled="false"]').click();
   await page.getByText("This session was deleted.").waitFor();
   page.clean();

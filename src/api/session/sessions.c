@@ -79,7 +79,9 @@ static struct err session_list_rows(struct tx *tx, struct page *page,
                                 .fork_of = param_text(exchange, "fork_of"),
                                 .project = param_text(exchange, "project"),
                                 .agent = param_text(exchange, "agent"),
-                                .archived = param_flag(exchange, "archived"),
+                                .shelf = param_flag(exchange, "deleted")    ? SHELF_DELETED
+                                         : param_flag(exchange, "archived") ? SHELF_ARCHIVED
+                                                                            : SHELF_OPEN,
                                 .since_ms = param_number(exchange, "since"),
                                 .hold = run_bounds_hold(&page->request.bounds),
                                 .limit = part->limit};
@@ -534,11 +536,16 @@ static struct err match_read(const struct exchange *exchange, int64_t *version, 
     return ERR_OK;
 }
 
+/* A flag that may be absent. */
+static enum session_edge edge_of(const struct exchange *exchange, const char *name, bool given) {
+    const bool named = json_object_get(exchange_json(exchange), name) != NULL;
+    return !named ? CHANGE_KEEP : given ? CHANGE_YES : CHANGE_NO;
+}
+
 static struct err change_read(void *ctx) {
     struct body_op *body = ctx;
     const struct exchange *exchange = body->request.op.exchange;
     struct session_given *given = &body->given;
-    bool archives = json_object_get(exchange_json(exchange), "archived") != NULL;
     struct err err = body_read(body);
     body->path = request_variable(&body->request, "PATH");
     request_text(&body->request, &body->root, SESSION_ROOT_MAX + 1);
@@ -547,18 +554,19 @@ static struct err change_read(void *ctx) {
     if (!err_failed(err)) {
         err = match_read(exchange, &given->version, &body->request.op.why);
     }
-    body->change = (struct session_change){.key = sessions__key_of(&body->request),
-                                           .version = given->version,
-                                           .title = given->title,
-                                           .model = given->model,
-                                           .agent = given->agent,
-                                           .root = given->root,
-                                           .instructions = given->instructions,
-                                           .settings = body->settings,
-                                           .metadata = body->metadata,
-                                           .archive = !archives         ? SESSION_ARCHIVE_KEEP
-                                                      : given->archived ? SESSION_ARCHIVE
-                                                                        : SESSION_UNARCHIVE};
+    body->change =
+        (struct session_change){.key = sessions__key_of(&body->request),
+                                .version = given->version,
+                                .title = given->title,
+                                .model = given->model,
+                                .agent = given->agent,
+                                .root = given->root,
+                                .instructions = given->instructions,
+                                .settings = body->settings,
+                                .metadata = body->metadata,
+                                .project = given->project,
+                                .archive = edge_of(exchange, "archived", given->archived),
+                                .remove = edge_of(exchange, "deleted", given->deleted)};
     return err;
 }
 
@@ -672,6 +680,15 @@ static struct err answerer_change(struct tx *tx, struct body_op *body,
     return err;
 }
 
+/* A turn goes on in the project that it was begun in. */
+static struct err move_check(struct tx *tx, struct body_op *body, const struct session_row *row) {
+    const struct bytes project = body->given.project;
+    return project.data == NULL || bytes_equal(project, row->project)
+               ? ERR_OK
+               : tx_session_idle(tx, row, &body->request.op.why);
+}
+
+/* A chain: turns with much below them take a commit of their own. */
 static struct err change_work(struct tx *tx, void *ctx) {
     struct body_op *body = ctx;
     struct session_row row;
@@ -681,6 +698,7 @@ static struct err change_work(struct tx *tx, void *ctx) {
     struct err err = tx_session_find(tx, &body->change.key, &found, &row);
     if (!err_failed(err) && found) { /* Else it is refused with the change. */
         err = answerer_change(tx, body, &row);
+        err = err_failed(err) ? err : move_check(tx, body, &row);
     }
     if (err_failed(err)) {
         return err;
@@ -691,6 +709,10 @@ static struct err change_work(struct tx *tx, void *ctx) {
                 "the session was changed meanwhile: it has version %lld now, not %lld; read it "
                 "again",
                 (long long)row.version, (long long)body->change.version);
+    }
+    if (!err_failed(err) && body->change.remove == CHANGE_YES) {
+        body->change.version = 0; /* A further link finds another one. */
+        err = tx_session_quiet(tx, &row, &body->request.bounds, &body->request.more);
     }
     return err_failed(err) ? err : session_show(tx, &body->request, &row);
 }
@@ -745,6 +767,7 @@ static const struct query_param list_query[] = {
            "have fewer rows than there are, and a `next` all the same."),
      .max = SESSION_SEARCH_MAX},
     {QUERY("archived", QUERY_FLAG, "List archived sessions instead of the others.")},
+    {QUERY("deleted", QUERY_FLAG, "List deleted sessions, which can be restored, instead.")},
     {QUERY("project", QUERY_TEXT, "Only those of this project."), .max = SESSION_PROJECT_MAX},
     {QUERY("agent", QUERY_TEXT, "Only those of this agent."), .max = PAGE_WORD_MAX},
     {QUERY("parent", QUERY_TEXT, "The sessions of this session's subagents."), .max = ID_SIZE},

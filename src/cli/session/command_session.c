@@ -1,6 +1,6 @@
 /* command_session.c: drover session ls, search, show, export: which conversations there are, and
- * what was said in them; new, rename, archive, rm, clear, fork, compact; root ls, add, rm: changes
- * of a session, and of the folders beside its root that it may use. */
+ * what was said in them; new, rename, move, archive, rm, clear, fork, compact; root ls, add, rm:
+ * changes of a session, and of the folders beside its root that it may use. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,6 +42,7 @@ static const struct column columns[] = {
 
 #define LS_FLAGS                                                                                   \
     OPTION_SWITCH("archived", 'a', "List archived sessions instead of the others."),               \
+        OPTION_SWITCH("deleted", 0, "List deleted ones, which 'archive --undo' restores."),        \
         LISTING_STATE("idle|running|waiting|compacting"),                                          \
         LISTING_WORD("project", "NAME", "List only rows of this project."),                        \
         LISTING_WORD("agent", "NAME", "List only sessions of this agent."),                        \
@@ -57,7 +58,8 @@ const struct command command_session_ls = {
     HELP(SESSIONS, "drover session ls\n"
                    "drover session ls --search refactor\n"),
     .flags = ls_flags,
-    ACTION("GET /api/v1/sessions", {{"archived", "archived"}, {"fork-of", "fork_of"}},
+    ACTION("GET /api/v1/sessions",
+           {{"archived", "archived"}, {"deleted", "deleted"}, {"fork-of", "fork_of"}},
            .columns = columns, .empty = "There is no session yet. 'drover chat' begins one."),
 };
 
@@ -65,7 +67,8 @@ const struct command command_session_search = {
     COMMAND("session", "search", "TEXT", "Find sessions by a text in their title or messages."),
     HELP(SESSIONS, "drover session search \"flaky test\"\n"),
     .flags = search_flags,
-    ACTION("GET /api/v1/sessions", {{"archived", "archived"}, {"fork-of", "fork_of"}},
+    ACTION("GET /api/v1/sessions",
+           {{"archived", "archived"}, {"deleted", "deleted"}, {"fork-of", "fork_of"}},
            .search = "q", .unknown = "the text to look for is too long", .columns = columns),
 };
 
@@ -271,8 +274,20 @@ const struct command command_session_rename = {
            .done = "{id} is renamed"),
 };
 
+static struct err move_body(struct invocation *invocation, struct text *body) {
+    api_member(body, "project", invocation->args.operands[1]);
+    return ERR_OK;
+}
+
+const struct command command_session_move = {
+    COMMAND("session", "move", "SESSION PROJECT", "Move a session to another project."),
+    HELP(SESSIONS, "drover session move last shop\n"),
+    ACTION("PATCH /api/v1/sessions/{}", .unknown = SESSION_UNKNOWN, .body = move_body,
+           .done = "{id} is in {project}"),
+};
+
 static const struct flag archive_flags[] = {
-    OPTION_SWITCH("undo", 0, "Restore it from the archive."),
+    OPTION_SWITCH("undo", 0, "Restore it, also when the page has deleted it."),
     OPTION_END,
 };
 

@@ -279,7 +279,7 @@ struct err tx_attempt_start(struct tx *tx, const struct attempt_start *start, st
         const struct session_key key = {task.owner, attempt.session};
         tx_fail(tx, tx_session_find(tx, &key, &of.goes_on, &session));
         /* A session that is older than the tree works elsewhere. */
-        of.goes_on = of.goes_on &&
+        of.goes_on = of.goes_on && session.deleted_ms == 0 &&
                      (start->worktree.len == 0 || bytes_equal(session.root, talk.session.root));
     }
     talk.goes_on = of.goes_on ? &session : NULL;

@@ -10,6 +10,7 @@
 #include "engine/project/projects.h"
 #include "engine/run/rows.h"
 #include "engine/trace/usage_totals.h"
+#include "rules/session/title.h"
 
 enum {
     DATA_MAX = 4 << 10,
@@ -27,6 +28,7 @@ void sessions__borrow(const struct rows *rows, enum resource_form form,
                                     .program = BYTES(""),
                                     .path = BYTES(""),
                                     .config_dir = BYTES(""),
+                                    .last = BYTES(""),
                                     .native.reader = BYTES("")};
     bool known = resource_row_fill(&session_resource, form, rows, ret_row);
     (void)known; /* Nothing is decided by words that are not: the next turn writes the state, and a
@@ -90,7 +92,7 @@ struct err tx_session_main(struct tx *tx, const struct session_main *what, bool 
     const int64_t id = tx_number(
         tx,
         "SELECT id FROM sessions WHERE owner = $1 AND agent = $2 AND root = $3 AND main <> 0"
-        " AND hidden = 0 ORDER BY id DESC LIMIT 1",
+        " AND hidden = 0 AND deleted_ms IS NULL ORDER BY id DESC LIMIT 1",
         ARGS(arg_text(what->owner), arg_text(what->agent), arg_text(what->root)));
     *ret_found = id != 0 && sessions__find_id(tx, id, ret_row);
     return tx_error(tx);
@@ -124,6 +126,10 @@ struct err tx_session_shown(struct tx *tx, enum run_hold hold, struct session_ro
     const bool queued = io_row->state == SESSION_IDLE &&
                         tx_number(tx, "SELECT " QUEUED_SQL("$1", "$2"),
                                   ARGS(arg_text(io_row->owner), arg_text(key))) != 0;
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx, "SELECT " LAST_SQL("$1"), ARGS(arg_int(io_row->id)));
+    io_row->last = rows == NULL ? BYTES("") : tx_copy(tx, title_last_line(rows_text(rows, 0)));
+    rows_release(&rows);
     return sessions__shown(tx, hold, queued, io_row);
 }
 
@@ -262,6 +268,12 @@ void sessions__tell_created(struct tx *tx, const struct session_row *row) {
     tx_fail(tx, tx_stream_keep(tx, row->owner, sessions__stream(tx, row), keep, &found));
 }
 
+void sessions__tell_removed(struct tx *tx, const struct session_row *row) {
+    if (!row_unlisted(row)) {
+        changed_tell(tx, row, NULL);
+    }
+}
+
 void sessions__tell_deleted(struct tx *tx, const struct session_row *row) {
     const struct append last = {.owner = row->owner,
                                 .stream = sessions__stream(tx, row),
@@ -269,9 +281,7 @@ void sessions__tell_deleted(struct tx *tx, const struct session_row *row) {
                                 .data = BYTES("{}"),
                                 .last = true};
     event_append(tx, &last);
-    if (!row_unlisted(row)) {
-        changed_tell(tx, row, NULL /* removed */);
-    }
+    sessions__tell_removed(tx, row);
 }
 
 void sessions__hold_events(struct tx *tx, const struct session_row *row, enum stream_hold hold) {

@@ -36,6 +36,16 @@ MUST_CHECK struct err sessions__get(struct tx *tx, const struct session_key *key
     "COALESCE((SELECT 1 FROM runs WHERE runs.owner = " owner " AND runs.run_key = " key            \
     " AND runs.run_key <> '' AND runs.gate <> '' AND runs.ended_ms IS NULL LIMIT 1), 0)"
 
+/* The end of what was said last, of LAST_CHARS at most. */
+#define LAST_CHARS "300"
+#define LAST_SQL(session)                                                                          \
+    "COALESCE((SELECT CASE WHEN length(p.text) > " LAST_CHARS                                      \
+    " THEN substr(p.text, length(p.text) - " LAST_CHARS " + 1) ELSE p.text END"                    \
+    " FROM messages m JOIN parts p ON p.message = m.id WHERE m.session = " session                 \
+    " AND m.active = 1 AND m.role IN ('user', 'assistant')"                                        \
+    " AND m.status NOT IN ('removed', 'rolled_back', 'reserved')"                                  \
+    " AND p.kind = 'text' AND p.text <> '' ORDER BY m.id DESC, p.number DESC LIMIT 1), '')"
+
 /* At most one turn of a session has begun and not ended: gate "". The turn of a session that is
  * idle has not begun, so a gate holds it. */
 MUST_CHECK struct err sessions__shown(struct tx *tx, enum run_hold hold, bool queued,
@@ -93,6 +103,8 @@ enum { SESSION_EVENTS_KEPT_MS = 10 * 60 * 1000, SESSION_EVENTS_KEPT = 1000 };
 void sessions__hold_events(struct tx *tx, const struct session_row *row, enum stream_hold hold);
 /* session_created: from then on the session has a stream. */
 void sessions__tell_created(struct tx *tx, const struct session_row *row);
+/* session_changed, removed: from the lists that it was in. */
+void sessions__tell_removed(struct tx *tx, const struct session_row *row);
 /* deleted, with which the session's stream ends; and session_changed, removed. */
 void sessions__tell_deleted(struct tx *tx, const struct session_row *row);
 

@@ -7,6 +7,7 @@
 #include "engine/session/checkpoints.h"
 #include "engine/session/rows.h"
 #include "engine/trace/usage_totals.h"
+#include "rules/session/title.h"
 
 enum { DATA_MAX = 4 << 10 };
 
@@ -69,8 +70,10 @@ struct err tx_session_create(struct tx *tx, const struct session_new *what,
     return tx_error(tx);
 }
 
-/* The last column spares a query for each row, which is a round trip in PostgreSQL. */
-#define PAGE_COLUMNS "*, " QUEUED_SQL("sessions.owner", "'session:' || sessions.session")
+/* The last columns spare queries for each row, which are round trips in PostgreSQL. */
+#define PAGE_COLUMNS                                                                               \
+    "*, " QUEUED_SQL("sessions.owner",                                                             \
+                     "'session:' || sessions.session") ", " LAST_SQL("sessions.id")
 /* Each statement has an index in the order of the list. */
 #define PAGE_SQL(project, archived)                                                                \
     "SELECT " PAGE_COLUMNS " FROM sessions"                                                        \
@@ -78,9 +81,16 @@ struct err tx_session_create(struct tx *tx, const struct session_new *what,
     " AND (changed_ms, id) < ($4, $5) AND hidden = 0 AND archived_ms " archived                    \
     " ORDER BY changed_ms DESC, id DESC LIMIT $7"
 
-static const char *const page_sql[2][2] = {
-    {PAGE_SQL("$3 = ''", "IS NULL"), PAGE_SQL("$3 = ''", "IS NOT NULL")},
-    {PAGE_SQL("project = $3", "IS NULL"), PAGE_SQL("project = $3", "IS NOT NULL")}};
+/* By enum session_shelf. */
+#define SHELVES(sql)                                                                               \
+    {                                                                                              \
+        sql("IS NULL"), sql("IS NOT NULL AND deleted_ms IS NULL"),                                 \
+            sql("IS NOT NULL AND deleted_ms IS NOT NULL")                                          \
+    }
+#define ALL_SQL(archived) PAGE_SQL("$3 = ''", archived)
+#define PROJECT_SQL(archived) PAGE_SQL("project = $3", archived)
+
+static const char *const page_sql[2][3] = {SHELVES(ALL_SQL), SHELVES(PROJECT_SQL)};
 
 /* Lists that are led by something else than the project compare that, and the agent. */
 #define LED_SQL(leads, archived)                                                                   \
@@ -93,8 +103,8 @@ static const char *const page_sql[2][2] = {
 #define FORKS_SQL(archived)                                                                        \
     LED_SQL("fork_of = $8 AND fork_of <> 0 AND ($9 = '' OR agent = $9)", archived)
 
-static const char *const agent_sql[2] = {AGENT_SQL("IS NULL"), AGENT_SQL("IS NOT NULL")};
-static const char *const forks_sql[2] = {FORKS_SQL("IS NULL"), FORKS_SQL("IS NOT NULL")};
+static const char *const agent_sql[3] = SHELVES(AGENT_SQL), *const forks_sql[3] =
+                                                                SHELVES(FORKS_SQL);
 
 /* id of the session that a list is about; 0: none was named. */
 static struct err page_about(struct tx *tx, const struct session_page *page, struct bytes session,
@@ -125,11 +135,10 @@ struct err tx_session_each(struct tx *tx, const struct session_page *page, sessi
                                arg_int(page->limit),
                                fork_of != 0 ? arg_int(fork_of) : arg_text(page->agent),
                                arg_text(page->agent)};
-    const unsigned archived = page->archived ? 1 : 0;
-    const char *plain_sql = page_sql[page->project.len > 0 ? 1 : 0][archived];
+    const char *plain_sql = page_sql[page->project.len > 0 ? 1 : 0][page->shelf];
     const size_t unused = fork_of != 0 ? 0 : page->agent.len > 0 ? 1 : 2;
-    const char *sql = fork_of != 0          ? forks_sql[archived]
-                      : page->agent.len > 0 ? agent_sql[archived]
+    const char *sql = fork_of != 0          ? forks_sql[page->shelf]
+                      : page->agent.len > 0 ? agent_sql[page->shelf]
                                             : plain_sql;
     AUTO(rows_release)
     struct rows *rows = tx_rows(tx, tx_resource_sql(tx, &session_resource, RESOURCE_LISTED, sql),
@@ -138,6 +147,7 @@ struct err tx_session_each(struct tx *tx, const struct session_page *page, sessi
     while (!err_failed(err) && rows_step(rows)) {
         struct session_row row;
         sessions__borrow(rows, RESOURCE_LISTED, &row);
+        row.last = title_last_line(rows_text(rows, queued + 1));
         err = sessions__shown(tx, page->hold, rows_int(rows, queued) != 0, &row);
         if (!err_failed(err)) {
             err = each(ctx, &row);
@@ -192,6 +202,39 @@ static int64_t archive_ms(const struct tx *tx, const struct session_row *row) {
     return tx_now_ms(tx) + (tx_now_ms(tx) == row->made_ms ? 1 : 0);
 }
 
+/* A deleted session is archived, too: it takes the time of its archiving back with it, unless a
+ * client had archived it before. True: another state. */
+static bool archive_write(const struct tx *tx, const struct session_change *change,
+                          struct session_row *row) {
+    const bool was = row->archived_ms != 0, is = change->archive == CHANGE_YES;
+    const bool deleted = row->deleted_ms != 0, deletes = change->remove == CHANGE_YES;
+    if (change->remove != CHANGE_KEEP && deleted != deletes) {
+        const int64_t own = row->archived_ms == row->deleted_ms ? 0 : row->archived_ms;
+        row->deleted_ms = deletes ? archive_ms(tx, row) : 0;
+        row->archived_ms = !deletes ? own : was ? row->archived_ms : row->deleted_ms;
+        return true;
+    }
+    if (change->archive == CHANGE_KEEP || was == is) {
+        return false;
+    }
+    row->archived_ms = is ? archive_ms(tx, row) : 0;
+    row->deleted_ms = is ? row->deleted_ms : 0;
+    return true;
+}
+
+/* The lists of the project before see it leave, those of the other one see it come. */
+static bool project_write(struct tx *tx, const struct session_change *change,
+                          struct session_row *row) {
+    struct project project;
+    if (change->project.data == NULL || bytes_equal(change->project, row->project)) {
+        return false;
+    }
+    tx_project_use(tx, row->owner, change->project, &project);
+    sessions__tell_removed(tx, row);
+    row->project = change->project;
+    return true;
+}
+
 struct err tx_session_change(struct tx *tx, const struct session_change *change,
                              struct session_row *ret_row) {
     struct session_row row;
@@ -215,11 +258,9 @@ struct err tx_session_change(struct tx *tx, const struct session_change *change,
     for (size_t i = 0; i < COUNT_OF(pairs); i++) {
         other = text_replace(pairs[i].given, pairs[i].text) || other;
     }
-    if (change->archive != SESSION_ARCHIVE_KEEP &&
-        (row.archived_ms != 0) != (change->archive == SESSION_ARCHIVE)) {
-        row.archived_ms = row.archived_ms != 0 ? 0 : archive_ms(tx, &row);
-        other = true;
-    }
+    const bool restored = row.deleted_ms != 0;
+    other = archive_write(tx, change, &row) || other;
+    other = project_write(tx, change, &row) || other;
     /* A title that the user confirms is the user's from then on. */
     enum title_by by = row.title.len > 0 ? TITLE_USER : TITLE_NONE;
     renamed = renamed || (change->title.data != NULL && row.title_by != by);
@@ -242,6 +283,7 @@ struct err tx_session_change(struct tx *tx, const struct session_change *change,
         text_add_char(&data, '{');
         text_add_member_int(&data, "version", row.version);
         text_add_member_bool(&data, "archived", row.archived_ms != 0);
+        text_add_member_bool(&data, "deleted", row.deleted_ms != 0);
         text_add_char(&data, '}');
         sessions__event_text(tx, &row, BYTES("session_changed"), &data);
         tx_row_changed(tx, FOLLOW_SESSION, row.id);
@@ -251,6 +293,9 @@ struct err tx_session_change(struct tx *tx, const struct session_change *change,
         .owner = row.owner, .address = row.session, .kind = RECEIVER_SESSION};
     for (bool more = model.data != NULL; more;) {
         more = tx_inbox_unhold(tx, &receiver);
+    }
+    if (restored && row.deleted_ms == 0) { /* Notices may have come meanwhile. */
+        tx_fail(tx, tx_inbox_offer(tx, &receiver));
     }
     *ret_row = row;
     return tx_error(tx);

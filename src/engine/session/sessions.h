@@ -85,6 +85,8 @@ MUST_CHECK struct err tx_session_shown(struct tx *tx, enum run_hold hold,
 
 /* --- Lists ------------------------------------------------------------------------------------ */
 
+/* Each session is on one of them. */
+enum session_shelf { SHELF_OPEN, SHELF_ARCHIVED, SHELF_DELETED };
 /* The session changed last comes first. Where a page goes on: */
 struct session_cursor {
     int64_t changed_ms, id; /* Both 0: from the start. */
@@ -95,8 +97,8 @@ struct session_page {
     struct bytes fork_of; /* ses_…: its forks; "": whatever they are. */
     struct bytes project; /* "": of every one. */
     struct bytes agent;   /* "": of every one. */
-    bool archived;        /* Those that are, or those that are not. */
-    int64_t since_ms;     /* Changed then or later; 0: any. */
+    enum session_shelf shelf;
+    int64_t since_ms; /* Changed then or later; 0: any. */
     struct session_cursor after;
     int64_t limit;
     enum run_hold hold; /* States are as tx_session_shown has them. */
@@ -126,7 +128,10 @@ MUST_CHECK struct err tx_session_search(struct tx *tx, const struct session_page
 
 /* --- Changes ---------------------------------------------------------------------------------- */
 
-/* Texts with data NULL stay as they are. */
+/* Texts with data NULL stay as they are. Deleted, a session is on a shelf of its own and takes no
+ * message, what it is owed waits, and SESSION_DELETED_KEPT_MS later it is removed; `archive` and
+ * `remove` of NO bring it back. */
+enum session_edge { CHANGE_KEEP, CHANGE_YES, CHANGE_NO };
 struct session_change {
     struct session_key key;
     int64_t version; /* 0: whatever it is; else it must still be this one. */
@@ -134,7 +139,8 @@ struct session_change {
     /* As of struct session_new; "": a model answers, that of the project unless `model` names one.
      * Only for a session without a live turn. */
     struct bytes program;
-    enum { SESSION_ARCHIVE_KEEP, SESSION_ARCHIVE, SESSION_UNARCHIVE } archive;
+    struct bytes project;
+    enum session_edge archive, remove;
 };
 /* ERR_NOT_FOUND. ERR_CONFLICT: it was changed since; *ret_row is what it is now. An empty title
  * gives it back to whoever makes titles; a title touches no message. */

@@ -18,7 +18,9 @@ enum {
 static const struct {
     struct err (*prune)(struct tx *tx, int64_t before_ms, int64_t count_max, bool *ret_more);
     int64_t kept_ms;
-} steps[] = {{tx_idempotency_prune, IDEMPOTENCY_KEPT_MS}, {tx_token_prune, TOKEN_REVOKED_KEPT_MS}};
+} steps[] = {{tx_session_expire, SESSION_DELETED_KEPT_MS},
+             {tx_idempotency_prune, IDEMPOTENCY_KEPT_MS},
+             {tx_token_prune, TOKEN_REVOKED_KEPT_MS}};
 
 static void round_begin(struct timer *timer);
 

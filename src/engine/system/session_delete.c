@@ -45,6 +45,12 @@ static bool turns_stop(struct tx *tx, const struct session_row *row,
     return more;
 }
 
+struct err tx_session_quiet(struct tx *tx, const struct session_row *row,
+                            const struct run_bounds *bounds, bool *ret_more) {
+    *ret_more = turns_stop(tx, row, bounds);
+    return tx_error(tx);
+}
+
 /* A page of the jobs, workflows and flows that its turns began in the background. Not by the cards:
  * a fork has copies of them, and the session loses them with its messages. A run that was asked is
  * not found again. True: call again. */
@@ -100,6 +106,26 @@ struct err tx_session_delete(struct tx *tx, const struct session_delete *what, b
     }
     *ret_more = more || row.id != root;
     return tx_error(tx);
+}
+
+struct err tx_session_expire(struct tx *tx, int64_t before_ms, int64_t count_max, bool *ret_more) {
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx,
+                               "SELECT owner, session FROM sessions WHERE deleted_ms IS NOT NULL"
+                               " AND deleted_ms < $1 AND hidden = 0 ORDER BY deleted_ms LIMIT 1",
+                               ARGS(arg_int(before_ms)));
+    (void)count_max; /* A single one is much. */
+    *ret_more = rows != NULL;
+    if (rows == NULL) {
+        return tx_error(tx);
+    }
+    /* No turn of a deleted session runs, so no budget holds one. */
+    const struct session_delete what = {.key = {.owner = tx_copy(tx, rows_text(rows, 0)),
+                                                .session = tx_copy(tx, rows_text(rows, 1))},
+                                        .bounds = {.host = {"", 0}}};
+    bool more = false;
+    rows_release(&rows);
+    return tx_session_delete(tx, &what, &more); /* Also a part of it: the next call goes on. */
 }
 
 /* --- Removal ---------------------------------------------------------------------------------- */

@@ -18,6 +18,14 @@ struct session_delete {
 MUST_CHECK struct err tx_session_delete(struct tx *tx, const struct session_delete *what,
                                         bool *ret_more);
 
+/* The first of those that were deleted before that time is deleted so, and *ret_more is true. */
+MUST_CHECK struct err tx_session_expire(struct tx *tx, int64_t before_ms, int64_t count_max,
+                                        bool *ret_more);
+
+/* Turns of a session are asked to end, queued ones included. *ret_more: call again. */
+MUST_CHECK struct err tx_session_quiet(struct tx *tx, const struct session_row *row,
+                                       const struct run_bounds *bounds, bool *ret_more);
+
 /* Removes a page of what deleted sessions, and forks that a crash cut short, left: their runs and
  * the folders of these, too. The stream, with its last event alone, goes SESSION_STREAM_KEPT_MS
  * later, so that a client that was away for a moment receives the end. Zeroed before the first call

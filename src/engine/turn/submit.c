@@ -113,8 +113,15 @@ struct err turns__compacting(struct tx *tx, const struct session_row *session, b
 
 static_assert(sizeof NO_MODEL_DETAIL <= sizeof((struct why *)NULL)->text, "it is said whole");
 
+static struct err deleted_refuse(const struct session_row *session, struct why *why) {
+    return session->deleted_ms == 0
+               ? ERR_OK
+               : err_why(why, ERR_CONFLICT, "the session was deleted; restore it first");
+}
+
 struct err turns__need_model(const struct session_row *session, struct bytes model_default,
                              struct why *why) {
+    TRY(deleted_refuse(session, why));
     if (session->model.len > 0 || model_default.len > 0) {
         return ERR_OK;
     }
@@ -481,6 +488,7 @@ struct err tx_turn_submit(struct tx *tx, const struct turn_message *message,
     if (!err_failed(err)) {
         err = earlier_find(tx, message, &session, &earlier, &accepted, why);
     }
+    err = err_failed(err) || earlier ? err : deleted_refuse(&session, why);
     if (!err_failed(err) && !earlier && wanted_model(message, &session).len == 0) {
         return err_why(why, ERR_NO_MODEL, NO_MODEL_DETAIL);
     }
@@ -770,7 +778,8 @@ struct err tx_turn_follow_up(struct tx *tx, const struct turn_message *followup,
         *ret_followed = tx_inbox_receiver_gone(tx, &receiver) ? FOLLOW_UP_MORE : FOLLOW_UP_IDLE;
         return tx_error(tx);
     }
-    return turns__busy(tx, &session) || err_failed(tx_error(tx))
+    /* A deleted session hears nothing until it is restored, or removed. */
+    return session.deleted_ms != 0 || turns__busy(tx, &session) || err_failed(tx_error(tx))
                ? tx_error(tx)
                : follow_up_begin(tx, &session, followup, ret_followed);
 }

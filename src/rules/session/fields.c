@@ -15,11 +15,12 @@ static const struct field rows[] = {
     {FIELD("instructions", FIELD_TEXT, AT(instructions)), .max = SESSION_INSTRUCTIONS_MAX},
     {FIELD("settings", FIELD_JSON, AT(settings)), .schema = "{\"type\":\"object\"}"},
     {FIELD("metadata", FIELD_JSON, AT(metadata)), .schema = "{\"type\":\"object\"}"},
-    {FIELD("project", FIELD_TEXT, AT(project)), .use = FIELD_GIVEN, .max = SESSION_PROJECT_MAX},
+    {FIELD("project", FIELD_TEXT, AT(project)), .max = SESSION_PROJECT_MAX},
     {FIELD("parent", FIELD_TEXT, AT(parent)), .use = FIELD_GIVEN, .max = ID_SIZE},
     {FIELD("native", FIELD_TEXT, AT(native)), .use = FIELD_GIVEN, .max = 64},
     {FIELD("main", FIELD_BOOL, AT(main)), .use = FIELD_GIVEN},
     {FIELD("archived", FIELD_BOOL, AT(archived)), .use = FIELD_CHANGED},
+    {FIELD("deleted", FIELD_BOOL, AT(deleted)), .use = FIELD_CHANGED},
     {FIELD("version", FIELD_INT, AT(version)), .use = FIELD_CHANGED, .min = 1, .max = INT64_MAX,
      .schema = "{\"type\":\"integer\",\"minimum\":1}"},
 };
@@ -58,7 +59,7 @@ static const struct field usage_rows[] = {
     {FIELD("cost_micros", FIELD_INT, 0), .get = cost, .empty = FIELD_EMPTY_NULL},
     {FIELD("cost_unknown", FIELD_INT, USED(cost_unknown))},
 };
-const struct field_set session_usage_fields = {FIELD_ROWS(usage_rows), .use = FIELD_LISTED};
+const struct field_set session_usage_fields = {FIELD_ROWS(usage_rows), .use = FIELD_SHOWN};
 
 static const struct field rows_shown[] = {
     {FIELD("number", FIELD_INT, ROW(id)), KEPT, .column = "id", .group = FIELD_INSERTED},
@@ -78,13 +79,15 @@ static const struct field rows_shown[] = {
     {ROW_ONCE("fork_of", FIELD_INT, ROW(fork_of)), KEPT},
     {FIELD("id", FIELD_TEXT, ROW(session)), .column = "session", .group = FIELD_INSERTED,
      .required = true},
-    {ROW_ONCE("project", FIELD_TEXT, ROW(project))},
+    {ROW_READ("project", FIELD_TEXT, ROW(project)), .group = FIELD_INSERTED | SESSION_OWN},
     {ROW_READ("title", FIELD_TEXT, ROW(title)), .group = OWN, .required = true},
     {ROW_READ("title_by", FIELD_NAME, ROW(title_by)), .group = OWN, .names = title_by_names,
      .empty = FIELD_EMPTY_NULL, .schema = "{\"enum\":[null,\"user\",\"auto\"]}"},
     {ROW_READ("state", FIELD_NAME, ROW(state)), .group = FIELD_INSERTED | SESSION_STATE,
      .names = session_state_names, .required = true},
     {FIELD("archived", FIELD_BOOL, 0), .get = archived},
+    {ROW_READ("deleted_ms", FIELD_TIME, ROW(deleted_ms)), .group = SESSION_OWN},
+    {FIELD("last", FIELD_TEXT, ROW(last)), .empty = FIELD_EMPTY_NULL},
     {ROW_READ("model", FIELD_TEXT, ROW(model)), .group = OWN, .empty = FIELD_EMPTY_NULL},
     {ROW_READ("agent", FIELD_TEXT, ROW(agent)), .group = OWN, .empty = FIELD_EMPTY_NULL},
     {ROW_READ("root", FIELD_TEXT, ROW(root)), .group = OWN, .empty = FIELD_EMPTY_NULL},
@@ -102,8 +105,7 @@ static const struct field rows_shown[] = {
     {ROW_ONCE("made_ms", FIELD_INT, ROW(made_ms))},
     {ROW_READ("changed_ms", FIELD_INT, ROW(changed_ms)),
      .group = FIELD_INSERTED | SESSION_OWN | SESSION_STATE | SESSION_TIME | SESSION_SIGHT},
-    {FIELD("usage", FIELD_OBJECT, ROW(usage)), .fields = &session_usage_fields,
-     .use = FIELD_LISTED},
+    {FIELD("usage", FIELD_OBJECT, ROW(usage)), .fields = &session_usage_fields},
     {ROW_READ("context_used", FIELD_INT, ROW(context_used)), .group = SESSION_FULL,
      .use = FIELD_LISTED},
     {ROW_READ("context_window", FIELD_INT, ROW(context_window)), .group = SESSION_FULL,

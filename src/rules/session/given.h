@@ -23,12 +23,13 @@ enum {
 /* Texts that are not named have no data. */
 struct session_given {
     struct bytes title, model, agent, root, instructions;
-    json_t *settings, *metadata;  /* NULL: not named. */
-    struct bytes project, parent; /* For a new session. */
-    struct bytes native;          /* For a new session: the one of the program that goes on. */
-    bool main;                    /* For a new session: the one of its agent and folder. */
-    bool archived;                /* For a change. */
-    int64_t version;              /* For a change; 0: not named. */
+    json_t *settings, *metadata; /* NULL: not named. */
+    struct bytes project;        /* For a new session; or another one, for a change. */
+    struct bytes parent;         /* For a new session. */
+    struct bytes native;         /* For a new session: the one of the program that goes on. */
+    bool main;                   /* For a new session: the one of its agent and folder. */
+    bool archived, deleted;      /* For a change. */
+    int64_t version;             /* For a change; 0: not named. */
 };
 extern const struct field_set session_fields;
 

@@ -149,11 +149,13 @@ struct session_row {
     int64_t version; /* Rises with each change by a client. */
     enum session_state state;
     int64_t archived_ms; /* 0: it is not. */
+    int64_t deleted_ms;  /* 0: it is not. Else it is archived, too, and can be restored. */
     int64_t made_ms, changed_ms;
     struct session_usage usage;
     int64_t context_used;   /* Tokens of the conversation: of the last prompt and its answer, or an
                              * estimate where it was changed since (sessions__weigh_context). */
     int64_t context_window; /* That the model takes; 0: none was asked. */
+    struct bytes last;      /* The last line that was said; only where clients see the row. */
     struct bytes title;
     enum title_by title_by;
     struct bytes model, agent;       /* "": the default. */
@@ -204,6 +206,9 @@ struct message_part {
 
 /* The project of a session that names none and works in no folder that has one. */
 #define SESSION_PROJECT_DEFAULT "default"
+
+/* A deleted session can be restored for so long; then it is removed. */
+enum { SESSION_DELETED_KEPT_MS = 7 * 24 * 60 * 60 * 1000 };
 
 /* 1 to 64 of a-z 0-9 _ . -, beginning with a letter or a digit. */
 MUST_CHECK bool session_project_valid(struct bytes project);

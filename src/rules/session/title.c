@@ -36,6 +36,28 @@ static struct bytes first_line(struct bytes text) {
     return trim(text);
 }
 
+static bool is_mark(unsigned char c) {
+    return c < 0x80 && !(c >= '0' && c <= '9') && !((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+struct bytes title_last_line(struct bytes text) {
+    struct bytes line = {text.data, 0};
+    for (text = trim(text); text.len > 0 && line.len == 0; text = trim(text)) {
+        const char *break_at = memrchr(text.data, '\n', text.len);
+        const size_t from = break_at == NULL ? 0 : (size_t)(break_at + 1 - text.data);
+        line = trim(after(text, from));
+        text.len = from;
+        size_t marks = 0;
+        while (marks < line.len && is_mark((unsigned char)line.data[marks])) {
+            marks++;
+        }
+        /* A fence of code, or a rule, says nothing; a head, a list or a quote does. */
+        const bool leads = marks > 0 && memchr("#*->", line.data[0], 4) != NULL;
+        line = marks == line.len ? (struct bytes){line.data, 0} : leads ? after(line, marks) : line;
+    }
+    return line;
+}
+
 /* One line, whatever stands in it, of TITLE_CHARS at most. A word that does not fit goes as a
  * whole, unless little would be left. */
 static struct title title_of(struct bytes line) {

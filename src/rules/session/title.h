@@ -19,6 +19,8 @@ struct title {
     char text[TITLE_BYTES + 1];
     size_t len; /* 0: nothing that would be a name. */
 };
+/* The last line that says something, without the marks of a head or a list: borrowed; or "". */
+struct bytes title_last_line(struct bytes text);
 /* The first words of a question. */
 struct title title_of_words(struct bytes text);
 /* What a model answered, without what models put around it: its thoughts, marks, quotes, a stop. */

@@ -153,11 +153,12 @@ export interface Usage {
 }
 export interface Session {
   id: string; project: string; title: string; title_by: null | "user" | "auto";
-  state: "idle" | "running" | "waiting" | "compacting"; archived: boolean; model: string | null;
-  agent: string | null; root: string | null; parent: string | null; depth: number;
-  forked_from: string | null; fork_of: string | null; version: number; made_ms: number;
-  changed_ms: number; usage: Usage; context_used: number; context_window: number;
-  metadata: Record<string, unknown>; stream: string; match?: { message?: string; text: string };
+  state: "idle" | "running" | "waiting" | "compacting"; archived: boolean;
+  deleted_ms: number | null; last: string | null; model: string | null; agent: string | null;
+  root: string | null; parent: string | null; depth: number; forked_from: string | null;
+  fork_of: string | null; version: number; made_ms: number; changed_ms: number; usage: Usage;
+  context_used: number; context_window: number; metadata: Record<string, unknown>; stream: string;
+  match?: { message?: string; text: string };
 }
 export interface TimelineTurn {
   number: number; run: string; began_by: "message" | "notice" | "again" | "compact";

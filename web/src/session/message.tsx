@@ -69,7 +69,31 @@ function Actions({ message, who }: { message: Message; who: string }) {
   );
 }
 
-function Who({ message, children }: { message: Message; children?: string }) {
+/** Another answer to the same question takes the place of this one. */
+function Versions({ id, all }: { id: string; all: readonly string[] }) {
+  const { say, mayWrite } = useTalk(), at = all.indexOf(id);
+  const choose = async (other: string): Promise<void> => {
+    const answer = await post(`/messages/${other}/choose`, {});
+    if (!answer.ok) say(shared.problem(answer.problem));
+  };
+  const button = (label: string, sign: string, other: string | undefined) => (
+    <button class="quiet icon" aria-label={label} title={label}
+      disabled={!mayWrite || other === undefined} onClick={() => other && void choose(other)}>
+      {sign}
+    </button>
+  );
+  return (
+    <span class="versions num" role="group" aria-label={words.versions}>
+      {button(words.versionBefore, "‹", all[at - 1])}
+      {at + 1} / {all.length}
+      {button(words.versionAfter, "›", all[at + 1])}
+    </span>
+  );
+}
+
+interface WhoProps { message: Message; versions?: readonly string[] | undefined; children?: string }
+
+function Who({ message, versions, children }: WhoProps) {
   const who = whoOf(message, useTalk());
   return (
     <div class="who">
@@ -78,6 +102,7 @@ function Who({ message, children }: { message: Message; children?: string }) {
         {when(message.made_ms, now.value)}{children ? ` · ${children}` : ""}
         {message.status === "rolled_back" ? ` · ${words.takenBack}` : ""}
       </span>
+      {versions === undefined ? null : <Versions id={message.id} all={versions} />}
       <Actions message={message} who={who} />
     </div>
   );
@@ -97,10 +122,14 @@ function User({ message }: { message: Message }) {
   );
 }
 
-function Head({ message }: { message: Message }) {
+function Head({ message, versions }: Row) {
   const { usage } = message;
   const facts = usage === undefined ? [] : [tokensOf(usage), usage.cost_micros ? price(usage) : ""];
-  return <Who message={message}>{facts.filter((fact) => fact !== "").join(" · ")}</Who>;
+  return (
+    <Who message={message} versions={versions}>
+      {facts.filter((fact) => fact !== "").join(" · ")}
+    </Who>
+  );
 }
 
 /** What is no part of the answer: thoughts, and what drover said to the model. */
@@ -156,7 +185,7 @@ function Content({ row }: { row: Row }) {
   const { message } = row;
   switch (row.kind) {
     case "user": return <User message={message} />;
-    case "head": return <Head message={message} />;
+    case "head": return <Head {...row} />;
     case "mark": return <Mark message={message} />;
     case "notice": return <Notice message={message} />;
     case "live": return <Live message={message} />;

@@ -2,7 +2,8 @@
  *  message that did not change has the same rows. */
 import type { Message, Part } from "../state/message.ts";
 
-export type Row = { key: string; message: Message } & (
+/** `versions`: of a head, the answers to the same question by their age, if there are several. */
+export type Row = { key: string; message: Message; versions?: readonly string[] } & (
   | { kind: "user" | "head" | "mark" | "notice" | "end" | "live" }
   | { kind: "text" | "thought" | "note" | "error" | "steer"; part: Part; done: boolean }
   | { kind: "tools" | "images"; parts: Part[] });
@@ -56,14 +57,25 @@ function made(message: Message): Row[] {
 
 const known = new WeakMap<Message, Row[]>();
 
+/** Answers by their question. */
+function versionsOf(messages: readonly Message[]): Map<string, string[]> {
+  const all = new Map<string, string[]>();
+  for (const { id, role, reply_to } of messages) {
+    if (role === "assistant" && reply_to) all.set(reply_to, [...all.get(reply_to) ?? [], id]);
+  }
+  return all;
+}
+
 export function rowsOf(messages: readonly Message[], queue: readonly string[]): Row[] {
-  const waiting = new Set(queue);
+  const waiting = new Set(queue), versions = versionsOf(messages);
   const all: Row[] = [];
   for (const message of messages) {
     if (waiting.has(message.id) || !message.active) continue;
     let rows = known.get(message);
     if (rows === undefined) known.set(message, rows = made(message));
-    all.push(...rows);
+    const others = versions.get(message.reply_to ?? "") ?? [];
+    all.push(...(others.length < 2 || rows[0]?.kind !== "head" ? rows
+      : [{ ...rows[0], versions: others }, ...rows.slice(1)]));
   }
   return all;
 }

@@ -2,11 +2,14 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 
+import { patch } from "../api/api.ts";
 import { Boundary } from "../parts/boundary.tsx";
 import { Loading } from "../parts/loading.tsx";
+import { timeTo } from "../parts/text.ts";
 import { useSeat } from "../router/router.ts";
 import type { Params } from "../router/routes.ts";
 import { useKeys } from "../shell/keys.ts";
+import { now } from "../state/clock.ts";
 import { may } from "../state/me.ts";
 import type { Message } from "../state/message.ts";
 import { words as shared } from "../words.ts";
@@ -22,6 +25,8 @@ import { Top } from "./top.tsx";
 import { words } from "./words.ts";
 
 const SAID_MS = 5_000;
+/** So long a deleted session can be restored: SESSION_DELETED_KEPT_MS of the daemon. */
+const KEPT_MS = 7 * 24 * 60 * 60 * 1000;
 
 /** A sentence that is shown for a while. */
 function useSaid(): [string, (text: string) => void] {
@@ -75,6 +80,10 @@ function Whole({ opened, outbox }: { opened: Opened; outbox: Outbox }) {
     );
   }
   if (session === null) return <Loading />;
+  const restore = async (): Promise<void> => {
+    const answer = await patch(`/sessions/${opened.id}`, { deleted: false });
+    if (!answer.ok) say(shared.problem(answer.problem));
+  };
   return (
     <TalkContext.Provider value={talk}>
       <div class="session">
@@ -87,7 +96,14 @@ function Whole({ opened, outbox }: { opened: Opened; outbox: Outbox }) {
           <div class="dock">
             <p class={said === "" ? "said-now hidden" : "said-now"} role="status">{said}</p>
             <Asks opened={opened} />
-            {mayWrite ? (
+            {session.deleted_ms !== null ? (
+              <p class="buttons" role="status">
+                {words.isDeleted(timeTo(session.deleted_ms + KEPT_MS, now.value))}
+                {mayWrite ? (
+                  <button onClick={() => void restore()}>{words.restore}</button>
+                ) : null}
+              </p>
+            ) : mayWrite ? (
               <Composer opened={opened} outbox={outbox} editing={editing.value} say={say}
                 edit={(message) => (editing.value = message)} />
             ) : <p class="muted">{words.readOnly}</p>}

@@ -9,6 +9,7 @@ import { Search } from "../parts/search.tsx";
 import { when } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
 import { useNamed, useSeat } from "../router/router.ts";
+import { More } from "../session/more.tsx";
 import { SessionStateOf } from "../session/state.tsx";
 import { answerer, price, titleOf } from "../session/text.ts";
 import { words as session } from "../session/words.ts";
@@ -19,18 +20,24 @@ import { may } from "../state/me.ts";
 import { followRows, type RowsFollow } from "../state/rows.ts";
 import { words as shared } from "../words.ts";
 import { NewSession } from "./new.tsx";
+import { inOrder } from "./order.ts";
+import { archive, remove, Several } from "./several.tsx";
 import { words } from "./words.ts";
 
 type Row = Session & { match?: { message?: string; text: string } };
 const STATES = ["running", "waiting", "idle", "compacting"];
 
-interface Filters { q: string; state: string; archived: boolean }
+/** In one of three lists: "", "archived", "deleted". */
+interface Filters { q: string; state: string; shelf: string }
+const SHELVES = ["", "archived", "deleted"];
+const shelfOf = ({ archived, deleted_ms }: Row): string =>
+  (deleted_ms !== null ? "deleted" : archived ? "archived" : "");
 
-function pathOf({ q, state, archived }: Filters): string {
+function pathOf({ q, state, shelf }: Filters): string {
   const given = new URLSearchParams({ limit: "100" });
   if (q !== "") given.set("q", q);
   if (state !== "") given.set("state", state);
-  if (archived) given.set("archived", "1");
+  if (shelf !== "") given.set(shelf, "1");
   return `/sessions?${given}`;
 }
 
@@ -38,7 +45,7 @@ function followOf(filters: Filters): RowsFollow<Row> {
   const follow: RowsFollow<Row> = followRows<Row>({
     path: pathOf(filters),
     type: "session_changed",
-    fits: (row) => row.parent === null && row.archived === filters.archived &&
+    fits: (row) => row.parent === null && shelfOf(row) === filters.shelf &&
       (filters.state === "" || row.state === filters.state) &&
       // What is searched for only the daemon finds.
       (filters.q === "" || follow.rows.peek().items.some(({ id }) => id === row.id)),
@@ -46,43 +53,58 @@ function followOf(filters: Filters): RowsFollow<Row> {
   return follow;
 }
 
-/** Changed last first; while somebody points at a row or is in one, each stays where it is. */
-function useOrder(items: Row[], isHeld: () => boolean): Row[] {
-  const places = useRef(new Map<string, number>());
-  const sorted = [...items].sort((a, b) => b.changed_ms - a.changed_ms);
-  if (isHeld()) {
-    const at = ({ id }: Row): number => places.current.get(id) ?? Infinity;
-    sorted.sort((a, b) => (at(a) === at(b) ? 0 : at(a) - at(b)));
-  }
-  places.current = new Map(sorted.map(({ id }, place) => [id, place]));
-  return sorted;
+/** While somebody points at a row or is in one, each stays where it is. */
+function useOrder(items: Row[], isHeld: () => boolean): { row: Row; isBelow: boolean }[] {
+  const placed = useRef<string[]>([]);
+  const rows = inOrder(items, isHeld() ? placed.current : undefined);
+  placed.current = rows.map(({ row }) => row.id);
+  return rows;
 }
 
-/** Where it works, what it cost, and whether it began as a copy of another one. */
-function factsOf({ project, root, usage, fork_of }: Row): string {
-  const place = project !== "default" ? project : root?.split("/").pop() ?? "";
-  return [visible(place), usage.calls > 0 ? price(usage) : "", fork_of === null ? "" : words.fork]
-    .filter((fact) => fact !== "").join(" · ");
+/** Where it works. */
+const placeOf = ({ project, root }: Row): string =>
+  visible(project !== "default" ? project : root?.split("/").pop() ?? "");
+
+interface RowProps {
+  row: Row;
+  isBelow: boolean;
+  chosen: boolean;
+  choose(): void;
+  more(): void;
 }
 
-function RowOf({ row }: { row: Row }) {
-  const about = row.match?.text ?? factsOf(row);
+function RowOf({ row, isBelow, chosen, choose, more }: RowProps) {
+  const title = titleOf(row), about = row.match?.text ?? row.last;
   const isUnread = home.value.overview?.unseen.sessions.some(({ id }) => id === row.id) ?? false;
   const hash = row.match?.message ? `#${row.match.message}` : "";
+  const cost = row.usage.calls > 0 ? price(row.usage) : "";
   return (
-    <a class="row session-row" href={`/s/${row.id}${hash}`}>
-      <Brand id={row.id} />
-      <span class="what">
-        <span class={isUnread ? "clip unread-title" : "clip"} dir="auto">{titleOf(row)}</span>
-        {isUnread ? <span class="hidden">{words.unread}</span> : null}
-        {about === "" ? null : (
-          <span class="clip muted small" dir="auto">{visible(about)}</span>
-        )}
-      </span>
-      <SessionStateOf state={row.state} />
-      <span class="clip muted by" dir="auto">{answerer(row)}</span>
-      <span class="muted num">{when(row.changed_ms, now.value)}</span>
-    </a>
+    <div class={isBelow ? "row session-row below" : "row session-row"} data-id={row.id}>
+      {may("run") ? (
+        <input type="checkbox" aria-label={words.choose(title)} checked={chosen}
+          onChange={choose} />
+      ) : <span />}
+      <a class="session-link" href={`/s/${row.id}${hash}`}>
+        <Brand id={row.id} />
+        <span class="what">
+          <span class={isUnread ? "clip unread-title" : "clip"} dir="auto">
+            {title}
+            {row.fork_of === null ? null : <span class="muted small"> · {words.fork}</span>}
+          </span>
+          {isUnread ? <span class="hidden">{words.unread}</span> : null}
+          <span class="clip muted small" dir="auto">{about ? visible(about) : words.noWords}</span>
+        </span>
+        <SessionStateOf state={row.state} />
+        <span class="clip muted place" dir="auto">{placeOf(row)}</span>
+        <span class="clip muted by" dir="auto">{answerer(row)}</span>
+        <span class="muted num cost">{cost}</span>
+        <span class="muted num">{when(row.changed_ms, now.value)}</span>
+      </a>
+      {may("run") ? (
+        <button class="quiet icon" aria-label={words.moreOf(title)} title={words.moreOf(title)}
+          onClick={more}>⋯</button>
+      ) : null}
+    </div>
   );
 }
 
@@ -116,11 +138,10 @@ function Filter({ filters }: { filters: Filters }) {
         <option value="">{words.anyState}</option>
         {STATES.map((one) => <option key={one} value={one}>{session.states[one]}</option>)}
       </select>
-      <label>
-        <input type="checkbox" checked={filters.archived}
-          onChange={(event) => setQuery("archived", event.currentTarget.checked ? "1" : null)} />
-        {" "}{words.archived}
-      </label>
+      <select aria-label={words.shelf} value={filters.shelf}
+        onChange={(event) => setQuery("shelf", event.currentTarget.value || null)}>
+        {SHELVES.map((one) => <option key={one} value={one}>{words.shelves[one]}</option>)}
+      </select>
     </div>
   );
 }
@@ -134,17 +155,28 @@ function List({ filters }: { filters: Filters }) {
   const left = useSignal(0); // How often nobody pointed at a row any more: they may be sorted.
   void left.value;
   const rows = useOrder(items, isHeld);
+  const chosen = useSignal<ReadonlySet<string>>(new Set()), more = useSignal<Row | null>(null);
+  const choose = (id: string): void => {
+    const all = new Set(chosen.value);
+    if (!all.delete(id)) all.add(id);
+    chosen.value = all;
+  };
+  const chosenRows = items.filter(({ id }) => chosen.value.has(id));
   const step = (by: number): void => {
-    const links = [...(box.current?.querySelectorAll<HTMLElement>("a.row") ?? [])];
+    const links = [...(box.current?.querySelectorAll<HTMLElement>("a.session-link") ?? [])];
     const at = links.findIndex((link) => link === document.activeElement);
     links[Math.max(0, Math.min(links.length - 1, at + by))]?.focus();
   };
   useKeys([
     { name: "next", run: () => step(1) },
     { name: "previous", run: () => step(-1) },
+    { key: "x", about: words.chooseKey, run: () => {
+      const row = document.activeElement?.closest<HTMLElement>(".session-row");
+      if (row?.dataset.id && box.current?.contains(row)) choose(row.dataset.id);
+    } },
   ]);
   if (!ready && problem === null) return <Loading />;
-  const filtered = filters.q !== "" || filters.state !== "" || filters.archived;
+  const filtered = filters.q !== "" || filters.state !== "" || filters.shelf !== "";
   return (
     <>
       {problem === null ? null : (
@@ -153,12 +185,25 @@ function List({ filters }: { filters: Filters }) {
           <button onClick={follow.again}>{shared.retry}</button>
         </p>
       )}
+      {filters.shelf === "deleted" ? <p class="muted">{words.deletedAbout}</p> : null}
       {ready && rows.length === 0 ? <Empty filtered={filtered} partial={next !== null} /> : null}
       <div ref={box} onMouseLeave={() => left.value++} onFocusOut={() => left.value++}>
-        {rows.map((row) => <RowOf key={row.id} row={row} />)}
+        {rows.map(({ row, isBelow }) => (
+          <RowOf key={row.id} row={row} isBelow={isBelow} chosen={chosen.value.has(row.id)}
+            choose={() => choose(row.id)} more={() => (more.value = row)} />
+        ))}
       </div>
       {next === null ? null : (
         <p class="none"><button onClick={() => void follow.more()}>{words.more}</button></p>
+      )}
+      {may("run") ? (
+        <Several rows={chosenRows} shelf={filters.shelf} end={() => (chosen.value = new Set())} />
+      ) : null}
+      {more.value === null ? null : (
+        <More session={more.value} close={() => (more.value = null)} change={(what) => {
+          const row = more.value!;
+          void ("deleted" in what ? remove([row], what.deleted) : archive([row], what.archived));
+        }} />
       )}
     </>
   );
@@ -167,8 +212,9 @@ function List({ filters }: { filters: Filters }) {
 export function Sessions() {
   const { query } = useSeat();
   const q = query.value.get("q") ?? "", state = query.value.get("state") ?? "";
-  const archived = query.value.get("archived") !== null;
-  const filters = { q, state: STATES.includes(state) ? state : "", archived };
+  const shelf = query.value.get("shelf") ?? "";
+  const filters = { q, state: STATES.includes(state) ? state : "",
+    shelf: SHELVES.includes(shelf) ? shelf : "" };
   const isNew = useSignal(false);
   useKeys([{ name: "newSession", run: () => (isNew.value = may("run")) }]);
   return (
