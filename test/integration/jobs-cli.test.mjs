@@ -31,14 +31,14 @@ test("detach prints the id exactly, and show tells what became of it", async (t)
   assert.equal(result.stderr, "");
   const { id } = JSON.parse(result.stdout);
   const waited = await daemon.cli(["job", "wait", id]);
-  assert.deepEqual([waited.code, waited.stdout], [4, `${id} failed (exit_code 4)\n`]);
+  assert.deepEqual([waited.code, waited.stdout], [4, `${id} failed (exit code 4)\n`]);
   const shown = await show(daemon, id);
   assert.deepEqual(
     [shown.id, shown.state, shown.cause, shown.exit_code, shown.attempts],
     [id, "failed", "exit_code", 4, 1],
   );
   const text = (await daemon.cli(["show", id])).stdout;
-  assert.match(text, /^state +failed \(exit_code 4\): The command ended with/m);
+  assert.match(text, /^state +failed \(exit code 4\): The command ended with/m);
   assert.match(text, /^command +sh -c 'exit 4'$/m);
   assert.match((await daemon.cli(["job", "run", "-d", "true"])).stdout, /^run_[0-9a-z]{26}\n$/);
 });

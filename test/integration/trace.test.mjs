@@ -146,7 +146,7 @@ test("drover trace prints a line for each step, or its JSON", async (t) => {
   assert.equal(table.code, 0, table.stderr);
   const [head, line, ...rest] = table.stdout.trimEnd().split("\n");
   assert.match(head, /^STEP +KIND +NAME +STARTED +TOOK +TOKENS +COST +OUTCOME$/);
-  assert.match(line, /^1\.0 +process +: '\?\[31mred'; exit 3 +.* +failed \(exit_code 3\)$/);
+  assert.match(line, /^1\.0 +process +: '\?\[31mred'; exit 3 +.* +failed \(exit code 3\)$/);
   assert.deepEqual(rest, []);
   const json = await daemon.cli(["trace", id, "--json"]);
   const { items } = (await spans(daemon, id)).json;

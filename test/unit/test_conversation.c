@@ -172,7 +172,8 @@ static void a_notice_says_what_ended_in_the_background(void **state) {
          "{\"message\":{\"id\":\"m1\",\"role\":\"notice\",\"status\":\"queued\",\"parts\":[{"
          "\"kind\":\"text\",\"text\":\"[drover: words]\\n\\n{\\\"run\\\":\\\"r\\\",\\\"label\\\":"
          "\\\"sh\\\",\\\"state\\\":\\\"failed\\\",\\\"cause\\\":\\\"exit_code\\\"}\"}]}}");
-    above_is(scene, "◆ ended in the background: sh: failed (exit_code)\n");
+    above_is(scene, "◆ ended in the background: sh: failed (The command ended with an exit code "
+                    "other than 0)\n");
 }
 
 static void a_question_that_is_answered_elsewhere_is_settled(void **state) {

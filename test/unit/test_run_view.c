@@ -65,10 +65,10 @@ static void a_state_is_told_with_its_reason(void **state) {
     words_are("{\"state\":\"running\",\"gate\":null,\"cause\":null}", "running");
     words_are("{\"state\":\"queued\",\"gate\":\"key\"}", "queued (waits: key)");
     words_are("{\"state\":\"failed\",\"cause\":\"exit_code\",\"exit_code\":3}",
-              "failed (exit_code 3)");
+              "failed (exit code 3)");
     words_are("{\"state\":\"failed\",\"cause\":\"signal\",\"result\":{\"signal\":11}}",
               "failed (signal 11)");
-    words_are("{\"state\":\"lost\",\"cause\":\"outcome_unknown\"}", "lost (outcome_unknown)");
+    words_are("{\"state\":\"lost\",\"cause\":\"outcome_unknown\"}", "lost (outcome unknown)");
 }
 
 static void times_have_two_units_at_most(void **state) {
@@ -149,7 +149,7 @@ static void all_of_a_run_is_shown_with_its_command_as_a_shell_reads_it(void **st
     assert_string_equal(text.data,
                         "run         run_x\n"
                         "kind        job\n"
-                        "state       failed (exit_code 3): The command ended with an exit code "
+                        "state       failed (exit code 3): The command ended with an exit code "
                         "other than 0\n"
                         "exit code   3\n"
                         "attempts    1\n"

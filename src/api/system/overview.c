@@ -101,10 +101,10 @@ static const char overview_answer[] =
     "},\"waiting\":" WAITING_SCHEMA
     ",\"unseen\":{\"type\":\"object\",\"required\":[\"runs\",\"ended\",\"sessions\"],"
     "\"properties\":{\"runs\":" COUNTS_SCHEMA ",\"ended\":" ITEMS
-    "\"id\",\"kind\",\"label\",\"state\",\"cause\",\"ended_ms\",\"seq\"],\"properties\":{"
+    "\"id\",\"kind\",\"label\",\"state\",\"cause\",\"about\",\"ended_ms\",\"seq\"],\"properties\":{"
     "\"id\":" TEXT_SCHEMA ",\"kind\":" TEXT_SCHEMA ",\"label\":" TEXT_OR_NULL
-    ",\"state\":" TEXT_SCHEMA ",\"cause\":" TEXT_OR_NULL ",\"ended_ms\":" INT_SCHEMA
-    ",\"seq\":" INT_SCHEMA "}}}"
+    ",\"state\":" TEXT_SCHEMA ",\"cause\":" TEXT_OR_NULL ",\"about\":" TEXT_OR_NULL
+    ",\"ended_ms\":" INT_SCHEMA ",\"seq\":" INT_SCHEMA "}}}"
     ",\"sessions\":" ITEMS "\"id\",\"title\",\"status\",\"changed_ms\",\"seq\"],\"properties\":{"
     "\"id\":" TEXT_SCHEMA ",\"title\":" TEXT_OR_NULL ",\"status\":" TEXT_SCHEMA
     ",\"changed_ms\":" INT_SCHEMA ",\"seq\":" INT_SCHEMA "}}}"

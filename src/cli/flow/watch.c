@@ -126,9 +126,9 @@ static struct err end_tell(const struct flow_watch *watch, const json_t *run) {
     file_tell(flow);
     if (invocation->exit_code != 0) {
         AUTO(text_done) struct text line = text_up_to(LINE_MAX_BYTES);
-        text_addf(&line, "drover: %s %s (%s)", short_name_of(watch->run, watch->label).text, state,
-                  talk_text(run, "cause"));
-        text_add_str(&line, note[0] != '\0' ? ": " : "");
+        text_addf(&line, "drover: %s %s: %s", short_name_of(watch->run, watch->label).text, state,
+                  run_view_why(talk_text(run, "cause")));
+        text_add_str(&line, note[0] != '\0' ? ". " : "");
         plain_add(&line, note);
         plain_note("%s\n", text_bytes(&line).data);
     }

@@ -13,6 +13,7 @@
 #include "cli/run/waits.h"
 #include "cli/terminal/cells.h"
 #include "cli/terminal/plain.h"
+#include "rules/run/run.h"
 
 enum { WHAT_MAX = 4096, KEY_WIDTH = 10, ARGS_SHOWN = 400 };
 
@@ -111,6 +112,9 @@ struct run_words run_words(const json_t *run) {
         (void)snprintf(words.text, sizeof words.text, "%.30s", state);
     }
     utf8_make_plain(words.text, strlen(words.text));
+    for (char *at = strchr(words.text, '_'); at != NULL; at = strchr(at, '_')) {
+        *at = ' '; /* Words of a code, not of a text of somebody. */
+    }
     return words;
 }
 
@@ -205,6 +209,11 @@ static void run_plain_add(struct text *text, struct bytes words) {
     if (text->len > begin) {
         utf8_make_plain(text->data + begin, text->len - begin);
     }
+}
+
+const char *run_view_why(const char *cause) {
+    enum run_cause known;
+    return run_cause_find(bytes_of(cause), &known) ? run_cause_about(known) : cause;
 }
 
 void run_view_plain(struct text *text, const char *words) {

@@ -41,7 +41,7 @@ struct run_view {
 struct run_view run_view_of(const struct invocation *invocation);     /* As long as they are. */
 struct run_view run_view_fitted(const struct invocation *invocation); /* To our terminal. */
 
-/* "failed (exit_code 3)": how it ended, or what it does. */
+/* "failed (exit code 3)": how it ended, or what it does. */
 struct run_words {
     char text[120];
 };
@@ -51,6 +51,8 @@ void run_view_head(const struct run_view *view, struct text *text);
 void run_view_row(const struct run_view *view, const json_t *run, struct text *text);
 /* How it ended, or what it does, in its colour: of a run or of a step. */
 void run_view_state(const struct run_view *view, const json_t *run, struct text *text);
+/* The sentence of a cause of runs; another word is itself. */
+const char *run_view_why(const char *cause);
 void run_view_plain(struct text *text, const char *words); /* Without control characters. */
 void run_view_what(const json_t *run, struct text *text);  /* Label, else command; plain. */
 /* Time for which the run ran, runs, or has waited. */

@@ -6,6 +6,7 @@
 
 #include "base/utf8.h"
 #include "cli/base/api.h"
+#include "cli/run/view.h"
 #include "cli/terminal/cells.h"
 #include "cli/terminal/plain.h"
 #include "rules/approval/shown.h"
@@ -329,7 +330,7 @@ void card_notice_add(const struct paint *paint, const json_t *message, struct te
         short_add(json_bytes(row, "label"), out);
         text_addf(out, ": %.40s", talk_text(row, "state"));
         if (cause[0] != '\0' && strcmp(cause, "completed") != 0) {
-            text_addf(out, " (%.60s)", cause);
+            text_addf(out, " (%.90s)", run_view_why(cause));
         }
         text_add_char(out, '\n');
     }

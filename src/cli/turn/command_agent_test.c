@@ -7,10 +7,10 @@
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
 #include "cli/base/project.h"
+#include "cli/run/view.h"
 #include "cli/terminal/plain.h"
 #include "cli/turn/attach.h"
 #include "cli/turn/message.h"
-#include "rules/run/run.h"
 
 static const char question[] = "Answer with one word: ready";
 
@@ -99,13 +99,9 @@ static void verdict_write(const struct verdict *verdict) {
 
 /* The sentence of a turn says what to do; a cause without one says what happened. */
 static const char *why_of(const struct turn_outcome *turn) {
-    enum run_cause cause;
-    if (strcmp(turn->state, "succeeded") == 0) {
-        return "";
-    }
-    return turn->note[0] != '\0' || !run_cause_find(bytes_of(turn->cause), &cause)
-               ? turn->note
-               : run_cause_about(cause);
+    return strcmp(turn->state, "succeeded") == 0 ? ""
+           : turn->note[0] != '\0'               ? turn->note
+                                                 : run_view_why(turn->cause);
 }
 
 static struct err verdict_tell(struct talk *talk, const struct message_sent *sent,

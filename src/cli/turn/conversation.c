@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "cli/base/api.h"
+#include "cli/run/view.h"
 #include "cli/run/waits.h"
 #include "cli/terminal/cells.h"
 #include "cli/terminal/plain.h"
@@ -365,7 +366,8 @@ static void turn_end_hear(struct hearing *hearing) {
     answer_end(conversation, hearing->above);
     if (conversation->run == NULL && strcmp(state, "succeeded") != 0) {
         AUTO(text_done) struct text words = text_up_to(256);
-        text_addf(&words, "[%.20s (%.60s)]", state, talk_text(hearing->data, "cause"));
+        text_addf(&words, "[%.20s (%.90s)]", state,
+                  run_view_why(talk_text(hearing->data, "cause")));
         note_add(conversation, strcmp(state, "cancelled") == 0 ? COLOUR_YELLOW : COLOUR_RED,
                  text_bytes(&words).data, talk_text(hearing->data, "note"), hearing->above);
     }

@@ -147,7 +147,7 @@ struct err tx_session_each(struct tx *tx, const struct session_page *page, sessi
     while (!err_failed(err) && rows_step(rows)) {
         struct session_row row;
         sessions__borrow(rows, RESOURCE_LISTED, &row);
-        row.last = title_last_line(rows_text(rows, queued + 1));
+        row.last = tx_copy(tx, title_last_line(rows_text(rows, queued + 1)));
         err = sessions__shown(tx, page->hold, rows_int(rows, queued) != 0, &row);
         if (!err_failed(err)) {
             err = each(ctx, &row);

@@ -3,6 +3,7 @@
 
 #include "engine/base/follow.h"
 #include "engine/system/waiting.h"
+#include "rules/run/run.h"
 
 /* --- Lists ------------------------------------------------------------------------------------ */
 
@@ -28,6 +29,11 @@ static void list_add(struct tx *tx, const struct list *list, struct bytes owner,
                 text_add_member_int(text, list->columns[i], rows_int(rows, i));
             } else {
                 text_add_member_or_null(text, list->columns[i], rows_text(rows, i));
+            }
+            enum run_cause cause;
+            if (strcmp(list->columns[i], "cause") == 0 &&
+                run_cause_find(rows_text(rows, i), &cause)) {
+                text_add_member_or_null(text, "about", bytes_of(run_cause_about(cause)));
             }
         }
         text_add_char(text, '}');

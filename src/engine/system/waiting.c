@@ -4,6 +4,7 @@
 
 #include "base/json/json.h"
 #include "rules/board/board.h"
+#include "rules/run/run.h"
 
 enum {
     KIND,
@@ -64,7 +65,8 @@ static const char budgets[] =
     " JOIN budgets b ON b.id = w.budget ORDER BY w.made_ms, b.id LIMIT $2";
 /* A pause that is over sooner is none that a person would end. */
 static const char agents[] =
-    "SELECT 'agent', agent, '', agent, '', outcome, '', '', '', changed_ms, until_ms, 0, 0"
+    "SELECT 'agent', agent, '', agent, '', replace(outcome, '_', ' '), '', '', '', changed_ms, "
+    "until_ms, 0, 0"
     " FROM agent_cools WHERE $1 <> '' AND until_ms > $3 AND until_ms - changed_ms >= 60000"
     " ORDER BY changed_ms, agent LIMIT $2";
 /* The newest ones that nobody has seen. */
@@ -92,11 +94,25 @@ static const char *const waiting_kinds[] = {
     "ask",      "question", "plan",  "review",      "stopped",    "mail",
     "delivery", "budget",   "agent", "task_failed", "run_failed", "session_failed"};
 
+/* A cause of a run, or a reason of the daemon on a board, as the sentence that it stands for. */
+static struct bytes said(const struct rows *row, int column) {
+    const struct bytes word = rows_text(row, column), kind = rows_text(row, KIND);
+    const bool of_run = column == TEXT ? bytes_is(kind, "run_failed")
+                                       : column == ABOUT && bytes_is(kind, "delivery");
+    const bool of_task = column == ABOUT && bytes_is(kind, "task_failed");
+    enum run_cause cause;
+    unsigned reason = 0;
+    return of_run && run_cause_find(word, &cause) ? bytes_of(run_cause_about(cause))
+           : of_task && bytes_find(word, board_reason_names, &reason)
+               ? bytes_of(board_reason_abouts[reason])
+               : word;
+}
+
 /* Numbers are those from SINCE_MS on; 0: none, but for the time. */
 static void row_add(const struct rows *row, struct text *text) {
     text_add_char(text, '{');
     for (int i = 0; i < SINCE_MS; i++) {
-        text_add_member_or_null(text, columns[i], rows_text(row, i));
+        text_add_member_or_null(text, columns[i], said(row, i));
     }
     for (int i = SINCE_MS; i < COLUMNS; i++) {
         text_add_member_int_or_null(text, columns[i], rows_int(row, i),

@@ -16,7 +16,13 @@ const char *const task_plan_names[] = {
         NULL};
 
 const char *const board_reason_names[] = {
-#define X(reason, name) name,
+#define X(reason, name, about) name,
+    BOARD_REASONS_(X)
+#undef X
+        NULL};
+
+const char *const board_reason_abouts[] = {
+#define X(reason, name, about) about,
     BOARD_REASONS_(X)
 #undef X
         NULL};

@@ -143,30 +143,31 @@ int64_t board_refusals(const int64_t counters[static BOARD_COUNTER_COUNT]);
 
 /* Reasons of an edge that the daemon takes: names in events and in `reason`. */
 #define BOARD_REASONS_(X)                                                                          \
-    X(NONE, "")                                                                                    \
-    X(API_ERROR, "api_error_retry")                                                                \
-    X(INTERRUPTED, "interrupted")                                                                  \
-    X(NO_STATUS, "no_status")                                                                      \
-    X(MAX_RETRIES, "max_retry_count")                                                              \
-    X(MAX_ATTEMPTS, "max_attempts")                                                                \
-    X(FALLBACK, "unexpected_fallback")                                                             \
-    X(STUCK, "session_stuck")                                                                      \
-    X(REVIVAL, "revive_failed")                                                                    \
-    X(COMPACTING, "compact_hanging")                                                               \
-    X(MONITOR, "max_monitor_timeouts")                                                             \
-    X(AUTH_FAILED, "auth_failed")                                                                  \
-    X(NOT_STARTED, "not_started")                                                                  \
-    X(BUDGET, "budget")                                                                            \
-    X(STOPPED, "stopped")                                                                          \
-    X(PLAN, "plan")                                                                                \
-    X(DONE_ALREADY, "task_already_done")
+    X(NONE, "", "")                                                                                \
+    X(API_ERROR, "api_error_retry", "Its provider failed")                                         \
+    X(INTERRUPTED, "interrupted", "Its attempt was interrupted")                                   \
+    X(NO_STATUS, "no_status", "Its agent ended without a word about the task")                     \
+    X(MAX_RETRIES, "max_retry_count", "It was tried again too often")                              \
+    X(MAX_ATTEMPTS, "max_attempts", "All of its attempts are used")                                \
+    X(FALLBACK, "unexpected_fallback", "Another model than the one that was named answered")       \
+    X(STUCK, "session_stuck", "Its agent made no progress for too long")                           \
+    X(REVIVAL, "revive_failed", "Its session could not be brought back")                           \
+    X(COMPACTING, "compact_hanging", "Its agent hung while it made a summary")                     \
+    X(MONITOR, "max_monitor_timeouts", "Its agent was asked too often how it stands")              \
+    X(AUTH_FAILED, "auth_failed", "Its provider did not accept the key")                           \
+    X(NOT_STARTED, "not_started", "Its agent could not be started")                                \
+    X(BUDGET, "budget", "A budget is used up")                                                     \
+    X(STOPPED, "stopped", "Somebody stopped it")                                                   \
+    X(PLAN, "plan", "Its plan waits for an approval")                                              \
+    X(DONE_ALREADY, "task_already_done", "It was done already")
 enum board_reason {
-#define X(reason, name) BOARD_BECAUSE_##reason,
+#define X(reason, name, about) BOARD_BECAUSE_##reason,
     BOARD_REASONS_(X)
 #undef X
         BOARD_REASON_COUNT
 };
-extern const char *const board_reason_names[]; /* By value; NULL ends them. */
+extern const char *const board_reason_names[];  /* By value; NULL ends them. */
+extern const char *const board_reason_abouts[]; /* The same as sentences. */
 
 struct board_attempt_end {
     enum task_status status; /* Status of the task, read again at the end. */

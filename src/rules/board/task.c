@@ -57,6 +57,11 @@ static struct field_value may_value(const struct task *task, enum task_status to
 TASK_STATUSES(X)
 #undef X
 
+static struct field_value because(const void *row) {
+    const struct bytes said = bytes_of(board_reason_abouts[((const struct task *)row)->reason]);
+    return (struct field_value){.null = said.len == 0, .text = said};
+}
+
 static const struct field may_rows[] = {
 #define X(status, name_)                                                                           \
     {.name = name_, .kind = FIELD_TEXT, .get = may_##status, .empty = FIELD_EMPTY_LEFT_OUT},
@@ -103,7 +108,8 @@ static const struct field rows[] = {
      FIELD_HEAD("STATUS", -9)},
     {TASK_MAY_FIELD, .use = FIELD_TOLD},
     {ROW_EACH("reason", FIELD_NAME, AT(reason)), .names = board_reason_names,
-     .empty = FIELD_EMPTY_NULL, .head = "BECAUSE"},
+     .empty = FIELD_EMPTY_NULL, .head = "REASON"},
+    {FIELD("because", FIELD_TEXT, 0), .get = because, .empty = FIELD_EMPTY_NULL, .head = "BECAUSE"},
     {ROW_EACH("detail", FIELD_TEXT, AT(detail)), .empty = FIELD_EMPTY_NULL, .head = "DETAIL"},
     {ROW_EACH("question", FIELD_TEXT, AT(question)), .empty = FIELD_EMPTY_NULL, .head = "QUESTION"},
     {ROW_EACH("answer", FIELD_TEXT, AT(answer)), .empty = FIELD_EMPTY_NULL, .head = "ANSWER"},

@@ -5,6 +5,7 @@ import { useState } from "preact/hooks";
 import { get, remove, type Problem } from "../api/api.ts";
 import type { Agent, AgentStart, Connection, Page } from "../api/types.ts";
 import { Bounded } from "../parts/bounded.tsx";
+import { causeText } from "../parts/cause.ts";
 import { Loading } from "../parts/loading.tsx";
 import { Section } from "../parts/section.tsx";
 import { useSelection } from "../parts/select.ts";
@@ -142,7 +143,7 @@ function Connections() {
           <a class="mono clip" href="/settings/models" dir="auto">{visible(name)}</a>
           <span class={`state tone-${cause === null ? "ok" : "degraded"}`}>
             <span class="shape" aria-hidden="true">{cause === null ? "✓" : "◐"}</span>
-            {cause === null ? words.states.ready : cause.replaceAll("_", " ")}
+            {cause === null ? words.states.ready : causeText(cause)}
           </span>
           <span class="muted clip">{visible(kind)}</span>
           <span class="clip" dir="auto">

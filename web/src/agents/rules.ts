@@ -2,6 +2,7 @@
  *  about; and what an agent has to do now. Pure. */
 import type { Problem } from "../api/api.ts";
 import type { Agent } from "../api/types.ts";
+import { causeText } from "../parts/cause.ts";
 import { timeTo } from "../parts/text.ts";
 import { words } from "./words.ts";
 
@@ -18,7 +19,7 @@ export function nowOf(agent: Agent, now_ms: number): string {
   return [
     running > 0 && (slots === null ? words.running(running) : words.slotsUsed(running, slots)),
     waiting > 0 && words.waiting(waiting),
-    until !== null && words.cools(timeTo(until, now_ms), (cause ?? "").replaceAll("_", " ")),
+    until !== null && words.cools(timeTo(until, now_ms), causeText(cause)),
   ].filter(Boolean).join(" · ");
 }
 

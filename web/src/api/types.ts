@@ -32,7 +32,7 @@ export interface Wait {
 }
 export interface Ended {
   id: string; kind: string; label: string | null; state: string; cause: string | null;
-  ended_ms: number; seq: number;
+  about: string | null; ended_ms: number; seq: number;
 }
 export interface UnseenSession {
   id: string; title: string | null; status: string; changed_ms: number; seq: number;
@@ -209,14 +209,14 @@ export interface Task {
     "unexpected_fallback" | "session_stuck" | "revive_failed" | "compact_hanging" |
     "max_monitor_timeouts" | "auth_failed" | "not_started" | "budget" | "stopped" | "plan" |
     "task_already_done" | null;
-  detail: string | null; question: string | null; answer: string | null; agent: string | null;
-  assignee: string | null; capability: string | null; lane: string | null; epic: string | null;
-  depends_on: string[]; must_haves: (string | Record<string, string>)[]; plan: "none" | "required";
-  plan_state: "missing" | "waiting" | "approved" | null; retry_count: number; attempt_count: number;
-  max_attempts: number; rejections: number; depth: number; attempt: string | null;
-  session: string | null; run: string | null; reviewer: string | null; review_run: string | null;
-  not_before_ms: number; archived?: boolean; made_ms: number; changed_ms: number;
-  completed_ms: number | null; waits: string | null;
+  because: string | null; detail: string | null; question: string | null; answer: string | null;
+  agent: string | null; assignee: string | null; capability: string | null; lane: string | null;
+  epic: string | null; depends_on: string[]; must_haves: (string | Record<string, string>)[];
+  plan: "none" | "required"; plan_state: "missing" | "waiting" | "approved" | null;
+  retry_count: number; attempt_count: number; max_attempts: number; rejections: number;
+  depth: number; attempt: string | null; session: string | null; run: string | null;
+  reviewer: string | null; review_run: string | null; not_before_ms: number; archived?: boolean;
+  made_ms: number; changed_ms: number; completed_ms: number | null; waits: string | null;
   may: Record<string, "detail" | "question" | "reasons" | "answer" | null>;
 }
 export interface TaskAlone extends Task {

@@ -74,8 +74,8 @@ function About(props: CardProps): ComponentChildren {
       <>
         <span class="tone-fail"><span aria-hidden="true">✕</span> {words.statuses.failed}</span>
         {" · "}{words.attempts(tries)}
-        {(task.reason ?? task.detail) === null ? null
-          : <> · <Given text={task.reason ?? task.detail ?? ""} /></>}
+        {(task.detail ?? task.because) === null ? null
+          : <> · <Given text={task.detail ?? task.because ?? ""} /></>}
       </>
     );
     case "cancelled": return (

@@ -46,12 +46,12 @@ const StatusOf = ({ task: { status } }: { task: WholeTask }) => (
 
 /** Why it stands where it stands. */
 function Why({ task }: { task: WholeTask }) {
-  const { status, waits, reason, detail, not_before_ms, rejections } = task;
+  const { status, waits, because, detail, not_before_ms, rejections } = task;
   const lines = [
     not_before_ms > now.value && status === "pending"
       ? words.notBefore(timeTo(not_before_ms, now.value)) : waits,
     status === "failed" || status === "pending" || (status === "blocked" && !isJudged(task))
-      ? [reason, detail].filter((one) => one !== null).join(": ") || null : null,
+      ? [because, detail].filter((one) => one !== null).join(": ") || null : null,
     rejections > 0 ? words.sentBack(rejections) : null,
   ].filter((one) => one !== null);
   return <>{lines.map((line) => <p key={line} class="tone-wait" dir="auto">{visible(line)}</p>)}</>;

@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { get, type Answer } from "../api/api.ts";
 import { Diff } from "../diff/index.ts";
 import { Bounded } from "../parts/bounded.tsx";
+import { causeText } from "../parts/cause.ts";
 import { Loading } from "../parts/loading.tsx";
 import { useSheet } from "../parts/sheet.ts";
 import { State } from "../parts/state.tsx";
@@ -79,7 +80,7 @@ function Figures({ pair: { a, b } }: { pair: Pair }) {
   const rows: [string, (agent: AgentRow) => preact.ComponentChildren][] = [
     [words.rows.state, ({ state, cached, cause }) => (
       <State state={state} {...(cached ? { about: words.cached }
-        : state !== "succeeded" && cause !== null && { about: cause.replaceAll("_", " ") })} />
+        : state !== "succeeded" && cause !== null && { about: causeText(cause) })} />
     )],
     [words.rows.time, (agent) => {
       const ms = lasted(agent);

@@ -7,6 +7,7 @@ import { Markdown } from "../markdown/index.ts";
 import { Boundary } from "../parts/boundary.tsx";
 import { Bounded } from "../parts/bounded.tsx";
 import { Brand } from "../parts/brand.tsx";
+import { causeText } from "../parts/cause.ts";
 import { Copy } from "../parts/copy.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { State } from "../parts/state.tsx";
@@ -182,7 +183,7 @@ function Head({ flow, opened, asking, select }: {
         <h1 class="mono clip" dir="auto">{visible(row?.label ?? flow.flow)}</h1>
         <State state={live && asking.size > 0 ? "waiting" : flow.state}
           {...(!live && cause !== null && cause !== "completed" &&
-            { about: visible(cause.replaceAll("_", " ")) })} />
+            { about: visible(causeText(cause)) })} />
         <span class="muted clip run-about" dir="auto">{visible(words.ofFlow(flow.flow))}</span>
         <span class="end run-buttons">
           {stops ? (

@@ -1,6 +1,7 @@
 /** The rows of Home. Those that have a place of their own link to it. */
 import type { Ended, Run, UnseenSession } from "../api/types.ts";
 import { Brand } from "../parts/brand.tsx";
+import { whyOf } from "../parts/cause.ts";
 import { State } from "../parts/state.tsx";
 import { elapsed, money, when } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
@@ -45,15 +46,13 @@ function SeenButton({ id, seq, session, name }: SeenRow & { name: string }) {
 interface EndedProps { run: Ended; bad: boolean; selected: boolean }
 
 export function EndedRow({ run, bad, selected }: EndedProps) {
-  const cause = run.cause === null || run.cause === "completed" ? undefined
-    : run.cause.replaceAll("_", " ");
   const name = nameOf(run), place = placeOf(run);
   const mayAgain = bad && may("run") && ["job", "workflow", "flow"].includes(run.kind);
   return (
     <div {...row({ id: run.id, kind: bad ? "ended bad" : "ended", selected })}>
       <Brand id={run.id} />
       <Name text={name} to={place} />
-      <State state={run.state} about={cause} />
+      <State state={run.state} about={whyOf(run)} />
       <span class="muted num">{when(run.ended_ms, now.value)}</span>
       <div class="acts">
         {bad && place !== null && run.kind === "job" ? (

@@ -6,6 +6,7 @@ import { again, stop } from "../jobs/actions.ts";
 import { isLive, lasted, nameOf } from "../jobs/rules.ts";
 import { words as listWords } from "../jobs/words.ts";
 import { Brand } from "../parts/brand.tsx";
+import { whyOf } from "../parts/cause.ts";
 import { State } from "../parts/state.tsx";
 import { elapsed, when } from "../parts/text.ts";
 import { Trouble } from "../parts/trouble.tsx";
@@ -68,15 +69,14 @@ export function Head({ job }: { job: Job }) {
   useKeys(!allowed ? [] : live
     ? [{ name: "stopJob", run: () => void end() }]
     : [{ name: "again", run: () => void begin() }]);
-  const about = job.gate !== null ? listWords.gates[job.gate] ?? job.gate
-    : job.cause === "completed" ? null : job.about ?? job.cause;
+  const about = job.gate !== null ? listWords.gates[job.gate] ?? job.gate : whyOf(job);
   return (
     <header>
       <p class="small"><a href="/jobs">{words.back}</a></p>
       <div class="title">
         <Brand id={job.id} />
         <h1 class="mono clip" dir="auto">{name}</h1>
-        <State state={job.state} about={about ?? undefined} />
+        <State state={job.state} about={about} />
         {!allowed ? null : live
           ? <button class="end" onClick={() => void end()}>{words.stop}<Hint of="stopJob" />
           </button>

@@ -2,6 +2,7 @@
 import type { Answer, Problem } from "../api/api.ts";
 import type { Run } from "../api/types.ts";
 import { Brand } from "../parts/brand.tsx";
+import { whyOf } from "../parts/cause.ts";
 import { State } from "../parts/state.tsx";
 import { ago, elapsed } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
@@ -14,8 +15,7 @@ import { words } from "./words.ts";
 
 function aboutOf(job: Run): string | undefined {
   if (job.gate !== null) return words.gates[job.gate] ?? job.gate;
-  if (job.cause === "exit_code" && job.exit_code != null) return words.exit(job.exit_code);
-  return job.cause === "completed" ? undefined : job.cause ?? undefined;
+  return whyOf(job);
 }
 
 export function Row({ job, failed }: { job: Run; failed: (problem: Problem | null) => void }) {

@@ -29,7 +29,6 @@ export const words = {
   none: "No job matches the filter.",
   clear: "Show all",
   more: "Show more",
-  exit: (code: number) => `exit ${code}`,
   gates: {
     key: "waits for its key", budget: "waits for room in a budget", slot: "waits for a slot",
     time: "waits for its time", hold: "held", host: "waits for its host",

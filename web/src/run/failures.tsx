@@ -1,13 +1,14 @@
 /** Below the head of a run that has ended: equal failures once, each with what can be done. */
 import { useState } from "preact/hooks";
 
+import { causeText } from "../parts/cause.ts";
 import { visible } from "../parts/visible.ts";
 import { useSeat } from "../router/router.ts";
 import { isPlace } from "../shell/places.ts";
 import { may } from "../state/me.ts";
 import { Again } from "./again.tsx";
 import { failuresOf } from "./alike.ts";
-import { causeText, inspect, useOpened } from "./view.ts";
+import { inspect, useOpened } from "./view.ts";
 import { words } from "./words.ts";
 
 const SHOWN = 3;

@@ -5,6 +5,7 @@ import { useMemo, useState } from "preact/hooks";
 import type { Problem } from "../api/api.ts";
 import type { Budget } from "../api/types.ts";
 import { Brand } from "../parts/brand.tsx";
+import { causeText } from "../parts/cause.ts";
 import { State } from "../parts/state.tsx";
 import { count, elapsed, money, tookText } from "../parts/text.ts";
 import { Trouble } from "../parts/trouble.tsx";
@@ -21,7 +22,7 @@ import { Failures } from "./failures.tsx";
 import { sumsOf } from "./layout.ts";
 import { filled, isRehearsable } from "./plan.ts";
 import {
-  causeText, inspect, isNarrow, nameOf, useOpened, useOrder, viewOf, VIEWS,
+  inspect, isNarrow, nameOf, useOpened, useOrder, viewOf, VIEWS,
 } from "./view.ts";
 import { culprit } from "./why.ts";
 import { words } from "./words.ts";

@@ -6,6 +6,7 @@ import type { Page, SpanRow } from "../api/types.ts";
 import { AskCard } from "../ask/ask.tsx";
 import { Markdown } from "../markdown/index.ts";
 import { Bounded } from "../parts/bounded.tsx";
+import { causeText } from "../parts/cause.ts";
 import { useSheet } from "../parts/sheet.ts";
 import { State } from "../parts/state.tsx";
 import { count, elapsed, money } from "../parts/text.ts";
@@ -20,7 +21,7 @@ import { useRead, type Read } from "../state/read.ts";
 import { Facts, type Fact } from "./facts.tsx";
 import { isOver, type Agent } from "./fold.ts";
 import {
-  agentAt, causeText, inspect, markOf, nameOf, useOpened, useOrder,
+  agentAt, inspect, markOf, nameOf, useOpened, useOrder,
 } from "./view.ts";
 import { isHeard, pulse, sentence } from "./why.ts";
 import { words } from "./words.ts";

@@ -1,11 +1,12 @@
 /** What a script returned, or why it did not; and the agents that failed. */
 import { Markdown } from "../markdown/index.ts";
 import { Bounded } from "../parts/bounded.tsx";
+import { causeText } from "../parts/cause.ts";
 import { Copy } from "../parts/copy.tsx";
 import { visible } from "../parts/visible.ts";
 import { useSeat } from "../router/router.ts";
 import type { End } from "./fold.ts";
-import { causeText, inspect, nameOf, useOpened } from "./view.ts";
+import { inspect, nameOf, useOpened } from "./view.ts";
 import { words } from "./words.ts";
 
 function Fault({ error }: { error: NonNullable<End["error"]> }) {

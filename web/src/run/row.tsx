@@ -1,12 +1,13 @@
 /** One row of the tree and of the Gantt: its name, and what stands on its track. */
 import type { ComponentChildren } from "preact";
 
+import { causeText } from "../parts/cause.ts";
 import { State } from "../parts/state.tsx";
 import { count, money, tookText } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
 import { isOver, type Agent, type Bar } from "./fold.ts";
 import { ghostSpan, isBad, spanOf, type Row, type Window } from "./layout.ts";
-import { causeText, markOf, nameOf } from "./view.ts";
+import { markOf, nameOf } from "./view.ts";
 import { isHeard, pulse, sentence, type Facts, type Sentence } from "./why.ts";
 import { words } from "./words.ts";
 

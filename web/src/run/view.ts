@@ -59,7 +59,6 @@ export function markOf(
   return agent.state === "retrying" ? ["◔", "degraded"] : stateMark(agent.state);
 }
 
-export const causeText = (cause: string | null): string => (cause ?? "").replaceAll("_", " ");
 
 /** Shows an agent; on a phone it is a place of its own, which Back leaves. */
 export function inspect(seat: Seat, id: string | null): void {

@@ -1,5 +1,6 @@
 /** Why an agent, or a run, does not move: one sentence, from what the engine itself says. Pure. */
 import type { Limit } from "../api/types.ts";
+import { causeText } from "../parts/cause.ts";
 import { isOver, type Agent, type RunState } from "./fold.ts";
 import { words } from "./words.ts";
 
@@ -73,7 +74,7 @@ function reason(facts: Facts, now_ms: number): Reason | null {
   }
   const provider = (cause: string | undefined, at_ms: number | null | undefined): Reason => ({
     kind: "provider",
-    text: words.why.provider((cause ?? "").replaceAll("_", " "),
+    text: words.why.provider(causeText(cause),
       at_ms == null ? null : at_ms - now_ms),
   });
   if (agent.state === "retrying" && agent.gate?.gate === "budget") {

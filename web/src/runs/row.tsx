@@ -1,6 +1,7 @@
 /** One run in the list. */
 import { lasted, nameOf } from "../jobs/rules.ts";
 import { Brand } from "../parts/brand.tsx";
+import { whyOf } from "../parts/cause.ts";
 import { State } from "../parts/state.tsx";
 import { ago, elapsed, money } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
@@ -17,8 +18,7 @@ function aboutOf(run: RunRow): string | undefined {
   const figures = run.ended_ms ? undefined : progress.value.get(run.id) ?? run.progress;
   if (figures !== undefined && figures.total > 0) return all.progress(figures);
   if (run.gate !== null && run.gate !== undefined) return words.gates[run.gate] ?? run.gate;
-  if (run.cause === "exit_code" && run.exit_code != null) return words.exit(run.exit_code);
-  return run.cause === "completed" ? undefined : run.cause ?? undefined;
+  return whyOf(run);
 }
 
 /** Never without its unknown part. */

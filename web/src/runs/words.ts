@@ -34,7 +34,6 @@ export const words = {
   clear: "Show all",
   more: "Show more",
   fresh: (count: number) => `Show ${runs(count)} that came since`,
-  exit: (code: number) => `exit ${code}`,
   unknownCost: (count: number) => `+ ${count}?`,
   unknownCostAbout: (count: number) =>
     `and ${count === 1 ? "1 call" : `${count} calls`} of unknown cost`,

@@ -8,6 +8,7 @@ import { post } from "../api/api.ts";
 import { Images } from "../images/index.ts";
 import { Markdown } from "../markdown/index.ts";
 import { Bounded } from "../parts/bounded.tsx";
+import { causeText } from "../parts/cause.ts";
 import { copyText } from "../parts/copy.tsx";
 import { when } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
@@ -150,7 +151,7 @@ function Failure({ cause, text }: { cause: string; text: string }) {
   return (
     <div class="failure">
       <p class="tone-fail">
-        <span aria-hidden="true">✕ </span>{words.failed}{cause === "" ? "" : `: ${cause}`}
+        <span aria-hidden="true">✕ </span>{words.failed}{text !== "" || cause === "" ? "" : `: ${causeText(cause)}`}
       </p>
       {text === "" ? null : <p class="said mono" dir="auto"><Bounded text={text} /></p>}
     </div>

@@ -1,6 +1,7 @@
 /** Something that was started in the background has ended: what a model reads about it, for people.
  */
 import { Bounded } from "../parts/bounded.tsx";
+import { causeText } from "../parts/cause.ts";
 import { State } from "../parts/state.tsx";
 import { visible } from "../parts/visible.ts";
 import type { Message } from "../state/message.ts";
@@ -36,7 +37,7 @@ export function Notice({ message }: { message: Message }) {
       <ul>
         {endedOf(text).map(({ run, kind, label, state = "", cause }, at) => (
           <li key={at}>
-            <State state={state} {...(cause && cause !== "completed" ? { about: cause } : {})} />
+            <State state={state} {...(cause && cause !== "completed" ? { about: causeText(cause) } : {})} />
             <span class="mono clip" dir="auto">{visible(String(label ?? kind ?? ""))}</span>
             {typeof run === "string" && PLACES[kind ?? ""] !== undefined
               ? <a href={`/${PLACES[kind ?? ""]}/${encodeURIComponent(run)}`}>{words.openIt}</a>

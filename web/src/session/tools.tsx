@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 
 import { Diff } from "../diff/index.ts";
 import { Bounded } from "../parts/bounded.tsx";
+import { causeText } from "../parts/cause.ts";
 import { stateMark } from "../parts/mark.ts";
 import { visible } from "../parts/visible.ts";
 import type { Part } from "../state/message.ts";
@@ -78,7 +79,7 @@ function Call({ part, row }: { part: Part; row: Row }) {
   const [added, removed] = diff === null ? [0, 0] : changes(diff.patch);
   const name = visible(part.name ?? "");
   const state = words.toolStates[part.state ?? ""] ?? part.state;
-  const cause = part.cause && part.cause !== "completed" ? ` ${part.cause}` : "";
+  const cause = part.cause && part.cause !== "completed" ? ` ${causeText(part.cause)}` : "";
   return (
     <li>
       <div class="call">

@@ -5,6 +5,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { get, type Problem } from "../api/api.ts";
 import type { TextRange } from "../api/types.ts";
 import { Bounded } from "../parts/bounded.tsx";
+import { causeText } from "../parts/cause.ts";
 import { copyText } from "../parts/copy.tsx";
 import { timeTo } from "../parts/text.ts";
 import { Trouble } from "../parts/trouble.tsx";
@@ -148,7 +149,7 @@ function Facts({ node, asks }: { node: Node; asks: readonly Asking[] }) {
       <dt>{words.state}</dt>
       <dd>{words.states[node.state] ?? node.state}</dd>
       {cause === null || cause === "completed" ? null : (
-        <><dt>{words.cause}</dt><dd class="mono">{visible(cause)}</dd></>
+        <><dt>{words.cause}</dt><dd>{visible(causeText(cause))}</dd></>
       )}
       {error === null || error === "" ? null : (
         <><dt>{words.error}</dt><dd dir="auto">{visible(error)}</dd></>

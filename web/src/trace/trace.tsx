@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
+import { causeText } from "../parts/cause.ts";
 import { copyText } from "../parts/copy.tsx";
 import { Loading } from "../parts/loading.tsx";
 import type { RowsHandle } from "../parts/rows.tsx";
@@ -38,7 +39,7 @@ function emptyText({ subject }: Traced, { kind }: Source, { turn }: Shown): stri
   if (["running", "waiting"].includes(subject.state)) return words.noneRuns;
   const { cause = null, state } = subject;
   return cause === null || cause === "completed" ? words.noneGone
-    : words.noneEnded((words.states[state] ?? state) + `, ${cause.replaceAll("_", " ")}`);
+    : words.noneEnded((words.states[state] ?? state) + `, ${causeText(cause)}`);
 }
 
 /** At first: of little all; of a session its newest turn; of a workflow its agents. Pages come

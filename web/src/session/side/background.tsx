@@ -3,6 +3,7 @@ import { useRef, useState } from "preact/hooks";
 
 import { get, post, type Problem } from "../../api/api.ts";
 import type { Work } from "../../api/types.ts";
+import { causeText, whyOf } from "../../parts/cause.ts";
 import { Loading } from "../../parts/loading.tsx";
 import { State } from "../../parts/state.tsx";
 import { visible } from "../../parts/visible.ts";
@@ -13,7 +14,7 @@ import { Trouble } from "../../parts/trouble.tsx";
 import { listOf, type List } from "./list.ts";
 import { useStay } from "./stay.ts";
 import { StartForm } from "./start.tsx";
-import { causeOf, duration, isBad, isLive } from "./text.ts";
+import { duration, isBad, isLive } from "./text.ts";
 import { words } from "./words.ts";
 
 export const backgroundOf = (session: string): List<Work> =>
@@ -65,7 +66,7 @@ function placeOf({ id, kind, subagent }: Work): string | null {
 function WorkRow({ work, again }: { work: Work; again(): void }) {
   const [problem, problemSet] = useState<Problem | null>(null);
   const name = nameOf(work), place = placeOf(work);
-  const about = isLive(work) ? work.gate?.replaceAll("_", " ") : causeOf(work);
+  const about = isLive(work) ? causeText(work.gate) || undefined : whyOf(work);
   const act = async (what: string) => {
     const answer = await post(`/runs/${work.id}/${what}`, {});
     problemSet(answer.ok ? null : answer.problem);

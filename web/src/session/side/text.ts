@@ -29,8 +29,3 @@ const GOOD = ["succeeded", "degraded"];
 export const isLive = ({ state }: { state: string }): boolean => LIVE.includes(state);
 export const isBad = (row: { state: string }): boolean =>
   !isLive(row) && !GOOD.includes(row.state);
-
-/** A cause for people; that something ended as it should is no news. */
-export function causeOf({ cause }: { cause: string | null }): string | undefined {
-  return cause === null || cause === "completed" ? undefined : cause.replaceAll("_", " ");
-}

@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 
 import type { TimelineTurn } from "../../api/types.ts";
+import { whyOf } from "../../parts/cause.ts";
 import { State } from "../../parts/state.tsx";
 import { count, money, when } from "../../parts/text.ts";
 import { visible } from "../../parts/visible.ts";
@@ -12,7 +13,7 @@ import { askAgain, forkAt, rewindTo, type Outcome } from "./actions.ts";
 import { Trouble } from "../../parts/trouble.tsx";
 import { Menu, type Choice } from "./menu.tsx";
 import { pinsChange, pinned } from "./pins.ts";
-import { causeOf, duration, isBad, isLive } from "./text.ts";
+import { duration, isBad, isLive } from "./text.ts";
 import { words } from "./words.ts";
 
 function Time({ turn }: { turn: TimelineTurn }) {
@@ -101,7 +102,7 @@ export function TurnRow(props: RowProps) {
   const [outcome, outcomeSet] = useState<Outcome | null>(null);
   const act = (done: Promise<Outcome>): void => void done.then(outcomeSet);
   const model = turn.model === null ? "" : visible(turn.model.split("/").at(-1) ?? "");
-  const about = causeOf(turn);
+  const about = whyOf(turn);
   return (
     <li class="side-row" data-turn={turn.number} aria-current={selected ? "true" : undefined}>
       <div class="side-top">
