@@ -55,6 +55,21 @@ test("links are not followed, and what is no plain file is not offered", async (
   assert.deepEqual(await find({ q: "secret" }), { files: ["in/secret.txt"], whole: true });
 });
 
+test("what the root's .gitignore names is left out", async (t) => {
+  const { root, find } = await rooted(t, ["node_modules/a/x.ts", "src/node_modules/x.ts", "x.ts",
+    "build/x.ts", "src/build/x.ts", "src/out/x.ts", "a/out/x.ts", "x.log", "keep.log", "#x.ts",
+    "src/deep/er/x.tmp", "src/.gitignore"]);
+  const all = async () => (await find({ limit: 50 })).files.sort();
+  assert.equal((await all()).length, 12);
+  writeFileSync(path.join(root, "src/.gitignore"), "*\n");
+  writeFileSync(path.join(root, ".gitignore"), "# a comment\n\nnode_modules/\n/build\nsrc/out\n" +
+    "*.log  \r\n!keep.log\n\\#x.ts\n**/er/*.tmp\nx.ts/\n");
+  assert.deepEqual(await all(), [".gitignore", "a/out/x.ts", "keep.log", "src/.gitignore",
+    "src/build/x.ts", "x.ts"]);
+  writeFileSync(path.join(root, ".gitignore"), `*\n${"#".repeat(64 << 10)}`);
+  assert.equal((await all()).length, 13, "a file that is too large leaves out nothing");
+});
+
 test("more than a walk takes is said to be cut", async (t) => {
   const deep = [...Array(40)].map((_, n) => `d${n}`);
   const { find } = await rooted(t, ["a.txt", path.join(...deep.slice(0, 20), "b.txt"),

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "tool/file/ignore.h"
 #include "tool/file/walk.h"
 
 /* Names of a folder come in their order, so that of two that are equal the earlier stays first. */
@@ -13,9 +14,22 @@ static bool is_better(int score, size_t len, const struct file_offer *other) {
     return score != other->score ? score > other->score : len < strlen(other->path);
 }
 
+struct search {
+    struct file_offers *offers;
+    struct ignore ignore; /* Owned. */
+};
+
+static void search_done(struct search *search) {
+    ignore_done(&search->ignore);
+}
+
 static enum walk_next offer_look(void *ctx, const struct walk_entry *entry) {
-    struct file_offers *offers = ctx;
+    const struct search *search = ctx;
+    struct file_offers *offers = search->offers;
     const struct bytes path = bytes_of(entry->path);
+    if (ignore_has(&search->ignore, entry->path, S_ISDIR(entry->about->st_mode))) {
+        return WALK_PAST;
+    }
     if (!S_ISREG(entry->about->st_mode) || !utf8_valid(path.data, path.len) ||
         utf8_has_control(path)) {
         return WALK_ON;
@@ -54,11 +68,13 @@ struct err file_offers_find(struct file_offers *offers, struct why *why) {
     if (err_failed(place_open(&place, ".", PLACE_FOLDER, &folder, &work.why))) {
         return err_why(why, ERR_CONFLICT, "the folder %.200s cannot be read", offers->root);
     }
+    AUTO(search_done) struct search search = {.offers = offers};
+    ignore_read(&search.ignore, &place, folder.fd);
     struct walk walk = {.work = &work,
                         .folder = ".",
                         .depth_max = WALK_DEPTH_MAX + 1,
                         .each = offer_look,
-                        .ctx = offers};
+                        .ctx = &search};
     TRY(walk_run(&walk, folder.fd));
     offers->whole = !walk.over && walk.left_out == 0;
     return ERR_OK;

@@ -2,6 +2,7 @@
  *
  * Promise    plain files below the root, by paths that are relative to it. Links are not followed,
  *            `.git`, working trees of agents and the closed folder are left out (walk.h), and so is
+            what the root's .gitignore names: else a large node_modules would use up the bounds,
  *            what is no UTF-8 or has control characters. Of equal fits the shorter comes first.
  * Bounds     those of a walk, and FILE_OFFERS_MS; FILE_OFFERS_MAX paths.
  * Ownership  file_offers_done.

@@ -120,13 +120,15 @@ static bool walk_name(struct walk *walk, int folder_fd, const char *name, struct
         walk->left_out++;
         return true;
     }
+    enum walk_next next = WALK_ON;
     if (order == BEHIND && walk_matches(walk, path->data)) {
         const struct walk_entry entry = {path->data, name, folder_fd, &about};
-        if (walk->each(walk->ctx, &entry) == WALK_STOP) {
-            return false;
-        }
+        next = walk->each(walk->ctx, &entry);
     }
-    if (!folder || depth >= walk->depth_max) {
+    if (next == WALK_STOP) {
+        return false;
+    }
+    if (!folder || next == WALK_PAST || depth >= walk->depth_max) {
         return true;
     }
     if (depth >= WALK_DEPTH_MAX) {

@@ -26,7 +26,7 @@ struct walk_entry {
     int folder_fd;    /* In which the entry stands; during the call. */
     const struct stat *about;
 };
-enum walk_next { WALK_ON, WALK_STOP };
+enum walk_next { WALK_ON, WALK_PAST /* Not into this folder. */, WALK_STOP };
 
 struct walk {
     struct tool_work *work;
