@@ -97,6 +97,10 @@ test("what is missing, unknown or given twice starts nothing", () => {
   assert.deepEqual(given("depth=5", { ...SCHEMA, required: ["question", "style"] }),
     ["missing", "question, style"]);
   assert.deepEqual(given("a=1 why", null), ["both", ""]);
+  const ways = { oneOf: [{ required: ["target"] }, { required: ["path"] }],
+    properties: { target: {}, path: {} } };
+  assert.deepEqual(given("path=src", ways), { path: "src" });
+  assert.deepEqual(given("", ways), ["missing", "target / path"]);
 });
 
 test("a fence is longer than those in the file, and the name says its language", () => {

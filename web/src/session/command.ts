@@ -57,12 +57,15 @@ const isMember = (value: unknown): value is Member =>
 const membersOf = (schema: unknown): Member | null =>
   (isMember(schema) && isMember(schema.properties) ? schema.properties : null);
 
-/** The schema's, or those of the first of several ways. */
-function requiredOf(schema: unknown): string[] {
-  if (!isMember(schema)) return [];
-  const first: unknown = Array.isArray(schema.oneOf) ? schema.oneOf[0] : null;
-  const names = schema.required ?? (isMember(first) ? first.required : null);
-  return Array.isArray(names) ? names.filter((name) => typeof name === "string") : [];
+const requiredIn = (schema: unknown): string[] =>
+  (isMember(schema) && Array.isArray(schema.required)
+    ? schema.required.filter((name) => typeof name === "string") : []);
+
+/** Names that are required together: the schema's, or of each way that it allows. */
+function waysOf(schema: unknown): string[][] {
+  const ways: unknown[] = isMember(schema) && schema.required === undefined &&
+    Array.isArray(schema.oneOf) && schema.oneOf.length > 0 ? schema.oneOf : [schema];
+  return ways.map(requiredIn);
 }
 
 const isText = (schema: unknown): boolean =>
@@ -72,7 +75,7 @@ const isText = (schema: unknown): boolean =>
 export function usageOf(schema: unknown): string[] | null {
   const members = membersOf(schema);
   if (members === null) return isText(schema) ? null : [];
-  const required = requiredOf(schema);
+  const [required = []] = waysOf(schema);
   return Object.entries(members).map(([name, of]) => {
     const fallback = isMember(of) ? of.default : undefined;
     const written = `${name}=${fallback === undefined ? "…"
@@ -116,7 +119,7 @@ export type Unfit = [why: "unknown" | "missing" | "noText" | "twice" | "both", n
  *  undefined: none. */
 export function givenOf(schema: unknown, words: string): { args: unknown } | { unfit: Unfit } {
   const given = new Map<string, unknown>(), members = membersOf(schema);
-  const all = members === null ? [] : Object.keys(members), required = requiredOf(schema);
+  const all = members === null ? [] : Object.keys(members), ways = waysOf(schema);
   const unfit = (why: Unfit[0], name = ""): { unfit: Unfit } => ({ unfit: [why, name, all] });
   let rest = words.trim();
   for (let found; (found = /^([A-Za-z_][\w-]*)=/.exec(rest)) !== null;) {
@@ -127,8 +130,8 @@ export function givenOf(schema: unknown, words: string): { args: unknown } | { u
     rest = after.trimStart();
   }
   if (rest !== "" && isText(schema)) return given.size > 0 ? unfit("both") : { args: rest };
-  const [only = ""] = required;
-  if (rest !== "" && required.length !== 1) return unfit("noText");
+  const [[only = "", ...more] = []] = ways;
+  if (rest !== "" && (only === "" || more.length > 0)) return unfit("noText");
   if (rest !== "" && given.has(only)) return unfit("twice", only);
   if (rest !== "") given.set(only, rest);
   const isOpen = isMember(schema) && ![undefined, false].includes(schema.additionalProperties as
@@ -136,8 +139,8 @@ export function givenOf(schema: unknown, words: string): { args: unknown } | { u
   const unknown = members === null || isOpen ? undefined
     : [...given.keys()].find((name) => !all.includes(name));
   if (unknown !== undefined) return unfit("unknown", unknown);
-  const missing = required.filter((name) => !given.has(name));
-  if (missing.length > 0) return unfit("missing", missing.join(", "));
+  const missing = ways.map((way) => way.filter((name) => !given.has(name)).join(", "));
+  if (missing.every((names) => names !== "")) return unfit("missing", missing.join(" / "));
   return { args: given.size === 0 ? undefined : Object.fromEntries(given) };
 }
 

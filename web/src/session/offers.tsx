@@ -7,7 +7,7 @@ import { useEffect, useId, useRef } from "preact/hooks";
 import { get } from "../api/api.ts";
 import type { Session, SessionFiles } from "../api/types.ts";
 import { beginning, visible } from "../parts/visible.ts";
-import { useNamed } from "../router/router.ts";
+import { useNamed, useSeat } from "../router/router.ts";
 import { useItems } from "../state/read.ts";
 import { begunAt, chosenIn, commandOf, fits, usageOf, type Begun } from "./command.ts";
 import { offersOf, type Offer } from "./flows.ts";
@@ -15,8 +15,9 @@ import { orderOffers } from "./orders.ts";
 import { programOf } from "./text.ts";
 import { words } from "./words.ts";
 
-/** Rows that are drawn: the window moves with the chosen one. */
-const SHOWN = 8, FOUND_MAX = 20, ABOUT_MAX = 200, USAGE_MAX = 400;
+/** Rows that are drawn, in a narrow pane and in another: the window moves with the chosen one. */
+const SHOWN_NARROW = 5, SHOWN = 8, NARROW_PX = 700;
+const FOUND_MAX = 20, ABOUT_MAX = 200, USAGE_MAX = 400;
 
 interface Row { choice: string; about: string }
 
@@ -72,6 +73,7 @@ interface OffersWish {
 /** `pressed`: whether the key was the list's. `field`: attributes of the text. */
 export function useOffers({ session, text, caret, write }: OffersWish) {
   const id = useId(), named = useNamed();
+  const shown = useSeat().width.value < NARROW_PX ? SHOWN_NARROW : SHOWN;
   const moved = useSignal({ of: "", at: 0 }), closed = useSignal("");
   const begun: Begun | null = caret === null ? null : begunAt(text, caret);
   const command = caret === null ? null : commandOf(text);
@@ -95,7 +97,7 @@ export function useOffers({ session, text, caret, write }: OffersWish) {
   const found = rows.slice(0, FOUND_MAX), key = isOpen ? `${begun.kind} ${begun.typed}` : "";
   const isMoved = moved.value.of === key;
   const at = Math.min(isMoved ? moved.value.at : 0, found.length - 1);
-  const from = Math.max(0, Math.min(at - SHOWN + 2, found.length - SHOWN));
+  const from = Math.max(0, Math.min(at - shown + 2, found.length - shown));
   const optionId = (row: number): string => `${id}-${row}`;
 
   const take = (row: Row | undefined): void => {
@@ -124,7 +126,7 @@ export function useOffers({ session, text, caret, write }: OffersWish) {
   const list = found.length > 0 ? (
     <div class="queue offers">
       <ol id={id} role="listbox" aria-label={named(words.offers[begun?.kind ?? "name"])}>
-        {found.slice(from, from + SHOWN).map(({ choice, about }, n) => (
+        {found.slice(from, from + shown).map(({ choice, about }, n) => (
           <li key={choice} id={optionId(from + n)} class="option" role="option"
             aria-selected={from + n === at} onMouseDown={(event) => event.preventDefault()}
             onClick={() => take(found[from + n])}>
@@ -137,7 +139,7 @@ export function useOffers({ session, text, caret, write }: OffersWish) {
       </ol>
     </div>
   ) : current === undefined ? null : (
-    <p id={id} class="muted small clip" dir="auto">
+    <p id={id} class="usage muted small" dir="auto">
       <span class="mono">/{current.name}</span> {visible(beginning(usageText(current), USAGE_MAX))}
     </p>
   );

@@ -115,7 +115,7 @@ export const words = {
   usageFlow: "[question]",
   usageText: "[text], or NAME=VALUE …",
   usageNone: "takes no arguments",
-  usageOnly: (name: string) => `– or the text of ${name} alone, after the others`,
+  usageOnly: (name: string) => `– a text at the end is ${name}`,
   unfitArgs: {
     unknown: (name, all) => `There is no argument ${name}. It takes: ${all}.`,
     missing: (name) => `Missing: ${name}. Write it as NAME=VALUE, before any text.`,
