@@ -7,7 +7,7 @@
 #include "base/fd.h"
 #include "base/glob.h"
 
-static bool line_take(struct bytes *line, char mark, size_t at) {
+static bool mark_take(struct bytes *line, char mark, size_t at) {
     if (line->len == 0 || line->data[at] != mark) {
         return false;
     }
@@ -16,7 +16,7 @@ static bool line_take(struct bytes *line, char mark, size_t at) {
     return true;
 }
 
-static void line_add(struct ignore *ignore, struct bytes text) {
+static void ignore_line_add(struct ignore *ignore, struct bytes text) {
     while (text.len > 0 && strchr(" \t\r", text.data[text.len - 1]) != NULL) {
         text.len--;
     }
@@ -24,9 +24,9 @@ static void line_add(struct ignore *ignore, struct bytes text) {
         return;
     }
     struct ignore_line *line = &ignore->lines[ignore->count];
-    line->takes_back = line_take(&text, '!', 0);
-    line->folders = text.len > 0 && line_take(&text, '/', text.len - 1);
-    const bool tied = line_take(&text, '/', 0);
+    line->takes_back = mark_take(&text, '!', 0);
+    line->folders = text.len > 0 && mark_take(&text, '/', text.len - 1);
+    const bool tied = mark_take(&text, '/', 0);
     line->top = tied && text.len > 0 && memchr(text.data, '/', text.len) == NULL;
     line->glob = text;
     ignore->count += text.len > 0 && text.len <= GLOB_PATTERN_MAX;
@@ -44,7 +44,7 @@ void ignore_read(struct ignore *ignore, const struct tool_place *place, int fold
     while (rest.len > 0) {
         const char *end = memchr(rest.data, '\n', rest.len);
         const size_t len = end == NULL ? rest.len : (size_t)(end - rest.data);
-        line_add(ignore, (struct bytes){rest.data, len});
+        ignore_line_add(ignore, (struct bytes){rest.data, len});
         rest.data += len + (end != NULL);
         rest.len -= len + (end != NULL);
     }

@@ -17,7 +17,7 @@
 enum { IGNORE_BYTES_MAX = 64 << 10, IGNORE_LINES_MAX = 200 };
 
 struct ignore_line {
-    struct bytes glob; /* Of the content. */
+    struct bytes glob; /* Part of the content. */
     bool takes_back, folders, top;
 };
 struct ignore {
