@@ -29,6 +29,7 @@ const SHAPES = {
   LogMatches: "GET /jobs/{id}/logs/search",
   Usage: "GET /sessions items usage",
   Session: "GET /sessions items",
+  SessionFiles: "GET /sessions/{id}/files",
   TimelineTurn: "GET /sessions/{id}/timeline items",
   Message: "GET /messages/{id}",
   Part: "GET /messages/{id} parts",

@@ -1,6 +1,7 @@
 // sessions.test.mjs: sessions and their messages: made, changed, searched, forked, exported.
 //
 // runs-with: release, san, postgres
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 
 import { golden } from "./golden.mjs";
@@ -148,6 +149,17 @@ golden("attachments", async (record) => {
   await talk.ask("GET", `messages/${message}`);
   await talk.ask("POST", `sessions/${session}/messages`, { ...words, attachments: ["none"] });
   await talk.ask("GET", "attachments/none");
+});
+
+golden("files", async (record) => {
+  const daemon = await record.daemon();
+  const talk = await Talk.begin(record, daemon);
+  const root = path.join(record.folder, "home");
+  writeFileSync(path.join(root, "walk.c"), "x");
+  const { id } = (await talk.ask("POST", "sessions", { root })).json;
+  await talk.ask("GET", `sessions/${id}/files?q=wc&limit=1`);
+  await talk.ask("GET", `sessions/${talk.session}/files?q=wc`);
+  await talk.ask("GET", `sessions/${id}/files?limit=51`);
 });
 
 golden("roots", async (record) => {

@@ -599,7 +599,7 @@ test("/NAME words in a session starts the flow, links to its run, and tells of i
     const page = await opened(browser, desk, { target: `/s/${id}` });
     const box = page.getByRole("textbox", { name: "Message" });
     await box.fill("/ta");
-    await page.locator(".offers button", { hasText: "/talks" }).click();
+    await page.getByRole("option", { name: "/talks" }).click();
     assert.equal(await box.inputValue(), "/talks ");
     await box.pressSequentially("of goats");
     await box.press("Enter");
@@ -620,7 +620,7 @@ test("/NAME words in a session starts the flow, links to its run, and tells of i
 
     await box.fill("/nobody knows it");
     await box.press("Enter");
-    await page.locator(".said-now", { hasText: "no flow /nobody" }).waitFor();
+    await page.locator(".said-now", { hasText: "no workflow /nobody" }).waitFor();
     assert.equal(await box.inputValue(), "/nobody knows it");
     await box.fill("/broken now");
     await box.press("Enter");

@@ -222,10 +222,11 @@ test("Enter sends an edited message again, and lines with a slash are commands",
   await page.getByText("Which model? /model CONNECTION/MODEL").waitFor({ state: "attached" });
   await composer(page).fill("/nothing of that name");
   await composer(page).press("Enter");
-  await page.getByText("There is no command and no flow /nothing.").waitFor({ state: "attached" });
+  await page.getByText("There is no command, no flow and no workflow /nothing.")
+    .waitFor({ state: "attached" });
   assert.equal(await composer(page).inputValue(), "/nothing of that name");
   await composer(page).fill("/c");
-  await page.getByRole("button", { name: "/clear" }).click();
+  await page.getByRole("option", { name: "/clear" }).click();
   await composer(page).press("Enter");
   await page.getByText("Nothing was said yet.").waitFor();
   assert.deepEqual(await messages(id), []);
@@ -277,7 +278,7 @@ test("on a phone nothing is wider than the screen, and buttons are large enough"
   assert.equal(await overflow(page), 0);
   await composer(page).fill("delay: 60s");
   await rows(page, "head").getByRole("button", { name: "Actions" }).tap();
-  for (const name of ["Send", "Add images", "Fork from here: message of demo"]) {
+  for (const name of ["Send", "Add images and text files", "Fork from here: message of demo"]) {
     const { width, height } = await page.getByRole("button", { name, exact: true }).boundingBox();
     assert.ok(width >= 44 && height >= 44, `${name}: ${width} x ${height}`);
   }
@@ -465,9 +466,9 @@ test("images are added, shown, and refused with a reason", async () => {
   const buffer = Buffer.from(pixel, "base64");
   await page.locator("input[type=file]").setInputFiles([
     { name: "a.png", mimeType: "image/png", buffer },
-    { name: "a.svg", mimeType: "image/svg+xml", buffer: Buffer.from("<svg/>") },
+    { name: "a.bmp", mimeType: "image/bmp", buffer: Buffer.from("BM\0\0") },
   ]);
-  await page.getByText("a.svg is no PNG, JPEG, GIF or WebP image.").waitFor();
+  await page.getByText("a.bmp is no text, and no PNG, JPEG, GIF or WebP image.").waitFor();
   await page.locator(".thumb:not(.busy)").waitFor();
   await composer(page).fill("say: seen");
   await page.keyboard.press("Enter");

@@ -12,6 +12,7 @@
  *   GET    /api/v1/sessions/{id}/roots          the folders that were granted to it
  *   POST   /api/v1/sessions/{id}/roots          grant one
  *   DELETE /api/v1/sessions/{id}/roots          take one back
+ *   GET    /api/v1/sessions/{id}/files          files below its root, by letters of their paths
  *   POST   /api/v1/sessions/{id}/attachments    give it an image
  *   GET    /api/v1/attachments/{id}             the image
  *   GET    /api/v1/messages/{id}                one of them
@@ -54,7 +55,8 @@ struct sessions_api {
     struct route attachment_routes[ATTACHMENT_ROUTES];
 };
 
-extern const struct route sessions_routes[], messages_routes[], session_roots_routes[];
+extern const struct route sessions_routes[], messages_routes[], session_roots_routes[],
+    session_files_routes[];
 struct route_table attachments_table(struct sessions_api *api);
 
 /* --- Shared inside api/ ---------------------------------------------------------------------- */

@@ -160,6 +160,9 @@ export interface Session {
   context_used: number; context_window: number; metadata: Record<string, unknown>; stream: string;
   match?: { message?: string; text: string };
 }
+export interface SessionFiles {
+  files: string[]; whole: boolean;
+}
 export interface TimelineTurn {
   number: number; run: string; began_by: "message" | "notice" | "again" | "compact";
   question: string | null; answer: string | null;

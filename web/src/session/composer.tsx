@@ -1,6 +1,6 @@
 /** Where a message is written, or one that was sent is changed. */
 import { useSignal } from "@preact/signals";
-import { ImagePlus } from "lucide-preact";
+import { Paperclip } from "lucide-preact";
 import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 
@@ -11,21 +11,23 @@ import { isPressed, keyOf, useKeys } from "../shell/keys.ts";
 import { lastIndexOf } from "../state/arrays.ts";
 import type { Message } from "../state/message.ts";
 import { words as shared } from "../words.ts";
-import { commandOf, nameBegun } from "./command.ts";
-import { flowStart, offersOf, startedSet, type Offer } from "./flows.ts";
-import { ACCEPTS, imagesOf, type Images } from "./images.ts";
+import { addedOf, isBusy as isReading, withFiles, type Added } from "./added.ts";
+import { commandOf } from "./command.ts";
+import { flowStart, startedSet } from "./flows.ts";
+import { useOffers } from "./offers.tsx";
 import type { Opened } from "./open.ts";
-import { ordered, orderOffers } from "./orders.ts";
+import { ordered } from "./orders.ts";
 import { draftKeep, draftOf, type Letter, type Outbox } from "./outbox.ts";
 import { Pickers } from "./pickers.tsx";
 import { Queue } from "./queue.tsx";
 import { isSheet, panelNow } from "./side/panel.tsx";
-import { Offers, Started } from "./started.tsx";
+import { Started } from "./started.tsx";
 import { answerer, plain, programOf } from "./text.ts";
 import { words } from "./words.ts";
 
 /** Two presses of Escape are one order if they are no longer apart. */
 const TWICE_MS = 2_000;
+const TEXT_MAX = 1 << 20; // Bytes of a message, as the daemon takes it.
 const POLICIES = ["enqueue", "steer", "interrupt"];
 
 const isMine = ({ role, status }: Message): boolean => role === "user" && status !== "joined";
@@ -38,30 +40,22 @@ interface ComposerProps {
   say(text: string): void;
 }
 
-function Thumbs({ images }: { images: Images }) {
-  if (images.images.value.length + images.fault.value.length === 0) return null;
+function Files({ added }: { added: Added }) {
+  const files = added.files.value, fault = added.fault.value;
+  if (files.length + fault.length === 0) return null;
   return (
     <div class="thumbs">
-      {images.images.value.map(({ key, name, url, id }) => (
-        <button key={key} class={id === null ? "thumb busy" : "thumb"}
-          aria-label={words.removeImage(name)} title={name} onClick={() => images.remove(key)}>
-          <img src={url} alt="" /><span aria-hidden="true">×</span>
+      {files.map((file) => (
+        <button key={file.key} aria-label={words.removeFile(file.name)} title={file.name}
+          class={`thumb${isReading(file) ? " busy" : ""}${file.url === "" ? " file" : ""}`}
+          onClick={() => added.remove(file.key)}>
+          {file.url === "" ? <bdi class="clip">{file.name}</bdi> : <img src={file.url} alt="" />}
+          <span aria-hidden="true">×</span>
         </button>
       ))}
-      {images.fault.value === "" ? null : (
-        <p class="tone-fail" role="alert">{images.fault.value}</p>
-      )}
+      {fault === "" ? null : <p class="tone-fail" role="alert">{fault}</p>}
     </div>
   );
-}
-
-/** Commands, and flows that may be started here, which are read once a name is begun. */
-function useOffers(root: string | null, isDue: boolean): Offer[] {
-  const offers = useSignal<Offer[]>([]);
-  useEffect(() => {
-    if (isDue) void offersOf(root).then((found) => void (offers.value = found));
-  }, [isDue, root]);
-  return [...orderOffers, ...offers.value];
 }
 
 /** As high as its text, up to the limit of the style. */
@@ -81,7 +75,7 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
   const draft = useSignal(draftOf(opened.id));
   const change = useSignal(""); // Of the message that is edited.
   const policy = useSignal("enqueue");
-  const images = useMemo(() => imagesOf(opened.id), [opened.id]);
+  const added = useMemo(() => addedOf(opened.id), [opened.id]), files = added.files.value;
   const session = state.value.session;
   const isBusy = state.value.turn !== null;
   const text = editing === null ? draft.value : change.value;
@@ -112,35 +106,51 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
     change.value = plain(editing);
     field.current?.focus();
   }, [editing?.id]);
-  const isUploading = images.images.value.some(({ id }) => id === null);
-  const isEmpty = text.trim() === "" && images.images.value.length === 0;
+  const isUploading = files.some(isReading);
+  const isEmpty = text.trim() === "" && files.length === 0;
 
-  const begun = editing === null ? nameBegun(draft.value) : null;
-  const offers = useOffers(session?.root ?? null, begun !== null);
+  const caret = useSignal(text.length);
+  const offers = useOffers({
+    session, text, caret: editing === null ? caret.value : null,
+    write: (value, at) => {
+      draftSet(value);
+      caret.value = at;
+      if (field.current === null) return;
+      field.current.value = value; // Else the caret would be put at the end of what is drawn later.
+      field.current.setSelectionRange(at, at);
+      field.current.focus();
+    },
+  });
+  const caretRead = (event: { currentTarget: HTMLTextAreaElement }): void =>
+    void (caret.value = event.currentTarget.selectionEnd);
   const starting = useRef(false);
   /** False: a program may know what this is. What was typed stays where nothing was done. */
   const start = async (of: string): Promise<boolean> => {
     const command = commandOf(of);
-    if (command === null || session === null || images.images.value.length > 0) return false;
+    if (command === null || session === null || added.files.value.length > 0) return false;
     const { name, question } = command;
     const said = await ordered(session, name, question, state.value.messages);
     const flow = said === null ? await flowStart(session, name, question) : null;
-    if (flow !== null && !("code" in flow)) startedSet(opened.id, (list) => [...list, flow]);
+    if (flow !== null && typeof flow === "object") {
+      startedSet(opened.id, (list) => [...list, flow]);
+    }
     if (said === null && flow === null && programOf(session) !== null) return false;
     const problem = said ?? (flow === null ? words.noCommand(name)
-      : "code" in flow ? shared.problem(flow) : "");
+      : typeof flow === "string" ? flow : "");
     if (problem !== "") say(problem);
     else if (draft.value === of) draftSet("");
     return true;
   };
   const sendText = (): void => {
+    const whole = withFiles(text, files);
+    if (new Blob([whole]).size > TEXT_MAX) return say(words.tooLongAll);
     const isTaken = outbox.send({
-      text, policy: isBusy ? policy.value : "enqueue",
-      attachments: images.images.value.flatMap(({ id }) => id ?? []),
+      text: whole, policy: isBusy ? policy.value : "enqueue",
+      attachments: files.flatMap(({ id }) => (id === "" ? [] : id)),
     });
     if (!isTaken) return say(words.outboxFull);
     draftSet("");
-    images.clear();
+    added.clear();
     field.current?.focus();
   };
   const send = (): void => {
@@ -189,7 +199,7 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
   };
   useKeys(isCovered || (editing === null && !isBusy) ? [] : [{ name: "stop", run: leave }]);
   const pressed = (event: KeyboardEvent): void => {
-    if (event.isComposing) return;
+    if (event.isComposing || offers.pressed(event)) return;
     if (event.key === "Escape" || isPressed("stop", event)) {
       event.preventDefault();
       if (event.key === "Escape") {
@@ -212,7 +222,7 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
   const filesOf = (list: FileList | undefined | null, event: Event): void => {
     if (!list || list.length === 0) return;
     event.preventDefault();
-    images.add([...list]);
+    added.add([...list]);
   };
   const back = (letter: Letter): void => {
     edit(null);
@@ -232,32 +242,30 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
     <div class="composer" onDragOver={(event) => event.preventDefault()}
       onDrop={(event) => filesOf(event.dataTransfer?.files, event)}>
       <Started session={opened.id} />
-      {begun === null ? null : (
-        <Offers offers={offers} begun={begun} take={(name) => {
-          draftSet(`/${name} `);
-          field.current?.focus();
-        }} />
-      )}
       <Queue opened={opened} outbox={outbox} edit={edit} write={back} say={say} />
+      {offers.list}
       <div class={editing === null ? "box" : "box changing"}>
         {editing === null ? null : (
           <p class="muted small">{isQueued ? words.editingQueued : words.editing}</p>
         )}
-        <Thumbs images={images} />
+        <Files added={added} />
         <textarea ref={field} rows={1} dir="auto" aria-label={words.message} value={text}
           data-keys={(seat.waits.value ?? 0) > 0 ? "answer" : undefined}
           placeholder={words.messageTo(name)} onKeyDown={pressed}
-          onInput={(event) => write(event.currentTarget.value)}
+          onInput={(event) => {
+            write(event.currentTarget.value);
+            caretRead(event);
+          }} onKeyUp={caretRead} onClick={caretRead} {...offers.field}
           onPaste={(event) => filesOf(event.clipboardData?.files, event)} />
         <div class="controls">
-          <input ref={picker} class="hidden" type="file" multiple accept={ACCEPTS} tabIndex={-1}
+          <input ref={picker} class="hidden" type="file" multiple tabIndex={-1}
             aria-hidden="true" onChange={(event) => {
               filesOf(event.currentTarget.files, event);
               event.currentTarget.value = "";
             }} />
-          <button class="quiet icon" aria-label={words.addImages} title={words.addImages}
+          <button class="quiet icon" aria-label={words.addFiles} title={words.addFiles}
             onClick={() => picker.current?.click()}>
-            <ImagePlus size={16} aria-hidden="true" />
+            <Paperclip size={16} aria-hidden="true" />
           </button>
           {session === null ? null : <Pickers session={session} say={say} />}
           {isStopped ? <button onClick={goOn}>{words.goOn}</button> : null}

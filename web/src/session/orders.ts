@@ -35,7 +35,7 @@ const ORDERS = new Map<string, Order>([
 ]);
 
 export const orderOffers: Offer[] = [...ORDERS].map(([name, { about }]) =>
-  ({ name, description: about, shadowed: false }));
+  ({ kind: "order", name, description: about }));
 
 /** null: there is no such command. Else what there is to say; "": it was done. */
 export async function ordered(

@@ -1,4 +1,4 @@
-/** Flows that were started from the composer, each with its state and a link to its run. */
+/** Flows and workflows that were started from the composer: their state, and a link to the run. */
 import { useEffect } from "preact/hooks";
 
 import { Brand } from "../parts/brand.tsx";
@@ -6,7 +6,7 @@ import { State } from "../parts/state.tsx";
 import { visible } from "../parts/visible.ts";
 import { useNamed } from "../router/router.ts";
 import { useRead } from "../state/read.ts";
-import { startedOf, startedSet, type Offer, type Started as Row } from "./flows.ts";
+import { startedOf, startedSet, type Started as Row } from "./flows.ts";
 import { words } from "./words.ts";
 
 /** Its state; "": not known yet. */
@@ -42,28 +42,6 @@ export function Started({ session }: { session: string }) {
   return (
     <section class="queue started" aria-label={named(words.started)}>
       <ol>{list.map((row) => <One key={row.run} session={session} row={row} />)}</ol>
-    </section>
-  );
-}
-
-const OFFERS_MAX = 10, ABOUT_MAX = 200;
-
-/** Commands and flows whose name begins with what was typed. */
-export function Offers({ offers, begun, take }: {
-  offers: readonly Offer[]; begun: string; take(name: string): void;
-}) {
-  const named = useNamed(), fitting = offers.filter(({ name }) => name.startsWith(begun));
-  if (fitting.length === 0) return null;
-  return (
-    <section class="queue offers" aria-label={named(words.offers)}>
-      <ol>
-        {fitting.slice(0, OFFERS_MAX).map(({ name, description }) => (
-          <li key={name}>
-            <button class="quiet mono" onClick={() => take(name)}>/{visible(name)}</button>
-            <span class="muted clip" dir="auto">{visible(description.slice(0, ABOUT_MAX))}</span>
-          </li>
-        ))}
-      </ol>
     </section>
   );
 }
