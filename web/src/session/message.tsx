@@ -151,7 +151,8 @@ function Failure({ cause, text }: { cause: string; text: string }) {
   return (
     <div class="failure">
       <p class="tone-fail">
-        <span aria-hidden="true">✕ </span>{words.failed}{text !== "" || cause === "" ? "" : `: ${causeText(cause)}`}
+        <span aria-hidden="true">✕ </span>{words.failed}
+        {text !== "" || cause === "" ? "" : `: ${causeText(cause)}`}
       </p>
       {text === "" ? null : <p class="said mono" dir="auto"><Bounded text={text} /></p>}
     </div>

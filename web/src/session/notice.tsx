@@ -37,7 +37,7 @@ export function Notice({ message }: { message: Message }) {
       <ul>
         {endedOf(text).map(({ run, kind, label, state = "", cause }, at) => (
           <li key={at}>
-            <State state={state} {...(cause && cause !== "completed" ? { about: causeText(cause) } : {})} />
+            <State state={state} {...(causeText(cause) && { about: causeText(cause) })} />
             <span class="mono clip" dir="auto">{visible(String(label ?? kind ?? ""))}</span>
             {typeof run === "string" && PLACES[kind ?? ""] !== undefined
               ? <a href={`/${PLACES[kind ?? ""]}/${encodeURIComponent(run)}`}>{words.openIt}</a>
