@@ -14,6 +14,7 @@
  *   DELETE /api/v1/sessions/{id}/roots          take one back
  *   POST   /api/v1/sessions/{id}/attachments    give it an image
  *   GET    /api/v1/attachments/{id}             the image
+ *   GET    /api/v1/folders                      the folders below one
  *   GET    /api/v1/messages/{id}                one of them
  *   PATCH  /api/v1/messages/{id}                save another text of a user's message
  *   DELETE /api/v1/messages/{id}                take a message out of the queue
@@ -55,6 +56,7 @@ struct sessions_api {
 };
 
 extern const struct route sessions_routes[], messages_routes[], session_roots_routes[];
+extern const struct route folders_routes[];
 struct route_table attachments_table(struct sessions_api *api);
 
 /* --- Shared inside api/ ---------------------------------------------------------------------- */
