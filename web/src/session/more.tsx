@@ -25,7 +25,7 @@ export function More({ session, close }: { session: Session; close(): void }) {
     done(answer);
   };
   return (
-    <Form title={titleOf(session)} send={words.save} cancel={words.cancel} close={close}
+    <Form title={titleOf(session)} of={id} send={words.save} cancel={words.cancel} close={close}
       submit={({ title = "" }) => patch(path, { title })} done={close}>
       <Field name="title" label={words.title} value={session.title ?? ""} required />
       <div class="buttons">

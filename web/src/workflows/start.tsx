@@ -4,11 +4,11 @@ import { useId, useRef, useState } from "preact/hooks";
 
 import { post, type Problem } from "../api/api.ts";
 import { Field } from "../parts/form.tsx";
+import { ModelField } from "../parts/named.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { beginning, visible } from "../parts/visible.ts";
 import { useSeat } from "../router/router.ts";
 import type { Plan } from "../run/plan.ts";
-import { useModels } from "../session/pickers.tsx";
 import { Hint } from "../shell/kbd.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { draftKeep, draftOf } from "../state/draft.ts";
@@ -98,7 +98,7 @@ function Says({ text, tone }: { text: string; tone?: string }) {
 export function StartForm({ flow, root, draft, check, schema }: {
   flow: Workflow; root: string; draft: Draft; check: Check; schema: unknown;
 }) {
-  const { go } = useSeat(), id = useId(), models = useModels();
+  const { go } = useSeat(), id = useId();
   const form = useRef<HTMLFormElement>(null), starting = useRef(false);
   const [failed, failedSet] = useState<string | null>(null);
   const fields = useFields(flow.name, schema), plan = usePlan(), isMine = may("run");
@@ -159,18 +159,12 @@ export function StartForm({ flow, root, draft, check, schema }: {
         <ArgFields fields={fields.fields} texts={fields.given} json={fields.texts[JSON_NAME] ?? ""}
           faults={fields.shown} />
         <div class="flow-pair">
-          <label>
-            <span>{words.model} <span class="muted">{words.modelAbout}</span></span>
-            <input name="model" class="mono" list={`${id}-models`} autocomplete="off"
-              spellcheck={false} defaultValue={fields.texts.model ?? ""} />
-          </label>
+          <ModelField name="model" label={words.model} about={words.modelAbout}
+            value={fields.texts.model ?? ""} />
           <Field name="cost" label={words.cost} about={words.costAbout}
             value={fields.texts.cost ?? ""}
             fault={unfit === undefined ? undefined : unfitText(unfit)} />
         </div>
-        <datalist id={`${id}-models`}>
-          {models.map((model) => <option key={model} value={model} />)}
-        </datalist>
       </fieldset>
       {root === "" ? <p class="muted small">{words.noTools}</p> : null}
       {isMine ? (

@@ -10,7 +10,7 @@ export const words = {
   filterAbout: "name or description",
   folder: "Project folder",
   folderAbout: "absolute",
-  look: "Browse",
+  look: "Show",
   origins: { project: "Of the project", home: "Of the home", "built-in": "Built in" } as
     Record<string, string>,
   noFolder: "Choose a project folder to see its workflows and flows.",
