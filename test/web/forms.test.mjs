@@ -33,9 +33,9 @@ for (const name of ["api", "web"]) {
 }
 
 const dialog = (page) => page.getByRole("dialog");
-const options = (page) => page.locator(".choices [role=option]");
+const options = (page) => page.locator(".picks [role=option]");
 const texts = (page, ...wanted) => page.waitForFunction((want) => JSON.stringify([
-  ...document.querySelectorAll(".choices [role=option]")].map(({ textContent }) => textContent)) ===
+  ...document.querySelectorAll(".picks [role=option]")].map(({ textContent }) => textContent)) ===
   JSON.stringify(want), wanted);
 async function form(page) {
   await page.getByRole("button", { name: "New session" }).click();
@@ -76,7 +76,7 @@ test("a model that is not listed may be typed, and the default is marked", async
   const field = dialog(page).getByLabel("Model", { exact: false }).first();
   await field.click();
   await texts(page, "local/large", "local/smalldefault");
-  assert.equal(await page.locator(".choices h2").textContent(), "local");
+  assert.equal(await page.locator(".picks h2").textContent(), "local");
   await field.fill("other/large");
   await options(page).first().waitFor({ state: "detached" });
   await dialog(page).getByRole("button", { name: "Begin" }).click();

@@ -20,6 +20,8 @@ interface FieldProps {
   lines?: number;
   /** Most characters. */
   max?: number;
+  /** It is a number. */
+  number?: { min: number | undefined; max: number | undefined; step: number | "any" };
   required?: boolean;
   mono?: boolean;
   /** Values that are searched; others may be typed. */
@@ -61,7 +63,8 @@ export function Field(props: FieldProps) {
         : choices !== undefined ? (
           <Picker {...searched} choices={choices} free={props.listed !== true}
             {...(mono && { class: "mono" })} />
-        ) : lines === undefined ? <input {...shared} />
+        ) : lines === undefined
+          ? <input {...shared} {...props.number} type={props.number ? "number" : "text"} />
           : <textarea {...shared} rows={lines} onKeyDown={onKey} />}
       {isBad ? (
         <span id={`${id}-fault`} role="alert" class="tone-fail small" dir="auto">✕ {fault}</span>

@@ -102,18 +102,36 @@ export function Picker(props: PickerProps) {
     } else return;
     event.preventDefault();
   };
-  const left = ({ relatedTarget }: FocusEvent): void => {
-    if (!open || place.current?.contains(relatedTarget as Node | null)) return;
+  /** A list that closes moves what is below it: not between a press and its click. */
+  const isPressed = useRef(false);
+  useEffect(() => {
+    if (!open) return undefined;
+    const down = (): void => void (isPressed.current = true);
+    const up = (): void => void setTimeout(() => {
+      isPressed.current = false;
+      if (!place.current?.contains(document.activeElement)) latest.current(null);
+    }, 0);
+    addEventListener("pointerdown", down, true);
+    for (const type of ["pointerup", "pointercancel"]) addEventListener(type, up);
+    return () => {
+      removeEventListener("pointerdown", down, true);
+      for (const type of ["pointerup", "pointercancel"]) removeEventListener(type, up);
+    };
+  }, [open]);
+  const left = (to: EventTarget | null): void => {
+    if (!open || isPressed.current || place.current?.contains(to as Node | null)) return;
     const same = free || typed === null ? undefined
       : choices.find(({ text }) => text.toLowerCase() === typed.trim().toLowerCase());
     if (same !== undefined) take(same);
     close();
   };
+  const latest = useRef(left);
+  latest.current = left;
   const textOf = choices.find((one) => one.value === chosen)?.text ?? chosen;
   const status = walks?.status ?? (shown.length === 0 && !free ? words.none
     : fit.length > shown.length ? words.more(fit.length - shown.length) : null);
   return (
-    <div ref={place} class={`picker ${walks === undefined ? "" : "walks"}`} onFocusOut={left}>
+    <div ref={place} class={`picker ${walks === undefined ? "" : "walks"}`} onFocusOut={({ relatedTarget }) => left(relatedTarget)}>
       {free || name === undefined ? null
         : <input ref={hidden} type="hidden" name={name} value={chosen} />}
       <input ref={field} id={id} type="text" role="combobox" aria-label={label} dir="auto"
@@ -135,7 +153,7 @@ export function Picker(props: PickerProps) {
         }}>{walks.button}</button>
       )}
       {!open || (shown.length === 0 && status === null) ? null : (
-        <div class="choices" onPointerDown={(event) => event.preventDefault()}>
+        <div class="picks" onPointerDown={(event) => event.preventDefault()}>
           {shown.length === 0 ? null : (
             <div id={list} role="listbox" aria-label={words.choices}>
               {shown.map((one, n) => (

@@ -5,6 +5,10 @@ import { useId, useRef, useState } from "preact/hooks";
 import { post, type Problem } from "../api/api.ts";
 import { Field } from "../parts/form.tsx";
 import { ModelField } from "../parts/named.tsx";
+import {
+  argsOf, argsOfJson, fieldsOf, givenOf, JSON_NAME, textsOf, type Unfit,
+} from "../parts/schema.ts";
+import { ArgFields, unfitText } from "../parts/schema.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { beginning, visible } from "../parts/visible.ts";
 import { useSeat } from "../router/router.ts";
@@ -14,12 +18,10 @@ import { useKeys } from "../shell/keys.ts";
 import { draftKeep, draftOf } from "../state/draft.ts";
 import { may } from "../state/me.ts";
 import { amountOf } from "../usage/limits.ts";
-import { ArgFields, argName, JSON_NAME, unfitText } from "./args.tsx";
 import type { Check, Draft } from "./open.ts";
 import { PlanView } from "./plan.tsx";
 import {
-  argsOf, argsOfJson, fieldsOf, requestOf, startable, typedIn, typedText, type Planned, type Texts,
-  type Unfit, type Workflow,
+  requestOf, startable, typedIn, typedText, type Planned, type Texts, type Workflow,
 } from "./rules.ts";
 import { words } from "./words.ts";
 
@@ -67,17 +69,13 @@ function useFields(flow: string, schema: unknown) {
   const { texts, json, write, clear } = useTyped(flow);
   const [shown, shownSet] = useState<ReadonlyMap<string, Unfit>>(new Map());
   const declared = fieldsOf(schema), fields = json ? null : declared;
-  // A default stands in its field; one that is emptied is not given.
-  const given = Object.fromEntries((declared ?? []).map(({ name, fallback }) =>
-    [name, texts[argName(name)] ?? fallback ?? ""]));
+  const given = givenOf(declared ?? [], texts);
   const { args, faults: wrong } = fields === null ? argsOfJson(texts[JSON_NAME] ?? "")
     : argsOf(fields, given);
   const cost = costOf(texts.cost ?? ""), faults = new Map(wrong);
   if (cost === null) faults.set("\ncost", ["cost"]);
   const input = (form: HTMLFormElement, name: string): void => {
-    const next = { ...texts };
-    for (const [field, value] of new FormData(form)) next[field] = String(value);
-    write(next, json);
+    write({ ...texts, ...textsOf(form) }, json);
     const left = new Map(shown);
     left.delete(name === "cost" ? "\ncost" : name === JSON_NAME ? "" : name.replace(/^arg:/, ""));
     if (left.size !== shown.size) shownSet(left);
@@ -157,7 +155,7 @@ export function StartForm({ flow, root, draft, check, schema }: {
       <fieldset disabled={!isMine}>
         {fields.declared === null ? <p class="muted">{words.noArgs}</p> : null}
         <ArgFields fields={fields.fields} texts={fields.given} json={fields.texts[JSON_NAME] ?? ""}
-          faults={fields.shown} />
+          faults={fields.shown} label={words.args} about={words.argsAbout} />
         <div class="flow-pair">
           <ModelField name="model" label={words.model} about={words.modelAbout}
             value={fields.texts.model ?? ""} />
