@@ -161,7 +161,8 @@ test("a key is never kept", async () => {
   await page.getByRole("button", { name: "Add a connection" }).click();
   assert.equal(await dialog(page).getByLabel("Name").inputValue(), "local");
   assert.equal(await dialog(page).getByLabel("Key").first().inputValue(), "");
-  assert.doesNotMatch(await page.evaluate(() => JSON.stringify({ ...sessionStorage })), /sk-secret/);
+  const stored = await page.evaluate(() => JSON.stringify({ ...sessionStorage }));
+  assert.doesNotMatch(stored, /sk-secret/);
   page.clean();
 });
 

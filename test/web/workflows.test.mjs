@@ -116,6 +116,9 @@ test("by mouse: from the catalog to a form, its plan, the run, and back to its p
   assert.equal(spec.budget.cost_micros, 1_500_000);
   await page.goto(`${desk.daemon.url}/workflows${query}`);
   await row(page, "sweep").getByText("$0.00").waitFor();
+  await row(page, "sweep").getByRole("link", { name: "sweep", exact: true }).click();
+  await page.getByRole("link", { name: /^last run: \$0.00, / }).waitFor();
+  await page.goBack();
   await row(page, "sweep").getByRole("link", { name: "Last run of sweep" }).click();
   await atRun(page);
   page.clean();

@@ -18,6 +18,7 @@ import { draftKeep, draftOf } from "../state/draft.ts";
 import { may } from "../state/me.ts";
 import { Folder } from "../workflows/folder.tsx";
 import { useRead } from "../state/read.ts";
+import { LastPrice } from "../workflows/last.tsx";
 import { queryOf } from "../workflows/open.ts";
 import type { Workflow } from "../workflows/rules.ts";
 import { Graph } from "./graph.tsx";
@@ -138,6 +139,7 @@ function Start({ name, root, texts, write, clear, isReady, body }: {
           <button type="submit" class="main" disabled={!isReady}>
             {words.start}<Hint of="startFlow" />
           </button>
+          <LastPrice kind="flow" name={name} />
         </div>
       ) : <p class="muted">{words.mayNot}</p>}
       <Trouble problem={problem} />

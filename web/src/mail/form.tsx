@@ -33,7 +33,8 @@ export function MailForm({ old, project, close, done }: {
     return (
       <One key={name} name={name} label={label} about={about} value={first[name] ?? ""}
         required={name !== "project" && name !== "about"} mono={name !== "title" && name !== "text"}
-        {...(name === "text" && { lines: LINES })} {...(name === "to" && { choices: choicesOf(addresses) })}
+        {...(name === "text" && { lines: LINES })}
+        {...(name === "to" && { choices: choicesOf(addresses) })}
         fault={bad === name ? visible(problem?.detail ?? "") : undefined} />
     );
   };

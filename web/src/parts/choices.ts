@@ -41,7 +41,7 @@ export function placeOf(text: string): { at: string; part: string } {
 export function folderChoices(
   { path, parent, items }: Folders, part: string, up: { known: string; to(path: string): string },
 ): Choice[] {
-  if (path === null) return matching(items.map(({ path: value }) => ({ value, text: value })), part);
+  if (path === null) return matching(choicesOf(items.map((one) => one.path)), part);
   const above = parent === null ? { value: "", text: up.known }
     : { value: parent, text: up.to(parent) };
   return [...(part === "" ? [above] : []), ...items

@@ -58,7 +58,9 @@ export function Field(props: FieldProps) {
   };
   return (
     <div ref={box} class="asked">
-      <label for={id}>{label} {about === undefined ? null : <span class="muted">{about}</span>}</label>
+      <label for={id}>
+        {label} {about === undefined ? null : <span class="muted">{about}</span>}
+      </label>
       {props.folder === true ? <Folder {...searched} />
         : choices !== undefined ? (
           <Picker {...searched} choices={choices} free={props.listed !== true}

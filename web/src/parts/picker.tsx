@@ -131,7 +131,8 @@ export function Picker(props: PickerProps) {
   const status = walks?.status ?? (shown.length === 0 && !free ? words.none
     : fit.length > shown.length ? words.more(fit.length - shown.length) : null);
   return (
-    <div ref={place} class={`picker ${walks === undefined ? "" : "walks"}`} onFocusOut={({ relatedTarget }) => left(relatedTarget)}>
+    <div ref={place} class={`picker ${walks === undefined ? "" : "walks"}`}
+      onFocusOut={({ relatedTarget }) => left(relatedTarget)}>
       {free || name === undefined ? null
         : <input ref={hidden} type="hidden" name={name} value={chosen} />}
       <input ref={field} id={id} type="text" role="combobox" aria-label={label} dir="auto"

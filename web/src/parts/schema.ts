@@ -43,7 +43,8 @@ export function fieldsOf(args: unknown): ArgField[] | null {
   return named.map(([name, given]) => {
     const schema = isMember(given) ? given : {};
     return {
-      name, label: typeof schema.title === "string" ? schema.title : name, schema, kind: kindOf(schema), required: required.includes(name),
+      name, label: typeof schema.title === "string" ? schema.title : name, schema,
+      kind: kindOf(schema), required: required.includes(name),
       about: written(schema.description ?? ""),
       fallback: schema.default === undefined ? null : written(schema.default),
       choices: Array.isArray(schema.enum) ? schema.enum : [],

@@ -1,5 +1,5 @@
-/** The fields that a JSON Schema gives (`schema.ts`), or one for JSON: of the args of a workflow, and
- *  of what a question asks for. */
+/** The fields that a JSON Schema gives (`schema.ts`), or one for JSON: of the args of a workflow,
+ *  and of what a question asks for. */
 import { useId } from "preact/hooks";
 
 import { Field } from "./form.tsx";

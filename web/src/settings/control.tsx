@@ -21,7 +21,8 @@ export function Control(props: ControlProps) {
   const { field, id, label, value, isBad, onText } = props;
   const named = useNamed();
   const { control, choices = [] } = field;
-  const common = { id, name: field.name, "aria-describedby": `${id}-about`, "aria-invalid": isBad || undefined,
+  const common = { id, name: field.name, "aria-describedby": `${id}-about`,
+    "aria-invalid": isBad || undefined,
     value, onInput: (event: { currentTarget: { value: string } }) =>
       onText(event.currentTarget.value) };
   if (control === "model") return <Model {...props} />;

@@ -18,6 +18,7 @@ import { useKeys } from "../shell/keys.ts";
 import { draftKeep, draftOf } from "../state/draft.ts";
 import { may } from "../state/me.ts";
 import { amountOf } from "../usage/limits.ts";
+import { LastPrice } from "./last.tsx";
 import type { Check, Draft } from "./open.ts";
 import { PlanView } from "./plan.tsx";
 import {
@@ -170,6 +171,7 @@ export function StartForm({ flow, root, draft, check, schema }: {
           <button type="submit">{words.plan}<Hint of="planFlow" /></button>
           <button type="button" class="main" disabled={!fits} aria-describedby={`${id}-says`}
             onClick={() => void start()}>{words.start}<Hint of="startFlow" /></button>
+          <LastPrice kind="workflow" name={flow.name} />
         </div>
       ) : <p class="muted">{words.mayNot}</p>}
       <div id={`${id}-says`}>

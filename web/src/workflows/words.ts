@@ -45,6 +45,9 @@ export const words = {
   costAbout: "dollars; may be empty",
   noTools: "Without a project folder, each agent is one call of a model, without tools.",
   plan: "Plan",
+  priceUnknown: "price unknown: no run of it has ended",
+  lastPrice: (cost: string, took: string | null) =>
+    `last run: ${cost}${took === null ? "" : `, ${took}`}`,
   mayNot: "Your key may look, and not start. To start a workflow it needs the scope run.",
   planFirst: "Plan first: it says what the run would do and cost. Nothing begins by that.",
   planning: "The script is rehearsed…",
