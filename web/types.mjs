@@ -40,6 +40,7 @@ const SHAPES = {
   Output: "POST /projects/{project}/tasks/{task}/outputs",
   Comment: "POST /projects/{project}/tasks/{task}/comments",
   Project: "GET /projects items",
+  Folders: "GET /folders",
   Agent: "GET /agents items",
   AgentStart: "GET /agents/{name}/start",
   Mail: "GET /mail items",

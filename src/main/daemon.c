@@ -396,6 +396,7 @@ static struct err http_begin(struct daemon *daemon) {
         request_routes(sessions_routes, &daemon->sessions_api.host),
         request_routes(session_roots_routes, &daemon->sessions_api.host),
         request_routes(session_files_routes, &daemon->sessions_api.host),
+        request_routes(folders_routes, &daemon->sessions_api.host),
         attachments_table(&daemon->sessions_api),
         request_routes(messages_routes, &daemon->sessions_api.host),
         request_routes(turns_routes, &daemon->turns_api.host),

@@ -40,6 +40,7 @@ golden("sessions", async (record) => {
   await ask("PATCH", `sessions/${id}`, { metadata: { a: 1 } }, { headers: { "if-match": '"2"' } });
   await ask("PATCH", `sessions/${id}`, { archived: true, settings: {}, instructions: "" });
   await ask("GET", "sessions?archived=1");
+  await ask("GET", `folders?path=${encodeURIComponent(record.root)}`);
   await ask("GET", "sessions?state=running,waiting");
   await record.events(daemon, `session:${id}`);
   await record.events(daemon, "project:web");

@@ -8,7 +8,6 @@ import { test } from "node:test";
 import { compiled } from "./parts.mjs";
 
 const rules = await compiled("flow/rules.ts");
-const { commandOf, nameBegun } = await compiled("session/command.ts");
 
 const step = (step_id, deps = [], more = {}) => ({ step_id, kind: "code", deps,
   trigger_rule: "all_success", batch: null, branch: null, status: "pending", ...more });
@@ -158,14 +157,4 @@ test("the input is a question, members, or both", () => {
   assert.deepEqual(rules.inputOf("", " "), { input: undefined });
   assert.deepEqual(rules.inputOf("why?", '{"a": 1}'), { input: { a: 1, question: "why?" } });
   for (const bad of ["{", "[1]", "null", "1", '"text"']) assert.equal(rules.inputOf("", bad), null);
-});
-
-test("/NAME and words are a flow and its question; a path is a message", () => {
-  assert.deepEqual(commandOf("/review-branch  is it\nfine? "),
-    { name: "review-branch", question: "is it\nfine?" });
-  assert.deepEqual(commandOf("/a.b_c"), { name: "a.b_c", question: "" });
-  for (const text of ["a /b", "/", "/etc/passwd is open", "/ name", "//x", " /x"]) {
-    assert.equal(commandOf(text), null, text);
-  }
-  assert.deepEqual(["/", "/re", "/re ", "re", "/a/b"].map(nameBegun), ["", "re", null, null, null]);
 });

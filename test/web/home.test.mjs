@@ -43,7 +43,7 @@ test("Home shows what waits, failed, finished and runs; a seen row leaves by mou
   await failedRows(page).getByText("nightly").waitFor();
   const waits = await rows(page, "Waiting for you").innerText();
   assert.match(waits, /release\s*Go on\?\s+a-name-.*asked/);
-  assert.match(await failedRows(page).innerText(), /✕\s*failed exit code/);
+  assert.match(await failedRows(page).innerText(), /✕\s*failed the command ended with/);
   assert.match(await finishedRows(page).innerText(), /sweep\s+✓\s*succeeded/);
   assert.equal(await rows(page, "Running").locator(".row").count(), 1);
   assert.equal(await page.title(), "(1) drover");

@@ -131,7 +131,8 @@ test("another agent answers from the next message on; answers keep their names",
   const id = await session({ title: "Two of them", root: desk.root });
   await send(id, "say: by a model", 20);
   const page = await opened(browser, desk, { target: `/s/${id}` });
-  await page.getByLabel("Agent").selectOption("parrot");
+  await page.getByLabel("Agent").fill("par");
+  await page.keyboard.press("Enter");
   await page.getByLabel("Model").waitFor({ state: "detached" });
   await composer(page).fill("heard");
   await page.keyboard.press("Enter");
@@ -247,9 +248,9 @@ test("a session gets another title, a place in the archive, is exported and dele
   await dialog.getByRole("button", { name: "Save" }).click();
   await page.locator("h1", { hasText: "Then" }).waitFor();
   await press("Archive");
-  await page.locator(".top").getByText("archived").waitFor();
+  await page.locator(".top").getByText("archived", { exact: true }).waitFor();
   await press("Take out of the archive");
-  await page.locator(".top").getByText("archived").waitFor({ state: "detached" });
+  await page.locator(".top").getByText("archived", { exact: true }).waitFor({ state: "detached" });
   const saved = page.waitForEvent("download");
   await press("Export as Markdown");
   assert.match(readFileSync(await (await saved).path(), "utf8"), /words/);

@@ -214,7 +214,8 @@ test("the first run by mouse: a wrong key, the right one, a model, a message", a
     ...[...document.querySelectorAll("input")].map(({ value }) => value),
     JSON.stringify({ ...localStorage })].join());
   assert.doesNotMatch(kept, /sk-right-key|sk-wrong-key/);
-  await page.getByRole("combobox", { name: "Model" }).selectOption("local/small");
+  await page.getByRole("combobox", { name: "Model" }).fill("local/small");
+  await page.keyboard.press("Enter");
   await page.getByRole("button", { name: "Use this model" }).click();
   await page.getByText("New sessions use local/small now.").waitFor();
   await page.getByLabel("Message").fill("Are you there?");

@@ -7,7 +7,9 @@ import { test } from "node:test";
 
 import { compiled } from "./parts.mjs";
 
-const rules = await compiled("workflows/rules.ts");
+const rules = {
+  ...await compiled("workflows/rules.ts"), ...await compiled("parts/schema.ts"),
+};
 const plans = await compiled("run/plan.ts");
 const schema = (properties, more = {}) => ({ type: "object", properties, ...more });
 const kinds = (properties, more) =>

@@ -75,7 +75,7 @@ test("by mouse: from the catalog to a form, its plan, the run, and back to its p
   await page.getByText("Choose a project folder").waitFor();
   await row(page, "deep-research").waitFor();
   await page.getByLabel(/^Project folder/).fill(root);
-  await page.getByRole("button", { name: "Browse" }).click();
+  await page.getByRole("button", { name: "Show", exact: true }).click();
   await page.waitForURL(`**/workflows?root=**`);
   await row(page, "sweep").getByText("no run yet").waitFor();
   await page.getByText("Where they are looked for").click();
@@ -91,13 +91,13 @@ test("by mouse: from the catalog to a form, its plan, the run, and back to its p
   await page.getByLabel(/^rounds/).fill("3");
   await page.getByLabel(/^depth/).selectOption("deep");
   await page.getByLabel(/^files/).fill("a.c\nb.c\n");
-  await page.getByLabel(/^fix/).selectOption("true");
+  await page.getByLabel(/^fix/).check();
   await page.getByLabel(/^more/).fill('{"deep": [1]}');
   await model(page).fill("scripted/demo");
   await page.getByLabel(/^Cost, at most/).fill("1.50");
   for (const folder of [scratch(file), root]) { // Typed texts stay.
     await page.getByLabel(/^Project folder/).fill(folder);
-    await page.getByRole("button", { name: "Browse" }).click();
+    await page.getByRole("button", { name: "Show", exact: true }).click();
     await page.waitForURL(`**/workflows/sweep?root=${encodeURIComponent(folder)}`);
     if (folder === root) await page.getByText("The check finds nothing.").waitFor();
     else await page.getByText("workflow_not_found").waitFor();
@@ -116,6 +116,9 @@ test("by mouse: from the catalog to a form, its plan, the run, and back to its p
   assert.equal(spec.budget.cost_micros, 1_500_000);
   await page.goto(`${desk.daemon.url}/workflows${query}`);
   await row(page, "sweep").getByText("$0.00").waitFor();
+  await row(page, "sweep").getByRole("link", { name: "sweep", exact: true }).click();
+  await page.getByRole("link", { name: /^last run: \$0.00, / }).waitFor();
+  await page.goBack();
   await row(page, "sweep").getByRole("link", { name: "Last run of sweep" }).click();
   await atRun(page);
   page.clean();
@@ -198,8 +201,8 @@ test("a start with an unfit arg is impossible by mouse, key and Enter", async ()
   await page.getByText("This is required.").waitFor();
   assert.equal(await page.getByLabel(/^target/).getAttribute("aria-invalid"), "true");
   await page.getByLabel(/^target/).fill("src");
-  for (const [name, text, fault] of [["rounds", "x", "This is no number."],
-    ["rounds", "10", "At most 9."], ["rounds", "1.5", "This is no whole number."],
+  for (const [name, text, fault] of [["rounds", "10", "At most 9."],
+    ["rounds", "1.5", "This is no whole number."],
     ["more", "{deep", "This is no JSON"], ["Cost, at most", "much", "no amount of dollars"]]) {
     const field = page.getByLabel(new RegExp(`^${name}`));
     await field.fill(text);

@@ -2,6 +2,7 @@ import type { Progress } from "./api/types.ts";
 
 /** Every text for people, in one place. */
 export const words = {
+  untitled: "Untitled session",
   name: "drover",
   home: "Home",
   sessions: "Sessions",

@@ -204,6 +204,8 @@ void request_take(struct exchange *exchange, struct request_host host);
  * `local` may read any, and so may scopes by which commands start in any; other clients read the
  * folders of their own sessions and projects. `checked` gets the request. */
 void request_check_folder(struct request *request, void (*checked)(struct err err, void *request));
+/* Whether the client may read any folder, by that rule. */
+MUST_CHECK bool request_reads_all(const struct request *request);
 /* `folder` of a route whose query has `root`. */
 struct bytes request_root(const void *request);
 /* The rest after `start`, or its error. */

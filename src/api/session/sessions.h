@@ -15,6 +15,7 @@
  *   GET    /api/v1/sessions/{id}/files          files below its root, by letters of their paths
  *   POST   /api/v1/sessions/{id}/attachments    give it an image
  *   GET    /api/v1/attachments/{id}             the image
+ *   GET    /api/v1/folders                      the folders below one
  *   GET    /api/v1/messages/{id}                one of them
  *   PATCH  /api/v1/messages/{id}                save another text of a user's message
  *   DELETE /api/v1/messages/{id}                take a message out of the queue
@@ -55,8 +56,8 @@ struct sessions_api {
     struct route attachment_routes[ATTACHMENT_ROUTES];
 };
 
-extern const struct route sessions_routes[], messages_routes[], session_roots_routes[],
-    session_files_routes[];
+extern const struct route sessions_routes[], messages_routes[], session_roots_routes[];
+extern const struct route session_files_routes[], folders_routes[];
 struct route_table attachments_table(struct sessions_api *api);
 
 /* --- Shared inside api/ ---------------------------------------------------------------------- */

@@ -168,19 +168,61 @@ struct err roots__grant(struct tx *tx, const struct session_row *session,
     return err_failed(err) ? err : tx_error(tx);
 }
 
+/* --- Whose a folder is ------------------------------------------------------------------------ */
+
 /* As rows have it: a path by another way to the same folder may lead out of it by a link. */
-struct err tx_folder_check(struct tx *tx, struct bytes owner, struct bytes folder) {
+#define FOLDERS_WHERE(condition_)                                                                  \
+    "(SELECT root FROM projects WHERE owner = $1 AND " condition_                                  \
+    " UNION ALL SELECT root FROM sessions WHERE owner = $1 AND " condition_ ") AS folders"
+
+static struct bytes folder_bare(struct bytes folder) {
     while (folder.len > 1 && folder.data[folder.len - 1] == '/') {
         folder.len--;
     }
+    return folder;
+}
+
+struct err tx_folder_check(struct tx *tx, struct bytes owner, struct bytes folder) {
     const int64_t found =
         tx_number(tx,
-                  "SELECT count(*) FROM (SELECT 1 FROM projects WHERE owner = $1 AND root = $2"
-                  " UNION ALL SELECT 1 FROM sessions WHERE owner = $1 AND root = $2 LIMIT 1)"
-                  " AS folders",
-                  ARGS(arg_text(owner), arg_text(folder)));
+                  "SELECT count(*) FROM (SELECT 1 FROM " FOLDERS_WHERE("root = $2") " LIMIT 1)"
+                                                                                    " AS found",
+                  ARGS(arg_text(owner), arg_text(folder_bare(folder))));
     return found > 0 || err_failed(tx_error(tx)) ? tx_error(tx)
                                                  : err_make(ERR_FORBIDDEN, "roots: folder");
+}
+
+struct err tx_folder_above(struct tx *tx, struct bytes owner, struct bytes folder,
+                           struct bytes *ret_above) {
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx,
+               "SELECT root FROM " FOLDERS_WHERE(
+                   "root <> '' AND (root IN ($2, '/') OR substr($2, 1, length(root) + 1) = root || "
+                   "'/')") " ORDER BY length(root) LIMIT 1",
+               ARGS(arg_text(owner), arg_text(folder_bare(folder))));
+    if (rows != NULL) {
+        *ret_above = tx_copy(tx, rows_text(rows, 0));
+    }
+    return rows != NULL || err_failed(tx_error(tx)) ? tx_error(tx)
+                                                    : err_make(ERR_FORBIDDEN, "roots: above");
+}
+
+struct err tx_folder_each(struct tx *tx, struct bytes owner,
+                          void (*each)(void *ctx, struct bytes folder), void *ctx) {
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(
+        tx,
+        "SELECT root FROM (SELECT root, changed_ms FROM projects WHERE owner = $1 UNION ALL"
+        " SELECT root, changed_ms FROM (SELECT root, changed_ms FROM sessions WHERE owner = $1"
+        " AND parent = 0 AND archived_ms IS NULL AND hidden = 0"
+        " ORDER BY changed_ms DESC LIMIT $2) AS recent) AS folders"
+        " WHERE root <> '' GROUP BY root ORDER BY max(changed_ms) DESC, root LIMIT $2",
+        ARGS(arg_text(owner), arg_int(FOLDERS_LISTED_MAX)));
+    while (rows_step(rows)) {
+        each(ctx, rows_text(rows, 0));
+    }
+    return tx_error(tx);
 }
 
 struct err tx_roots_inherit(struct tx *tx, int64_t from, int64_t to) {

@@ -36,6 +36,15 @@ MUST_CHECK struct err tx_roots_write_joined(struct tx *tx, int64_t session, stru
                                             struct text *text);
 /* ERR_FORBIDDEN: the folder is that of no session and of no project of the owner. */
 MUST_CHECK struct err tx_folder_check(struct tx *tx, struct bytes owner, struct bytes folder);
+/* The highest of these folders that `folder` is, or is below by its name; the transaction's.
+ * ERR_FORBIDDEN: none. */
+MUST_CHECK struct err tx_folder_above(struct tx *tx, struct bytes owner, struct bytes folder,
+                                      struct bytes *ret_above);
+/* Calls `each` with folders of the owner's projects and sessions: those of the projects and of the
+ * open sessions that were changed last come first. At most FOLDERS_LISTED_MAX. */
+enum { FOLDERS_LISTED_MAX = 200 };
+MUST_CHECK struct err tx_folder_each(struct tx *tx, struct bytes owner,
+                                     void (*each)(void *ctx, struct bytes folder), void *ctx);
 void root_write_json(const struct root_row *root, struct text *text);
 
 /* The call was allowed, and `about` is its card's. */

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { post, put, type Answer, type Problem } from "../api/api.ts";
 import { PROGRAMS, type Agent } from "../api/types.ts";
 import { Field, Form } from "../parts/form.tsx";
+import { ModelField } from "../parts/named.tsx";
 import { visible } from "../parts/visible.ts";
 import { bodyOf, fieldOf, FIELDS, givenOf, type Definition } from "./rules.ts";
 import { words } from "./words.ts";
@@ -59,7 +60,7 @@ export function AgentForm({ wish, close, done, late }: {
       </label>
       <Field name="command" label={words.command} about={words.commandAbout} mono
         {...value("command")} fault={faultOf("command")} />
-      <Field name="model" label={words.model} mono {...value("model")} fault={faultOf("model")} />
+      <ModelField name="model" label={words.model} {...value("model")} fault={faultOf("model")} />
       <Field name="description" label={words.description} {...value("description")}
         fault={faultOf("description")} />
       <label>

@@ -239,6 +239,10 @@ export interface Project {
   settings: Record<string, unknown> | null; board: Record<string, unknown> | null; made_ms: number;
   changed_ms: number;
 }
+export interface Folders {
+  path: string | null; parent: string | null; items: { name: string; path: string }[];
+  whole: boolean;
+}
 export interface Agent {
   name: string; kind: "cli" | "native"; found: boolean; version: string | null;
   state: "ready" | "missing" | "broken" | "not_logged_in"; running: number; waiting: number;

@@ -1,23 +1,24 @@
 /** A flow of the catalog: what it does, the form that starts it, and the plan of its steps, which
  *  follows what is typed. Nothing begins before Start. */
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import { post, type Problem } from "../api/api.ts";
 import type { FlowVerdict } from "../api/types.ts";
 import { Bounded } from "../parts/bounded.tsx";
 import { Field } from "../parts/form.tsx";
 import { Loading } from "../parts/loading.tsx";
+import { ModelField } from "../parts/named.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { beginning, visible } from "../parts/visible.ts";
 import { useSeat } from "../router/router.ts";
 import type { Params } from "../router/routes.ts";
-import { useModels } from "../session/pickers.tsx";
 import { Hint } from "../shell/kbd.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { draftKeep, draftOf } from "../state/draft.ts";
 import { may } from "../state/me.ts";
 import { Folder } from "../workflows/folder.tsx";
 import { useRead } from "../state/read.ts";
+import { LastPrice } from "../workflows/last.tsx";
 import { queryOf } from "../workflows/open.ts";
 import type { Workflow } from "../workflows/rules.ts";
 import { Graph } from "./graph.tsx";
@@ -107,7 +108,7 @@ function Start({ name, root, texts, write, clear, isReady, body }: {
   /** It was checked as it is. */
   isReady: boolean; body: string | null;
 }) {
-  const id = useId(), models = useModels(), mine = may("run");
+  const mine = may("run");
   const { problem, start: begin } = useStart();
   const start = async (): Promise<void> => {
     if (!mine || !isReady || body === null) return;
@@ -129,14 +130,8 @@ function Start({ name, root, texts, write, clear, isReady, body }: {
         <Field name="input" label={words.inputLabel} about={words.inputAbout} lines={3} mono
           value={texts.input}
           fault={body === null ? words.badInput : undefined} />
-        <label>
-          <span>{words.model} <span class="muted">{words.modelAbout}</span></span>
-          <input name="model" class="mono" list={`${id}-models`} autocomplete="off"
-            spellcheck={false} defaultValue={texts.model} />
-        </label>
-        <datalist id={`${id}-models`}>
-          {models.map((model) => <option key={model} value={model} />)}
-        </datalist>
+        <ModelField name="model" label={words.model} about={words.modelAbout}
+          value={texts.model} />
       </fieldset>
       {root === "" ? <p class="muted small">{words.noFolder}</p> : null}
       {mine ? (
@@ -144,6 +139,7 @@ function Start({ name, root, texts, write, clear, isReady, body }: {
           <button type="submit" class="main" disabled={!isReady}>
             {words.start}<Hint of="startFlow" />
           </button>
+          <LastPrice kind="flow" name={name} />
         </div>
       ) : <p class="muted">{words.mayNot}</p>}
       <Trouble problem={problem} />

@@ -4,11 +4,12 @@ import { useState } from "preact/hooks";
 
 import type { Problem } from "../api/api.ts";
 import { Trouble } from "../parts/trouble.tsx";
-import { visible } from "../parts/visible.ts";
+import { useModelChoices } from "../parts/named.tsx";
+import { Picker } from "../parts/picker.tsx";
 import { useNamed, useSeat } from "../router/router.ts";
-import { useAgents, useModels } from "../session/pickers.tsx";
 import { sessionBegin } from "../sessions/begin.ts";
 import { draftKeep, draftOf, storageRead, storageSet } from "../state/draft.ts";
+import { useAgents } from "../state/models.ts";
 import { useProjects } from "../state/projects.ts";
 import { settings } from "../state/system.ts";
 import { words } from "./words.ts";
@@ -32,16 +33,17 @@ function answererOf(by: string): { agent?: string; model?: string } {
 
 export function Composer() {
   const { go } = useSeat(), named = useNamed(), projects = useProjects().value?.items ?? [];
-  const models = useModels(), agents = useAgents(), fallback = settings.value?.model ?? null;
+  const models = useModelChoices(), agents = useAgents(), fallback = settings.value?.model ?? null;
   const [chosen, chosenSet] = useState(chosenRead);
   const [text, textSet] = useState(() => draftOf(DRAFT));
   const [problem, problemSet] = useState<Problem | null>(null), [busy, busySet] = useState(false);
   const rooted = projects.filter(({ root }) => root !== null && root !== "");
   const project = rooted.find(({ name }) => name === chosen.project);
   const known = [
-    ...agents.map((name) => `agent ${name}`), ...models.map((name) => `model ${name}`),
+    ...agents.map((name) => ({ value: `agent ${name}`, text: name, group: words.programs })),
+    ...models.map((one) => ({ ...one, value: `model ${one.value}` })),
   ];
-  const by = known.includes(chosen.by) ? chosen.by : "";
+  const by = known.some(({ value }) => value === chosen.by) ? chosen.by : "";
   const choose = (more: Partial<Chosen>): void => {
     const now = { ...chosen, ...more };
     chosenSet(now);
@@ -74,20 +76,13 @@ export function Composer() {
           event.currentTarget.form?.requestSubmit();
         }} />
       <div class="controls">
-        <select class="quiet" aria-label={words.project} value={project?.name ?? ""}
-          onChange={(event) => choose({ project: event.currentTarget.value })}>
-          <option value="">{words.noFolder}</option>
-          {rooted.map(({ name, root }) => (
-            <option key={name} value={name}>{visible(`${name} · ${root}`)}</option>
-          ))}
-        </select>
-        <select class="quiet" aria-label={words.answerer} value={by}
-          onChange={(event) => choose({ by: event.currentTarget.value })}>
-          <option value="">{words.byDefault(fallback)}</option>
-          {known.map((one) => (
-            <option key={one} value={one}>{visible(one.slice(one.indexOf(" ") + 1))}</option>
-          ))}
-        </select>
+        <Picker class="quiet" label={words.project} value={project?.name ?? ""}
+          choices={[{ value: "", text: words.noFolder }, ...rooted.map(({ name, root }) =>
+            ({ value: name, text: `${name} · ${root}` }))]}
+          pick={(name) => choose({ project: name })} />
+        <Picker class="quiet" label={words.answerer} value={by}
+          choices={[{ value: "", text: words.byDefault(fallback) }, ...known]}
+          pick={(one) => choose({ by: one })} />
         <button class="main end" disabled={busy || text.trim() === ""}>{words.beginButton}</button>
       </div>
       <Trouble problem={problem} />

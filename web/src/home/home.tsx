@@ -4,6 +4,7 @@ import { Fragment } from "preact";
 import type { Overview, Run } from "../api/types.ts";
 import { AskCard } from "../ask/ask.tsx";
 import { useAskKeys } from "../ask/keys.ts";
+import { viewsStyled } from "../look/views.ts";
 import { useLater } from "../parts/later.ts";
 import { Loading } from "../parts/loading.tsx";
 import { Trouble } from "../parts/trouble.tsx";
@@ -31,7 +32,10 @@ import { words } from "./words.ts";
 
 /** Its place stands from the beginning, so that nothing moves when it comes. */
 function Begin() {
-  const Composer = useLater(() => import("./composer.tsx").then((m) => m.Composer));
+  const Composer = useLater(async () => {
+    const [{ Composer: Loaded }] = await Promise.all([import("./composer.tsx"), viewsStyled()]);
+    return Loaded;
+  });
   return <div class="begin-place">{Composer === null ? null : <Composer />}</div>;
 }
 

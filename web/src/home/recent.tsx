@@ -2,7 +2,7 @@
 import type { Page, Session } from "../api/types.ts";
 import { when } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
-import { titleOf } from "../session/text.ts";
+import { titleOf } from "../parts/title.ts";
 import { now } from "../state/clock.ts";
 import { useRead } from "../state/read.ts";
 import { words } from "./words.ts";

@@ -4,6 +4,7 @@ export const words = {
   noProject: "No project",
   begin: "New session", first: "First message", placeholder: "Ask, or describe a task …",
   project: "Project", noFolder: "No folder", answerer: "Who answers",
+  programs: "Programs",
   byDefault: (model: string | null) => (model === null ? "the default model" : model),
   beginButton: "Begin",
   recent: "Recent",

@@ -15,7 +15,7 @@ export function RunForm({ close }: { close: () => void }) {
       done={({ id }) => go(`/j/${id}`)}>
       <Field name="command" label={words.command} about={words.commandAbout} lines={2} required
         mono />
-      <Field name="folder" label={words.folder} about={words.folderAbout} mono />
+      <Field name="folder" label={words.folder} about={words.folderAbout} folder />
       <Field name="label" label={words.label} about={words.labelAbout} />
       <label class="check"><input type="checkbox" name="terminal" /> {words.terminal}</label>
     </Form>

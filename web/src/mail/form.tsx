@@ -1,11 +1,11 @@
-/** New mail, or one in the place of mail that nobody has read yet. What is typed stays in the
- *  browser until it was sent. */
+/** New mail, or one in the place of mail that nobody has read yet. */
 import { useState } from "preact/hooks";
 
 import { post, type Problem } from "../api/api.ts";
+import { choicesOf } from "../parts/choices.ts";
 import { Field, Form } from "../parts/form.tsx";
+import { ProjectField } from "../parts/named.tsx";
 import { visible } from "../parts/visible.ts";
-import { storageRead, storageSet } from "../state/draft.ts";
 import { useAddresses } from "./reading.ts";
 import { bodyOf, fieldOf, FIELDS, type FieldName, type Mail } from "./rules.ts";
 import { words } from "./words.ts";
@@ -13,11 +13,7 @@ import { words } from "./words.ts";
 const LINES = 7;
 type Given = Readonly<Record<string, string>>;
 
-const nameOf = (old: Mail | null): string => `drover.draft.mail ${old?.id ?? "new"}`;
-
-function draftOf(old: Mail | null): Given {
-  const draft = storageRead(nameOf(old));
-  if (typeof draft === "object" && draft !== null) return draft as Given;
+function givenOf(old: Mail | null): Given {
   if (old === null) return {};
   const { to, project, title, text, about, type, urgent } = old;
   return { to, title, type, ...(project !== null && { project }), ...(text && { text }),
@@ -29,34 +25,28 @@ export function MailForm({ old, project, close, done }: {
   old: Mail | null; project: string | null; close(): void; done(mail: Mail): void;
 }) {
   const [first] = useState<Given>(() =>
-    ({ ...(project !== null && { project }), ...draftOf(old) }));
+    ({ ...(project !== null && { project }), ...givenOf(old) }));
   const [problem, problemSet] = useState<Problem | null>(null);
   const bad = problem === null ? null : fieldOf(problem.detail), addresses = useAddresses();
-  const keep = ({ currentTarget }: Event): void => {
-    const form = (currentTarget as Element).closest("form");
-    if (form !== null) storageSet(nameOf(old), Object.fromEntries(new FormData(form)));
-  };
   const field = (name: FieldName) => {
-    const [label, about] = words.fields[name];
+    const [label, about] = words.fields[name], One = name === "project" ? ProjectField : Field;
     return (
-      <Field key={name} name={name} label={label} about={about} value={first[name] ?? ""}
+      <One key={name} name={name} label={label} about={about} value={first[name] ?? ""}
         required={name !== "project" && name !== "about"} mono={name !== "title" && name !== "text"}
-        {...(name === "text" && { lines: LINES })} {...(name === "to" && { offers: addresses })}
+        {...(name === "text" && { lines: LINES })}
+        {...(name === "to" && { choices: choicesOf(addresses) })}
         fault={bad === name ? visible(problem?.detail ?? "") : undefined} />
     );
   };
   const isAnswer = old?.in_reply_to != null; // It asks for nothing.
   return (
     <Form<Mail> title={old === null ? words.add : words.replaceTitle} send={words.send}
-      cancel={words.cancel} close={close} submit={async (given) => {
-        const answer = await post<Mail>("/mail", bodyOf(given, old));
-        if (answer.ok) storageSet(nameOf(old), null);
-        return answer;
-      }} done={done} beside={(given) => {
+      of={old?.id ?? ""} cancel={words.cancel} close={close} done={done}
+      submit={(given) => post<Mail>("/mail", bodyOf(given, old))} beside={(given) => {
         problemSet(given);
         return given !== null && fieldOf(given.detail) !== null;
       }}>
-      <div class="mail-fields" onInput={keep}>
+      <div class="mail-fields">
         {FIELDS.map(field)}
         {isAnswer ? null : (
           <label>

@@ -1,12 +1,10 @@
 /** Code in colours: runs of a kind, for 15 languages. */
 import bash from "highlight.js/lib/languages/bash";
-import c from "highlight.js/lib/languages/c";
 import cpp from "highlight.js/lib/languages/cpp";
 import css from "highlight.js/lib/languages/css";
 import diff from "highlight.js/lib/languages/diff";
 import go from "highlight.js/lib/languages/go";
 import java from "highlight.js/lib/languages/java";
-import javascript from "highlight.js/lib/languages/javascript";
 import json from "highlight.js/lib/languages/json";
 import python from "highlight.js/lib/languages/python";
 import rust from "highlight.js/lib/languages/rust";
@@ -19,8 +17,10 @@ import { createLowlight } from "lowlight";
 import type { Run } from "./tree.ts";
 
 const lowlight = createLowlight({
-  bash, c, cpp, css, diff, go, java, javascript, json, python, rust, sql, typescript, xml, yaml,
+  bash, cpp, css, diff, go, java, json, python, rust, sql, typescript, xml, yaml,
 });
+// The grammar of the larger language reads the smaller one, too: its own would say it twice.
+lowlight.registerAlias({ cpp: ["c", "h"], typescript: ["javascript", "js", "jsx", "mjs", "cjs"] });
 
 type Tree = ReturnType<typeof lowlight.highlight>;
 

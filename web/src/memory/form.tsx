@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { post, type Problem } from "../api/api.ts";
 import type { Memory } from "../api/types.ts";
 import { Field, Form } from "../parts/form.tsx";
+import { ProjectField } from "../parts/named.tsx";
 import { visible } from "../parts/visible.ts";
 import { bodyOf, fieldOf, type MemoryFilter } from "./rules.ts";
 import { words } from "./words.ts";
@@ -29,8 +30,8 @@ export function MemoryForm({ filter, close, done }: {
       <Field name="title" label={words.name} required {...fault("title")} />
       <Field name="content" label={words.content} about={words.contentAbout} lines={CONTENT_LINES}
         required {...fault("content")} />
-      <Field name="project" label={words.project} about={words.projectAbout}
-        value={filter.project ?? ""} mono {...fault("project")} />
+      <ProjectField name="project" label={words.project} about={words.projectAbout}
+        value={filter.project ?? ""} {...fault("project")} />
       <Field name="tags" label={words.tags} about={words.tagsAbout} mono {...fault("tags")} />
     </Form>
   );

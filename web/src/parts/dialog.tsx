@@ -46,10 +46,15 @@ export function Dialog({ label, name, beside = "closes", onClose, children }: Di
 }
 
 /** The end of every dialog: Cancel, and right of it what the dialog is for. */
-export function Ends({ cancel, children }: { cancel: string; children?: ComponentChildren }) {
+export function Ends({ cancel, onCancel, children }: {
+  cancel: string; onCancel?(): void; children?: ComponentChildren;
+}) {
   return (
     <div class="buttons ends">
-      <button type="button" onClick={(event) => dialogEnd(event.currentTarget)}>{cancel}</button>
+      <button type="button" onClick={(event) => {
+        onCancel?.();
+        dialogEnd(event.currentTarget);
+      }}>{cancel}</button>
       {children}
     </div>
   );

@@ -1,10 +1,16 @@
-/** A form in a dialog: what is refused is said in it, and it closes when it was accepted. */
+/** A form in a dialog: what is refused is said in it, and it closes when it was accepted. What was
+ *  typed survives Escape. */
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useContext, useEffect, useId, useRef, useState } from "preact/hooks";
 
 import type { Answer, Problem as Given } from "../api/api.ts";
+import type { Choice } from "./choices.ts";
 import { Dialog, dialogEnd, Ends } from "./dialog.tsx";
+import { Folder } from "./folder.tsx";
+import { KeptContext, useKept } from "./kept.ts";
+import { Picker } from "./picker.tsx";
 import { Trouble } from "./trouble.tsx";
+import { words } from "./words.ts";
 
 interface FieldProps {
   name: string;
@@ -12,10 +18,18 @@ interface FieldProps {
   about?: string;
   value?: string;
   lines?: number;
+  /** Most characters. */
+  max?: number;
+  /** It is a number. */
+  number?: { min: number | undefined; max: number | undefined; step: number | "any" };
   required?: boolean;
   mono?: boolean;
-  /** Values that the browser offers. */
-  offers?: readonly string[];
+  /** Values that are searched; others may be typed. */
+  choices?: readonly Choice[];
+  /** None but these. */
+  listed?: boolean;
+  /** It asks for a folder. */
+  folder?: boolean;
   /** Why the daemon refused what stands in it. */
   fault?: string | undefined;
 }
@@ -28,36 +42,43 @@ function onKey(event: KeyboardEvent & { currentTarget: HTMLTextAreaElement }): v
 }
 
 export function Field(props: FieldProps) {
-  const { name, label, about, value, lines, required, mono, offers, fault } = props;
-  const id = useId(), field = useRef<HTMLInputElement & HTMLTextAreaElement>(null);
-  const isBad = fault !== undefined;
+  const { name, label, about, lines, required = false, mono, choices, fault } = props;
+  const id = useId(), box = useRef<HTMLDivElement>(null), isBad = fault !== undefined;
+  const value = useContext(KeptContext)[name] ?? props.value ?? "";
   useEffect(() => {
-    const first = field.current?.form?.querySelector('[aria-invalid="true"]');
-    if (isBad && first === field.current) field.current?.focus(); // Of several, the first one.
+    const first = box.current?.closest("form")?.querySelector<HTMLElement>('[aria-invalid="true"]');
+    if (isBad && first?.id === id) first.focus(); // Of several, the first one.
   }, [isBad, fault]);
+  const described = isBad ? { describedBy: `${id}-fault` } : {};
+  const searched = { id, name, required, value: props.value ?? "", invalid: isBad, ...described };
   const shared = {
-    name, required, dir: "auto" as const, spellcheck: false, defaultValue: value ?? "",
-    class: mono ? "mono" : undefined, ref: field,
-    ...(isBad && { "aria-invalid": true, "aria-describedby": id }),
+    id, name, required, dir: "auto" as const, spellcheck: false, defaultValue: value,
+    class: mono ? "mono" : undefined, "aria-invalid": isBad || undefined, maxLength: props.max,
+    "aria-describedby": described.describedBy,
   };
   return (
-    <label>
-      <span>{label} {about === undefined ? null : <span class="muted">{about}</span>}</span>
-      {lines === undefined ? <input {...shared} list={offers && `${id}-offers`} />
-        : <textarea {...shared} rows={lines} onKeyDown={onKey} />}
-      {offers === undefined ? null : (
-        <datalist id={`${id}-offers`}>
-          {offers.map((one) => <option key={one} value={one} />)}
-        </datalist>
-      )}
-      {isBad ? <span id={id} role="alert" class="tone-fail small" dir="auto">✕ {fault}</span>
-        : null}
-    </label>
+    <div ref={box} class="asked">
+      <label for={id}>
+        {label} {about === undefined ? null : <span class="muted">{about}</span>}
+      </label>
+      {props.folder === true ? <Folder {...searched} />
+        : choices !== undefined ? (
+          <Picker {...searched} choices={choices} free={props.listed !== true}
+            {...(mono && { class: "mono" })} />
+        ) : lines === undefined
+          ? <input {...shared} {...props.number} type={props.number ? "number" : "text"} />
+          : <textarea {...shared} rows={lines} onKeyDown={onKey} />}
+      {isBad ? (
+        <span id={`${id}-fault`} role="alert" class="tone-fail small" dir="auto">✕ {fault}</span>
+      ) : null}
+    </div>
   );
 }
 
 interface FormProps<T> {
   title: string;
+  /** What it is about, where the title does not say it. */
+  of?: string;
   send: string;
   cancel: string;
   close: () => void;
@@ -74,7 +95,8 @@ interface FormProps<T> {
 }
 
 export function Form<T>(
-  { title, send, cancel, close, submit, done, late, beside, children }: FormProps<T>) {
+  { title, of = "", send, cancel, close, submit, done, late, beside, children }: FormProps<T>) {
+  const { form: box, kept, keep, clear } = useKept(`${title} ${of}`);
   const [problem, problemSet] = useState<Given | null>(null);
   const [busy, busySet] = useState(false);
   const sent = async (event: SubmitEvent): Promise<void> => {
@@ -92,17 +114,19 @@ export function Form<T>(
     const isBeside = beside?.(answer.ok ? null : answer.problem) ?? false;
     problemSet(answer.ok || isBeside ? null : answer.problem);
     if (!answer.ok) return;
+    clear();
     if (!form.isConnected || form.closest("dialog")?.open !== true) return late?.(answer.value);
     dialogEnd(form);
     done(answer.value);
   };
   return (
     <Dialog label={title} name="sheet-form" beside="nothing" onClose={close}>
-      <form onSubmit={(event) => void sent(event)}>
+      <form ref={box} onSubmit={(event) => void sent(event)} onInput={keep} onChange={keep}>
         <h2>{title}</h2>
-        {children}
+        {Object.keys(kept).length === 0 ? null : <p class="muted small">{words.kept}</p>}
+        <KeptContext.Provider value={kept}>{children}</KeptContext.Provider>
         <Trouble problem={problem} />
-        <Ends cancel={cancel}>
+        <Ends cancel={cancel} onCancel={clear}>
           <button type="submit" class="main" disabled={busy}>{send}</button>
         </Ends>
       </form>

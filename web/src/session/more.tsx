@@ -3,13 +3,13 @@
 import { useState } from "preact/hooks";
 
 import { getBlob, patch, post, remove, type Answer, type Problem } from "../api/api.ts";
-import type { Project, Session } from "../api/types.ts";
+import type { Session } from "../api/types.ts";
 import { Field, Form } from "../parts/form.tsx";
+import { ProjectField } from "../parts/named.tsx";
 import { saveFile } from "../parts/save.ts";
 import { Sure } from "../parts/sure.tsx";
+import { titleOf } from "../parts/title.ts";
 import { Trouble } from "../parts/trouble.tsx";
-import { useItems } from "../state/read.ts";
-import { titleOf } from "./text.ts";
 import { words } from "./words.ts";
 
 const FORMATS: Record<string, string> = { markdown: "md", json: "json" };
@@ -23,7 +23,6 @@ interface MoreProps {
 
 export function More({ session, close, change }: MoreProps) {
   const [problem, problemSet] = useState<Problem | null>(null);
-  const projects = useItems<Project>("/projects?limit=200").map(({ name }) => name);
   const { id, archived, deleted_ms } = session, path = `/sessions/${id}`;
   const done = (answer: Answer<unknown>): void => {
     problemSet(answer.ok ? null : answer.problem);
@@ -40,12 +39,11 @@ export function More({ session, close, change }: MoreProps) {
     done(answer);
   };
   return (
-    <Form title={titleOf(session)} send={words.save} cancel={words.cancel} close={close}
+    <Form title={titleOf(session)} of={id} send={words.save} cancel={words.cancel} close={close}
       submit={({ title = "", project = session.project }) =>
         patch(path, project === session.project ? { title } : { title, project })} done={close}>
       <Field name="title" label={words.title} value={session.title ?? ""} required />
-      <Field name="project" label={words.project} value={session.project} offers={projects}
-        required />
+      <ProjectField name="project" label={words.project} value={session.project} required />
       <div class="buttons">
         {session.agent === null ? (
           <button type="button" onClick={() => void post(`${path}/compact`, {}).then(done)}>

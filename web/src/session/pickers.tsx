@@ -1,52 +1,41 @@
 /** Who answers from the next turn on: a program, or a model. A program keeps its model. */
 import { patch } from "../api/api.ts";
-import type { Agent, Session } from "../api/types.ts";
-import { visible } from "../parts/visible.ts";
-import { useItems, useRead } from "../state/read.ts";
+import type { Session } from "../api/types.ts";
+import { choicesOf, type Choice } from "../parts/choices.ts";
+import { useModelChoices } from "../parts/named.tsx";
+import { Picker } from "../parts/picker.tsx";
+import { useAgents } from "../state/models.ts";
 import { words as shared } from "../words.ts";
 import { programOf } from "./text.ts";
 import { words } from "./words.ts";
 
-/** Names of the models that the daemon knows, read once a visit. */
-export const useModels = (): string[] => useItems<{ id: string }>("/models").map(({ id }) => id);
-
-/** Programs that can answer here. */
-export const useAgents = (): string[] => useItems<Agent>("/agents?limit=200")
-  .filter(({ kind, found }) => kind !== "native" && found).map(({ name }) => name);
-
-/** The model of sessions that name none; null: there is none, or nobody knows yet. */
-export const useDefault = (): string | null =>
-  useRead<{ model: string | null }>("/settings").value?.model ?? null;
+/** The one that was chosen is among them, also where it is gone. */
+const withOne = (choices: Choice[], value: string): Choice[] =>
+  (value === "" || choices.some((one) => one.value === value) ? choices
+    : [...choicesOf([value]), ...choices]);
 
 interface PickersProps { session: Session; say(text: string): void }
 
 export function Pickers({ session, say }: PickersProps) {
-  const models = useModels(), agents = useAgents(), program = programOf(session);
+  const models = useModelChoices(), agents = useAgents(), program = programOf(session) ?? "";
   const given = session.model ?? "";
-  const all = given === "" || models.includes(given) ? models : [given, ...models];
-  const names = program === null || agents.includes(program) ? agents : [program, ...agents];
-  const choose = async (select: HTMLSelectElement, was: string, change: object): Promise<void> => {
+  const choose = async (change: object): Promise<void> => {
     const answer = await patch(`/sessions/${session.id}`, change);
-    if (answer.ok) return;
-    say(shared.problem(answer.problem));
-    select.value = was;
+    if (!answer.ok) say(shared.problem(answer.problem));
   };
+  const programs = withOne(choicesOf(agents), program);
   return (
     <>
-      {names.length === 0 ? null : (
-        <select class="quiet" aria-label={words.agent} value={program ?? ""}
-          onChange={({ currentTarget: one }) =>
-            void choose(one, program ?? "", { agent: one.value })}>
-          <option value="">{words.noAgent}</option>
-          {names.map((name) => <option key={name} value={name}>{visible(name)}</option>)}
-        </select>
+      {programs.length === 0 ? null : (
+        <Picker class="quiet" label={words.agent} value={program}
+          choices={[{ value: "", text: words.noAgent }, ...programs]}
+          pick={(agent) => void choose({ agent })} />
       )}
-      {program !== null ? null : (
-        <select class="quiet" aria-label={words.model} value={given}
-          onChange={({ currentTarget: one }) => void choose(one, given, { model: one.value })}>
-          {given === "" ? <option value="">{words.defaultModel}</option> : null}
-          {all.map((model) => <option key={model} value={model}>{visible(model)}</option>)}
-        </select>
+      {program !== "" ? null : (
+        <Picker class="quiet" label={words.model} value={given}
+          choices={[...(given === "" ? [{ value: "", text: words.defaultModel }] : []),
+            ...withOne(models, given)]}
+          pick={(model) => model !== given && void choose({ model })} />
       )}
     </>
   );

@@ -24,9 +24,6 @@ export const modelName = (model: string): string => visible(model.endsWith("/def
 export const programOf = ({ agent, model }: Pick<Session, "agent" | "model">): string | null =>
   (agent !== null && model?.startsWith(`${agent}/`) ? agent : null);
 
-export const titleOf = ({ title }: { title: string | null }): string =>
-  (title === null || title === "" ? words.untitled : visible(title));
-
 /** Who answers in a session. */
 export const answerer = ({ agent, model }: Pick<Session, "agent" | "model">): string =>
   (agent !== null ? visible(agent) : model !== null ? modelName(model) : words.drover);

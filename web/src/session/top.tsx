@@ -3,6 +3,7 @@ import { Ellipsis } from "lucide-preact";
 import { useState } from "preact/hooks";
 
 import { Brand } from "../parts/brand.tsx";
+import { titleOf } from "../parts/title.ts";
 import { useSeat } from "../router/router.ts";
 import { Hint } from "../shell/kbd.tsx";
 import { may } from "../state/me.ts";
@@ -10,7 +11,7 @@ import type { SessionState } from "../state/session.ts";
 import { More } from "./more.tsx";
 import { panelNow, panelToggle } from "./side/panel.tsx";
 import { SessionStateOf } from "./state.tsx";
-import { answerer, price, titleOf } from "./text.ts";
+import { answerer, price } from "./text.ts";
 import { words } from "./words.ts";
 
 function Context({ used, window: size }: { used: number; window: number }) {

@@ -5,7 +5,6 @@ export const words = {
   conversation: "Conversation",
   trace: "Trace",
   you: "You",
-  untitled: "Untitled session",
   drover: "drover",
   states: {
     idle: "idle", running: "running", waiting: "waiting", compacting: "compacting",

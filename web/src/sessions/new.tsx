@@ -1,32 +1,26 @@
 /** The form of a new session. It goes there once the daemon has it. */
+import { choicesOf } from "../parts/choices.ts";
 import { Field, Form } from "../parts/form.tsx";
-import { visible } from "../parts/visible.ts";
+import { ModelField } from "../parts/named.tsx";
 import { useSeat } from "../router/router.ts";
-import { useAgents, useDefault, useModels } from "../session/pickers.tsx";
-import { useFolders } from "../state/folders.ts";
+import { useAgents } from "../state/models.ts";
+import { settings } from "../state/system.ts";
 import { sessionBegin } from "./begin.ts";
 import { words } from "./words.ts";
 
 export function NewSession({ onClose }: { onClose: () => void }) {
-  const { go } = useSeat(), folders = useFolders();
-  const models = useModels(), agents = useAgents(), fallback = useDefault();
+  const { go } = useSeat(), agents = useAgents();
   return (
     <Form<{ id: string }> title={words.new} send={words.begin} cancel={words.cancel}
       close={onClose} submit={({ first = "", ...given }) => sessionBegin(given, first)}
       done={({ id }) => go(`/s/${id}`)}>
       <Field name="first" label={words.first} lines={4} />
-      <Field name="model" label={words.model} about={words.defaultModel(fallback)} mono
-        offers={models} />
-      {agents.length === 0 ? null : (
-        <label>{words.agent}
-          <select name="agent">
-            <option value="">{words.noAgent}</option>
-            {agents.map((name) => <option key={name} value={name}>{visible(name)}</option>)}
-          </select>
-        </label>
-      )}
-      <Field name="root" label={words.root} about={`${words.optional}. ${words.rootAbout}`} mono
-        offers={folders} />
+      <ModelField name="model" label={words.model}
+        about={words.defaultModel(settings.value?.model ?? null)} />
+      <Field name="agent" label={words.agent} listed
+        choices={[{ value: "", text: words.noAgent }, ...choicesOf(agents)]} />
+      <Field name="root" label={words.root} about={`${words.optional}. ${words.rootAbout}`}
+        folder />
       <Field name="title" label={words.title} about={`${words.optional}. ${words.titleAbout}`} />
     </Form>
   );

@@ -1,19 +1,31 @@
 /** The control of a field, by the table: in a row of settings, and in a form. */
+import { useModelChoices } from "../parts/named.tsx";
+import { Picker } from "../parts/picker.tsx";
 import { useNamed } from "../router/router.ts";
 import type { Field } from "./fields.ts";
 import { words } from "./words.ts";
 
 interface ControlProps {
-  field: Field; id: string; label: string; value: string; isBad: boolean; models?: string;
+  field: Field; id: string; label: string; value: string; isBad: boolean;
   onText(text: string): void;
 }
 
-export function Control({ field, id, label, value, isBad, models, onText }: ControlProps) {
+function Model({ id, value, isBad, onText }: ControlProps) {
+  return (
+    <Picker id={id} value={value} free invalid={isBad} describedBy={`${id}-about`}
+      placeholder={words.notSet} choices={useModelChoices()} typed={onText} pick={onText} />
+  );
+}
+
+export function Control(props: ControlProps) {
+  const { field, id, label, value, isBad, onText } = props;
   const named = useNamed();
   const { control, choices = [] } = field;
-  const common = { id, "aria-describedby": `${id}-about`, "aria-invalid": isBad || undefined,
+  const common = { id, name: field.name, "aria-describedby": `${id}-about`,
+    "aria-invalid": isBad || undefined,
     value, onInput: (event: { currentTarget: { value: string } }) =>
       onText(event.currentTarget.value) };
+  if (control === "model") return <Model {...props} />;
   if (control === "area") return <textarea rows={3} dir="auto" spellcheck={false} {...common} />;
   if (control === "choice") {
     return (
@@ -41,6 +53,6 @@ export function Control({ field, id, label, value, isBad, models, onText }: Cont
     <input type={control === "secret" ? "password" : "text"} dir="auto" spellcheck={false}
       autocomplete={control === "secret" ? "new-password" : "off"}
       placeholder={control === "secret" ? "" : words.notSet}
-      list={control === "model" ? models : undefined} {...common} />
+      {...common} />
   );
 }

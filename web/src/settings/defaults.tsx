@@ -2,25 +2,24 @@
 import { useId, useState } from "preact/hooks";
 
 import { patch, type Problem } from "../api/api.ts";
-import type { Model, Settings } from "../api/types.ts";
+import type { Settings } from "../api/types.ts";
 import { Loading } from "../parts/loading.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { useNamed } from "../router/router.ts";
 import { may } from "../state/me.ts";
-import { useItems } from "../state/read.ts";
 import { settings, settingsRead } from "../state/system.ts";
 import { Control } from "./control.tsx";
 import { FIELDS, given, shown, type Field } from "./fields.ts";
 import { InForce } from "./models.tsx";
 import { words } from "./words.ts";
 
-interface RowProps { field: Field<keyof Settings>; now: Settings; models: string }
+interface RowProps { field: Field<keyof Settings>; now: Settings }
 
 /** What was typed, and what was stored when that began. */
 interface Draft { text: string; over: string }
 
-function Row({ field, now, models }: RowProps) {
+function Row({ field, now }: RowProps) {
   const id = useId();
   const [name, about] = words.rows[field.name] ?? [field.name, ""];
   const stored = shown(field, now);
@@ -52,7 +51,7 @@ function Row({ field, now, models }: RowProps) {
       {may("admin") ? (
         <div class="fields">
           <Control field={field} id={id} label={name} value={text} isBad={problem !== null}
-            models={models} onText={(typed) => {
+            onText={(typed) => {
               draftSet({ text: typed, over: draft?.over ?? stored });
               savedSet(false);
             }} />
@@ -83,16 +82,13 @@ function Row({ field, now, models }: RowProps) {
 }
 
 function Group({ title, fields }: { title: string; fields: Field<keyof Settings>[] }) {
-  const named = useNamed(), list = useId();
-  const isModel = ({ control }: { control: unknown }): boolean => control === "model";
-  const models = useItems<Model>(fields.some(isModel) ? "/models?limit=200" : null);
+  const named = useNamed();
   const now = settings.value;
   if (now === null) return <Loading />;
   return (
     <section aria-label={named(title)}>
-      <datalist id={list}>{models.map(({ id }) => <option key={id} value={id} />)}</datalist>
       <div class="head"><h2>{title}</h2></div>
-      {fields.map((field) => <Row key={field.name} field={field} now={now} models={list} />)}
+      {fields.map((field) => <Row key={field.name} field={field} now={now} />)}
     </section>
   );
 }

@@ -22,14 +22,14 @@ export function Forms({ asked, chosen, close }: FormsProps) {
         done={({ id }) => go(`/terminals/${id}`)}>
         <Field name="command" label={words.command} about={words.commandAbout} lines={2} mono />
         <Field name="name" label={words.name} about={words.nameAbout} />
-        <Field name="folder" label={words.folder} about={words.folderAbout} mono />
+        <Field name="folder" label={words.folder} about={words.folderAbout} folder />
       </Form>
     );
   }
   if (chosen === null || asked === null) return null;
   if (asked === "rename") {
     return (
-      <Form {...shared} title={words.rename} send={words.save} done={() => {}}
+      <Form {...shared} title={words.rename} of={chosen.id} send={words.save} done={() => {}}
         submit={({ name }) => patch(`/terminals/${chosen.id}`, { name: name ?? "" })}>
         <Field name="name" label={words.name} value={chosen.name} required />
       </Form>

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { patch, type Answer, type Problem } from "../api/api.ts";
 import type { Budget } from "../api/types.ts";
 import { Field, Form } from "../parts/form.tsx";
+import { ProjectField } from "../parts/named.tsx";
 import { visible } from "../parts/visible.ts";
 import { may } from "../state/me.ts";
 import { pathOf } from "./budgets.tsx";
@@ -41,6 +42,7 @@ export function BudgetForm({ budget, close, done }: {
   const faultOf = (name: string): string | undefined =>
     (problem === null || bad !== name ? undefined : visible(problem.code === "conflict"
       ? words.exists : problem.detail.replace(/^"\w+"(: )?/, "").trim()));
+  const Name = what === "project" ? ProjectField : Field;
   const submit = async (given: Record<string, string>): Promise<Answer<unknown>> => {
     const body = bodyOf(given);
     if (typeof body === "string") return refused(body);
@@ -60,7 +62,7 @@ export function BudgetForm({ budget, close, done }: {
       {budget !== null ? null : (
         <label>
           <span>{words.what}</span>
-          <select value={what} onChange={(event) => whatSet(event.currentTarget.value)}>
+          <select name="what" value={what} onChange={(event) => whatSet(event.currentTarget.value)}>
             {Object.entries(words.whats).map(([value, text]) => (
               <option key={value} value={value} disabled={value === "global" && !may("admin")}>
                 {text}
@@ -70,7 +72,7 @@ export function BudgetForm({ budget, close, done }: {
         </label>
       )}
       {budget !== null || what === "global" ? null : (
-        <Field name="name" label={words.name} about={words.nameAbout} required mono
+        <Name key={what} name="name" label={words.name} about={words.nameAbout} required mono
           fault={faultOf("name")} />
       )}
       {AMOUNTS.map((amount) => (

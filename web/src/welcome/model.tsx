@@ -1,8 +1,10 @@
 /** Step 2: which of its models new sessions use. */
-import { useState } from "preact/hooks";
+import { useId, useState } from "preact/hooks";
 
 import { patch, type Problem } from "../api/api.ts";
 import type { Model, Page } from "../api/types.ts";
+import { choicesOf } from "../parts/choices.ts";
+import { Picker } from "../parts/picker.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { modelsOf } from "../state/models.ts";
 import { useRead } from "../state/read.ts";
@@ -16,7 +18,7 @@ export function ModelStep({ chosen, onPick }: StepProps) {
   const { value, problem: unread } =
     useRead<Page<Model>>(chosen.name, { from: () => modelsOf(chosen.name) });
   const models = value?.items.filter(({ provider }) => provider === chosen.name) ?? null;
-  const [at, atSet] = useState<string | null>(null);
+  const field = useId(), [at, atSet] = useState<string | null>(null);
   const [problem, problemSet] = useState<Problem | null>(null);
   const tested = chosen.model === null ? null : `${chosen.name}/${chosen.model}`;
   const ids = models?.map(({ id }) => id) ?? [];
@@ -40,11 +42,10 @@ export function ModelStep({ chosen, onPick }: StepProps) {
       <Trouble problem={problem ?? unread} />
       {picked === undefined ? <p class="muted">{models === null ? "" : words.noModels}</p> : (
         <form class="fields" onSubmit={(event) => void use(event)}>
-          <label>{words.model}
-            <select value={picked} onChange={(event) => atSet(event.currentTarget.value)}>
-              {ids.map((id) => <option key={id} value={id}>{id}</option>)}
-            </select>
-          </label>
+          <div class="asked">
+            <label for={field}>{words.model}</label>
+            <Picker id={field} value={picked} choices={choicesOf(ids)} pick={atSet} />
+          </div>
           <p><button class="main">{words.useModel}</button></p>
           {settings.value?.default_model === picked
             ? <p role="status">{words.inUse(picked)}</p> : null}

@@ -4,22 +4,25 @@ import { useId, useRef, useState } from "preact/hooks";
 
 import { post, type Problem } from "../api/api.ts";
 import { Field } from "../parts/form.tsx";
+import { ModelField } from "../parts/named.tsx";
+import {
+  argsOf, argsOfJson, fieldsOf, givenOf, JSON_NAME, textsOf, type Unfit,
+} from "../parts/schema.ts";
+import { ArgFields, unfitText } from "../parts/schema.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { beginning, visible } from "../parts/visible.ts";
 import { useSeat } from "../router/router.ts";
 import type { Plan } from "../run/plan.ts";
-import { useModels } from "../session/pickers.tsx";
 import { Hint } from "../shell/kbd.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { draftKeep, draftOf } from "../state/draft.ts";
 import { may } from "../state/me.ts";
 import { amountOf } from "../usage/limits.ts";
-import { ArgFields, argName, JSON_NAME, unfitText } from "./args.tsx";
+import { LastPrice } from "./last.tsx";
 import type { Check, Draft } from "./open.ts";
 import { PlanView } from "./plan.tsx";
 import {
-  argsOf, argsOfJson, fieldsOf, requestOf, startable, typedIn, typedText, type Planned, type Texts,
-  type Unfit, type Workflow,
+  requestOf, startable, typedIn, typedText, type Planned, type Texts, type Workflow,
 } from "./rules.ts";
 import { words } from "./words.ts";
 
@@ -67,17 +70,13 @@ function useFields(flow: string, schema: unknown) {
   const { texts, json, write, clear } = useTyped(flow);
   const [shown, shownSet] = useState<ReadonlyMap<string, Unfit>>(new Map());
   const declared = fieldsOf(schema), fields = json ? null : declared;
-  // A default stands in its field; one that is emptied is not given.
-  const given = Object.fromEntries((declared ?? []).map(({ name, fallback }) =>
-    [name, texts[argName(name)] ?? fallback ?? ""]));
+  const given = givenOf(declared ?? [], texts);
   const { args, faults: wrong } = fields === null ? argsOfJson(texts[JSON_NAME] ?? "")
     : argsOf(fields, given);
   const cost = costOf(texts.cost ?? ""), faults = new Map(wrong);
   if (cost === null) faults.set("\ncost", ["cost"]);
   const input = (form: HTMLFormElement, name: string): void => {
-    const next = { ...texts };
-    for (const [field, value] of new FormData(form)) next[field] = String(value);
-    write(next, json);
+    write({ ...texts, ...textsOf(form) }, json);
     const left = new Map(shown);
     left.delete(name === "cost" ? "\ncost" : name === JSON_NAME ? "" : name.replace(/^arg:/, ""));
     if (left.size !== shown.size) shownSet(left);
@@ -98,7 +97,7 @@ function Says({ text, tone }: { text: string; tone?: string }) {
 export function StartForm({ flow, root, draft, check, schema }: {
   flow: Workflow; root: string; draft: Draft; check: Check; schema: unknown;
 }) {
-  const { go } = useSeat(), id = useId(), models = useModels();
+  const { go } = useSeat(), id = useId();
   const form = useRef<HTMLFormElement>(null), starting = useRef(false);
   const [failed, failedSet] = useState<string | null>(null);
   const fields = useFields(flow.name, schema), plan = usePlan(), isMine = may("run");
@@ -157,20 +156,14 @@ export function StartForm({ flow, root, draft, check, schema }: {
       <fieldset disabled={!isMine}>
         {fields.declared === null ? <p class="muted">{words.noArgs}</p> : null}
         <ArgFields fields={fields.fields} texts={fields.given} json={fields.texts[JSON_NAME] ?? ""}
-          faults={fields.shown} />
+          faults={fields.shown} label={words.args} about={words.argsAbout} />
         <div class="flow-pair">
-          <label>
-            <span>{words.model} <span class="muted">{words.modelAbout}</span></span>
-            <input name="model" class="mono" list={`${id}-models`} autocomplete="off"
-              spellcheck={false} defaultValue={fields.texts.model ?? ""} />
-          </label>
+          <ModelField name="model" label={words.model} about={words.modelAbout}
+            value={fields.texts.model ?? ""} />
           <Field name="cost" label={words.cost} about={words.costAbout}
             value={fields.texts.cost ?? ""}
             fault={unfit === undefined ? undefined : unfitText(unfit)} />
         </div>
-        <datalist id={`${id}-models`}>
-          {models.map((model) => <option key={model} value={model} />)}
-        </datalist>
       </fieldset>
       {root === "" ? <p class="muted small">{words.noTools}</p> : null}
       {isMine ? (
@@ -178,6 +171,7 @@ export function StartForm({ flow, root, draft, check, schema }: {
           <button type="submit">{words.plan}<Hint of="planFlow" /></button>
           <button type="button" class="main" disabled={!fits} aria-describedby={`${id}-says`}
             onClick={() => void start()}>{words.start}<Hint of="startFlow" /></button>
+          <LastPrice kind="workflow" name={flow.name} />
         </div>
       ) : <p class="muted">{words.mayNot}</p>}
       <div id={`${id}-says`}>

@@ -2,7 +2,7 @@
 import { get, type Answer } from "../../api/api.ts";
 import type { Page, Session } from "../../api/types.ts";
 import { when } from "../../parts/text.ts";
-import { visible } from "../../parts/visible.ts";
+import { titleOf } from "../../parts/title.ts";
 import { now } from "../../state/clock.ts";
 import { useRead } from "../../state/read.ts";
 import { words } from "./words.ts";
@@ -30,7 +30,7 @@ async function familyRead(session: string): Promise<Answer<Family>> {
 }
 
 const Name = ({ session: { id, title } }: { session: Session }) =>
-  <a href={`/s/${id}`} dir="auto">{visible(title || words.untitled)}</a>;
+  <a href={`/s/${id}`} dir="auto">{titleOf({ title })}</a>;
 
 export function Forks({ session }: { session: string }) {
   const { value: family } = useRead<Family>(session, {

@@ -85,5 +85,4 @@ export const words = {
   forks: (count: number, more: boolean) =>
     (more ? `${count}+ forks` : plural(count, "fork", "forks")),
   forkedFrom: "Forked from",
-  untitled: "Untitled session",
 };

@@ -1,0 +1,36 @@
+/** Texts of shared fields. */
+export const words = {
+  kept: "As you left it. Cancel discards it.",
+  choices: "Choices",
+  none: "Nothing fits.",
+  more: (count: number) => `${count} more: type to search.`,
+  byDefault: "default",
+  browse: "Browse",
+  known: "↑ known folders",
+  up: (path: string) => `↑ ${path}`,
+  reading: "Reading the folder…",
+  noFolders: "No folders in it.",
+  cut: "More folders than are shown: type the beginning of a name.",
+
+  /* --- Fields of a JSON Schema --- */
+  required: "required",
+  perLine: "one per line",
+  json: "JSON",
+  notGiven: "not given",
+  unfit: {
+    missing: () => "This is required.",
+    json: (why) => `This is no JSON: ${why}`,
+    number: () => "This is no number.",
+    integer: () => "This is no whole number.",
+    minimum: (limit) => `At least ${limit}.`,
+    maximum: (limit) => `At most ${limit}.`,
+    minLength: (limit) => `At least ${limit} characters.`,
+    maxLength: (limit) => `At most ${limit} characters.`,
+    minItems: (limit) => `At least ${limit} lines.`,
+    maxItems: (limit) => `At most ${limit} lines.`,
+    pattern: (pattern) => `It must match ${pattern}`,
+    object: () => "A JSON object is wanted.",
+    choice: () => "This is not one of the choices.",
+    cost: () => "This is no amount of dollars.",
+  } as Record<string, (limit: string | number) => string>,
+};
