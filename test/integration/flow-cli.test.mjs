@@ -68,7 +68,7 @@ test("a failure names its step; --json has each event and the end", async (t) =>
   const [, command] = words.exec(failed.stderr) ?? assert.fail(failed.stderr);
   assert.match((await drover(...command.split(" ").slice(1)).ended).stdout, /^why it failed$/m);
   assert.match(failed.stderr,
-    /^drover: run_\w+ failed \(step_failed\): step 'bad' failed: exit_code 3; 'drover/m);
+    /^drover: run_\w+ failed: A step of it failed. step 'bad' failed: exit_code 3; 'drover/m);
   const lines = linesOf((await drover("flow", "run", file, "--json").ended).stdout);
   assert.equal(lines[0].event, "flow_run_started");
   const { run, ...end } = lines.at(-1);

@@ -173,7 +173,7 @@ test("a job is abandoned by a person: lost, unknown with once, again where it sa
     assert.equal((await show(there, plain)).state, "running");
     const said = await there.cli(["job", "abandon", plain, "--force"]);
     assert.equal(said.code, 0, said.stderr);
-    assert.match(said.stdout, /lost \(host_gone\)/);
+    assert.match(said.stdout, /lost \(host gone\)/);
     assert.equal((await ended(there, next)).state, "succeeded");
     const ends = [];
     for (const id of [once, again, asked]) {

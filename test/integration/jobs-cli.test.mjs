@@ -66,8 +66,8 @@ test("each end has its exit code", async (t) => {
     [["/does/not/exist"], 127, /no program '\/does\/not\/exist', or not the interpreter/],
     [["no-such-program"], 127, /no program 'no-such-program' in the daemon's PATH: \//],
     [["true && true"], 127, /drover job run --shell "true && true"/],
-    [["--cwd", "/does/not/exist", "true"], 126, /failed \(not_started\)/],
-    [["/etc/passwd"], 126, /failed \(not_started\)/],
+    [["--cwd", "/does/not/exist", "true"], 126, /failed \(not started\)/],
+    [["/etc/passwd"], 126, /failed \(not started\)/],
   ]) {
     const end = await job(t, daemon, args);
     assert.equal(end.code, code, `${args.join(" ")}: ${end.stderr}`);

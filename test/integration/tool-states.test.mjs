@@ -59,7 +59,7 @@ test("each failure has a cause, the same wherever it is shown", async (t) => {
   assert.match(text, /### list_files \(succeeded\)/);
   const env = { ...plainEnv, DROVER_DATA: path.join(turns.folder, "d") };
   const traced = await cli(["trace", run], { env });
-  assert.match(traced.stdout, /edit_file.*failed \(ambiguous_match\)/, traced.stderr);
+  assert.match(traced.stdout, /edit_file.*failed \(ambiguous match\)/, traced.stderr);
 });
 
 test("only a rule, a person or a review denies, and no denial is a mistake", async (t) => {

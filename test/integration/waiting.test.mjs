@@ -110,7 +110,8 @@ test("asks, mail, budgets, failed runs and failed answers wait in the order of t
     const mail = await row(turns, "mail");
     await made(turns, "/jobs", { argv: ["sh", "-c", "exit 3"], label: "nightly" });
     const run = await row(turns, "run_failed");
-    assert.deepEqual([run.name, run.text, run.by], ["nightly", "exit_code", "job"]);
+    assert.deepEqual([run.name, run.text, run.by],
+      ["nightly", "The command ended with an exit code other than 0", "job"]);
     await made(turns, "/budgets/project:shop", { per: "day", wall_ms: 50 }, "PATCH");
     const job = { project: "shop", argv: ["sleep", "0.1"] };
     await turns.jobEnd((await made(turns, "/jobs", job)).id);

@@ -156,7 +156,7 @@ test("drover trace draws the tree, and its filters hold", async (t) => {
   assert.match(lines[4], /^ +agent +looker \[Look\] /);
   assert.match(lines.at(-1), /^6 steps, .*tokens in/);
   const tools = await trace("--kind", "tool", "--state", "failed");
-  assert.match(tools[1], /^1\.3 +tool +read_file .*failed \(not_found\)/);
+  assert.match(tools[1], /^1\.3 +tool +read_file .*failed \(not found\)/);
   assert.equal(tools.length, 2);
 });
 

@@ -64,7 +64,7 @@ test("by mouse: opened beside, answered there, dragged, resized, kept by the add
   async () => {
     const release = await asking("Release");
     const page = await opened(browser, desk, { target: "/sessions" });
-    const link = (name) => page.locator("a.row", { hasText: name });
+    const link = (name) => page.locator("a.session-link", { hasText: name });
     const [tab] = await Promise.all([page.context().waitForEvent("page"),
       link("Release").click({ modifiers: ["Control"] })]); // The browser's own.
     await tab.close();
@@ -72,7 +72,7 @@ test("by mouse: opened beside, answered there, dragged, resized, kept by the add
     await link("Release").click({ modifiers: ["Alt"] });
     await names(page, "Sessions,Release");
     await query(page, (given) => given.get("beside") === `/s/${release}`);
-    await pane(page, 1).locator("a.row", { hasText: "Fix the build" }).click();
+    await pane(page, 1).locator("a.session-link", { hasText: "Fix the build" }).click();
     await names(page, "Fix the build,Release");
     assert.equal(await page.title(), "(1) Fix the build · drover");
 

@@ -119,7 +119,7 @@ test("background work is followed, looked at, cancelled, tried again and started
   assert.equal(await hrefOf("make soak"), `/j/${soak.id}`);
   assert.equal(await hrefOf("from below"), `/s/${below.subagent}`);
   assert.match(await workRow(page, "nightly").innerText(),
-    /✕\s*failed exit code[\s\S]*job[\s\S]*result delivered/);
+    /✕\s*failed exit 3[\s\S]*job[\s\S]*result delivered/);
   await page.getByRole("button", { name: "View result: nightly" }).click();
   await workRow(page, "nightly").getByText("broken").waitFor();
   await page.getByRole("button", { name: "Cancel: make soak" }).click();

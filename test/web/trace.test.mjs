@@ -88,7 +88,7 @@ test("failed steps stand first, then the turns; a step says why, when, by whose 
     await side(page).getByRole("button", { name: "All of output" }).click();
     await output.getByText(/\n500\n/).waitFor();
     await line(page, "none").first().click();
-    await side(page).getByText("not_found").waitFor();
+    await side(page).getByText("not found").waitFor();
     await side(page).getByRole("button", { name: "Copy input" }).click();
     await side(page).getByText("Copied").waitFor();
     await side(page).getByRole("link", { name: "To the message" }).click();

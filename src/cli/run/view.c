@@ -112,8 +112,9 @@ struct run_words run_words(const json_t *run) {
         (void)snprintf(words.text, sizeof words.text, "%.30s", state);
     }
     utf8_make_plain(words.text, strlen(words.text));
-    for (char *at = strchr(words.text, '_'); at != NULL; at = strchr(at, '_')) {
-        *at = ' '; /* Words of a code, not of a text of somebody. */
+    /* The state is a name by which lists are asked; behind it stands a code in words. */
+    for (char *at = strchr(words.text, '('); at != NULL && *at != '\0'; at++) {
+        *at = *at == '_' ? ' ' : *at;
     }
     return words;
 }
