@@ -29,8 +29,8 @@ after(async () => {
 });
 
 /** Parameters for which any word does not do. */
-const valuesOfOurs =
-  /^(owner|through|root)|'(state|status|role|kind|pattern|stream|encoding|path|host|side|from|to)'/;
+const ours = "state|status|role|kind|pattern|stream|encoding|path|host|side|from|to";
+const valuesOfOurs = new RegExp(`^(owner|through|root|path)|'(${ours})'`);
 const fillIn = (target) => target.replaceAll("{id}", "some-id");
 const operations = () =>
   Object.entries(document.paths).flatMap(([target, item]) =>
