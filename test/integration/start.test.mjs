@@ -87,7 +87,7 @@ test("a killed daemon is started again: by the next command, and by one that wai
   await until("it is started again", () => user.starts === 3);
   writeFileSync(gate, "");
   assert.equal((await waiting.ended).code, 0, waiting.errors);
-  assert.match(await user.ok("show", id), /exit_code 3/);
+  assert.match(await user.ok("show", id), /failed \(exit code 3\)/);
 });
 
 test("ask in a session starts the daemon that it needs", async (t) => {
