@@ -333,10 +333,14 @@ test("a folder that is typed while the page goes to the one before it stays", as
   await row(page, "sweep").waitFor();
   const left = await page.evaluate(async () => {
     const field = document.querySelector(".flow-folder input");
-    field.value = "/tmp";
+    const type = (text) => {
+      field.value = text;
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+    };
+    type("/tmp");
     field.form.requestSubmit();
     for (let n = 0; n < 20; n++) await null; // The page has drawn it, and its effects are due.
-    field.value = "/typed";
+    type("/typed");
     for (let n = 0; n < 2; n++) await new Promise(requestAnimationFrame);
     await new Promise((resolve) => setTimeout(resolve, 0));
     return `${location.search} ${field.value}`;

@@ -45,9 +45,9 @@ const DESK_SHOWN = 20;
 function Empty() {
   return (
     <div class="empty">
-      <p>{all.nothing}</p>
-      <p class="muted">{all.nothingNext}</p>
-      {all.nothingCommands.map((command) => <pre key={command}>{command}</pre>)}
+      <p>{words.nothing}</p>
+      <p class="muted">{words.nothingNext}</p>
+      {words.nothingCommands.map((command) => <pre key={command}>{command}</pre>)}
     </div>
   );
 }
@@ -126,8 +126,8 @@ function Lists({ overview, runs }: { overview: Overview; runs: Run[] }) {
   return (
     <div onFocusIn={select.onFocusIn}>
       <Section title={all.waiting} count={due.value}
-        about={due.value > 1 ? all.oldestFirst : undefined}>
-        {desk.length === 0 ? <p class="none">{all.noWaiting}</p> : null}
+        about={due.value > 1 ? words.oldestFirst : undefined}>
+        {desk.length === 0 ? <p class="none">{words.noWaiting}</p> : null}
         <Desk rows={desk} selected={select.id} />
         {left > 0 ? <p class="none"><a href="/inbox">{words.rest(left)}</a></p> : null}
       </Section>

@@ -56,7 +56,7 @@ export function Today({ today }: { today: Spent }) {
     <aside aria-label={named(all.today)}>
       <h2><a href="/usage">{all.today}</a></h2>
       <p class="figure">{money(today.cost_micros)}</p>
-      <p class="muted small">{all.todayAbout}</p>
+      <p class="muted small">{words.todayAbout}</p>
       {today.cost_unknown === 0 ? null : (
         <p class="tone-degraded small">{all.unpriced(today.cost_unknown)}</p>
       )}

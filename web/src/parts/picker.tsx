@@ -12,7 +12,8 @@ const SHOWN_MAX = 100;
 
 export interface PickerProps {
   choices: readonly Choice[];
-  /** Of the chosen one; another one that the caller gives later is chosen then. */
+  /** Of the chosen one; another one that the caller gives later is chosen then, unless somebody is
+   *  typing. */
   value?: string;
   /** Of the field in its form. */
   name?: string;
@@ -42,9 +43,11 @@ export function Picker(props: PickerProps) {
   const [chosen, chosenSet] = useState(kept ?? value);
   /** null: nothing was typed since the list was opened. */
   const [typed, typedSet] = useState<string | null>(null);
+  const typedNow = useRef(typed);
+  typedNow.current = typed;
   const [open, openSet] = useState(false), [at, atSet] = useState(-1);
   useEffect(() => {
-    if (was.current !== value) chosenSet(value);
+    if (was.current !== value && typedNow.current === null) chosenSet(value);
     was.current = value;
   }, [value]);
   useLayoutEffect(() => { // A form hears of it as of what is typed, once its field has it.
@@ -82,6 +85,7 @@ export function Picker(props: PickerProps) {
   };
   const type = (text: string): void => {
     if (told.current) return; // Ours.
+    typedNow.current = text;
     typedSet(text);
     openSet(true);
     if (free) chosenSet(text);
