@@ -17,8 +17,8 @@ DATABASES = "test/upgrade/databases/"
 FIRST_CHECKED = 4
 ADDS = re.compile(
     r"CREATE TABLE \w+ \(.*\) @strict@"
-    r"|CREATE (?:UNIQUE )?INDEX \w+ ON .*"
-    r"|DROP INDEX \w+"
+    r"|CREATE (?:UNIQUE )?INDEX (?:IF NOT EXISTS )?\w+ ON .*"
+    r"|DROP INDEX (?:IF EXISTS )?\w+"
     r"|ALTER TABLE \w+ ADD COLUMN \w+ .*"
     r"|UPDATE (?:nodes|schema) SET .*", re.S)
 
