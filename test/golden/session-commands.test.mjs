@@ -128,7 +128,7 @@ const checks = (text) =>
     .replace(/^(ok +versions ).*$/m, "$1 …")
     .replace(/^\w+ +((?:space|size) ).*$/gm, "…    $1 …")
     .replace(/^(ok +integrity +PostgreSQL ).*$/m, "$1…")
-    .replace(/^(ok +schema +version) \d+ of \d+/m, "$1 <n> of <n>")
+    .replace(/version (\d+) of \1\b/g, "version <n> of <n>")
     .replace(/^\w+ +(sandbox|cgroups) .*$/gm, "…    $1 …")
     .replace(/\d+ of \d+ file descriptors/, "<n> of <n> file descriptors");
 
@@ -136,7 +136,7 @@ const jsonChecks = (text) =>
   text
     .replace(/("(?:versions|space|size)","verdict":"ok","detail":)".*"/g, '$1"…"')
     .replace(/("integrity","verdict":"ok","detail":"PostgreSQL ).*"/, '$1…"')
-    .replace(/version \d+ of \d+/, "version <n> of <n>")
+    .replace(/version (\d+) of \1\b/g, "version <n> of <n>")
     .replace(/("(?:sandbox|cgroups)","verdict":)"\w+","detail":".*"/g, '$1"…","detail":"…"')
     .replace(/\d+ of \d+ file descriptors/, "<n> of <n> file descriptors");
 
