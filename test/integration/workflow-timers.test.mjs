@@ -65,6 +65,19 @@ test("timers outlive a kill of the daemon, and fire once", async (t) => {
   assert.deepEqual(end.agents, { succeeded: 0, cached: 0, failed: 0, skipped: 0 });
 });
 
+test("timers that are all overdue after a kill end in the order of their times", async (t) => {
+  const flows = await Workflows.open(t);
+  const run = await flows.start({ script: THREE.replace("2500", "900").replace("1000", "300")
+    .replace("3000", "950") });
+  await flows.until(run, ({ type, data }) => isStarted({ type }) && data.timer === 4);
+  await flows.daemon.kill();
+  await pause(1000);
+  await flows.daemon.start();
+  const { events, end } = await flows.outcome(run);
+  assert.deepEqual(end.result, ["early", "late"]);
+  await checkTimers(flows, run, events);
+});
+
 test("a paused run fires no timer, also over a restart; a resume fires the overdue", async (t) => {
   const flows = await Workflows.open(t);
   const run = await flows.start({ script: timed("await sleep(600); log('on'); return 'woke'") });

@@ -9,10 +9,8 @@ import { after, afterEach, before, test } from "node:test";
 
 import { until } from "../integration/providers.mjs";
 import { call, say, script, Turns } from "../integration/turns.mjs";
-import { axe, browserOf, fileOf, opened, overflow, PHONE } from "./browser.mjs";
+import { axe, browserOf, fileOf, opened, overflow, PHONE, read } from "./browser.mjs";
 
-/** Longer than what must have stood on the screen before a press counts. */
-const READ_MS = 450;
 const UNREAD = "Nothing was answered yet.";
 const LAST = "line 299: the end";
 const CONTENT = Array.from({ length: 300 }, (_, at) =>
@@ -38,7 +36,6 @@ async function calling({ turns }, line, event = "approval_asked") {
 }
 
 const stateOf = async ({ turns }, id) => (await turns.get(`/approvals/${id}`)).state;
-const read = (page) => page.waitForTimeout(READ_MS); // A person reads; see READ_MS.
 const card = (page, id) => page.locator(`[data-ask="${id}"]`);
 const row = (page, id) => page.locator(`[data-row="${id}"]`);
 const allowOf = (place) => place.getByRole("button", { name: /^Allow/ });

@@ -51,6 +51,9 @@ export function fileOf({ after, afterEach }) {
 
 export const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 
+/** A person reads: longer than what must have stood on the screen before a press counts. */
+export const read = (page) => page.waitForTimeout(450);
+
 /** Opens a path of the daemon's pages; with `key` somebody is signed in. */
 export async function opened(browser, { daemon, key }, { target = "/", ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });

@@ -7,7 +7,7 @@ import path from "node:path";
 import { after, afterEach, before, test } from "node:test";
 
 import { call, say, script, Turns } from "../integration/turns.mjs";
-import { axe, browserOf, fileOf, opened, overflow, PHONE, serving } from "./browser.mjs";
+import { axe, browserOf, fileOf, opened, overflow, PHONE, serving, read } from "./browser.mjs";
 
 const file = fileOf({ after, afterEach });
 let browser;
@@ -120,6 +120,33 @@ test("Home lives: what begins, ends and waits comes by itself, and rows take ord
   await rows(page, /^Unread$/).waitFor({ state: "detached" });
   page.clean();
 });
+
+test("somebody new runs the demo, which asks; Today says what a day may cost, and what runs",
+  async (t) => {
+    const turns = await Turns.open(t), { daemon } = turns;
+    const { stdout } = await daemon.cli(["token", "create", "--scope", "read,run,approve"]);
+    const page = await opened(browser, { daemon, key: stdout.trim().split("\n")[0] });
+    const today = page.getByRole("complementary", { name: "Today" });
+    await today.getByText(/^0 of \d+ jobs run$/).waitFor();
+    await page.getByRole("link", { name: "Connect a model" }).waitFor();
+    await page.getByRole("button", { name: "Run the demo" }).click();
+    await page.waitForURL("**/s/ses_*");
+    await page.getByText("Release it?").first().waitFor();
+    await page.getByRole("navigation", { name: "Places" }).getByRole("link", { name: /^Home/ })
+      .click();
+    const ask = page.getByRole("article", { name: /Release it\?/ });
+    await ask.waitFor();
+    await read(page);
+    await ask.getByRole("button", { name: /today/ }).click();
+    await ask.getByText(/answered by/).waitFor();
+    await today.getByRole("heading", { name: "14 days" }).waitFor();
+    assert.equal(await today.locator(".fortnight rect").count(), 14);
+    assert.equal((await turns.ask("PATCH", "/budgets/global",
+      { per: "day", cost_micros: 10_000_000 })).status, 200);
+    await today.getByText("of $10.00 a day").waitFor();
+    assert.deepEqual(await axe(page), []);
+    page.clean();
+  });
 
 test("a board is on the desk: what it asks comes by itself, and stays when it is settled elsewhere",
   async (t) => {

@@ -9,11 +9,9 @@ import { after, afterEach, before, test } from "node:test";
 
 import { until } from "../integration/providers.mjs";
 import { call, say, script, Turns } from "../integration/turns.mjs";
-import { axe, browserOf, fileOf, opened, overflow, PHONE } from "./browser.mjs";
+import { axe, browserOf, fileOf, opened, overflow, PHONE, read } from "./browser.mjs";
 
 const ALLOW_ALL = { permissions: [{ permission: "allow" }] };
-/** Longer than what must have stood on the screen before a key or a press counts. */
-const READ_MS = 450;
 const file = fileOf({ after, afterEach });
 let browser;
 before(async () => {
@@ -44,7 +42,6 @@ async function calling({ turns }, line, more = {}, event = "approval_asked") {
 
 const row = (page, id) => page.locator(`[data-row="${id}"]`);
 const stateOf = async ({ turns }, id) => (await turns.get(`/approvals/${id}`)).state;
-const read = (page) => page.waitForTimeout(READ_MS); // A person reads; see READ_MS.
 
 test("all kinds are answered by mouse, and the program gets what was answered", async (t) => {
   const one = await desk(t);

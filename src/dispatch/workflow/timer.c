@@ -41,6 +41,25 @@ static int64_t timer_wait_ms(const struct call *call) {
     return least_ms > 0 ? least_ms : 0;
 }
 
+static bool timer_rings_before(const struct call *one, const struct call *other) {
+    const struct call_timing *a = &one->timing, *b = &other->timing;
+    return a->due_ms != b->due_ms ? a->due_ms < b->due_ms : a->number < b->number;
+}
+
+/* This call's timer, or one that was due before it: after a start several are overdue at once, and
+ * end in the order in which they would have rung. */
+static struct call *timer_first_due(struct call *call) {
+    struct call *first = call;
+    for (struct call *other = workflow__first(call->workflow, CALL_TIMER); other != NULL;
+         other = call__next(other)) {
+        if (other->timing.number > 0 && other->cause == CAUSE_NONE &&
+            timer_wait_ms(other) == 0 && timer_rings_before(other, first)) {
+            first = other;
+        }
+    }
+    return first;
+}
+
 /* A resume of a paused run looks at its timers again. */
 static void timer_on_ring(struct timer *timer) {
     struct call *call = CONTAINER_OF(timer, struct call, timer);
@@ -49,9 +68,13 @@ static void timer_on_ring(struct timer *timer) {
     }
     if (timer_wait_ms(call) > 0) { /* The loop's clock is a little coarser. */
         timer_arm(call);
-    } else {
-        timer_over(call);
+        return;
     }
+    struct call *first = timer_first_due(call);
+    if (first != call) {
+        timer_arm(call);
+    }
+    timer_over(first);
 }
 
 static void timer_arm(struct call *call) {

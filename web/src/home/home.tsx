@@ -1,6 +1,8 @@
 /** Home: what waits for a person, what failed, what finished and was not seen, and what runs. */
 import { Fragment } from "preact";
+import { useState } from "preact/hooks";
 
+import type { Problem } from "../api/api.ts";
 import type { Overview, Run } from "../api/types.ts";
 import { AskCard } from "../ask/ask.tsx";
 import { useAskKeys } from "../ask/keys.ts";
@@ -43,11 +45,18 @@ const BAD = ["failed", "timed_out", "lost", "interrupted"];
 const DESK_SHOWN = 20;
 
 function Empty() {
+  const { go } = useSeat(), [problem, problemSet] = useState<Problem | null>(null);
+  const run = async (): Promise<void> => {
+    const answer = await (await import("./demo.ts")).demoBegin();
+    problemSet(answer.ok ? null : answer.problem);
+    if (answer.ok) go(`/s/${answer.value.id}`);
+  };
   return (
     <div class="empty">
       <p>{words.nothing}</p>
-      <p class="muted">{words.nothingNext}</p>
-      {words.nothingCommands.map((command) => <pre key={command}>{command}</pre>)}
+      <p class="muted">{words.demoAbout}</p>
+      {may("run") ? <p><button onClick={() => void run()}>{words.demo}</button></p> : null}
+      <Trouble problem={problem} />
     </div>
   );
 }
@@ -177,7 +186,7 @@ export function Home() {
         <Lists overview={overview} runs={running.value} />
         <Trouble problem={problem} retry={retry} />
       </div>
-      <Today today={overview.today} />
+      <Today overview={overview} />
     </div>
   );
 }

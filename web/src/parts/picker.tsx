@@ -9,6 +9,7 @@ import { visible } from "./visible.ts";
 import { words } from "./words.ts";
 
 const SHOWN_MAX = 100;
+const TAP_MS = 350;
 
 export interface PickerProps {
   choices: readonly Choice[];
@@ -106,15 +107,16 @@ export function Picker(props: PickerProps) {
     } else return;
     event.preventDefault();
   };
-  /** A list that closes moves what is below it: not between a press and its click. */
+  /** A list that closes moves what is below it: not between a press and its click, which a finger
+   *  makes a moment after it has left. */
   const isPressed = useRef(false);
   useEffect(() => {
     if (!open) return undefined;
     const down = (): void => void (isPressed.current = true);
-    const up = (): void => void setTimeout(() => {
+    const up = ({ pointerType }: Event & { pointerType?: string }): void => void setTimeout(() => {
       isPressed.current = false;
       if (!place.current?.contains(document.activeElement)) latest.current(null);
-    }, 0);
+    }, pointerType === "touch" ? TAP_MS : 0);
     addEventListener("pointerdown", down, true);
     for (const type of ["pointerup", "pointercancel"]) addEventListener(type, up);
     return () => {

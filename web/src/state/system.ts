@@ -2,7 +2,7 @@
 import { effect, signal } from "@preact/signals";
 
 import { get, post, type Answer } from "../api/api.ts";
-import type { Hold, Settings } from "../api/types.ts";
+import type { Hold, Settings, Version } from "../api/types.ts";
 import type { StreamEvent } from "../stream/index.ts";
 import { afterFirst } from "./first.ts";
 import { latest } from "./latest.ts";
@@ -14,6 +14,9 @@ export const settings = signal<Settings | null>(null);
 /** null: nothing is held, or not known. `about` is for admins. */
 export const held = signal<{ about: Hold | null } | null>(null);
 
+/** Jobs that may run at once; null: not known yet. */
+export const slots = signal<number | null>(null);
+
 const settingsBegun = latest(), holdBegun = latest();
 
 export async function settingsRead(): Promise<void> {
@@ -23,10 +26,11 @@ export async function settingsRead(): Promise<void> {
 
 export async function holdRead(): Promise<void> {
   const counts = holdBegun();
-  const version = await get<{ held: boolean }>("/version");
+  const version = await get<Version>("/version");
   if (!version.ok) return;
   const about = version.value.held && may("admin") ? await get<Hold>("/system/hold") : null;
   if (!counts()) return; // A later read has said more.
+  slots.value = version.value.jobs_max;
   held.value = version.value.held ? { about: about?.ok ? about.value : null } : null;
 }
 
@@ -46,7 +50,7 @@ function took({ type }: StreamEvent): void {
 effect(() => {
   if (me.value === null) {
     settings.value = null;
-    held.value = null;
+    held.value = slots.value = null;
     return undefined;
   }
   if (me.value.owner !== "local") return undefined;

@@ -3,6 +3,7 @@ import { settings } from "../state/system.ts";
 import { words } from "../words.ts";
 
 export function Offer() {
-  if (settings.value?.model !== null) return null; // Also as long as it is not known.
+  const model = settings.value?.model; // undefined: it is not known.
+  if (model === undefined || (model !== null && !model.startsWith("scripted/"))) return null;
   return <p class="offer">{words.noModel} <a href="/welcome">{words.connectModel}</a></p>;
 }
