@@ -10,6 +10,7 @@ STRUCT = re.compile(r"^(?:static |const )*struct (\w+) \{\n(.*?)^\}", re.MULTILI
 # A member of an enum whose type or whose own name says that it is a state.
 STATE = re.compile(
     r"\benum (?:\w*(?:state|phase|stage)\w* \w+|\w+ \w*(?:state|phase|stage)\w*)\b[^;(]*;")
+CLASS = re.compile(r"\.[\w-]+")
 BOOL = re.compile(r"\bbool (\w[^;()*]*);")
 
 
@@ -36,6 +37,21 @@ def check_twins(tree):
             if first != path:
                 yield Fault(path, function.first,
                             f"{function.name} is a global function of {first}, too")
+
+
+def check_styles(tree):
+    """A class that two stylesheets give a look gets both, as soon as both are loaded: the one that
+    was written last wins, on whichever page that is."""
+    owners = {}
+    for path in tree.under("web/src/", ".css"):
+        text = re.sub(r"/\*.*?\*/", lambda comment: re.sub(r"[^\n]", " ", comment[0]),
+                      tree.text(path) or "", flags=re.DOTALL)
+        for rule in re.finditer(r"(?<=[{}])\s*([^{}@;]+)\{", "}" + text):
+            for selector in rule[1].split(","):
+                name = selector.strip()
+                if CLASS.fullmatch(name) and owners.setdefault(name, path) != path:
+                    yield Fault(path, line_of(text, rule.start(1) - 1),
+                                f"{name} has its look in {owners[name]}, too")
 
 
 def measure_bools(tree):

@@ -34,6 +34,21 @@ class LintTest(unittest.TestCase):
         self.assertEqual(self.faults(rule, files, **more), [])
 
 
+class Styles(LintTest):
+    def two(self, second):
+        return {"web/src/job/job.css": "/* .a { } */\n.picks { gap: 8px; }\n",
+                "web/src/parts/fields.css": second}
+
+    def test_a_class_that_two_stylesheets_give_a_look_is_refused(self):
+        said = "web/src/parts/fields.css:2: .picks has its look in web/src/job/job.css, too"
+        for second in (".a { }\n.picks { left: 0; }", ".a { }\n.b, .picks { left: 0; }",
+                       "@media print {\n  .picks { left: 0; }\n}"):
+            self.refused(shapes.check_styles, self.two(second), said)
+
+    def test_a_look_within_another_or_in_a_state_is_no_second_one(self):
+        self.accepted(shapes.check_styles, self.two(".dock .picks { left: 0; } .picks:empty { }"))
+
+
 class Twins(LintTest):
     def two(self, head):
         text = f"{head} {{\n    return;\n}}\n"

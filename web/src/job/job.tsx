@@ -72,7 +72,7 @@ function Output({ job }: { job: Known }) {
   const key = `${job.id} ${attempt} ${stream}`;
   return (
     <>
-      <div class="picks">
+      <div class="which">
         {stream === "pty" ? null : <Streams stream={stream} />}
         {all === 1 ? null : <Attempts attempt={attempt} all={all} choose={choose} />}
       </div>

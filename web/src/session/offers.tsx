@@ -139,7 +139,7 @@ export function useOffers({ session, text, caret, write }: OffersWish) {
       </ol>
     </div>
   ) : current === undefined ? null : (
-    <p id={id} class="usage muted small" dir="auto">
+    <p id={id} class="takes muted small" dir="auto">
       <span class="mono">/{current.name}</span> {visible(beginning(usageText(current), USAGE_MAX))}
     </p>
   );
