@@ -20,6 +20,8 @@ const numberOf = (text: string | null, max: number): number | null => {
   return text !== null && Number.isInteger(value) && value >= 1 && value <= max ? value : null;
 };
 
+const SOON_MS = 3_000;
+
 function Attempts({ attempt, all, choose }: {
   attempt: number; all: number; choose: (attempt: number) => void;
 }) {
@@ -54,9 +56,11 @@ function Output({ job }: { job: Known }) {
   const all = Math.max(1, job.attempt);
   const attempt = numberOf(query.value.get("attempt"), all) ?? all;
   const named = query.value.get("stream");
-  // One that had failed opens on its errors, where it wrote any.
-  const failed = useRef(job.state === "failed" && !hasTerminal(job)).current;
-  const last = useLastLines(named === null && failed ? job.id : null);
+  // One that had failed opens on its errors, where it wrote any. What fails before its eyes turns
+  // to them where nobody can have read far.
+  const isFailed = job.state === "failed" && !hasTerminal(job), had = useRef(isFailed).current;
+  const isSoon = (job.ended_ms ?? 0) - (job.started_ms ?? 0) < SOON_MS;
+  const last = useLastLines(named === null && isFailed && (had || isSoon) ? job.id : null);
   const stream: LogStream = hasTerminal(job) ? "pty"
     : named === "err" || named === "out" ? named : last?.stream ?? "out";
   const choose = (number: number): void => {
