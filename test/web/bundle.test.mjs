@@ -21,7 +21,6 @@ const FILES_MAX = {
   jobs: 8_000, job: 16_000, terminals: 6_000,
   screen: 110_000, // The terminal.
   several: 4_000, // Panes side by side.
-  demo: 1_000,
   inbox: 8_000, sessions: 8_000, session: 40_000, outbox: 1_000, composer: 4_000,
   memory: 5_000, system: 7_000, boards: 2_000, board: 6_000, task: 1_000, mail: 8_000,
   palette: 6_000, help: 2_000, more: 2_000, welcome: 8_000, settings: 16_000,

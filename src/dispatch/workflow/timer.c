@@ -52,8 +52,8 @@ static struct call *timer_first_due(struct call *call) {
     struct call *first = call;
     for (struct call *other = workflow__first(call->workflow, CALL_TIMER); other != NULL;
          other = call__next(other)) {
-        if (other->timing.number > 0 && other->cause == CAUSE_NONE && timer_wait_ms(other) == 0 &&
-            timer_rings_before(other, first)) {
+        if (other->timing.number > 0 && other->cause == CAUSE_NONE &&
+            timer_rings_before(other, first) && timer_wait_ms(other) == 0) {
             first = other;
         }
     }

@@ -28,6 +28,7 @@ import { may } from "../state/me.ts";
 import { useDesk } from "../state/usedesk.ts";
 import { Offer } from "../welcome/offer.tsx";
 import { words as all } from "../words.ts";
+import { demoBegin } from "./demo.ts";
 import { EndedRow, placeOf, RunningRow, SessionRow } from "./rows.tsx";
 import { Today } from "./today.tsx";
 import { words } from "./words.ts";
@@ -46,16 +47,23 @@ const DESK_SHOWN = 20;
 
 function Empty() {
   const { go } = useSeat(), [problem, problemSet] = useState<Problem | null>(null);
+  const [busy, busySet] = useState(false);
   const run = async (): Promise<void> => {
-    const answer = await (await import("./demo.ts")).demoBegin();
+    busySet(true);
+    const answer = await demoBegin();
+    busySet(false);
     problemSet(answer.ok ? null : answer.problem);
     if (answer.ok) go(`/s/${answer.value.id}`);
   };
   return (
     <div class="empty">
       <p>{words.nothing}</p>
-      <p class="muted">{words.demoAbout}</p>
-      {may("run") ? <p><button onClick={() => void run()}>{words.demo}</button></p> : null}
+      {!may("run") ? null : (
+        <>
+          <p class="muted">{words.demoAbout}</p>
+          <p><button disabled={busy} onClick={() => void run()}>{words.demo}</button></p>
+        </>
+      )}
       <Trouble problem={problem} />
     </div>
   );

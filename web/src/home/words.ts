@@ -15,7 +15,7 @@ export const words = {
   queued: (count: number) => `${count} wait for a place`, heldNow: "Held: nothing new begins.",
   nothing: "Nothing waits, nothing runs.",
   noWaiting: "Nothing waits for you.",
-  todayAbout: "the day of UTC",
+  todayAbout: "since midnight UTC",
   oldestFirst: "by project, oldest first",
   recent: "Recent",
   log: "Log", logOf: (name: string) => `Log: ${name}`,

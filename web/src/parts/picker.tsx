@@ -116,7 +116,7 @@ export function Picker(props: PickerProps) {
     const up = ({ pointerType }: Event & { pointerType?: string }): void => void setTimeout(() => {
       isPressed.current = false;
       if (!place.current?.contains(document.activeElement)) latest.current(null);
-    }, pointerType === "touch" ? TAP_MS : 0);
+    }, pointerType === "mouse" ? 0 : TAP_MS);
     addEventListener("pointerdown", down, true);
     for (const type of ["pointerup", "pointercancel"]) addEventListener(type, up);
     return () => {
