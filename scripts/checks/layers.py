@@ -18,37 +18,39 @@ ONLY = {"rules": {"base", "rules"}, "agent": {"base", "proc", "rules", "agent"}}
 # no order; one whose files all stand directly in it has no order to keep.
 FEATURES = {
     "rules": [
-        ["token", "memory", "approval", "budget", "provider", "host"], ["run"],
+        ["token", "memory", "approval", "budget", "provider", "host", "changes"], ["run"],
         ["job", "inbox", "session", "trace"], ["turn", "project"], ["workflow", "agent"], ["board"],
         ["mail"], ["flow"], ["."],
     ],
     "engine": [
         ["base"], ["token", "memory", "project", "trace"], ["inbox"], ["run"], ["job"], ["host"],
         ["session"],
-        ["budget"], ["approval", "provider", "agent"], ["turn"], ["workflow"], ["board"],
+        ["budget"], ["approval", "provider", "agent", "changes"], ["turn"], ["workflow"], ["board"],
         ["mail"], ["flow"], ["system"],
     ],
     "dispatch": [
-        ["base"], ["provider"], ["job"], ["host", "run"], ["inbox"], ["session"], ["board"],
-        ["turn"], ["workflow"], ["mail"], ["flow"],
+        ["base"], ["provider", "changes"], ["job"], ["host", "run"], ["inbox"], ["session"],
+        ["board"], ["turn"], ["workflow"], ["mail"], ["flow"],
     ],
     "api": [
         ["base"], ["run", "stream", "token", "provider", "memory", "project", "agent"],
-        ["system", "host", "trace", "budget", "inbox"], ["job"], ["session"], ["turn"],
+        ["system", "host", "trace", "budget", "inbox"], ["job"], ["session"],
+        ["turn", "changes"],
         ["approval"], ["workflow"], ["board"], ["mail"], ["flow"],
     ],
     "cli": [
         ["terminal"], ["base"], ["stream"], ["run"],
         ["trace", "host", "token", "provider", "memory", "agent", "budget", "inbox",
          "project"], ["system"],
-        ["job"], ["session"], ["turn"], ["workflow"], ["board"], ["mail"], ["flow"], ["demo"],
+        ["job"], ["session"], ["turn", "changes"], ["workflow"], ["board"], ["mail"], ["flow"],
+        ["demo"],
     ],
     "base": [["json", "process", "markdown"], ["fields"], ["resource"]],
     "http": [["stream"]],
     "model": [["scripted", "wire"], ["calls"]],
     "script": [["reader"], ["."], ["judge", "worker"]],
     "store": [["sqlite", "postgres"]],
-    "tool": [["file", "web"]],
+    "tool": [["file", "web", "changes"]],
     "proc": [["small"], ["spool"], ["."], ["sandbox"], ["holder"]],
     "main": [["report"], ["."]],
 }

@@ -33,6 +33,7 @@ AT_HOME = {
     "proc/child.c": "vfork _exit",  # Between the two stands only exec.
     "proc/holder/main.c": "fork",  # One thread and no heap: the child may do anything.
     "proc/small.c": "clock_gettime",
+    "tool/changes/git_run.c": "fork _exit",  # A program of one thread: the child may do anything.
     "script/worker.c": "clock_gettime",  # The CPU time of others.
     "script/main.c": "fork _exit",  # One thread: the child may do anything.
     # A program of its own, whose every end is this one; but the end of a script after which another

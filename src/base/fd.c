@@ -2,6 +2,7 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 void fd_release(int *fd) {
@@ -21,6 +22,18 @@ int fd_take(int *fd) {
     int taken = *fd;
     *fd = -1;
     return taken;
+}
+
+int fd_memory(struct bytes content) {
+    AUTO(fd_release) int fd = memfd_create("drover", MFD_CLOEXEC);
+    for (size_t at = 0; fd >= 0 && at < content.len;) {
+        ssize_t got = pwrite(fd, content.data + at, content.len - at, (off_t)at);
+        if (got <= 0) {
+            return -1;
+        }
+        at += (size_t)got;
+    }
+    return fd_take(&fd);
 }
 
 DIR *entries_of(int fd) {

@@ -21,6 +21,9 @@
 void fd_release(int *fd);        /* Closes what is open and leaves -1. errno is kept. For AUTO. */
 MUST_CHECK int fd_take(int *fd); /* Hands the descriptor over: *fd is -1 afterwards. */
 
+/* An open file in memory that holds `content`, at its beginning; -1: errno says why. */
+MUST_CHECK int fd_memory(struct bytes content);
+
 /* Takes the descriptor over; -1 is allowed. NULL: it is not open, or no folder. */
 MUST_CHECK DIR *entries_of(int fd);
 /* The next name, without "." and "..", borrowed until the next call; NULL: there are no more. */

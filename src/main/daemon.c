@@ -8,6 +8,7 @@
 
 #include "api/agent/agents.h"
 #include "api/board/tasks.h"
+#include "api/changes/changes.h"
 #include "api/flow/flows.h"
 #include "api/job/logs.h"
 #include "api/mail/mails.h"
@@ -90,6 +91,7 @@ struct daemon {
     struct pages pages;
     struct runs_api runs_api;
     struct tasks_api tasks_api;
+    struct changes_api changes_api;
     struct sessions_api sessions_api;
     struct blobs *blobs;
     struct turns_api turns_api;
@@ -407,6 +409,10 @@ static struct err http_begin(struct daemon *daemon) {
         request_routes(flows_routes, &daemon->flows_api.host),
         request_routes(memory_routes, &daemon->host),
         request_routes(task_routes, &daemon->tasks_api.host),
+        request_routes(blame_routes, &daemon->changes_api.host),
+        request_routes(changes_routes, &daemon->changes_api.host),
+        request_routes(rewind_routes, &daemon->changes_api.host),
+        request_routes(task_changes_routes, &daemon->changes_api.host),
         request_routes(mail_routes, &daemon->sessions_api.host),
         request_routes(agents_routes, &daemon->agents_api.host),
         request_routes(usage_routes, &daemon->host),
@@ -729,6 +735,7 @@ static struct err rooms_open(struct daemon *daemon) {
     daemon->tokens = token_table_new();
     daemon->runs_api = work_api(daemon->work);
     daemon->tasks_api = work_tasks_api(daemon->work);
+    daemon->changes_api = work_changes_api(daemon->work);
     daemon->host = daemon->runs_api.host;
     daemon->agents_api = (struct agents_api){.host = daemon->host,
                                              .home = work_home(),
@@ -739,7 +746,8 @@ static struct err rooms_open(struct daemon *daemon) {
     daemon->log_feeds = log_feeds(&daemon->runs_api);
     daemon->streams_api =
         (struct streams){.host = daemon->host, .hub = daemon->hub, .feeds = &daemon->log_feeds};
-    deletion_init(&daemon->deletion, daemon->blobs, daemon->runs_api.host.dispatch);
+    deletion_init(&daemon->deletion, daemon->blobs, daemon->runs_api.host.dispatch,
+                  daemon->changes_api.points);
     daemon->turns_api = work_turns_api(daemon->work);
     daemon->workflows_api = work_workflows_api(daemon->work);
     daemon->flows_api = work_flows_api(daemon->work);

@@ -5,6 +5,7 @@ static void purged(void *ctx) {
     struct deletion *deletion = ctx;
     blobs_sweep(deletion->blobs);
     retention_wake(deletion->dispatch);
+    points_forgotten(deletion->points);
 }
 
 static void purge_failed(void *ctx, const char *what, int64_t session, struct err err) {
@@ -13,8 +14,9 @@ static void purge_failed(void *ctx, const char *what, int64_t session, struct er
               LOG_FIELDS(log_int("session_row", session), log_err(err)));
 }
 
-void deletion_init(struct deletion *deletion, struct blobs *blobs, struct dispatch *dispatch) {
-    *deletion = (struct deletion){.blobs = blobs, .dispatch = dispatch};
+void deletion_init(struct deletion *deletion, struct blobs *blobs, struct dispatch *dispatch,
+                   struct points *points) {
+    *deletion = (struct deletion){.blobs = blobs, .dispatch = dispatch, .points = points};
 }
 
 void deletion_start(struct deletion *deletion, struct loop *loop, struct store *store,

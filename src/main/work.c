@@ -19,6 +19,8 @@
 #include "dispatch/base/run_wait.h"
 #include "dispatch/board/boards.h"
 #include "dispatch/board/must.h"
+#include "dispatch/changes/points.h"
+#include "dispatch/changes/rewinds.h"
 #include "dispatch/flow/flows.h"
 #include "dispatch/inbox/deliver.h"
 #include "dispatch/session/titles.h"
@@ -47,7 +49,7 @@
 enum {
     RELEASE_AGAIN_MS = 10 * 1000,
     HIDDEN_MAX = 4,
-    PERFORMERS = 9,
+    PERFORMERS = 11,
     WAITS_PAUSE_MS = 200, /* After a failed read of runs that are waited for. */
     WAITS_PAUSE_MAX_MS = 10 * 1000,
     /* Many connections may each have CONNECTION_CONCURRENT_DEFAULT streams at once; each is a
@@ -85,6 +87,8 @@ struct work {
     /* The performers. */
     struct dispatch *dispatch;
     struct deliver *deliver;
+    struct points *points; /* Folders that turns and jobs write. */
+    struct rewinds *rewinds;
     struct turns *turns;
     struct titles *titles;
     struct workflows *workflows;
@@ -521,6 +525,7 @@ static void turns_begin(struct work *work) {
                                        .dispatch = work->dispatch,
                                        .waits = &work->waits,
                                        .musts = work->musts,
+                                       .points = work->points,
                                        .sandbox = sandbox_lack(work->options.serve) == NULL,
                                        .agent_commands = agent_commands(),
                                        .bounds = bounds_of(work),
@@ -544,6 +549,17 @@ static struct room_options room_of(struct work *work) {
                                  .shortage = work->shortage,
                                  .ctx = work,
                                  .failed = run_failed};
+}
+
+static void points_begin(struct work *work) {
+    const struct points_options with = {.room = room_of(work),
+                                        .data_dir = work->processes.data_dir,
+                                        .host = bytes_of(work->processes.host.text),
+                                        .path = getenv("PATH")};
+    work->points = points_open(&with);
+    const struct rewinds_options rewinds = {
+        .room = with.room, .points = work->points, .host = with.host, .umask = work->options.umask};
+    work->rewinds = rewinds_open(&rewinds);
 }
 
 static void musts_begin(struct work *work) {
@@ -599,6 +615,8 @@ static void performers_fill(struct work *work) {
         {.room = work->boards, .stop = boards_stop},
         {.room = work->flows, .note = {[KIND_FLOW] = flows_run_note}, .stop = flows_stop},
         {.room = work->musts, .stop = musts_stop},
+        {.room = work->rewinds, .stop = rewinds_stop},
+        {.room = work->points, .note = {[KIND_JOB] = points_run_note}, .stop = points_stop},
         {.room = &work->waits, .end = run_waits_stop},
     };
     memcpy(work->performers, rows, sizeof rows);
@@ -661,6 +679,7 @@ static struct err rooms_open(struct work *work, struct why *why) {
         return err;
     }
     musts_begin(work);
+    points_begin(work);
     turns_begin(work);
     boards_begin(work);
     flows_begin(work);
@@ -768,6 +787,7 @@ void work_begin(struct work *work) {
     models_on_mended(work->models, connection_mended, work);
     sleep_watch_start(&work->sleep, work->loop, machine_after_sleep, work);
     musts_recover(work->musts);
+    rewinds_recover(work->rewinds);
     damage_look(work->store, work->log);
     spool_look_start(&work->spool_look, work->loop, work->store, work->log, work->processes.spool);
 }
@@ -871,7 +891,9 @@ void work_close(struct work *work) {
     scripts_close(work->scripts);
     titles_close(work->titles);
     turns_close(work->turns);
-    musts_close(work->musts); /* Turns wait for its checks. */
+    musts_close(work->musts); /* Turns wait for its checks, */
+    rewinds_close(work->rewinds);
+    points_close(work->points); /* and for points. */
     run_waits_done(&work->waits);
     toolbox_free(work->toolbox);
     connections_close(work->connections);
@@ -909,6 +931,11 @@ struct runs_api work_api(struct work *work) {
 
 struct tasks_api work_tasks_api(struct work *work) {
     return (struct tasks_api){.host = host_of(work), .musts = work->musts};
+}
+
+struct changes_api work_changes_api(struct work *work) {
+    return (struct changes_api){
+        .host = host_of(work), .points = work->points, .rewinds = work->rewinds};
 }
 
 struct turns_api work_turns_api(struct work *work) {

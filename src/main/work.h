@@ -12,6 +12,7 @@
 #define DROVER_MAIN_WORK_H
 
 #include "api/board/tasks.h"
+#include "api/changes/changes.h"
 #include "api/flow/flows.h"
 #include "api/provider/providers.h"
 #include "api/run/runs.h"
@@ -70,6 +71,7 @@ void work_inbox_note(struct work *work, struct bytes note);
 /* `hub` is the caller's to fill in. */
 struct runs_api work_api(struct work *work);
 struct tasks_api work_tasks_api(struct work *work);
+struct changes_api work_changes_api(struct work *work);
 struct workflow_runs_api work_workflows_api(struct work *work);
 struct flows_api work_flows_api(struct work *work);
 struct turns_api work_turns_api(struct work *work);

@@ -21,6 +21,9 @@ const struct disk_kind_text disk_kind_texts[DISK_KINDS] = {
     [DISK_SPOOL] = {"output of runs", "output and results of commands, until their run is removed",
                     "'drover job rm', --keep-runs, --keep-days, --keep-bytes"},
     [DISK_BLOBS] = {"attachments", "images that sessions hold", "'drover session rm'"},
+    [DISK_CHANGES] =
+        {"points", "what folders held before and after agents wrote in them",
+         "by themselves, after 7 days or above 1 GB a repository; 'drover session rm'"},
     [DISK_SCRIPTS] = {"scripts", "workflow scripts that runs were started with",
                       "by themselves, a day after the last run with the script was removed"},
     [DISK_LIBEXEC] = {"programs", "the holder and the script engine of each build that ran here",
@@ -41,6 +44,7 @@ static const struct {
     {DATADIR_DATABASE "-shm", DISK_WAL},
     {"spool", DISK_SPOOL},
     {"blobs", DISK_BLOBS},
+    {"changes", DISK_CHANGES},
     {"scripts", DISK_SCRIPTS},
     {"libexec", DISK_LIBEXEC},
     {"log", DISK_LOG},

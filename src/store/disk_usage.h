@@ -18,6 +18,7 @@ enum disk_kind {
     DISK_WAL,
     DISK_SPOOL,
     DISK_BLOBS,
+    DISK_CHANGES,
     DISK_SCRIPTS,
     DISK_LIBEXEC,
     DISK_LOG,

@@ -241,6 +241,25 @@ bool git_project_find(const char *root, char ret_folder[LIMIT_PATH_MAX]) {
     return true;
 }
 
+bool git_place_find(const char *root, struct git_place *ret_place) {
+    char first[LIMIT_PATH_MAX];
+    if (!real_path(root, ret_place->root)) {
+        return false;
+    }
+    memcpy(ret_place->top, ret_place->root, sizeof ret_place->top);
+    ret_place->is_git = top_find(ret_place->top);
+    if (!ret_place->is_git) {
+        memcpy(ret_place->top, ret_place->root, sizeof ret_place->top);
+    }
+    memcpy(ret_place->first, ret_place->top, sizeof ret_place->first);
+    AUTO(fd_release) int top = open(ret_place->top, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    AUTO(fd_release) int inner = ret_place->is_git && top >= 0 ? open_inner(top) : -1;
+    if (inner >= 0 && place_path_of(inner, first, sizeof first) && cut_to_first(first)) {
+        memcpy(ret_place->first, first, sizeof ret_place->first);
+    }
+    return utf8_valid(ret_place->top, strlen(ret_place->top));
+}
+
 struct err worktree_find(const struct worktree_place *place, struct worktree *ret_worktree,
                          struct why *why) {
     const char *closed = place->closed;

@@ -51,6 +51,16 @@ MUST_CHECK struct err worktree_find(const struct worktree_place *place,
  * folder (TMPDIR, else /tmp), where nothing stays. */
 MUST_CHECK bool git_project_find(const char *root, char ret_folder[LIMIT_PATH_MAX]);
 
+/* The folder that agents of a root work in, as one world: the top of the repository, else the root
+ * itself; both by real paths. False: there is no such folder. */
+struct git_place {
+    char top[LIMIT_PATH_MAX];
+    char root[LIMIT_PATH_MAX];
+    char first[LIMIT_PATH_MAX]; /* The first working tree of the repository; else `top`. */
+    bool is_git;
+};
+MUST_CHECK bool git_place_find(const char *root, struct git_place *ret_place);
+
 enum worktree_state {
     WORKTREE_NONE,
     WORKTREE_HALF, /* Not known to be whole. */

@@ -14,5 +14,6 @@ struct tasks_api {
 };
 extern const struct resource_handlers task_handlers; /* The list. */
 extern const struct route task_routes[];             /* The host is a struct tasks_api. */
+extern const struct route task_changes_routes[];     /* The host is a struct changes_api. */
 
 #endif

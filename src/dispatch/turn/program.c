@@ -104,6 +104,7 @@ void program__free(struct talk *talk) {
     program_forget(program);
     program__cool(program, AGENT_COOL_LEFT, 0, AGENT_UNKNOWN);
     ask_drop(&program->ask);
+    point_wait_cancel(&program->point);
     json_decref(program->json);
     program_texts_done(&program->texts);
     text_done(&program->history);
@@ -571,6 +572,7 @@ void program__attach(struct talk_program *program) {
     if (!program_reader_load(program->output.reader, plan->reader)) {
         program_reader_begin(program->output.reader); /* Nothing of this attempt was read yet. */
     }
+    talk__point_resume(program->talk);
     program__follow(program, plan->process);
     program->output.attempt = plan->process_attempt;
     program_output_from(&program->output, plan->read_to);

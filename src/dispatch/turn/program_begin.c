@@ -92,6 +92,13 @@ static void order_run(struct talk *talk) {
     program->unmade = program_order_make(&wish, &program->order);
 }
 
+static void on_point(struct point_wait *wait) {
+    struct talk_program *program = CONTAINER_OF(wait, struct talk_program, point);
+    if (!program__is_over(program)) {
+        ask_write(&program->ask, start_tx, start_done);
+    }
+}
+
 static void program_start(struct talk_program *program) {
     program->waits[0] = '\0';
     program->held_ms = 0;
@@ -100,7 +107,15 @@ static void program_start(struct talk_program *program) {
     program__enter(program, PROGRAM_STARTING);
     text_clear(&program->mark);
     program_reader_save(program->output.reader, &program->mark);
-    ask_write(&program->ask, start_tx, start_done);
+    /* Many programs print a call at its end, or never: the whole turn is one open call. */
+    const struct talk_point point = {
+        .root = program->talk->plan.root.len > 0 ? program->talk->plan.root.data : "",
+        .call = "turn",
+        .phase = POINT_BEFORE};
+    program->point.done = on_point;
+    if (!talk__point(program->talk, &point, &program->point)) {
+        ask_write(&program->ask, start_tx, start_done);
+    }
 }
 
 /* --- Admission -------------------------------------------------------------------------------- */

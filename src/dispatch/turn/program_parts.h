@@ -62,6 +62,7 @@ struct talk_program {
                          * wake brought no output. */
     struct timer timer;
     struct ask ask;
+    struct point_wait point;    /* STARTING: before the process begins. */
     struct talk_errand *reply;  /* Borrowed: answers to questions while the pool looks at files. */
     struct program_texts texts; /* Owned: of its prompt. */
     struct program_task task;

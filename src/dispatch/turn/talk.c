@@ -279,3 +279,41 @@ void talk__fail(struct talk *talk, const char *what, struct err err) {
 void talk__send(struct talk_errand *errand) {
     ask_write(&errand->ask, errand_tx, errand_done);
 }
+
+/* --- Points ----------------------------------------------------------------------------------- */
+
+bool talk__point(struct talk *talk, const struct talk_point *point, struct point_wait *wait) {
+    struct points *points = talk->turns->options.points;
+    const struct point_ask ask = {.root = point->root,
+                                  .run = talk__run(talk),
+                                  .call = point->call,
+                                  .phase = point->phase,
+                                  .path = point->path,
+                                  .begins = talk->point_root == NULL};
+    if (points == NULL || point->root[0] == '\0') {
+        return false;
+    }
+    if (talk->point_root == NULL) {
+        talk->point_root = mem_copy(point->root, strlen(point->root));
+    }
+    if (wait != NULL) {
+        return points_wait(points, &ask, wait);
+    }
+    points_take(points, &ask);
+    return false;
+}
+
+void talk__point_end(struct talk *talk) {
+    if (talk->point_root != NULL) {
+        const struct point_ask ask = {
+            .root = talk->point_root, .run = talk__run(talk), .call = "", .phase = POINT_END};
+        points_take(talk->turns->options.points, &ask);
+    }
+}
+
+void talk__point_resume(struct talk *talk) {
+    const struct bytes root = talk->plan.root;
+    if (talk->turns->options.points != NULL && talk->point_root == NULL && root.len > 0) {
+        talk->point_root = mem_copy(root.data, root.len);
+    }
+}

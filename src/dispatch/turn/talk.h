@@ -22,6 +22,7 @@
 #include "dispatch/base/ask.h"
 #include "dispatch/base/pool.h"
 #include "dispatch/base/table.h"
+#include "dispatch/changes/points.h"
 #include "dispatch/turn/model_call.h"
 #include "dispatch/turn/program_cool.h"
 #include "dispatch/turn/turns.h"
@@ -69,6 +70,7 @@ struct talk {
     enum model_effort effort;
     int64_t window;         /* Tokens, whatever is known of the model; 0: as it is known. */
     enum board_place place; /* Whether the run may work on a task. */
+    char *point_root;       /* Owned: where it has points; NULL: it has none. */
 
     struct model_request *request; /* Owned; PREPARING. */
     struct talk_reading *reading;  /* Owned; PREPARING: the messages (prompt.c). */
@@ -190,5 +192,15 @@ void talk__tick(struct talk *talk);
 /* Frees a talk that is over when nothing of it is away; the caller does not touch it afterwards. */
 void talk__maybe_free(struct talk *talk);
 void talk__dropped(void *ctx); /* The same, as a rule of an ask. */
+/* A point of the folder of the turn, around a call that may write (dispatch/changes/points.h): the
+ * first one of a turn begins its points, and talk__point_end ends them. False, or `wait` NULL:
+ * nothing is waited for. */
+struct talk_point {
+    const char *root, *call, *path; /* path: NULL: any. */
+    enum point_phase phase;
+};
+bool talk__point(struct talk *talk, const struct talk_point *point, struct point_wait *wait);
+void talk__point_end(struct talk *talk);
+void talk__point_resume(struct talk *talk); /* An earlier life has taken its first points. */
 
 #endif

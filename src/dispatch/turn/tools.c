@@ -369,22 +369,8 @@ static void note_done(struct talk_work *work) {
 
 /* --- Beginning -------------------------------------------------------------------------------- */
 
-static void work_begin(struct talk_work *work) {
+static void work_perform(struct talk_work *work) {
     const struct turns_options *options = &work->talk->turns->options;
-    AUTO(text_done) struct text problem = text_up_to(PROBLEM_MAX);
-    if (work->card.part == TURN_CHECK_PART) {
-        bool ended = work->card.step != 0;
-        work__pool(work, ended ? note_run : find_run, ended ? note_done : find_done);
-        return;
-    }
-    /* It was read and judged before it was stored. One that an older daemon stored and this one
-     * cannot read any more fails. */
-    if (err_failed(tool_call_read(options->toolbox, TOOL_SET_ALL, work->card.tool,
-                                  work->card.arguments, &work->call, &problem))) {
-        work_fail(work, CARD_BAD_ARGUMENTS,
-                  problem.len > 0 ? problem.data : "This call cannot be read.");
-        return;
-    }
     switch (tool_get(work->call.id)->performer) {
     case TOOL_HERE:
         work__pool(work, here_run, here_done);
@@ -427,6 +413,47 @@ static void work_begin(struct talk_work *work) {
     }
 }
 
+static void on_work_point(struct point_wait *wait) {
+    struct talk_work *work = CONTAINER_OF(wait, struct talk_work, point);
+    if (!work__is_over(work)) {
+        work->points = WORK_POINT_AFTER;
+        work_perform(work);
+    }
+}
+
+/* Work in the background has points of its own: those of its job. A command that has ended had its
+ * first point when it began. */
+static void work_begin(struct talk_work *work) {
+    const struct turns_options *options = &work->talk->turns->options;
+    AUTO(text_done) struct text problem = text_up_to(PROBLEM_MAX);
+    if (work->card.part == TURN_CHECK_PART) {
+        bool ended = work->card.step != 0;
+        work__pool(work, ended ? note_run : find_run, ended ? note_done : find_done);
+        return;
+    }
+    /* It was read and judged before it was stored. One that an older daemon stored and this one
+     * cannot read any more fails. */
+    if (err_failed(tool_call_read(options->toolbox, TOOL_SET_ALL, work->card.tool,
+                                  work->card.arguments, &work->call, &problem))) {
+        work_fail(work, CARD_BAD_ARGUMENTS,
+                  problem.len > 0 ? problem.data : "This call cannot be read.");
+        return;
+    }
+    const struct tool *tool = tool_get(work->call.id);
+    const bool writes =
+        (tool->needs & (TOOL_NEEDS_WRITE | TOOL_NEEDS_COMMAND)) != 0 && tool->length == TOOL_SHORT;
+    work->point.done = on_work_point;
+    work->points = writes ? WORK_POINT_AFTER : WORK_NO_POINTS;
+    if (writes && work->card.child.len == 0) {
+        work->points = WORK_POINT_BEFORE;
+        if (work__point(work, POINT_BEFORE)) {
+            return; /* on_work_point goes on. */
+        }
+        work->points = WORK_POINT_AFTER;
+    }
+    work_perform(work);
+}
+
 void talk__work(struct talk *talk, const struct turn_plan *plan) {
     for (size_t i = 0; i < plan->card_count; i++) {
         const struct turn_card *card = &plan->cards[i];
@@ -449,8 +476,11 @@ void talk__cancel_works(struct talk *talk) {
         review__cancel(work->review);
         const bool waits = work->fresh != NULL && work->fresh->wait.checked == NULL &&
                            work->fresh->wait.check != NULL;
-        if (work->fetch != NULL || waits) {
-            if (waits) {
+        const bool points = work->point.entry != NULL;
+        if (work->fetch != NULL || waits || points) {
+            if (points) {
+                point_wait_cancel(&work->point);
+            } else if (waits) {
                 must_wait_stop(&work->fresh->wait);
             } else {
                 web_fetch_cancel(work->fetch);

@@ -72,6 +72,7 @@ static void talk_maybe_free(struct talk *talk) {
     text_done(&talk->call.note);
     turn_plan_done(&talk->plan);
     mem_free(talk->instructions);
+    mem_free(talk->point_root);
     mem_free(talk);
     turns_maybe_stopped(turns);
 }
@@ -270,6 +271,7 @@ static void talk_perform(struct talk_errand *errand) {
     talk->turns->stats.late += talk->plan.late;
     if (talk->state == TALK_ENDED || talk->plan.late || talk->plan.next == TURN_NEXT_END) {
         talk->turns->stats.finished += !talk->plan.late;
+        talk__point_end(talk);
         talk__enter(talk, TALK_ENDED);
         talk_drop(talk);
         return;

@@ -1,6 +1,9 @@
 /* work.c: the life of a call of a tool, by whichever file it is performed: see work.h. */
 #include "dispatch/turn/work.h"
 
+#include <stdio.h>
+
+#include "base/json/json.h"
 #include "base/memory.h"
 #include "dispatch/turn/tool_settings.h"
 
@@ -49,6 +52,7 @@ void work__free(struct talk_work *work) {
     for (size_t i = 0; i < work->owned_count; i++) {
         mem_free(work->owned[i]);
     }
+    point_wait_cancel(&work->point);
     text_done(&work->spec);
     fresh_free(work);
     mem_free(work);
@@ -95,9 +99,25 @@ struct talk_errand *work__errand(struct talk_work *work, enum errand_kind kind) 
     return errand;
 }
 
+/* A tool that edits one file writes nothing else. */
+bool work__point(struct talk_work *work, enum point_phase phase) {
+    char call[POINT_CALL_MAX];
+    const bool edits = (tool_get(work->call.id)->needs & TOOL_NEEDS_COMMAND) == 0;
+    (void)snprintf(call, sizeof call, "part-%lld", (long long)work->card.part); /* Fits. */
+    const struct talk_point point = {.root = work->root,
+                                     .call = call,
+                                     .path =
+                                         edits ? json_str(work->call.input, "path", NULL) : NULL,
+                                     .phase = phase};
+    return talk__point(work->talk, &point, phase == POINT_BEFORE ? &work->point : NULL);
+}
+
 void work__settle(struct talk_work *work) {
     if (work__is_over(work)) {
         return;
+    }
+    if (work->points == WORK_POINT_AFTER) {
+        work__point(work, POINT_AFTER);
     }
     struct talk_errand *errand = work__errand(work, ERRAND_CARD);
     errand->card = (struct turn_card_result){.key = errand->key,

@@ -34,7 +34,9 @@ struct talk_work {
     struct err err;
     struct tool_call call;
     struct tool_result result;
-    bool wrote;               /* Files of the project. */
+    bool wrote; /* Files of the project. */
+    enum work_points { WORK_NO_POINTS, WORK_POINT_BEFORE, WORK_POINT_AFTER } points;
+    struct point_wait point;  /* Before it. */
     struct text spec;         /* Owned: of a child that begins. */
     struct rows_fresh *fresh; /* Owned: TOOL_ROWS. */
 };
@@ -60,6 +62,8 @@ void work__free(struct talk_work *work);
 /* True: its talk is over, and it is freed, with its talk where nothing else of that is away. */
 MUST_CHECK bool work__is_over(struct talk_work *work);
 void work__settle(struct talk_work *work); /* Stores its result, or is freed with its talk. */
+/* A point around the call. True: of the one before it, work->point is waited for. */
+bool work__point(struct talk_work *work, enum point_phase phase);
 struct talk_errand *work__errand(struct talk_work *work, enum errand_kind kind);
 /* As talk__pool. */
 void work__pool(struct talk_work *work, void (*run)(struct talk_work *),

@@ -21,6 +21,7 @@
 #include "journal/journal.h"
 #include "rules/agent/resource.h"
 #include "rules/board/task.h"
+#include "rules/changes/point.h"
 #include "rules/host/host.h"
 #include "rules/inbox/inbox.h"
 #include "rules/job/terminal.h"
@@ -188,10 +189,14 @@ static const struct damage_table tables[] = {
                  JSON_OR_NONE("answer_schema"), TEXT("model")}},
     {BY_NUMBER("parts", "id"), .resource = &part_resource,
      .columns = {ENUM("cause", card_cause_names), JSON("data")}},
+    {BY_NUMBER("points", "id"), .resource = &point_resource,
+     .columns = {TEXT("tree"), TEXT("call"), TEXT("path")}},
     {BY_NUMBER("projects", "id"), .resource = &project_resource},
     {BY_TEXT("providers", "name"), .resource = &provider_resource,
      .columns = {WORD("kind", is_code), JSON("headers"), JSON("models")}},
     {BY_TEXT("refused_parameters", "model"), .columns = {TEXT("parameters")}},
+    {BY_NUMBER("rewinds", "id"), .resource = &rewind_resource,
+     .columns = {JSON("files"), TEXT("note")}},
     {BY_NUMBERS("run_input", 200, "run", "from_offset"), .columns = {TEXT("bytes")}},
     {BY_NUMBER("runs", "id"), .keep = IDS_KEEP("runs"), .resource = &run_resource,
      .columns = {ID("run", "run"), JSON_OR_NONE("shown"), WORD("step_key", step_key_known),
@@ -239,7 +244,10 @@ static const struct damage_table tables[] = {
     {BY_NUMBERS("workflow_timers", 200, "run", "number"),
      .columns = {HASH("step_key"), ENUM("kind", timer_kind_names), ENUM("state", timer_state_names),
                  TEXT("file")}},
+    {BY_NUMBER("viewed", "id"), .resource = &viewed_resource},
     {BY_NUMBER("workflows", "run"), .columns = {HASH("script")}},
+    {BY_NUMBER("worlds", "id"), .resource = &world_resource,
+     .columns = {TEXT("host"), TEXT("repository"), JSON_OR_NONE("left_out")}},
 };
 
 /* --- Columns of a table ----------------------------------------------------------------------- */

@@ -200,6 +200,10 @@ static bool rows_remove(struct tx *tx, const struct session_row *row) {
         " WHERE o.attachment = u.attachment AND o.session <> $1) LIMIT $2)",
         "DELETE FROM attachment_uses WHERE attachment IN (SELECT attachment FROM attachment_uses"
         " WHERE session = $1 LIMIT $2) AND session = $1",
+        "DELETE FROM rewinds WHERE id IN (SELECT id FROM rewinds WHERE session = $1"
+        " AND state <> 'applying' LIMIT $2)",
+        "DELETE FROM points WHERE id IN (SELECT id FROM points WHERE session = $1 AND session <> 0"
+        " LIMIT $2)",
     };
     int64_t changed = 0;
     ids__keep(tx, IDS_MESSAGES);
