@@ -97,8 +97,8 @@ async function bundle() {
 }
 
 /** In the viewer `src/viewer/NAME` stands for the module that the pages have. */
-const REPLACED = ["api/api.ts", "api/key.ts", "markdown/index.ts", "router/address.ts",
-  "shell/places.ts", "state/clock.ts", "stream/index.ts"];
+const REPLACED = ["api/api.ts", "api/key.ts", "changes/link/tab.tsx", "markdown/index.ts",
+  "router/address.ts", "shell/places.ts", "state/clock.ts", "stream/index.ts"];
 const OTHER_NAMES = { "markdown/index.ts": "markdown.tsx", "stream/index.ts": "stream.ts" };
 const replacementOf = (name) =>
   path.join(here, "src/viewer", OTHER_NAMES[name] ?? path.basename(name));

@@ -127,6 +127,28 @@ test("a stop keeps the text, a resend and a clear take messages away", async (t)
   }));
 });
 
+test("a rewind of the conversation leaves its messages, as taken back", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen({});
+  await agrees(turns, listener, await recorded(turns, listener, async (look) => {
+    await turns.turn(listener, say("one"));
+    const { message } = await turns.turn(listener, script(say("two"), "fail: auth"));
+    await turns.turn(listener, say("three"));
+    await look();
+    const answer = await turns.ask("POST", `/sessions/${listener.session}/rewind`,
+      { to: message.reply_to, files: false, conversation: true });
+    assert.equal(answer.status, 200, answer.text);
+    await listener.until("rewound");
+    await look();
+    await turns.turn(listener, say("four"));
+    const all = await turns.messages(listener.session);
+    assert.deepEqual(all.map(({ status }) => status), ["completed", "completed",
+      ...Array(4).fill("rolled_back"), "completed", "completed"]);
+  }));
+  const changed = taken({ ...sessionEmpty }, { seq: 1, type: "rewound", data: {} });
+  assert.ok(changed.stale, "its context is another one");
+});
+
 test("what was read before a snapshot stays, and is read again", () => {
   const message = (id, text = id) => ({
     id, role: "user", status: "completed", active: true, reply_to: null,

@@ -160,6 +160,12 @@ export interface Session {
   context_used: number; context_window: number; metadata: Record<string, unknown>; stream: string;
   match?: { message?: string; text: string };
 }
+export interface Rewound {
+  id: string | null; state: "preview" | "applied"; conversation: boolean; point: string | null;
+  files: { path: string; before?: string | null; after?: string | null; mode_before?: string |
+    null; mode_after?: string | null; added?: number; removed?: number; binary?: boolean }[];
+  refused: { path: string; why: "changed" | "shared" | "kind"; by: Author[] }[];
+}
 export interface SessionFiles {
   files: string[]; whole: boolean;
 }
@@ -188,6 +194,26 @@ export interface Part {
   state?: string; cause?: string | null; name?: string; call?: string | null; run?: string;
   step?: number; ms?: number; text: string; data: Record<string, unknown> | null; cut?: boolean;
   bytes?: number;
+}
+export interface Changes {
+  left_out_count: number;
+  world: { id: string; path: string; kind: "git" | "plain"; state: "ready" | "large" | "off";
+    detail?: string | null; files?: number; bytes?: number } | null;
+  from: { id: string; at_ms: number; phase: string } | null;
+  to: { id: string; at_ms: number; phase: string } | null;
+  left_out: { path: string; why: string }[]; files: ChangedFile[]; next: string | null;
+  totals: { files: number; added: number; removed: number }; recorded?: boolean;
+}
+export interface ChangedFile {
+  path: string; old_path: string | null;
+  operation: "create" | "edit" | "delete" | "rename" | "mode"; added: number; removed: number;
+  binary: boolean; before: string | null; after: string | null; mode_before: string | null;
+  mode_after: string | null; by: Author[]; status: "exact" | "shared" | "unknown";
+  viewed: "yes" | "no" | "changed";
+}
+export interface Author {
+  kind: "session" | "run" | "unknown"; session: string | null; run: string | null;
+  agent: string | null; name: string;
 }
 export interface TextRange {
   text: string; offset: number; next: number; bytes: number;

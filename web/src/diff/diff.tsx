@@ -3,14 +3,13 @@ import { useEffect, useState } from "preact/hooks";
 
 import { Bounded } from "../parts/bounded.tsx";
 import { Unread, useUnfolded } from "../parts/reading.tsx";
-import { visible } from "../parts/visible.ts";
 import { words } from "../words.ts";
-import type { Change, Piece, Row } from "./patch.ts";
+import { Line } from "./line.tsx";
+import type { Change } from "./patch.ts";
 
 const FIRST = 10, STEP = 500;
 /** A longer patch is shown as the text that it is. */
 const PATCH_MAX = 256 * 1024;
-const SIGNS = { same: " ", add: "+", remove: "−" };
 
 interface DiffProps {
   patch: string;
@@ -34,22 +33,6 @@ function useChange(
     return () => void (gone = true);
   }, [patch, cut, whole]);
   return change;
-}
-
-function Pieces({ pieces }: { pieces: Piece[] }) {
-  return pieces.map(([marked, text]) => (marked ? <mark>{visible(text)}</mark> : visible(text)));
-}
-
-function Line({ row }: { row: Row }) {
-  if (!("pieces" in row)) return <div class={`line ${row.kind}`}>{visible(row.text)}</div>;
-  const Text = row.kind === "add" ? "ins" : row.kind === "remove" ? "del" : "span";
-  return (
-    <div class={`line ${row.kind}`}>
-      <span class="number">{row.number}</span>
-      <span class="sign">{SIGNS[row.kind]}</span>
-      <Text><Pieces pieces={row.pieces} /></Text>
-    </div>
-  );
 }
 
 export function Diff(props: DiffProps) {

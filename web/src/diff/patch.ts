@@ -3,9 +3,13 @@ import { diffWordsWithSpace, parsePatch, type StructuredPatchHunk } from "diff";
 
 /** A piece of a line; `marked`: this piece is what changed. */
 export type Piece = [marked: boolean, text: string];
-export type Row =
-  | { kind: "file" | "hunk" | "note"; text: string }
-  | { kind: "same" | "add" | "remove"; number: number; pieces: Piece[] };
+/** A line. `old`: number that a line without a change had. `beside`: the line at the same place on
+ *  the other side, where the two were not compared yet (`piecesOf`). */
+export interface LineRow {
+  kind: "same" | "add" | "remove"; number: number; old?: number; pieces: Piece[];
+  beside?: string;
+}
+export type Row = { kind: "file" | "hunk" | "note"; text: string } | LineRow;
 
 export interface Change {
   rows: Row[];
@@ -17,16 +21,13 @@ export interface Change {
 
 /** Longest line that is compared word by word, and what is shown of a line. */
 const WORDS_MAX = 1000, LINE_MAX = 4000;
-/** Rows after these are not compared. */
+/** Rows after these are compared when they are drawn, or not at all. */
 const COMPARED_MAX = 500;
 /** Lines with more changes than this are another line, not a changed one. */
 const EDITS_MAX = 60;
 
-interface Line {
-  sign: string;
-  text: string;
-  number: number;
-}
+interface Part { text: string; number: number }
+interface Line extends Part { sign: string; old: number }
 
 /** The pieces of two lines, the second of which came from the first; null: they differ too much. */
 function compared(before: string, after: string): [Piece[], Piece[]] | null {
@@ -47,17 +48,32 @@ function pieceOf(text: string): Piece[] {
   return [[false, text]];
 }
 
-/** Adds removed lines and the added ones after them. Lines at the same place are compared. */
-function addChanged(rows: Row[], removed: Line[], added: Line[]): void {
+export const textOf = ({ pieces }: LineRow): string => pieces.map(([, text]) => text).join("");
+
+/** The row, compared with the line beside it. */
+export function piecesOf(row: LineRow): Piece[] {
+  const { kind, beside, pieces } = row, text = textOf(row);
+  if (beside === undefined) return pieces;
+  return (kind === "remove" ? compared(text, beside)?.[0] : compared(beside, text)?.[1]) ?? pieces;
+}
+
+/** Adds removed lines and the added ones after them. Lines at the same place belong together. */
+export function addChanged(
+  rows: Row[], removed: readonly Part[], added: readonly Part[], compares: number,
+): void {
+  const isNow = rows.length < compares;
   const pairs = removed.map(({ text }, at) => {
     const other = added[at];
-    return other === undefined || rows.length > COMPARED_MAX ? null : compared(text, other.text);
+    return other === undefined || !isNow ? null : compared(text, other.text);
   });
-  for (const [at, { number, text }] of removed.entries()) {
-    rows.push({ kind: "remove", number, pieces: pairs[at]?.[0] ?? pieceOf(text) });
+  const rowOf = (kind: "add" | "remove", { number, text }: Part, other: Part | undefined,
+    pieces: Piece[] | undefined): LineRow => ({ kind, number, pieces: pieces ?? pieceOf(text),
+    ...(!isNow && other !== undefined && { beside: other.text }) });
+  for (const [at, one] of removed.entries()) {
+    rows.push(rowOf("remove", one, added[at], pairs[at]?.[0]));
   }
-  for (const [at, { number, text }] of added.entries()) {
-    rows.push({ kind: "add", number, pieces: pairs[at]?.[1] ?? pieceOf(text) });
+  for (const [at, one] of added.entries()) {
+    rows.push(rowOf("add", one, removed[at], pairs[at]?.[1]));
   }
 }
 
@@ -69,17 +85,19 @@ function linesOf({ lines, oldStart, newStart }: StructuredPatchHunk, max: number
     const number = sign === "-" ? old : now;
     if (sign !== "+" && sign !== "\\") old++;
     if (sign !== "-" && sign !== "\\") now++;
-    return { sign, text, number };
+    return { sign, text, number, old: old - 1 };
   });
 }
 
-function addHunk(change: Change, hunk: StructuredPatchHunk, max: number): void {
+function addHunk(
+  change: Change, hunk: StructuredPatchHunk, max: number, compares: number,
+): void {
   const { oldStart, oldLines, newStart, newLines } = hunk;
   const { rows } = change;
   rows.push({ kind: "hunk", text: `@@ -${oldStart},${oldLines} +${newStart},${newLines} @@` });
   let removed: Line[] = [], added: Line[] = [];
   const flush = () => {
-    addChanged(rows, removed, added);
+    addChanged(rows, removed, added, compares);
     removed = [];
     added = [];
   };
@@ -95,7 +113,10 @@ function addHunk(change: Change, hunk: StructuredPatchHunk, max: number): void {
     } else {
       flush();
       if (line.sign === "\\") rows.push({ kind: "note", text: line.text.trim() });
-      else rows.push({ kind: "same", number: line.number, pieces: pieceOf(line.text) });
+      else {
+        const { number, old, text } = line;
+        rows.push({ kind: "same", number, old, pieces: pieceOf(text) });
+      }
     }
   }
   flush();
@@ -111,8 +132,11 @@ function closed(patch: string): string {
   return `${patch.slice(0, at)}${[counted, ...lines].join("\n")}\n`;
 }
 
-/** null: this is no patch. `whole`: each line to its end. */
-export function changeOf(patch: string, cut: boolean, whole = false): Change | null {
+/** null: this is no patch. `whole`: each line to its end. `compares`: rows after these are not
+ *  compared. */
+export function changeOf(
+  patch: string, cut: boolean, whole = false, compares = COMPARED_MAX,
+): Change | null {
   const change: Change = { rows: [], added: 0, removed: 0, clipped: false };
   const max = whole ? Infinity : LINE_MAX;
   try {
@@ -122,7 +146,7 @@ export function changeOf(patch: string, cut: boolean, whole = false): Change | n
       if (files.length > 1) {
         change.rows.push({ kind: "file", text: (name ?? "").replace(/^[ab]\//, "") });
       }
-      for (const hunk of hunks) addHunk(change, hunk, max);
+      for (const hunk of hunks) addHunk(change, hunk, max, compares);
     }
   } catch {
     return null;

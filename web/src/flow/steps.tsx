@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import { get, passes, post, type Problem } from "../api/api.ts";
 import type { Ask, FlowRun, Run } from "../api/types.ts";
+import { ChangesTab } from "../changes/link/tab.tsx";
 import { Markdown } from "../markdown/index.ts";
 import { Boundary } from "../parts/boundary.tsx";
 import { Bounded } from "../parts/bounded.tsx";
@@ -117,6 +118,7 @@ function Tabs({ id }: { id: string }) {
         </button>
       ))}
       <a class="tab" href={`/r/${id}/trace`}>{words.trace}<Hint of="trace" /></a>
+      <ChangesTab run={id} />
     </nav>
   );
 }

@@ -4,6 +4,7 @@ import { useMemo, useState } from "preact/hooks";
 
 import type { Problem } from "../api/api.ts";
 import type { Budget } from "../api/types.ts";
+import { ChangesTab } from "../changes/link/tab.tsx";
 import { Brand } from "../parts/brand.tsx";
 import { causeText } from "../parts/cause.ts";
 import { State } from "../parts/state.tsx";
@@ -103,6 +104,7 @@ function Tabs() {
         </button>
       ))}
       {isPlace(trace) ? <a class="tab" href={trace}>{words.trace}<Hint of="trace" /></a> : null}
+      <ChangesTab run={id} />
       {before == null || !isPlace("/compare") ? null
         : <a class="tab" href={compare}>{words.compare}</a>}
     </nav>

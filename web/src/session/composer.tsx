@@ -1,5 +1,5 @@
 /** Where a message is written, or one that was sent is changed. */
-import { useSignal } from "@preact/signals";
+import { useSignal, type Signal } from "@preact/signals";
 import { Paperclip } from "lucide-preact";
 import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
@@ -36,6 +36,8 @@ interface ComposerProps {
   opened: Opened;
   outbox: Outbox;
   editing: Message | null;
+  /** Text that is put before what is written, once. */
+  returned: Signal<string>;
   edit(message: Message | null): void;
   say(text: string): void;
 }
@@ -68,7 +70,7 @@ function useHeight(field: RefObject<HTMLTextAreaElement>, text: string): void {
   }, [text]);
 }
 
-export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) {
+export function Composer({ opened, outbox, editing, returned, edit, say }: ComposerProps) {
   const { state } = opened, seat = useSeat();
   const field = useRef<HTMLTextAreaElement>(null);
   const picker = useRef<HTMLInputElement>(null);
@@ -106,6 +108,16 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
     change.value = plain(editing);
     field.current?.focus();
   }, [editing?.id]);
+  const before = (first: string): void => {
+    edit(null);
+    draftSet(draft.value === "" ? first : `${first}\n\n${draft.value}`);
+    field.current?.focus();
+  };
+  useEffect(() => {
+    if (returned.value === "") return;
+    before(returned.value);
+    returned.value = "";
+  }, [returned.value]);
   const isUploading = files.some(isReading);
   const isEmpty = text.trim() === "" && files.length === 0;
 
@@ -225,10 +237,8 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
     added.add([...list]);
   };
   const back = (letter: Letter): void => {
-    edit(null);
     outbox.drop(letter.client_id);
-    draftSet(draft.value === "" ? letter.text : `${letter.text}\n\n${draft.value}`);
-    field.current?.focus();
+    before(letter.text);
   };
   const last = state.value.messages[state.value.messages.length - 1];
   const isStopped = !isBusy && editing === null && isEmpty && last?.role === "assistant" &&

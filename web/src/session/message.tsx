@@ -1,6 +1,6 @@
 /** The rows of a conversation. */
 import {
-  Copy, Ellipsis, GitFork, Link as LinkIcon, Pencil, Pin, PinOff, RotateCw,
+  Copy, Ellipsis, GitFork, Link as LinkIcon, Pencil, Pin, PinOff, RotateCcw, RotateCw,
 } from "lucide-preact";
 import { memo } from "preact/compat";
 
@@ -25,7 +25,7 @@ import { Tools } from "./tools.tsx";
 import { words } from "./words.ts";
 
 function Actions({ message, who }: { message: Message; who: string }) {
-  const { session, edit, say, mayWrite } = useTalk(), seat = useSeat();
+  const { session, edit, rewind, say, mayWrite, mayRewind } = useTalk(), seat = useSeat();
   const copy = async (text: string, said: string): Promise<void> =>
     say(await copyText(text) ? said : words.notCopied);
   const fork = async (): Promise<void> => {
@@ -52,6 +52,7 @@ function Actions({ message, who }: { message: Message; who: string }) {
       </button>
     );
   };
+  const isSaid = message.role === "user" && message.status !== "rolled_back";
   const link = `${location.origin}/s/${session}#${message.id}`;
   return (
     <span class={open ? "actions open" : "actions"}>
@@ -64,6 +65,7 @@ function Actions({ message, who }: { message: Message; who: string }) {
       {mayWrite && message.role === "assistant"
         ? button(words.answerAgain, RotateCw, () => void again()) : null}
       {mayWrite ? button(words.fork, GitFork, () => void fork()) : null}
+      {mayRewind && isSaid ? button(words.rewind, RotateCcw, () => rewind(message)) : null}
       {button(isPinned ? words.unpin : words.pin, isPinned ? PinOff : Pin, () => void pin())}
       {button(words.link, LinkIcon, () => void copy(link, words.done.link))}
     </span>

@@ -1,6 +1,6 @@
 /** A session: the conversation, the questions and the composer below it, the timeline beside it. */
 import { useSignal } from "@preact/signals";
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 
 import { patch } from "../api/api.ts";
 import { Boundary } from "../parts/boundary.tsx";
@@ -39,18 +39,32 @@ function useSaid(): [string, (text: string) => void] {
   return [said.value.text, (text) => (said.value = { text })];
 }
 
+type RewindView = typeof import("./rewind/rewind.tsx").Rewind;
+
+/** Loaded when the first message is rewound. */
+function Rewinding(props: Parameters<RewindView>[0] & { failed(): void }) {
+  const [One, oneSet] = useState<RewindView | null>(null);
+  useEffect(() => {
+    import("./rewind/rewind.tsx").then(({ Rewind }) => oneSet(() => Rewind), props.failed);
+  }, []);
+  return One === null ? null : <One {...props} />;
+}
+
 function Whole({ opened, outbox }: { opened: Opened; outbox: Outbox }) {
   const { state, problem } = opened, seat = useSeat();
   const [said, say] = useSaid();
   const editing = useSignal<Message | null>(null);
+  const rewinding = useSignal<Message | null>(null);
+  const returned = useSignal(""); // Text of a message that was taken back.
   const { session, compactions, deleted } = state.value;
-  const mayWrite = may("run");
+  const mayWrite = may("run"), mayRewind = may("approve");
   const talk = useMemo<Talk>(() => ({
     session: opened.id, agent: session?.agent ?? null, model: session?.model ?? null,
-    opened: new Map(), mayWrite,
+    opened: new Map(), mayWrite, mayRewind,
     read: (message) => void opened.read(message),
-    edit: (message) => (editing.value = message), say,
-  }), [opened, session?.agent, session?.model, mayWrite]);
+    edit: (message) => (editing.value = message),
+    rewind: (message) => (rewinding.value = message), say,
+  }), [opened, session?.agent, session?.model, mayWrite, mayRewind]);
   useEffect(() => {
     if (compactions > 0) say(words.compacted);
   }, [compactions]);
@@ -61,6 +75,7 @@ function Whole({ opened, outbox }: { opened: Opened; outbox: Outbox }) {
   useKeys([
     { name: "panel", run: () => panelToggle(seat) },
     { name: "trace", run: () => seat.go(`/s/${opened.id}/trace`) },
+    { name: "changes", run: () => seat.go(`/s/${opened.id}/changes`) },
   ]);
   const goes = useSignal(0);
   const goTo = (message: string): void => {
@@ -105,11 +120,22 @@ function Whole({ opened, outbox }: { opened: Opened; outbox: Outbox }) {
               </p>
             ) : mayWrite ? (
               <Composer opened={opened} outbox={outbox} editing={editing.value} say={say}
+                returned={returned}
                 edit={(message) => (editing.value = message)} />
             ) : <p class="muted">{words.readOnly}</p>}
           </div>
         </div>
         <Panel session={opened.id} onGo={goTo} />
+        {rewinding.value === null ? null : (
+          <Rewinding key={rewinding.value.id} session={opened.id} message={rewinding.value}
+            onClose={() => (rewinding.value = null)} done={(text, message) => {
+              say(text);
+              returned.value = message;
+            }} failed={() => {
+              rewinding.value = null;
+              say(shared.otherBuild);
+            }} />
+        )}
       </div>
     </TalkContext.Provider>
   );

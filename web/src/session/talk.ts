@@ -11,14 +11,17 @@ export interface Talk {
   /** What was opened and closed: a row that leaves the view and comes back is as it was. */
   opened: Map<string, boolean>;
   mayWrite: boolean;
+  mayRewind: boolean;
   read(message: string): void;
   edit(message: Message): void;
+  /** Asks whether what was done since a message is taken back. */
+  rewind(message: Message): void;
   say(text: string): void;
 }
 
 export const TalkContext = createContext<Talk>({
   session: "", agent: null, model: null, opened: new Map(), mayWrite: false,
-  read: () => {}, edit: () => {}, say: () => {},
+  mayRewind: false, read: () => {}, edit: () => {}, rewind: () => {}, say: () => {},
 });
 export const useTalk = (): Talk => useContext(TalkContext);
 

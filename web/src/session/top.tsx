@@ -2,6 +2,8 @@
 import { Ellipsis } from "lucide-preact";
 import { useState } from "preact/hooks";
 
+import { Sum, useTotals } from "../changes/link/sum.tsx";
+import { words as sums } from "../changes/link/words.ts";
 import { Brand } from "../parts/brand.tsx";
 import { titleOf } from "../parts/title.ts";
 import { useSeat } from "../router/router.ts";
@@ -31,8 +33,13 @@ function Context({ used, window: size }: { used: number; window: number }) {
   );
 }
 
+/** Shortest time between two reads of the sum of changes. */
+const CHANGES_MS = 1_000;
+
 export function Top({ state, id }: { state: SessionState; id: string }) {
   const { session, turn } = state, seat = useSeat();
+  const changes = useTotals(state.changes === 0 ? null : `/sessions/${id}`,
+    { pause_ms: CHANGES_MS }, [state.changes]);
   const [more, moreSet] = useState(false);
   return (
     <header class="top">
@@ -48,6 +55,12 @@ export function Top({ state, id }: { state: SessionState; id: string }) {
             <span>{price(session.usage)}</span>
           </span>
         </>
+      )}
+      {changes === null ? null : (
+        <a class="button quiet to-changes" href={`/s/${id}/changes`}
+          aria-label={sums.about(changes)} title={sums.about(changes)}>
+          <Sum {...changes} /> <Hint of="changes" />
+        </a>
       )}
       <a class="button quiet to-trace" href={`/s/${id}/trace`}>
         {words.trace} <Hint of="trace" />

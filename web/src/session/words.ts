@@ -81,6 +81,7 @@ export const words = {
   copy: "Copy the text",
   edit: "Edit",
   fork: "Fork from here",
+  rewind: "Rewind to before this message",
   answerAgain: "Answer again",
   pin: "Pin",
   unpin: "Unpin",

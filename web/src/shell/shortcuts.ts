@@ -4,7 +4,7 @@ import type { Shortcut } from "./bindings.ts";
 
 export type Where = "home" | "inbox" | "sessions" | "session" | "jobs" | "job" | "terminals"
   | "runs" | "run" | "trace" | "usage" | "workflows" | "workflow" | "compare" | "agents"
-  | "memory" | "system" | "boards" | "board" | "task" | "mail";
+  | "memory" | "system" | "boards" | "board" | "task" | "mail" | "changes";
 
 interface Row extends Shortcut { where: readonly Where[] }
 const row = (key: string, ...where: Where[]): Row => ({ key, where });
@@ -28,9 +28,9 @@ export const SHORTCUTS = {
   "go /system": row("g y"),
   "go /settings": row("g ,"),
   next: row("j", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage",
-    "workflows", "compare", "agents", "memory", "boards", "mail"),
+    "workflows", "compare", "agents", "memory", "boards", "mail", "changes"),
   previous: row("k", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage",
-    "workflows", "compare", "agents", "memory", "boards", "mail"),
+    "workflows", "compare", "agents", "memory", "boards", "mail", "changes"),
   open: row("Enter", "home", "inbox", "runs", "run", "trace", "usage", "workflows", "compare",
     "agents", "memory", "boards", "board", "mail"),
   openRow: row("o", "runs"),
@@ -84,10 +84,17 @@ export const SHORTCUTS = {
   zoomFit: row("z", "run", "trace"),
   zoomIn: row("+", "run", "trace"),
   zoomOut: row("-", "run", "trace"),
-  fold: row("e", "run", "trace"),
+  fold: row("e", "run", "trace", "changes"),
   foldAll: row("E", "run", "trace"),
   trace: row("v", "session", "run"),
-  copyLink: row("y", "run", "trace", "board", "task"),
+  changes: row("c", "session", "run", "changes"),
+  nextHunk: row("n", "changes"),
+  previousHunk: row("p", "changes"),
+  viewed: row("v", "changes"),
+  lastLook: row("l", "changes"),
+  sides: row("s", "changes"),
+  blanks: row("w", "changes"),
+  copyLink: row("y", "run", "trace", "board", "task", "changes"),
 } satisfies Record<string, Row>;
 
 export type Name = keyof typeof SHORTCUTS;

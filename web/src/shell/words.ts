@@ -38,6 +38,9 @@ const keys: Record<Name, string> = {
   newMail: "New mail", replyMail: "Answer the mail", replaceMail: "Replace your unread mail",
   retractMail: "Take your unread mail back",
   newMemory: "Store a memory", lookAgain: "Look again",
+  changes: "Changes", nextHunk: "Next change", previousHunk: "Change before",
+  viewed: "Mark the file as viewed", lastLook: "Only since the last look",
+  sides: "Two sides", blanks: "Without blanks",
 };
 
 export const words = {

@@ -28,11 +28,13 @@ export interface SessionState {
   /** The session has changed in ways that its events do not tell. */
   stale: boolean;
   deleted: boolean;
+  /** How often its files may have changed since it is followed; 0: it is not yet. */
+  changes: number;
 }
 
 export const sessionEmpty: SessionState = {
   session: null, turn: null, messages: [], older: null, queue: [], unread: [], added: 0,
-  compactions: 0, stale: false, deleted: false,
+  compactions: 0, stale: false, deleted: false, changes: 0,
 };
 
 export interface Snapshot {
@@ -69,7 +71,8 @@ function snapshotTaken(state: SessionState, data: Snapshot): SessionState {
   return {
     ...state, session: data.session, turn: data.turn, queue: data.queue, unread: [],
     messages: [...before, ...newest], older: before.length > 0 ? state.older : data.next,
-    stale: false, added: state.added + newest.filter(({ id }) => !known.has(id)).length,
+    stale: false, changes: state.changes + 1,
+    added: state.added + newest.filter(({ id }) => !known.has(id)).length,
   };
 }
 
@@ -216,6 +219,7 @@ function eventTaken(state: SessionState, event: StreamEvent): SessionState {
       return {
         ...state, session: state.session && { ...state.session, title: data.title ?? "" },
       };
+    case "rewound": // With the messages goes a part of the context.
     case "session_changed": return { ...state, stale: true };
     case "message_added": return messageAdded(state, data);
     case "message_edited": return messageEdited(state, data);
@@ -236,6 +240,7 @@ function eventTaken(state: SessionState, event: StreamEvent): SessionState {
     case "question_answered": return waits(answered(state, event), {}, false);
     case "usage": return used(state, data);
     case "context_compacted": return { ...state, compactions: state.compactions + 1 };
+    case "changes_changed": return { ...state, changes: state.changes + 1 };
     case "deleted": return { ...state, deleted: true };
     default: return answered(state, event);
   }

@@ -43,7 +43,8 @@ function Spent({ turn }: { turn: TimelineTurn }) {
   );
 }
 
-function Files({ turn: { files, files_more: more = false } }: { turn: TimelineTurn }) {
+function Files({ turn, session }: { turn: TimelineTurn; session: string }) {
+  const { number, files, files_more: more = false } = turn;
   if (files.length === 0) return null;
   const sum = (of: "added" | "removed") => files.reduce((all, file) => all + file[of], 0);
   const Lines = ({ added, removed }: { added: number; removed: number }) => (
@@ -63,6 +64,7 @@ function Files({ turn: { files, files_more: more = false } }: { turn: TimelineTu
           </li>
         ))}
       </ul>
+      <a href={`/s/${session}/changes?base=turn:${number}`}>{words.changesSince}</a>
     </details>
   );
 }
@@ -126,7 +128,7 @@ export function TurnRow(props: RowProps) {
           <span aria-hidden="true">◐ </span>{words.broke[turn.cache_broke] ?? turn.cache_broke}
         </p>
       )}
-      <Files turn={turn} />
+      <Files turn={turn} session={props.session} />
       {outcome === null ? null : <Trouble problem={outcome.problem} />}
       {outcome?.said === undefined ? null : (
         <p role="status" class="small">

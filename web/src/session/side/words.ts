@@ -27,6 +27,7 @@ export const words = {
     instructions: "the cache was of no use: instructions changed",
     history: "the cache was of no use: the history was shortened",
   } as Record<string, string>,
+  changesSince: "What has changed since then",
   files: (count: number, more: boolean) =>
     (more ? `${count}+ files` : plural(count, "file", "files")),
   actions: (number: number) => `Actions of turn ${number}`,
