@@ -70,7 +70,7 @@ const EVENTS = {
     span_started span_finished tool_finished tool_reviewed approval_asked approval_answered
     question_asked question_answered turn_waiting turn_resumed turn_finished context_compacted
     root_granted root_removed`,
-  lists: "run_changed",
+  lists: "run_changed changes_changed",
   runs: "run_queued run_started run_retrying run_stopping run_finished",
   workflows: `workflow_started phase log agent_started agent_waiting agent_answered agent_retrying
     agent_resumed agent_restarted agent_finished timer_started timer_finished workflow_paused

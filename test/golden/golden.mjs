@@ -245,7 +245,8 @@ export class Golden {
 
   /** The events of a stream, each with its type and data. Their numbers and times are those of a
    *  page, which has an entry of its own: how many pieces a text comes in is up to time, so pieces
-   *  that follow one another are joined, and the usage of a call that goes on is left out. */
+   *  that follow one another are joined, and the usage of a call that goes on is left out. So are
+   *  points of folders, which are taken beside the turn. */
   async events(daemon, stream, query = "limit=1000") {
     const target = `/api/v1/streams/${encodeURIComponent(stream)}/events?${query}`;
     const answer = await daemon.request("GET", target);
@@ -295,7 +296,7 @@ function joined(events, items) {
   const shown = [];
   let last;
   for (const [i, { type, data }] of events.entries()) {
-    if (type === "usage" && data.so_far) continue;
+    if (type === "changes_changed" || (type === "usage" && data.so_far)) continue;
     const piece = type === "delta" || type === "thinking_delta";
     const place = `${type} ${data?.message} ${data?.step}`;
     const node = dataOf(items[i]);

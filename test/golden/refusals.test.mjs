@@ -79,6 +79,7 @@ const good = (root) => ({
   "POST /api/v1/jobs/{id}/resize": { rows: 20, columns: 80 },
   "POST /api/v1/sessions/{id}/messages": { text: "say: x" },
   "POST /api/v1/sessions/{id}/subagents": { input: "say: x" },
+  "POST /api/v1/sessions/{id}/rewind": { to: `msg_${NO_ID}`, files: true },
   "POST /api/v1/sessions/{id}/roots": { path: root },
   "POST /api/v1/streams/{id}/events": { type: "note" },
   ...Object.fromEntries(["/api/projects/{project}/tasks/{task}",
@@ -89,6 +90,8 @@ const good = (root) => ({
   "POST /api/v1/projects/{project}/tasks": { title: "t" },
   "POST /api/v1/projects/{project}/tasks/{task}/review":
     { accept: true, attempt: "try_01arz3ndektsv4rrffq69g5fav" },
+  "PUT /api/v1/sessions/{id}/viewed": { path: "a", viewed: true },
+  "PUT /api/v1/runs/{id}/viewed": { path: "a", viewed: true },
   "POST /api/v1/projects/{project}/tasks/{task}/waive": { needs: "T-9", because: "b" },
 });
 

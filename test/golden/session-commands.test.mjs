@@ -99,6 +99,10 @@ golden("session-commands", async (record) => {
   await cli("session", "fork", id, "--json");
   await cli("session", "compact", id);
   await cli("session", "compact", id, "--json");
+  await cli("session", "rewind", id, "--conversation-only", "--preview");
+  await cli("session", "rewind", id, "--conversation-only", "--json");
+  await cli("session", "rewind", id, "--to", "none");
+  await cli("session", "rewind", id, "--conversation-only", "--conversation");
   await cli("session", "archive", id);
   await cli("session", "archive", id, "--json");
   await cli("session", "ls", "--archived");

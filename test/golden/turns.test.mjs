@@ -43,6 +43,7 @@ golden("tools", async (record) => {
   await talk.ask("GET", `approvals/${id}`);
   await talk.ask("GET", `runs/${run}`);
   await talk.ask("GET", `sessions/${talk.session}`);
+  await talk.until("changes_changed"); // Of the edit, so that the head is the same each time.
   await talk.ask("GET", `streams/${talk.stream}/events?snapshot=1&after=0&limit=1`);
   await talk.ask("POST", `approvals/${id}`, { decision: "allow" });
   await talk.ask("POST", `approvals/${id}`, { decision: "deny" });

@@ -33,7 +33,7 @@ test("bash completes commands, flags, choices and help", async (t) => {
   assert.deepEqual(await offers(t, "drover jo"), ["job"]);
   assert.deepEqual(await offers(t, "drover job lo"), ["logs"]);
   assert.deepEqual(await offers(t, "drover help job lo"), ["logs"]);
-  assert.deepEqual(await offers(t, "drover help cha"), ["chat"]);
+  assert.deepEqual(await offers(t, "drover help cha"), ["changes", "chat"]);
   assert.deepEqual(await offers(t, "drover job logs --str"), ["--stream"]);
   assert.deepEqual(await offers(t, "drover job logs --stream "), ["out", "err", "pty"]);
   assert.deepEqual(await offers(t, "drover job run -- ls --al"), []);

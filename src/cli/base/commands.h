@@ -13,11 +13,11 @@
     ROW(job_wait) ROW(job_stop) ROW(job_abandon) ROW(job_rm) ROW(term_ls) ROW(term_new)            \
     ROW(term_attach) ROW(term_rename) ROW(term_restart) ROW(term_close)                            \
     ROW(run) ROW(pause) ROW(resume) ROW(retry) ROW(restart) ROW(ps) ROW(show) ROW(trace)           \
-    ROW(export) ROW(attach) ROW(ask) ROW(chat)                                                     \
+    ROW(changes) ROW(diff) ROW(export) ROW(attach) ROW(ask) ROW(chat)                              \
     ROW(approve) ROW(stop) ROW(inbox_ls) ROW(inbox_show) ROW(inbox_retry) ROW(inbox_drop)          \
     ROW(session_ls) ROW(session_search) ROW(session_show) ROW(session_new) ROW(session_rename)     \
     ROW(session_move) ROW(session_archive) ROW(session_rm) ROW(session_clear)                      \
-    ROW(session_compact) ROW(session_fork)                                                         \
+    ROW(session_compact) ROW(session_fork) ROW(session_rewind)                                     \
     ROW(session_export) ROW(root_ls) ROW(root_add) ROW(root_rm) ROW(project_ls) ROW(project_show)  \
     ROW(project_add) ROW(project_set) ROW(project_rm) ROW(board) ROW(task_add) ROW(task_ls)        \
     ROW(task_show) ROW(task_edit) ROW(task_claim) ROW(task_status) ROW(task_comment)               \

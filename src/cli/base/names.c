@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/suggest.h"
 #include "base/utf8.h"
@@ -87,6 +88,14 @@ struct bytes operand_placeholder(const struct command *command, unsigned at) {
         }
     }
     return (struct bytes){NULL, 0};
+}
+
+bool name_is_path(const char *typed) {
+    return strchr(typed, '/') != NULL || access(typed, F_OK) == 0;
+}
+
+static bool placeholder_takes_path(struct bytes placeholder) {
+    return memmem(placeholder.data, placeholder.len, "|PATH", strlen("|PATH")) != NULL;
 }
 
 /* --- One name --------------------------------------------------------------------------------- */
@@ -288,7 +297,8 @@ static struct err word_resolve(struct resolving *resolving, struct bytes placeho
         .talk = &resolving->talk, .invocation = resolving->invocation, .typed = *io_word};
     search.kind_count = name_kinds_of(placeholder, search.kinds);
     if (search.kind_count == 0 || **io_word == '\0' || id_is_whole(*io_word) ||
-        names->count == COUNT_OF(names->ids)) {
+        names->count == COUNT_OF(names->ids) ||
+        (placeholder_takes_path(placeholder) && name_is_path(*io_word))) {
         return ERR_OK;
     }
     if (resolving->talk.client == NULL) {

@@ -8,7 +8,8 @@
  *            meant, and nothing else does: a new command gets short names by its row. A whole id
  *            costs no request. A label of several runs is the one that has not ended, else
  *            the newest, and a line says so, unless the command deletes. Any other name that
- *            fits several objects is refused, and up to five of them are listed.
+ *            fits several objects is refused, and up to five of them are listed. Where PATH stands
+ *            beside the kinds (SESSION|PATH), a word that is a path is left as it is.
  * Ownership  the ids lie in the invocation; names_done ends them.
  * Threads    one.
  * Failure    as client.h; ERR_NOT_FOUND; ERR_AMBIGUOUS, with invocation->names.candidates.
@@ -30,6 +31,9 @@ struct name_kind {
  * number. */
 enum { NAME_KINDS_MAX = 4 };
 unsigned name_kinds_of(struct bytes placeholder, const struct name_kind *ret_kinds[NAME_KINDS_MAX]);
+/* Whether an operand whose placeholder has PATH beside kinds is a path: it has a slash, or names a
+ * file of the current folder. */
+MUST_CHECK bool name_is_path(const char *typed);
 /* Placeholder of the operand at a position; no bytes: the command takes none there. */
 struct bytes operand_placeholder(const struct command *command, unsigned at);
 

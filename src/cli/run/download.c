@@ -8,23 +8,56 @@
 
 enum { SILENCE_MS = 30 * 1000 };
 
-/* `last`: the two bytes before, since a control character may start in one piece and end in the
- * next. */
-static struct err piece_print(struct bytes piece, FILE *out, bool terminal, char last[2]) {
-    size_t written = 0;
-    if (!terminal) {
-        written = fwrite(piece.data, 1, piece.len, out);
+struct printing {
+    const struct download *what;
+    bool terminal;
+    char last[2]; /* The two bytes before: a control character may start in one piece and end in the
+                   * next. */
+    bool in_line;
+    enum colour colour; /* Colour of the line that was begun. */
+};
+
+static void printing_line_begin(struct printing *printing, char first) {
+    const struct download *what = printing->what;
+    printing->in_line = true;
+    printing->colour = what->colour == NULL ? COLOUR_NONE : what->colour(what->ctx, first);
+    if (what->colour != NULL) {
+        fputs(paint_begin(what->paint, printing->colour), what->out);
     }
-    for (; terminal && written < piece.len; written++) {
-        const char at[] = {last[0], last[1], piece.data[written]};
-        bool plain = at[2] == '\n' || at[2] == '\t' ||
-                     (utf8_control_len((struct bytes){at, 3}) < 3 &&
-                      utf8_control_len((struct bytes){at + 1, 2}) < 2 &&
-                      utf8_control_len((struct bytes){at + 2, 1}) == 0);
-        memcpy(last, at + 1, 2);
-        if (putc(plain ? (unsigned char)at[2] : '?', out) == EOF) {
-            break;
-        }
+}
+
+static void printing_line_end(struct printing *printing) {
+    const struct download *what = printing->what;
+    if (printing->in_line && what->colour != NULL) {
+        fputs(paint_end(what->paint, printing->colour), what->out);
+    }
+    printing->in_line = false;
+}
+
+/* False: the byte could not be written. */
+static bool byte_print(struct printing *printing, char byte) {
+    const char at[] = {printing->last[0], printing->last[1], byte};
+    const bool plain = byte == '\n' || byte == '\t' ||
+                       (utf8_control_len((struct bytes){at, 3}) < 3 &&
+                        utf8_control_len((struct bytes){at + 1, 2}) < 2 &&
+                        utf8_control_len((struct bytes){at + 2, 1}) == 0);
+    memcpy(printing->last, at + 1, 2);
+    if (!printing->in_line) {
+        printing_line_begin(printing, byte);
+    }
+    if (byte == '\n') {
+        printing_line_end(printing);
+    }
+    return putc(plain ? (unsigned char)byte : '?', printing->what->out) != EOF;
+}
+
+static struct err piece_print(struct printing *printing, struct bytes piece) {
+    size_t written = 0;
+    if (!printing->terminal) {
+        written = fwrite(piece.data, 1, piece.len, printing->what->out);
+    }
+    while (printing->terminal && written < piece.len && byte_print(printing, piece.data[written])) {
+        written++;
     }
     return written == piece.len ? ERR_OK : err_make(ERR_IO, "download: write");
 }
@@ -32,14 +65,17 @@ static struct err piece_print(struct bytes piece, FILE *out, bool terminal, char
 struct err download(struct talk *talk, const struct download *what, struct why *why) {
     const struct client_request request = {
         .method = "GET", .target = what->target, .accept = what->media};
-    const bool terminal = isatty(fileno(what->out)) == 1;
+    struct printing printing = {.what = what, .terminal = isatty(fileno(what->out)) == 1};
     struct err err = client_begin(talk->client, &request, why);
-    char last[2] = {0};
     for (struct bytes piece = {"", 1}; !err_failed(err) && piece.len > 0;) {
         err = client_read(talk->client, SILENCE_MS, &piece, why);
         if (!err_failed(err) && piece.len > 0) {
-            err = piece_print(piece, what->out, terminal, last);
+            err = piece_print(&printing, piece);
+            if (what->io_bytes != NULL) {
+                *what->io_bytes += (int64_t)piece.len;
+            }
         }
     }
+    printing_line_end(&printing);
     return err;
 }

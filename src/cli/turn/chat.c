@@ -70,10 +70,14 @@ struct err chat_ask(struct chat *chat, const char *method, const char *rest,
     return api_ask(chat->talk, &request, ret_answer, &chat->invocation->why);
 }
 
-struct err chat_stop(struct chat *chat) {
-    struct signalfd_siginfo signal; /* The Ctrl-C that asked for this must not end the request. */
+void chat_interrupt_take(struct chat *chat) {
+    struct signalfd_siginfo signal;
     while (read(chat->talk->interrupt_fd, &signal, sizeof signal) == sizeof signal) {
     }
+}
+
+struct err chat_stop(struct chat *chat) {
+    chat_interrupt_take(chat); /* The Ctrl-C that asked for this must not end the request. */
     struct err err = chat_ask(chat, "POST", "/stop", NULL, NULL /* nothing is read */);
     if (err.code == ERR_CONFLICT) { /* The turn has just ended. */
         chat->invocation->why.text[0] = '\0';

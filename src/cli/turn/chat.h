@@ -7,6 +7,7 @@
  *                    live_stream.c
  *   answering.c      the question that is open, and its answer
  *   chat_commands.c  lines that begin with a slash; completion
+ *   chat_rewind.c    /rewind: what the session did is taken back
  *   chat.c           lines about the chat, requests about its session
  *
  * Each of them calls only those below it.
@@ -35,6 +36,7 @@ struct chat {
     char *model;      /* Owned: model of the messages to come; NULL: the session's. */
     const char *root; /* Folder of sessions to come; NULL: none. */
     json_t *images;   /* Owned: of the next message. */
+    char *draft;      /* Owned: text that the line is to hold next; NULL: as it is. */
     struct lines lines;
     int64_t seq;            /* Last event of the session's stream that was shown. */
     bool over;              /* A command ended the chat. */
@@ -52,6 +54,8 @@ MUST_CHECK struct err chat_ask(struct chat *chat, const char *method, const char
                                const struct text *body, json_t **ret_answer);
 /* Ends the turn, and not the session: its text so far stays. */
 MUST_CHECK struct err chat_stop(struct chat *chat);
+/* Forgets a Ctrl-C that ended a wait: it ends no other one. */
+void chat_interrupt_take(struct chat *chat);
 /* Sends a message; *ret_run is owned. `policy` and `client_id` as of session_say. */
 MUST_CHECK struct err chat_send(struct chat *chat, const char *text, const char *policy,
                                 const char *client_id, char **ret_run);
@@ -62,6 +66,9 @@ void chat_complain(struct chat *chat, struct err err);
 
 /* A line that begins with a slash. */
 MUST_CHECK struct err chat_command(struct chat *chat, const char *line);
+/* Takes back what the session did since a message of the user; `rest`: how many back. Shows a
+ * preview, and asks at a terminal; the text of the message becomes the draft. */
+MUST_CHECK struct err chat_rewind(struct chat *chat, const char *rest);
 /* Completes the word before the cursor: a command, a model after /model, a path. Several ways are
  * listed above. */
 void chat_complete(struct chat *chat, struct edit_line *edit);

@@ -267,6 +267,8 @@ static const struct {
     {"queue", "list queued messages", do_queue},
     {"quit", "leave; the session stays", do_quit},
     {"retry", "ask for the last answer again", do_retry},
+    {"rewind", "[N]: take back what was done since your last message, or the N-th last",
+     chat_rewind},
     {"session", "show the id of the session", do_session},
     {"steer", "TEXT: add this to the answer that is being written", do_steer},
     {"title", "TITLE: name the session", do_title},

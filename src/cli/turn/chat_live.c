@@ -69,6 +69,11 @@ static struct err command_run(struct live *live, const char *line) {
         conversation_init(&live->conversation, chat->paint);
         feed_restart(&live->feed);
     }
+    if (chat->draft != NULL) {
+        edit_line_set(&live->edit, bytes_of(chat->draft));
+        mem_free(chat->draft);
+        chat->draft = NULL;
+    }
     if (chat->over) {
         live->state = CHAT_OVER;
     }

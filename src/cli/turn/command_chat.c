@@ -42,6 +42,7 @@ static void chat_done(struct chat *chat) {
     json_decref(chat->images);
     mem_free(chat->session);
     mem_free(chat->model);
+    mem_free(chat->draft);
 }
 
 /* --- A pipe ----------------------------------------------------------------------------------- */
