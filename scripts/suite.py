@@ -61,6 +61,8 @@ SHORT = {"DROVER_KILL_SECONDS": "10"}
 SEEDS_FIXED, SEEDS_HOSTS, SEEDS_FRESH, SEEDS_SANITIZED = 300, 60, 100, 40
 # Of the world of flows: 10,000 random flows, of which each of eight commits judges an eighth.
 SEEDS_FLOWS, FLOWS_A_SEED = 400, 24
+# Of the world of changes, likewise.
+SEEDS_CHANGES = 200
 
 
 # --- The stages ----------------------------------------------------------------------------------
@@ -346,6 +348,7 @@ def all_stages(every_kill, turn, seed):
         *[fixed_seeds(f"fixed {word}-host", SEEDS_HOSTS, every_kill, turn, "--hosts", hosts)
           for word, hosts in (("two", "2"), ("three", "3"))],
         flow_seeds(every_kill, turn),
+        fixed_seeds("fixed changes", SEEDS_CHANGES, every_kill, turn, "--world", "changes"),
         Stage("lint", [sys.executable, "scripts/lint"], count_lint, computes=True),
         Stage("scripts and lint refuse what they must",
               [sys.executable, "-m", "unittest", "discover", "-s", "test/scripts"], count_python,

@@ -375,6 +375,9 @@ class Seeds(unittest.TestCase):
              "simulator, fixed flows seeds":
                  ["build/release/test/sim/sim", "--seeds", "50", "--from", "1", "--world", "flows",
                   "--judged", "1200"],
+             "simulator, fixed changes seeds":
+                 ["build/release/test/sim/sim", "--seeds", "25", "--from", "1", "--world",
+                  "changes"],
              "simulator, sanitized seeds":
                  ["build/san/test/sim/sim", "--seeds", "40", "--from", "5100"]})
 
@@ -389,7 +392,8 @@ class Seeds(unittest.TestCase):
         taken = sorted(sum((fixed(False, turn) for turn in range(shares.PARTS)), []))
         self.assertEqual(taken, sorted(fixed(True, 0)))
         wanted = [([], suite.SEEDS_FIXED), (["--hosts", "2"], suite.SEEDS_HOSTS),
-                  (["--hosts", "3"], suite.SEEDS_HOSTS), (flows, suite.SEEDS_FLOWS)]
+                  (["--hosts", "3"], suite.SEEDS_HOSTS),
+                  (["--world", "changes"], suite.SEEDS_CHANGES), (flows, suite.SEEDS_FLOWS)]
         self.assertEqual(taken, [(hosts, seed) for hosts, count in wanted
                                  for seed in range(1, count + 1)])
 

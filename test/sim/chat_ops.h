@@ -113,6 +113,8 @@ struct known_message *turns_probe(struct sim *sim, struct known_session *session
 /* The same of a session or a message that is named. The caller may change what is resent, and sends
  * that. In `what`: ids of the run and the answer. */
 void sessions_clear(struct sim *sim, struct known_session *session);
+/* A further session in the project, in which each tool is allowed; NULL: the model is full. */
+struct known_session *sessions_add_writer(struct sim *sim);
 /* Brings back those that a client deleted. True: there were some. */
 bool sessions_restore_all(struct sim *sim);
 void sessions_fork(struct sim *sim, const struct known_session *from, struct known_session *to);

@@ -6,6 +6,7 @@
 
 #include "agents.h"
 #include "boards.h"
+#include "folder.h"
 #include "hosts.h"
 #include "inside.h"
 #include "ops.h"
@@ -268,6 +269,7 @@ void command_begin(struct sim *sim, struct command *command) {
     sim_trace(sim, "command %s begins: %.120s", command->name, command->line);
     check_begin(sim, command);
     holder_hears(sim, command, WORD_CLAIMED, 0, LOG_OUT);
+    folder_command_begin(sim, command);
     if (agents_begin(sim, command) || boards_worker_begin(sim, command) ||
         program_play(sim, command)) {
         return;

@@ -12,8 +12,9 @@
 
 enum { SIM_OPS_MAX = 512 };
 
-/* FLOWS: nearly all operations are those of flows, and of what befalls them. */
-enum sim_mix { SIM_MIXED, SIM_FLOWS };
+/* FLOWS: nearly all operations are those of flows, and of what befalls them; CHANGES: those of
+ * conversations and jobs that write one folder. */
+enum sim_mix { SIM_MIXED, SIM_FLOWS, SIM_CHANGES };
 struct sim_options {
     uint64_t seed;
     enum sim_mix mix;

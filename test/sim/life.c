@@ -109,7 +109,8 @@ static void home_known(void *ctx, struct err result) {
         return;
     }
     work_begin(life->work);
-    deletion_init(&rooms->deletion, life->blobs, work_api(life->work).host.dispatch);
+    deletion_init(&rooms->deletion, life->blobs, work_api(life->work).host.dispatch,
+                  work_changes_api(life->work).points);
     deletion_start(&rooms->deletion, life->loop, life->store, &rooms->log);
     const struct pruner_options pruning = {
         .loop = life->loop, .store = life->store, .failed = prune_failed, .ctx = rooms};

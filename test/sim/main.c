@@ -1,5 +1,5 @@
 /* main.c: sim [--seed S | --seeds N [--from S]] [--operations N] [--ops LIST] [--trace] [--twice]
- *     [--first] [--here] [--hashes] [--seconds N] [--hosts N] [--world flows] [--judged N]
+ *     [--first] [--here] [--hashes] [--seconds N] [--hosts N] [--world flows|changes] [--judged N]
  * sim --print-program N: the script of the workflow program with that number.
  *
  * Each seed runs in a process of its own, forked from one that has made the migrated database: an
@@ -168,8 +168,8 @@ static void report(const char *program, const struct sim_options *options,
     if (least.hosts > 1) {
         (void)printf("--hosts %u ", least.hosts);
     }
-    if (least.mix == SIM_FLOWS) {
-        (void)printf("--world flows ");
+    if (least.mix != SIM_MIXED) {
+        (void)printf("--world %s ", least.mix == SIM_FLOWS ? "flows" : "changes");
     }
     (void)printf("--ops ");
     shrink_print(&least);
@@ -267,7 +267,7 @@ static bool number_read(const char *text, uint64_t *ret_number) {
 static int usage(void) {
     (void)fprintf(stderr, "usage: sim [--seed S] [--seeds N] [--from S] [--operations N]"
                           " [--ops LIST] [--trace] [--twice] [--first] [--here] [--hashes]"
-                          " [--seconds N] [--hosts N] [--world flows] [--judged N]\n"
+                          " [--seconds N] [--hosts N] [--world flows|changes] [--judged N]\n"
                           "       sim --print-program N\n");
     return 2;
 }
@@ -332,6 +332,8 @@ static bool arguments_read(char **argv, struct arguments *arguments) {
             arguments->ops = *at;
         } else if (strcmp(name, "--world") == 0 && strcmp(*at, "flows") == 0) {
             arguments->mix = SIM_FLOWS;
+        } else if (strcmp(name, "--world") == 0 && strcmp(*at, "changes") == 0) {
+            arguments->mix = SIM_CHANGES;
         } else if (!number_read(*at, &number) || !number_set(name, number, arguments)) {
             return false;
         }

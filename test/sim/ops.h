@@ -43,6 +43,8 @@ extern const struct sim_part part_boards;         /* ops_boards.c: in some seeds
 extern const struct sim_part part_check_boards;   /* check_boards.c */
 extern const struct sim_part part_mail;           /* ops_mail.c: in some seeds. */
 extern const struct sim_part part_check_mail;     /* check_mail.c */
+extern const struct sim_part part_folder;         /* folder.c: in seeds that have git. */
+extern const struct sim_part part_check_points;   /* check_points.c */
 extern const struct sim_part part_hosts;          /* ops_hosts.c: only where there are several. */
 extern const struct sim_part part_workflows;      /* ops_workflows.c, check_workflows.c */
 extern const struct sim_part part_flows;          /* ops_flows.c, check_flows.c: in some seeds. */

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "chat_ops.h"
 #include "dispatch/job/dispatch.h"
+#include "folder.h"
 #include "hosts.h"
 #include "inside.h"
 #include "late.h"
@@ -69,12 +70,16 @@ static struct err say_run(struct tx *tx, struct errand *errand) {
     const struct session_key key = errand_key(errand);
     struct err err = tx_session_find(tx, &key, &found, &row);
     if (!err_failed(err) && !found) {
+        const bool rooted = folder_plays(&errand->sim->options) &&
+                            sim_hash(sim_seed(errand->sim), errand->op, "root", 0) % 2 == 0;
+        const char *root = rooted ? sim_project_dir(errand->sim) : "";
         const struct session_new make = {
             .session = id_copy(known_bytes(errand->session->id)),
             .owner = BYTES(KNOWN_OWNER),
             .parent = BYTES(""),
             .project = BYTES("web"),
             .model = BYTES("agent/default"),
+            .root = known_bytes(root),
             .settings = turn->session->ruled
                             ? BYTES("{\"permissions\":[{\"permission\":\"allow\"}]}")
                             : BYTES("{}"),

@@ -11,7 +11,9 @@
 #include "engine/job/input.h"
 #include "engine/job/spec.h"
 #include "engine/run/runs.h"
+#include "folder.h"
 #include "hosts.h"
+#include "inside.h"
 #include "jobs.h"
 #include "known.h"
 #include "loop/loop.h"
@@ -115,6 +117,9 @@ static void spec_write(struct sim *sim, struct job *job, struct text *text) {
         job->stdin_open = true;
     } else if (sim_chance(sim, "input", 30)) {
         add_input(sim, job, text);
+    }
+    if (folder_plays(&sim->options) && sim_chance(sim, "cwd", 40)) {
+        text_addf(text, ",\"cwd\":\"%s\"", sim_project_dir(sim));
     }
     text_addf(text, ",\"priority\":%lld}", (long long)sim_choose(sim, "priority", 3) - 1);
 }

@@ -6,8 +6,8 @@
 #include "asks.h"
 #include "chat_ops.h"
 #include "dispatch/session/blobs.h"
+#include "folder.h"
 #include "inside.h"
-
 enum { LONG_FILE_LINES = 100, LONG_FILE_LINE = 480 };
 
 /* --- Made ------------------------------------------------------------------------------------- */
@@ -56,30 +56,43 @@ static struct bytes agent_name(struct sim *sim) {
                                       : bytes_of(names[sim_choose(sim, "agent", COUNT_OF(names))]);
 }
 
-static void session_create(struct sim *sim) {
+struct session_kind {
+    const char *root, *settings;
+};
+
+static struct known_session *session_make(struct sim *sim, const struct session_kind *kind) {
     struct id id = known_id(sim, "ses", "session");
     struct known_session *session = known_add_session(sim, &id);
     if (session == NULL) {
-        return;
+        return NULL;
     }
     struct errand *errand = errand_new(sim, "create", session);
     const char *model = models[sim_choose(sim, "model", COUNT_OF(models))];
-    const char *root = sim_chance(sim, "rooted", 75) ? sim_project_dir(sim) : "";
-    const char *chosen = settings[sim_choose(sim, "settings", COUNT_OF(settings))];
-    session->ruled = strcmp(chosen, SETTINGS_OF_RULES) == 0;
+    session->ruled = strcmp(kind->settings, SETTINGS_OF_RULES) == 0;
     errand->what.make = (struct session_new){
         .session = id,
         .owner = BYTES(KNOWN_OWNER),
         .parent = BYTES(""),
         .project = sim_chance(sim, "project", 50) ? BYTES("web") : BYTES("herd"),
         .model = known_bytes(model),
-        .root = known_bytes(root),
+        .root = known_bytes(kind->root),
         .agent = agent_name(sim),
         .title = sim_chance(sim, "titled", 30) ? BYTES("A title") : (struct bytes){NULL, 0},
-        .settings = known_bytes(chosen)};
+        .settings = known_bytes(kind->settings)};
     errand->run = create_run;
     errand->done = create_done;
     errand_send(errand);
+    return session;
+}
+
+struct known_session *sessions_add_writer(struct sim *sim) {
+    return session_make(sim, &(struct session_kind){sim_project_dir(sim), settings[0]});
+}
+
+static void session_create(struct sim *sim) {
+    (void)session_make(
+        sim, &(struct session_kind){sim_chance(sim, "rooted", 75) ? sim_project_dir(sim) : "",
+                                    settings[sim_choose(sim, "settings", COUNT_OF(settings))]});
 }
 
 /* --- Changed ---------------------------------------------------------------------------------- */

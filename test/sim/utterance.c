@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "folder.h"
+#include "inside.h"
 #include "provider.h"
 
 enum {
@@ -84,10 +86,19 @@ static void schema_answer(struct servers *servers, uint64_t key, const struct pr
 static const char *const odd_names[] = {"fly",     "",         "read file", "\xf0\x9f\x90\x91",
                                         "a\"b\\c", "mcp__x__y"};
 
-/* A tool whose results fill a window (ops_sessions.c) is called more often than the others. */
+/* A tool whose results fill a window (ops_sessions.c) is called more often than the others; where
+ * points are taken, so are those that write. */
 static const char *tool_pick(const struct prompt *prompt, uint64_t pick) {
     static const char longest[] = "search_files";
+    static const char *const writing[] = {"write_file", "edit_file", "delete_file", "run_command"};
+    const bool writes = folder_plays(&sim_current()->options) && (pick >> 44) % 2 == 0;
+    const char *write = writing[(pick >> 48) % COUNT_OF(writing)];
     bool wanted = (pick >> 40) % 6 == 0;
+    for (size_t i = 0; i < prompt->tool_count && writes; i++) {
+        if (strcmp(prompt->tools[i], write) == 0) {
+            return write;
+        }
+    }
     for (size_t i = 0; i < prompt->tool_count && wanted; i++) {
         if (strcmp(prompt->tools[i], longest) == 0) {
             return longest;
