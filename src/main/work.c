@@ -555,7 +555,8 @@ static void points_begin(struct work *work) {
     const struct points_options with = {.room = room_of(work),
                                         .data_dir = work->processes.data_dir,
                                         .host = bytes_of(work->processes.host.text),
-                                        .path = getenv("PATH")};
+                                        .path = getenv("PATH"),
+                                        .home = work_home()};
     work->points = points_open(&with);
     const struct rewinds_options rewinds = {
         .room = with.room, .points = work->points, .host = with.host, .umask = work->options.umask};

@@ -391,6 +391,18 @@ test("a folder without a repository has changes, too, and ignored files have non
     assert.ok(!(await world.diff(`sessions/${listener.session}`)).includes("KEY"));
   });
 
+test("a home folder without a repository has no points", LIMIT, async (t) => {
+  const world = await World.open(t, { repository: false, files: { "a.txt": "one\n" } });
+  const { daemon } = world.turns;
+  await daemon.kill();
+  daemon.env = { ...daemon.env, HOME: world.root };
+  await daemon.start();
+  const listener = await world.listen("Home");
+  await world.turns.turn(listener, work(edit("a.txt", "one\n", "two\n")));
+  const list = await world.turns.get(`/sessions/${listener.session}/changes`);
+  assert.deepEqual([list.world, list.files], [null, []]);
+});
+
 test("a run has the changes of its turn alone, and a task those of its attempt", LIMIT,
   async (t) => {
     const world = await World.open(t, { files: { "a.txt": "one\n" } });

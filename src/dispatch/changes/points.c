@@ -126,7 +126,12 @@ static void entry_place_path(struct point_entry *entry) {
 
 static void entry_find(struct pool_job *job) {
     struct point_entry *entry = CONTAINER_OF(job, struct point_entry, job);
+    const char *home = entry->points->options.home;
     entry->found = git_place_find(entry->root, &entry->at);
+    if (entry->found && !entry->at.is_git) {
+        entry->found = strcmp(entry->at.top, "/") != 0 && entry->at.top[0] != '\0' &&
+                       (home == NULL || strcmp(entry->at.top, home) != 0);
+    }
     if (entry->found && entry->path != NULL) {
         entry_place_path(entry);
     }

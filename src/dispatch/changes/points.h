@@ -19,6 +19,8 @@
  *            after OFF_MS.
  * Limits     POINTS_A_MINUTE passes of a world a minute; ASKS_MAX asks at once, of which the next
  *            ones are dropped.
+ *            A folder without a repository that is the home of the user, or the top of the file
+ *            system, is no world: all that somebody owns would be copied.
  * Ownership  an ask is copied. A wait is embedded in its owner, zeroed at first, and cancelled
  *            before that goes.
  * Threads    the loop.
@@ -39,6 +41,7 @@ struct points_options {
     const char *data_dir; /* Borrowed. */
     struct bytes host;    /* Borrowed: as home.h has it. */
     const char *path;     /* PATH in which git is looked for; NULL: none. */
+    const char *home;     /* Borrowed; NULL: none. See Limits. */
 };
 struct points *points_open(const struct points_options *options);
 /* As a performer. A job whose folder is in a world that is known, and that no turn waits for, has a
