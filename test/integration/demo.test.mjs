@@ -130,10 +130,13 @@ describe("drover demo", { concurrency: 4 }, () => {
     const events = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
     assert.equal(code, 0, stdout);
     const end = events.at(-1);
-    assert.deepEqual(
-      [end.event, end.as_promised, end.kills, end.not_asked_again, end.asked_again, end.worked_on],
-      ["demo_finished", true, 1, "Ben", "Ada", "Cleo, Dan"],
-    );
+    assert.deepEqual([end.event, end.as_promised, end.kills, end.worked_on],
+      ["demo_finished", true, 1, "Cleo, Dan"]);
+    /* On a busy machine Ada may be done, too, when the daemon is killed. */
+    const names = (list) => list.split(", ").filter((name) => name !== "");
+    assert.ok(names(end.not_asked_again).includes("Ben"), end.not_asked_again);
+    assert.deepEqual([...names(end.not_asked_again), ...names(end.asked_again)].sort(),
+      ["Ada", "Ben"]);
     for (const of of ["workflow", "chat"]) {
       const numbers = events.filter((event) => event.of === of).map(({ seq }) => seq);
       assert.deepEqual(numbers, numbers.map((_, at) => at + 1), `the events of the ${of}`);
