@@ -8,7 +8,7 @@
 int main(int argc, char **argv) {
     mem_give_back();
     if (argc > 0 && changes_child_is(argv[0])) {
-        return changes_child_main();
+        return changes_child_main(argc > 1 ? argv[1] : NULL);
     }
     return cli_main(argc, (const char *const *)argv, daemon_run);
 }

@@ -69,7 +69,7 @@ static void the_child_dies_with_the_daemon(void **state) {
         const pid_t child = fork();
         if (child == 0) {
             (void)dup2(input[0], STDIN_FILENO);
-            _exit(changes_child_main());
+            _exit(changes_child_main(NULL));
         }
         (void)pause();
         _exit(child < 0);
@@ -98,7 +98,7 @@ static void the_body_follows_the_line_of_the_answer(void **state) {
         (void)dup2(input[0], STDIN_FILENO);
         (void)dup2(output[1], STDOUT_FILENO);
         (void)close(input[1]);
-        _exit(changes_child_main());
+        _exit(changes_child_main(NULL));
     }
     const int len = snprintf(order, sizeof order,
                              "{\"do\":\"diff\",\"shadow\":\"%s\",\"from\":\"\",\"to\":\"%s\"}\n",

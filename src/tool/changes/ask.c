@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,7 +17,9 @@
 enum { READ_BYTES = 64 << 10 };
 
 struct err changes_begin(struct bytes order, struct changes_child *ret_child) {
-    static const char *const argv[] = {"drover-changes", NULL};
+    char daemon[16];
+    (void)snprintf(daemon, sizeof daemon, "%d", (int)getpid()); /* Fits. */
+    const char *const argv[] = {"drover-changes", daemon, NULL};
     int pipes[2];
     AUTO(fd_release) int input = fd_memory(order);
     if (input < 0 || pipe2(pipes, O_CLOEXEC) < 0) {

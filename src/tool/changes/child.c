@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/json/json.h"
+#include "base/number.h"
 #include "tool/changes/apply.h"
 #include "tool/changes/blame.h"
 #include "tool/changes/compare.h"
@@ -128,8 +129,12 @@ static bool answer_write(struct bytes rest) {
     return true;
 }
 
-int changes_child_main(void) {
-    const int parent = getppid();
+int changes_child_main(const char *daemon) {
+    /* A daemon that is killed before the first line of this would not be missed: its pid tells. */
+    int64_t pid = 0;
+    const bool told = daemon != NULL &&
+                      number_parse(bytes_of(daemon), (struct number_bounds){1, INT32_MAX}, &pid);
+    const int parent = told ? (int)pid : getppid();
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent) {
         return 1; /* The daemon has died meanwhile. */
     }

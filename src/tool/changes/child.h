@@ -24,7 +24,8 @@ enum { CHANGES_ORDER_MAX = 40 << 20, CHANGES_ANSWER_MAX = 64 << 20 };
 
 /* Whether a program of this name (argv[0]) is drover-changes. */
 MUST_CHECK bool changes_child_is(const char *program);
-int changes_child_main(void);
+/* `daemon`: pid of the process that shall be missed; NULL: the parent of now. */
+int changes_child_main(const char *daemon);
 
 /* Answers one order, without the end of the line. Both texts are empty before. */
 void changes_answer(struct bytes order, struct text *answer, struct text *body);
