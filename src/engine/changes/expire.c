@@ -52,8 +52,8 @@ struct err tx_worlds_expire(struct tx *tx, const struct points_expire *what) {
         " AND NOT EXISTS (SELECT 1 FROM points p WHERE p.world = worlds.id))",
         "DELETE FROM rewinds WHERE state <> 'applying' AND world IN (" OF_REPOSITORY
         " AND NOT EXISTS (SELECT 1 FROM points p WHERE p.world = worlds.id))",
-        "DELETE FROM worlds WHERE host = $1 AND repository = $2"
-        " AND NOT EXISTS (SELECT 1 FROM points p WHERE p.world = worlds.id)",
+        ("DELETE FROM worlds WHERE host = $1 AND repository = $2"
+         " AND NOT EXISTS (SELECT 1 FROM points p WHERE p.world = worlds.id)"),
     };
     for (size_t i = 0; i < COUNT_OF(steps); i++) {
         if (tx_change(tx, steps[i], ARGS(arg_text(what->host), arg_text(what->repository))) > 0) {
