@@ -174,6 +174,7 @@ test("while a turn runs it is refused in the dialog, and may be tried again", as
   await page.getByText("Which?").first().waitFor();
   await users(page).first().hover();
   await users(page).first().getByRole("button", rewind).click();
+  await dialog(page).waitFor();
   await dialog(page).getByText("turn_in_progress").waitFor();
   await ask("POST", `/runs/${run}/stop`, {});
   await page.locator(".top .state").getByText("idle").waitFor();
