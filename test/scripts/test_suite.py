@@ -487,6 +487,18 @@ class Valgrind(unittest.TestCase):
         self.assertEqual(again.UNKNOWN_CALL.sub("", leak + self.NOTICE + leak), leak + leak)
 
 
+class LeakSanitizer(unittest.TestCase):
+    KILLED = "==730==Unable to get registers from thread 723.\n\n"
+
+    def test_a_process_that_was_killed_while_it_looked_is_no_finding(self):
+        self.assertEqual(again.without_noise(self.KILLED), "")
+        self.assertEqual(again.without_noise(self.KILLED.rstrip("\n") + "\n"), "")
+
+    def test_a_leak_beside_it_stays(self):
+        leak = "==723==ERROR: LeakSanitizer: detected memory leaks\n"
+        self.assertEqual(again.without_noise(self.KILLED + leak), leak)
+
+
 TURNS = range(shares.TURNS)
 EIGHT = range(shares.PARTS)
 
