@@ -304,11 +304,15 @@ void resource__list_sql(const struct resource *resource, unsigned filters, struc
     sql_write(&sql, text);
 }
 
+/* Equal literals may be one, so that of a condition names no statement without its resource: two
+ * descriptors of one program lie apart by more than their smallest size, and by less than 8 GB. */
 static const char *sql_of(struct tx *tx, const struct sql *sql) {
-    enum { WHAT_BITS = 3 };
+    enum { WHAT_BITS = 3, SIZE_BITS = 4 };
+    const unsigned of = (unsigned)((uintptr_t)sql->resource >> SIZE_BITS) << WHAT_BITS;
     const char *own = sql->text != NULL ? sql->text : sql->where; /* A literal of its own. */
+    static_assert(sizeof(struct resource) >= 1 << SIZE_BITS, "resources may share a number");
     return own != NULL
-               ? tx_sql(tx, own, 1 + (unsigned)sql->what, sql_write, sql)
+               ? tx_sql(tx, own, of + 1 + (unsigned)sql->what, sql_write, sql)
                : tx_sql(tx, sql->resource, sql->bits << WHAT_BITS | sql->what, sql_write, sql);
 }
 
