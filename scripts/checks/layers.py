@@ -18,32 +18,33 @@ ONLY = {"rules": {"base", "rules"}, "agent": {"base", "proc", "rules", "agent"}}
 # no order; one whose files all stand directly in it has no order to keep.
 FEATURES = {
     "rules": [
-        ["token", "memory", "approval", "budget", "provider", "host", "changes"], ["run"],
+        ["token", "memory", "approval", "budget", "provider", "host", "changes", "tree"],
+        ["run"],
         ["job", "inbox", "session", "trace"], ["turn", "project"], ["workflow", "agent"], ["board"],
         ["mail"], ["flow"], ["."],
     ],
     "engine": [
-        ["base"], ["token", "memory", "project", "trace"], ["inbox"], ["run"], ["job"], ["host"],
-        ["session"],
+        ["base"], ["token", "memory", "project", "trace", "tree"], ["inbox"], ["run"], ["job"],
+        ["host"], ["session"],
         ["budget"], ["approval", "provider", "agent", "changes"], ["turn"], ["workflow"], ["board"],
         ["mail"], ["flow"], ["system"],
     ],
     "dispatch": [
-        ["base"], ["provider", "changes"], ["job"], ["host", "run"], ["inbox"], ["session"],
+        ["base"], ["provider", "changes"], ["job"], ["host", "run", "tree"], ["inbox"], ["session"],
         ["board"], ["turn"], ["workflow"], ["mail"], ["flow"],
     ],
     "api": [
         ["base"], ["run", "stream", "token", "provider", "memory", "project", "agent"],
         ["system", "host", "trace", "budget", "inbox"], ["job"], ["session"],
-        ["turn", "changes"],
+        ["turn", "changes"], ["tree"],
         ["approval"], ["workflow"], ["board"], ["mail"], ["flow"],
     ],
     "cli": [
         ["terminal"], ["base"], ["stream"], ["run"],
         ["trace", "host", "token", "provider", "memory", "agent", "budget", "inbox",
          "project"], ["system"],
-        ["job"], ["session"], ["turn", "changes"], ["workflow"], ["board"], ["mail"], ["flow"],
-        ["demo"],
+        ["job"], ["session"], ["turn", "changes"], ["tree"], ["workflow"], ["board"], ["mail"],
+        ["flow"], ["demo"],
     ],
     "base": [["json", "process", "markdown"], ["fields"], ["resource"]],
     "http": [["stream"]],
@@ -52,7 +53,7 @@ FEATURES = {
     "store": [["sqlite", "postgres"]],
     "tool": [["file", "web", "changes"]],
     "proc": [["small"], ["spool"], ["."], ["sandbox"], ["holder"]],
-    "main": [["report"], ["."]],
+    "main": [["report", "rooms"], ["."]],
 }
 
 # A library behind a room of ours is included there and nowhere else.

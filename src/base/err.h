@@ -72,6 +72,9 @@
     X(STEP_ENDED, "step_ended", 409, 5, "The agent has ended")                                     \
     X(TURN_IN_PROGRESS, "turn_in_progress", 409, 5, "A turn of the session is running")            \
     X(CHANGED_SINCE, "changed_since", 409, 5, "Somebody else has changed a file meanwhile")        \
+    X(WORKTREE_HAS_WORK, "worktree_has_work", 409, 5,                                              \
+      "The working tree holds work that is nowhere else")                                          \
+    X(IN_USE, "in_use", 409, 5, "An agent is working there")                                       \
     X(HOST_AWAY, "host_away", 409, 5, "The process is on another host")                            \
     X(HOST_ALIVE, "host_alive", 409, 5, "The host sent a heartbeat recently")                      \
     X(HOST_GONE, "host_gone", 410, 5, "The host was removed, and its output with it")              \

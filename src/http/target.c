@@ -172,6 +172,12 @@ static struct err query_value_read(const struct query_param *param, struct query
                              "query parameter '%s' is longer than %" PRId64 " bytes", param->name,
                              param->max);
     }
+    const bool yes = flag && bytes_is(value->text, "true"),
+               no = flag && bytes_is(value->text, "false");
+    if (yes || no) {
+        value->number = yes;
+        return ERR_OK;
+    }
     if (number_parse(value->text, bounds, &value->number)) {
         return ERR_OK;
     }

@@ -20,6 +20,7 @@
 #include "api/system/system.h"
 #include "api/token/tokens.h"
 #include "api/trace/usage.h"
+#include "api/tree/trees.h"
 #include "api/workflow/runs.h"
 #include "base/log_pace.h"
 #include "base/memory.h"
@@ -92,6 +93,7 @@ struct daemon {
     struct runs_api runs_api;
     struct tasks_api tasks_api;
     struct changes_api changes_api;
+    struct trees_api trees_api;
     struct sessions_api sessions_api;
     struct blobs *blobs;
     struct turns_api turns_api;
@@ -413,6 +415,9 @@ static struct err http_begin(struct daemon *daemon) {
         request_routes(changes_routes, &daemon->changes_api.host),
         request_routes(rewind_routes, &daemon->changes_api.host),
         request_routes(task_changes_routes, &daemon->changes_api.host),
+        request_routes(tree_routes, &daemon->trees_api.host),
+        request_routes(tree_apply_routes, &daemon->trees_api.host),
+        request_routes(tree_removal_routes, &daemon->trees_api.host),
         request_routes(mail_routes, &daemon->sessions_api.host),
         request_routes(agents_routes, &daemon->agents_api.host),
         request_routes(usage_routes, &daemon->host),
@@ -736,6 +741,7 @@ static struct err rooms_open(struct daemon *daemon) {
     daemon->runs_api = work_api(daemon->work);
     daemon->tasks_api = work_tasks_api(daemon->work);
     daemon->changes_api = work_changes_api(daemon->work);
+    daemon->trees_api = work_trees_api(daemon->work);
     daemon->host = daemon->runs_api.host;
     daemon->agents_api = (struct agents_api){.host = daemon->host,
                                              .home = work_home(),

@@ -19,8 +19,6 @@
 #include "dispatch/base/run_wait.h"
 #include "dispatch/board/boards.h"
 #include "dispatch/board/must.h"
-#include "dispatch/changes/points.h"
-#include "dispatch/changes/rewinds.h"
 #include "dispatch/flow/flows.h"
 #include "dispatch/inbox/deliver.h"
 #include "dispatch/session/titles.h"
@@ -37,6 +35,7 @@
 #include "main/processes.h"
 #include "main/report/metrics.h"
 #include "main/report/sandbox_lack.h"
+#include "main/rooms/folders.h"
 #include "main/run_key.h"
 #include "main/scans.h"
 #include "rules/workflow/workflow.h"
@@ -49,7 +48,7 @@
 enum {
     RELEASE_AGAIN_MS = 10 * 1000,
     HIDDEN_MAX = 4,
-    PERFORMERS = 11,
+    PERFORMERS = 13,
     WAITS_PAUSE_MS = 200, /* After a failed read of runs that are waited for. */
     WAITS_PAUSE_MAX_MS = 10 * 1000,
     /* Many connections may each have CONNECTION_CONCURRENT_DEFAULT streams at once; each is a
@@ -87,8 +86,7 @@ struct work {
     /* The performers. */
     struct dispatch *dispatch;
     struct deliver *deliver;
-    struct points *points; /* Folders that turns and jobs write. */
-    struct rewinds *rewinds;
+    struct folders folders;
     struct turns *turns;
     struct titles *titles;
     struct workflows *workflows;
@@ -525,7 +523,8 @@ static void turns_begin(struct work *work) {
                                        .dispatch = work->dispatch,
                                        .waits = &work->waits,
                                        .musts = work->musts,
-                                       .points = work->points,
+                                       .points = work->folders.points,
+                                       .trees = work->folders.trees,
                                        .sandbox = sandbox_lack(work->options.serve) == NULL,
                                        .agent_commands = agent_commands(),
                                        .bounds = bounds_of(work),
@@ -551,21 +550,16 @@ static struct room_options room_of(struct work *work) {
                                  .failed = run_failed};
 }
 
-static void points_begin(struct work *work) {
-    const struct points_options with = {.room = room_of(work),
-                                        .data_dir = work->processes.data_dir,
-                                        .host = bytes_of(work->processes.host.text),
-                                        .path = getenv("PATH"),
-                                        .home = work_home()};
-    work->points = points_open(&with);
-    const struct rewinds_options rewinds = {
-        .room = with.room, .points = work->points, .host = with.host, .umask = work->options.umask};
-    work->rewinds = rewinds_open(&rewinds);
-}
-
-static void musts_begin(struct work *work) {
-    const struct musts_options with = {.room = room_of(work), .dispatch = work->dispatch};
-    work->musts = musts_open(&with);
+static void folders_begin(struct work *work) {
+    const struct folders_options with = {.room = room_of(work),
+                                         .dispatch = work->dispatch,
+                                         .waits = &work->waits,
+                                         .data_dir = work->processes.data_dir,
+                                         .host = bytes_of(work->processes.host.text),
+                                         .home = work_home(),
+                                         .umask = work->options.umask,
+                                         .trees_kept_ms = work->options.serve->keep_worktrees_ms};
+    folders_open(&work->folders, &with);
 }
 
 static void boards_begin(struct work *work) {
@@ -616,8 +610,10 @@ static void performers_fill(struct work *work) {
         {.room = work->boards, .stop = boards_stop},
         {.room = work->flows, .note = {[KIND_FLOW] = flows_run_note}, .stop = flows_stop},
         {.room = work->musts, .stop = musts_stop},
-        {.room = work->rewinds, .stop = rewinds_stop},
-        {.room = work->points, .note = {[KIND_JOB] = points_run_note}, .stop = points_stop},
+        {.room = work->folders.removals, .stop = removals_stop},
+        {.room = work->folders.trees, .stop = trees_stop},
+        {.room = work->folders.rewinds, .stop = rewinds_stop},
+        {.room = work->folders.points, .note = {[KIND_JOB] = points_run_note}, .stop = points_stop},
         {.room = &work->waits, .end = run_waits_stop},
     };
     memcpy(work->performers, rows, sizeof rows);
@@ -679,8 +675,9 @@ static struct err rooms_open(struct work *work, struct why *why) {
         why_set(why, "%s/libexec cannot be written", work->processes.data_dir);
         return err;
     }
-    musts_begin(work);
-    points_begin(work);
+    const struct musts_options musts = {.room = room_of(work), .dispatch = work->dispatch};
+    work->musts = musts_open(&musts);
+    folders_begin(work);
     turns_begin(work);
     boards_begin(work);
     flows_begin(work);
@@ -788,7 +785,7 @@ void work_begin(struct work *work) {
     models_on_mended(work->models, connection_mended, work);
     sleep_watch_start(&work->sleep, work->loop, machine_after_sleep, work);
     musts_recover(work->musts);
-    rewinds_recover(work->rewinds);
+    folders_recover(&work->folders);
     damage_look(work->store, work->log);
     spool_look_start(&work->spool_look, work->loop, work->store, work->log, work->processes.spool);
 }
@@ -892,9 +889,8 @@ void work_close(struct work *work) {
     scripts_close(work->scripts);
     titles_close(work->titles);
     turns_close(work->turns);
-    musts_close(work->musts); /* Turns wait for its checks, */
-    rewinds_close(work->rewinds);
-    points_close(work->points); /* and for points. */
+    musts_close(work->musts);      /* Turns wait for its checks, */
+    folders_close(&work->folders); /* and for points and trees. */
     run_waits_done(&work->waits);
     toolbox_free(work->toolbox);
     connections_close(work->connections);
@@ -935,8 +931,11 @@ struct tasks_api work_tasks_api(struct work *work) {
 }
 
 struct changes_api work_changes_api(struct work *work) {
-    return (struct changes_api){
-        .host = host_of(work), .points = work->points, .rewinds = work->rewinds};
+    return folders_changes_api(&work->folders, host_of(work));
+}
+
+struct trees_api work_trees_api(struct work *work) {
+    return folders_trees_api(&work->folders, host_of(work));
 }
 
 struct turns_api work_turns_api(struct work *work) {

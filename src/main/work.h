@@ -16,6 +16,7 @@
 #include "api/flow/flows.h"
 #include "api/provider/providers.h"
 #include "api/run/runs.h"
+#include "api/tree/trees.h"
 #include "api/turn/turns.h"
 #include "api/workflow/runs.h"
 #include "base/base.h"
@@ -72,6 +73,7 @@ void work_inbox_note(struct work *work, struct bytes note);
 struct runs_api work_api(struct work *work);
 struct tasks_api work_tasks_api(struct work *work);
 struct changes_api work_changes_api(struct work *work);
+struct trees_api work_trees_api(struct work *work);
 struct workflow_runs_api work_workflows_api(struct work *work);
 struct flows_api work_flows_api(struct work *work);
 struct turns_api work_turns_api(struct work *work);

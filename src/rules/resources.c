@@ -10,13 +10,12 @@
 #include "rules/project/project.h"
 #include "rules/provider/provider.h"
 #include "rules/token/token.h"
+#include "rules/tree/tree.h"
 
 const struct resource *const resources[] = {
-    &agent_resource,        &delivery_resource,
-    &mail_resource,         &memory_resource,
-    &project_resource,      &provider_resource,
-    &task_attempt_resource, &task_comment_resource,
-    &task_output_resource,  &task_resource,
-    &task_review_resource,  &terminal_resource,
-    &token_resource,        NULL,
+    &agent_resource,        &delivery_resource,     &mail_resource,
+    &memory_resource,       &project_resource,      &provider_resource,
+    &task_attempt_resource, &task_comment_resource, &task_output_resource,
+    &task_resource,         &task_review_resource,  &terminal_resource,
+    &token_resource,        &tree_resource,         NULL,
 };

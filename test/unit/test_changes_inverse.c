@@ -66,6 +66,21 @@ static void a_path_that_others_changed_is_left_alone(void **state) {
     assert_int_equal(inverse_judge(shared, COUNT_OF(shared), MINE, INVERSE_FORCED), INVERSE_EXACT);
 }
 
+static void a_path_that_is_back_is_left_alone(void **state) {
+    (void)state;
+    const struct inverse_change made[] = {change("a", "", ME), change("", "b", MY_HELPER),
+                                          change("b", "a", YOU)};
+    assert_int_equal(judge(made, COUNT_OF(made)), INVERSE_NONE);
+    const struct inverse_change mode[] = {change("a", "+a", ME), change("+a", "a", YOU)};
+    assert_int_equal(judge(mode, COUNT_OF(mode)), INVERSE_NONE);
+    /* The change that others made before mine is to come back. */
+    const struct inverse_change first[] = {change("a", "b", YOU), change("b", "a", ME)};
+    assert_int_equal(judge(first, COUNT_OF(first)), INVERSE_RUNS);
+    const struct inverse_change between[] = {change("a", "b", ME), change("b", "c", YOU),
+                                             change("c", "a", ME)};
+    assert_int_equal(judge(between, COUNT_OF(between)), INVERSE_RUNS);
+}
+
 static void a_path_that_others_edited_as_well_is_merged(void **state) {
     (void)state;
     const int64_t others[] = {YOU, 0, ME | YOU, YOU | THEY};
@@ -140,6 +155,7 @@ int main(void) {
         cmocka_unit_test(a_change_is_mine_only_when_all_its_authors_are),
         cmocka_unit_test(a_path_that_only_i_changed_becomes_what_it_was),
         cmocka_unit_test(a_path_that_others_changed_is_left_alone),
+        cmocka_unit_test(a_path_that_is_back_is_left_alone),
         cmocka_unit_test(a_path_that_others_edited_as_well_is_merged),
         cmocka_unit_test(others_changes_of_existence_kind_or_mode_are_never_taken_back),
         cmocka_unit_test(runs_are_taken_newest_first_and_joined),

@@ -5,7 +5,7 @@
 #include "engine/base/ids.h"
 #include "engine/system/damage.h"
 
-enum { EVENTS = 3 * DAMAGE_NEWEST_ROWS, TABLES_MAX = 56, LONG_ROW = 65536, LONG_ROWS = 100 };
+enum { EVENTS = 3 * DAMAGE_NEWEST_ROWS, TABLES_MAX = 57, LONG_ROW = 65536, LONG_ROWS = 100 };
 enum { STATEMENTS = 2000, STATEMENT_MAX = 1024 };
 
 struct search {

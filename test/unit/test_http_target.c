@@ -152,14 +152,18 @@ static void a_query_is_read_by_its_table(void **state) {
     assert_int_equal(values[1].text.len, 2);
     assert_int_equal(values[2].number, 0);
     assert_true(values[3].given);
+    assert_int_equal(read_query("/?flag=false", values, &why).code, ERR_NONE);
+    assert_int_equal(values[2].number, 0);
+    assert_int_equal(read_query("/?flag=true", values, &why).code, ERR_NONE);
+    assert_int_equal(values[2].number, 1);
 }
 
 static void what_the_table_lacks_is_refused_by_name(void **state) {
     static const char *const bad[][2] = {
-        {"/?m=1", "'m'"},          {"/?n=1&n=1", "'n'"},  {"/?n=6", "'n'"},
-        {"/?n=-6", "'n'"},         {"/?n=", "'n'"},       {"/?n", "'n'"},
-        {"/?n=+1", "'n'"},         {"/?n=1.0", "'n'"},    {"/?text=12345", "'text'"},
-        {"/?flag=true", "'flag'"}, {"/?flag=", "'flag'"}, {"/?N=1", "'N'"},
+        {"/?m=1", "'m'"},         {"/?n=1&n=1", "'n'"},  {"/?n=6", "'n'"},
+        {"/?n=-6", "'n'"},        {"/?n=", "'n'"},       {"/?n", "'n'"},
+        {"/?n=+1", "'n'"},        {"/?n=1.0", "'n'"},    {"/?text=12345", "'text'"},
+        {"/?flag=yes", "'flag'"}, {"/?flag=", "'flag'"}, {"/?N=1", "'N'"},
     };
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         struct query_value values[QUERY_PARAMS_MAX];

@@ -192,6 +192,82 @@ static void a_branch_is_forgotten_after_its_tree(void **state) {
     assert_end(bench, TREE_ABSENT);
 }
 
+static void a_drop_removes_a_tree_whose_commits_are_elsewhere(void **state) {
+    struct bench *bench = *state;
+    work_tree_set_text(&bench->tree, TREE_BRANCH, "drover/x");
+    work_tree_set_text(&bench->tree, TREE_BASE, commit);
+    work_tree_begin(&bench->tree, TREE_DROP);
+    assert_int_equal(work_tree_care(&bench->tree), TREE_LOSSLESS);
+    look(bench, WORKTREE_WHOLE, other_commit);
+    job_ends(bench, TREE_REMOVE, RUN_SUCCEEDED);
+    look(bench, WORKTREE_NONE, "");
+    job_ends(bench, TREE_FORGET, RUN_SUCCEEDED);
+    look(bench, WORKTREE_NONE, "");
+    assert_end(bench, TREE_ABSENT);
+}
+
+static void a_drop_that_git_refuses_says_why_the_tree_stays(void **state) {
+    struct bench *bench = *state;
+    work_tree_set_text(&bench->tree, TREE_BRANCH, "drover/x");
+    work_tree_begin(&bench->tree, TREE_DROP);
+    look(bench, WORKTREE_WHOLE, "");
+    job_ends(bench, TREE_REMOVE, RUN_FAILED);
+    text_clear(&bench->tree.fault);
+    text_add_str(&bench->tree.fault, "git: it contains modified files");
+    look(bench, WORKTREE_WHOLE, "");
+    assert_end(bench, TREE_READY);
+    assert_string_equal(bench->tree.why.text, "git: it contains modified files");
+}
+
+static void half_a_tree_that_an_agent_was_in_is_dropped_by_force_alone(void **state) {
+    struct bench *bench = *state;
+    work_tree_set_text(&bench->tree, TREE_BRANCH, "drover/x");
+    work_tree_set_text(&bench->tree, TREE_BASE, commit);
+    work_tree_set_text(&bench->tree, TREE_ATTEMPT, "run_1");
+    work_tree_begin(&bench->tree, TREE_DROP);
+    look(bench, WORKTREE_HALF, "");
+    assert_end(bench, TREE_READY);
+    work_tree_begin(&bench->tree, TREE_DESTROY);
+    assert_int_equal(work_tree_care(&bench->tree), TREE_ANYHOW);
+    look(bench, WORKTREE_HALF, "");
+    job_ends(bench, TREE_WIPE, RUN_SUCCEEDED);
+    look(bench, WORKTREE_NONE, "");
+    job_ends(bench, TREE_FORGET, RUN_SUCCEEDED);
+    look(bench, WORKTREE_NONE, "");
+    assert_int_equal(bench->tree.end, TREE_ABSENT);
+    assert_int_equal(bench->ends, 2);
+}
+
+static void a_tree_that_git_does_not_remove_by_force_is_wiped(void **state) {
+    struct bench *bench = *state;
+    work_tree_begin(&bench->tree, TREE_DESTROY);
+    look(bench, WORKTREE_WHOLE, other_commit);
+    job_ends(bench, TREE_REMOVE, RUN_FAILED);
+    look(bench, WORKTREE_WHOLE, other_commit);
+    job_ends(bench, TREE_WIPE, RUN_SUCCEEDED);
+    look(bench, WORKTREE_NONE, "");
+    assert_end(bench, TREE_ABSENT);
+}
+
+/* A branch of that name is somebody else's. */
+static void a_tree_that_never_began_takes_no_branch_with_it(void **state) {
+    struct bench *bench = *state;
+    work_tree_set_text(&bench->tree, TREE_BRANCH, "drover/x");
+    work_tree_begin(&bench->tree, TREE_DESTROY);
+    look(bench, WORKTREE_NONE, "");
+    assert_end(bench, TREE_ABSENT);
+    assert_int_equal(bench->begins, 0);
+}
+
+static void something_else_at_the_place_is_never_removed(void **state) {
+    struct bench *bench = *state;
+    work_tree_begin(&bench->tree, TREE_DESTROY);
+    look(bench, WORKTREE_STRANGE, "");
+    assert_end(bench, TREE_READY);
+    assert_string_equal(bench->tree.why.text, "something else stands where it would be");
+    assert_int_equal(bench->begins, 0);
+}
+
 static void a_tree_that_was_stopped_hears_nothing(void **state) {
     struct bench *bench = *state;
     const struct step_job job = {.run = {"run_job"}};
@@ -219,6 +295,12 @@ int main(void) {
         CASE(a_tree_that_git_does_not_remove_stays),
         CASE(a_commit_of_an_agent_keeps_its_tree),
         CASE(a_branch_is_forgotten_after_its_tree),
+        CASE(a_drop_removes_a_tree_whose_commits_are_elsewhere),
+        CASE(a_drop_that_git_refuses_says_why_the_tree_stays),
+        CASE(half_a_tree_that_an_agent_was_in_is_dropped_by_force_alone),
+        CASE(a_tree_that_git_does_not_remove_by_force_is_wiped),
+        CASE(a_tree_that_never_began_takes_no_branch_with_it),
+        CASE(something_else_at_the_place_is_never_removed),
         CASE(a_tree_that_was_stopped_hears_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -230,6 +230,10 @@ static struct err list_slice(struct tx *tx, void *ctx) {
 
 static void slice_done(struct err result, void *ctx) {
     struct page *page = ctx;
+    if (!err_failed(result) && page->now.state == PAGE_ENDED && page->kind->request.after != NULL) {
+        request_after(&page->request);
+        return;
+    }
     if (err_failed(result) || page->now.state == PAGE_ENDED) {
         request_answer(&page->request, result);
         return;

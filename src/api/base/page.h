@@ -132,7 +132,8 @@ struct page_part {
 typedef struct err (*page_rows_fn)(struct tx *tx, struct page *page, const struct page_part *part);
 
 struct page_kind {
-    struct request_kind request; /* Size (0: a struct page), `one`, and the steps read and end. */
+    /* Size (0: a struct page), `one`, and the steps read, after and end. */
+    struct request_kind request;
     bool (*valid)(struct bytes cursor); /* NULL: a cursor is a number from 1, */
     const struct resource *resource;    /* or the name of a row of this; NULL: it is not. */
     page_rows_fn rows;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "agent/native.h"
+#include "api/session/tree.h"
 #include "base/glob.h"
 #include "base/json/json.h"
 #include "base/memory.h"
@@ -175,6 +176,7 @@ struct body_op {
     struct text root;                         /* Owned: the folder, terminated. */
     struct text folder;       /* Owned: that of the project, where none is named; "": default. */
     struct agent_order agent; /* Owned: an agent that is a program. */
+    struct session_tree tree; /* A working tree of its own. */
     struct native_session native;             /* Owned: what is adopted, */
     struct session_adopted adopted;           /* with borrowed messages. */
     struct session_adopted_message *messages; /* Owned. */
@@ -258,6 +260,14 @@ static struct err create_read(void *ctx) {
          given->parent.data != NULL)) {
         err = field_bad(&body->request.op.why, "main",
                         "needs \"agent\" and \"root\", and excludes \"native\" and \"parent\"");
+    }
+    if (!err_failed(err)) {
+        err = session_tree_read(given->worktree, &body->tree, &body->request.op.why);
+    }
+    if (!err_failed(err) && body->tree.wanted &&
+        (given->main || given->native.data != NULL || given->parent.data != NULL)) {
+        err = field_bad(&body->request.op.why, "worktree",
+                        "excludes \"main\", \"native\" and \"parent\"");
     }
     body->create = (struct session_new){.owner = body->request.key.owner,
                                         .parent = given->parent,
@@ -356,11 +366,24 @@ static void folder_find(struct body_op *body) {
     body->create.folder = text_bytes(&body->folder);
 }
 
+/* The session works where its tree will stand; its agent is found in the folder that is there. */
+static struct err tree_place(struct body_op *body) {
+    if (!body->tree.wanted) {
+        return ERR_OK;
+    }
+    TRY(session_tree_find(&body->tree, body->root.len > 0 ? body->root.data : "",
+                          bytes_of(body->create.session.text), body->request.dispatch,
+                          &body->request.op.why));
+    body->create.root = bytes_of(body->tree.at.root);
+    return ERR_OK;
+}
+
 static struct err create_pool(void *ctx) {
     struct body_op *body = ctx;
     bool found = false;
     text_add(&body->root, body->given.root.data, body->given.root.len);
     folder_find(body);
+    TRY(tree_place(body));
     if (body->given.agent.len == 0) {
         return ERR_OK;
     }
@@ -433,7 +456,11 @@ static struct err main_check(struct body_op *body) {
 
 /* A new session, with all that is remembered of it. */
 static struct err create_session(struct tx *tx, struct body_op *body, struct session_row *ret_row) {
-    const struct err err = tx_session_create(tx, &body->create, ret_row);
+    struct err err = tx_session_create(tx, &body->create, ret_row);
+    if (!err_failed(err) && body->tree.wanted) {
+        err = session_tree_plan(tx, &body->tree, &body->request.bounds, ret_row,
+                                &body->request.op.why);
+    }
     return err_failed(err)
                ? err
                : tx_inside_mark_session(tx, exchange_identity(body->request.op.exchange)->inside,

@@ -21,7 +21,7 @@ static struct err names_start(void *ctx) {
     if (!bytes_find(param_text(exchange, "kind"), name_kind_names, &kind)) {
         return err_why(why, ERR_BAD_QUERY,
                        "query parameter 'kind' must be one of run, job, turn, agent, workflow, "
-                       "session, approval, delivery, token, memory, message, terminal");
+                       "session, approval, delivery, token, memory, message, terminal, mail, tree");
     }
     if (kind == NAME_TOKEN && (exchange_identity(exchange)->scopes & SCOPE_ADMIN) == 0) {
         return err_why(why, ERR_FORBIDDEN, "tokens are shown to a token with the scope admin only");
@@ -64,7 +64,7 @@ static const struct request_kind names_list = {
 static const struct query_param names_query[] = {
     {QUERY("kind", QUERY_TEXT,
            "Kind of the objects: run, job, turn, agent, workflow (runs of workflows), session, "
-           "approval, delivery, token, memory, message, terminal."),
+           "approval, delivery, token, memory, message, terminal, mail, tree."),
      .max = 20, .required = true},
     {QUERY("q", QUERY_TEXT,
            "Beginning of an id, with or without its prefix, at least 4 characters of the rest; "

@@ -11,11 +11,43 @@
 
 enum { KEY_LEN = sizeof "worktrees " - 1 + 32, LOG_MAX = 16 << 10, FAULT_MAX = 400 };
 
+static const int times_ms[] = {
+    [TREE_HEAD] = 60000,  [TREE_ADD] = 600000,     [TREE_REMOVE] = 600000,
+    [TREE_WIPE] = 600000, [TREE_DIFF] = 60000,     [TREE_FORGET] = 60000,
+    [TREE_FILL] = 600000, [TREE_SET_UP] = 1800000, [TREE_TEAR_DOWN] = 300000};
+
+static bool is_command(enum tree_job job) {
+    return job == TREE_SET_UP || job == TREE_TEAR_DOWN;
+}
+
+/* A line of the project's, in the folder where its agent will work, as that runs commands. */
+static void command_write(const struct tree_order *order, struct text *text) {
+    const bool sets_up = order->job == TREE_SET_UP;
+    AUTO(text_done) struct text line = text_up_to(TREE_COMMAND_MAX + 512);
+    /* Only where git will remove the tree: a removal that was asked for has looked already. */
+    if (!sets_up && order->care == TREE_UNCHANGED) {
+        text_addf(&line,
+                  "[ -z \"$(git status --porcelain)\" ] && [ \"$(git rev-parse HEAD)\" = '%s' ]"
+                  " || exit 0\n",
+                  order->texts[TREE_BASE]);
+    }
+    text_add_str(&line, order->texts[sets_up ? TREE_SETUP : TREE_TEARDOWN]);
+    text_add_char(text, '{');
+    text_add_member(text, "shell", text_bytes(&line));
+    text_add_member_str(text, "cwd", order->texts[TREE_ROOT]);
+    if (order->texts[TREE_PORTS][0] != '\0') {
+        text_add_member_str(text, "ports", order->texts[TREE_PORTS]);
+    }
+    text_addf(text, ",\"timeout_ms\":%d", times_ms[order->job]);
+    text_add_str(text, order->sandbox ? ",\"sandbox\":\"on\"}" : "}");
+}
+
 static void spec_write(const struct tree_order *order, struct text *text) {
-    static const int times_ms[] = {
-        [TREE_HEAD] = 60000,  [TREE_ADD] = 600000, [TREE_REMOVE] = 120000,
-        [TREE_WIPE] = 300000, [TREE_DIFF] = 60000, [TREE_FORGET] = 60000};
     const char *path = order->texts[TREE_PATH], *top = order->texts[TREE_TOP];
+    if (is_command(order->job)) {
+        command_write(order, text);
+        return;
+    }
     tree_argv_write(order, text);
     /* A tree is made in the repository, removed from the folder of all trees, and read in itself:
      * nothing that touches an agent's files is run where it could write the repository's settings
@@ -44,8 +76,12 @@ void tree_job_fill(const struct tree_order *order, struct text *bytes, struct ru
                                          [TREE_WIPE] = "rm of half a working tree",
                                          [TREE_DIFF] = "git diff",
                                          [TREE_FORGET] = "git update-ref -d",
+                                         [TREE_FILL] = "copy of ignored files",
+                                         [TREE_SET_UP] = "setup",
+                                         [TREE_TEAR_DOWN] = "teardown",
                                          [TREE_NO_JOB] = ""};
-    const char *top = order->texts[TREE_TOP];
+    /* A long command of one tree holds up no other one. */
+    const char *top = order->texts[is_command(order->job) ? TREE_PATH : TREE_TOP];
     const struct sha256 digest = sha256_of(top, strlen(top));
     const struct sha256_hex hex = sha256_hex(&digest);
     text_addf(bytes, "worktrees %.32s%s %.*s", hex.text, labels[order->job], (int)order->user.len,

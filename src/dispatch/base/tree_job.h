@@ -15,7 +15,7 @@
 #include "dispatch/base/run_wait.h"
 #include "engine/run/runs.h"
 #include "proc/spool/spool.h"
-#include "rules/project/tree.h"
+#include "rules/tree/tree.h"
 
 enum { TREE_JOB_BYTES = 4 * 6 * LIMIT_PATH_MAX + 4096, TREE_FAULT_BYTES = 1024 };
 /* Key, label and spec of the job, which `bytes` has room for. Git fails now and then where two of

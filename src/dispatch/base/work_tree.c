@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/utf8.h"
@@ -15,6 +16,9 @@ enum {
     REMOVES_MAX = 1,
     DIFFS_MAX = 3,
     FORGETS_MAX = 3,
+    FILLS_MAX = 2,
+    SETUPS_MAX = 1,
+    TEARDOWNS_MAX = 1,
     DIFF_READ_MAX = BOARD_DIFF_MAX + 4096,
 };
 
@@ -25,6 +29,10 @@ static bool has_branch(const struct work_tree *tree) {
 /* An agent may have been in it: it is wiped no more. */
 static bool is_used(const struct work_tree *tree) {
     return tree->texts[has_branch(tree) ? TREE_ATTEMPT : TREE_BASE][0] != '\0';
+}
+
+static bool stage_is(const struct work_tree *tree, const char *stage) {
+    return strcmp(tree->texts[TREE_STAGE], stage) == 0;
 }
 
 /* The last job is one of that kind, and not one that another daemon or attempt has begun. */
@@ -73,6 +81,9 @@ void work_tree_begun(struct work_tree *tree, const struct step_job *job) {
         return;
     }
     tree->begun = *job;
+    if (tree->job == TREE_SET_UP) {
+        work_tree_set_text(tree, TREE_SETUP_RUN, job->run.text);
+    }
     if (job->run.text[0] == '\0') { /* None is under way. */
         tree_look(tree);
         return;
@@ -122,12 +133,21 @@ static void printed_read(struct work_tree *tree, const struct spool *spool) {
     }
 }
 
+/* The folder as it stands is more than a commit, and so is what it names in that file. */
+static bool fill_is_wanted(const struct work_tree *tree) {
+    AUTO(text_done) struct text path = text_up_to(2 * LIMIT_PATH_MAX);
+    text_addf(&path, "%s/.worktreeinclude", tree->texts[TREE_FROM]);
+    return strcmp(tree->texts[TREE_START], TREE_START_NOW) == 0 ||
+           access(text_bytes(&path).data, F_OK) == 0;
+}
+
 void work_tree_look(struct work_tree *tree, const struct spool *spool) {
     tree->head[0] = '\0';
     if (tree->why.text[0] != '\0') {
         return;
     }
     tree->look = worktree_look(tree->texts[TREE_PATH]);
+    tree->fill_due = stage_is(tree, TREE_STAGE_ADDED) && fill_is_wanted(tree);
     if (tree->log[0] != '\0' && tree->wait.status.state != RUN_SUCCEEDED) {
         tree_fault_read(spool, tree->log, &tree->fault);
     } else if (tree->log[0] != '\0' && (was_own(tree, TREE_DIFF) || was_own(tree, TREE_HEAD))) {
@@ -137,8 +157,53 @@ void work_tree_look(struct work_tree *tree, const struct spool *spool) {
 
 /* --- The next step ---------------------------------------------------------------------------- */
 
+static void refuse(struct work_tree *tree);
+
+static bool job_went_well(const struct work_tree *tree, enum tree_job job) {
+    return tree->job == job && tree->wait.status.found && tree->wait.status.state == RUN_SUCCEEDED;
+}
+
+static void setup_refuse(struct work_tree *tree) {
+    const struct run_status *status = &tree->wait.status;
+    why_set(&tree->why, "its setup '%.80s' failed (%.120s): drover logs %s",
+            tree->texts[TREE_SETUP],
+            status->found ? run_cause_about(status->cause) : "its run was removed",
+            tree->texts[TREE_SETUP_RUN]);
+    tree_finish(tree, TREE_REFUSED);
+}
+
+/* A new tree is filled, then set up. True: a job is due, or has failed. */
+static bool stages_go(struct work_tree *tree) {
+    if (stage_is(tree, TREE_STAGE_ADDED)) {
+        if (tree->fill_due && !job_went_well(tree, TREE_FILL)) {
+            if (tree->fills++ < FILLS_MAX) {
+                job_begin(tree, TREE_FILL);
+            } else {
+                refuse(tree);
+            }
+            return true;
+        }
+        work_tree_set_text(tree, TREE_STAGE, TREE_STAGE_FILLED);
+    }
+    if (stage_is(tree, TREE_STAGE_FILLED)) {
+        if (tree->texts[TREE_SETUP][0] != '\0' && !job_went_well(tree, TREE_SET_UP)) {
+            if (tree->setups++ < SETUPS_MAX) {
+                job_begin(tree, TREE_SET_UP);
+            } else {
+                setup_refuse(tree);
+            }
+            return true;
+        }
+        work_tree_set_text(tree, TREE_STAGE, TREE_STAGE_SET_UP);
+    }
+    return false;
+}
+
 /* The tree is whole: its changes are still to be read, or all is there. */
 static void whole_on(struct work_tree *tree) {
+    if (stages_go(tree)) {
+        return;
+    }
     if (!has_branch(tree) && !is_used(tree)) {
         work_tree_set_text(tree, TREE_BASE, tree->look.head);
     }
@@ -155,27 +220,57 @@ static void whole_on(struct work_tree *tree) {
  * agent is in the tree alone, which git would remove. */
 static bool may_remove(const struct work_tree *tree) {
     const bool half = tree->look.state == WORKTREE_HALF && !is_used(tree);
-    if (has_branch(tree)) {
+    if (tree->use == TREE_DESTROY) {
+        return tree->look.state == WORKTREE_WHOLE || tree->look.state == WORKTREE_HALF;
+    }
+    if (has_branch(tree) || tree->use == TREE_DROP) {
         return tree->look.state == WORKTREE_WHOLE || half;
     }
     return tree->look.state == WORKTREE_WHOLE && tree->look.head[0] != '\0' &&
            strcmp(tree->look.head, tree->texts[TREE_BASE]) == 0;
 }
 
+/* Why a tree that was to be removed stays. */
+static void left_explain(struct work_tree *tree) {
+    why_set(&tree->why, "%s",
+            tree->fault.len > 0                    ? tree->fault.data
+            : tree->look.state == WORKTREE_STRANGE ? "something else stands where it would be"
+                                                   : "git does not take it for whole");
+}
+
+static bool teardown_is_due(const struct work_tree *tree) {
+    return tree->look.state == WORKTREE_WHOLE && stage_is(tree, TREE_STAGE_SET_UP) &&
+           tree->texts[TREE_TEARDOWN][0] != '\0' && tree->teardowns < TEARDOWNS_MAX;
+}
+
 static void left_on(struct work_tree *tree) {
     const enum worktree_state state = tree->look.state;
+    const unsigned removes_max = tree->use == TREE_DESTROY ? REMOVES_MAX + 1 : REMOVES_MAX;
     const bool own = was_own(tree, TREE_FORGET);
     const bool forgotten = tree->texts[TREE_BASE][0] == '\0' || !has_branch(tree) ||
                            (own && tree->wait.status.state == RUN_SUCCEEDED);
-    if (may_remove(tree) && tree->removes < REMOVES_MAX) {
+    if (may_remove(tree) && teardown_is_due(tree)) {
+        tree->teardowns++;
+        job_begin(tree, TREE_TEAR_DOWN);
+    } else if (may_remove(tree) && tree->removes < removes_max) {
+        const bool wipe = state == WORKTREE_HALF || tree->removes > 0; /* Git may refuse. */
         tree->removes++;
-        job_begin(tree, state == WORKTREE_HALF ? TREE_WIPE : TREE_REMOVE);
+        job_begin(tree, wipe ? TREE_WIPE : TREE_REMOVE);
     } else if (state == WORKTREE_NONE && !forgotten && !own && tree->forgets < FORGETS_MAX) {
         tree->forgets++;
         job_begin(tree, TREE_FORGET);
+    } else if (state == WORKTREE_NONE && forgotten) {
+        tree_finish(tree, TREE_ABSENT);
     } else {
-        tree_finish(tree, state == WORKTREE_NONE && forgotten ? TREE_ABSENT : TREE_READY);
+        left_explain(tree);
+        tree_finish(tree, TREE_READY);
     }
+}
+
+enum tree_care work_tree_care(const struct work_tree *tree) {
+    return tree->use == TREE_DESTROY ? TREE_ANYHOW
+           : tree->use == TREE_DROP  ? TREE_LOSSLESS
+                                     : TREE_UNCHANGED;
 }
 
 static void refuse(struct work_tree *tree) {
@@ -197,6 +292,7 @@ static void none_on(struct work_tree *tree) {
             work_tree_set_text(tree, TREE_BASE, tree->head);
         }
         tree->adds++;
+        work_tree_set_text(tree, TREE_STAGE, has_branch(tree) ? TREE_STAGE_ADDED : "");
         job_begin(tree, TREE_ADD);
     } else if (!named && !was_own(tree, TREE_HEAD) && tree->adds < ADDS_MAX &&
                tree->heads < HEADS_MAX) {
@@ -212,7 +308,7 @@ void work_tree_looked(struct work_tree *tree) {
     assert(tree->state == TREE_LOOKING);
     if (tree->why.text[0] != '\0') { /* There is no place for it. */
         tree_finish(tree, TREE_REFUSED);
-    } else if (tree->use == TREE_LEAVE) {
+    } else if (tree->use >= TREE_LEAVE) {
         left_on(tree);
     } else if (state == WORKTREE_WHOLE) {
         whole_on(tree);
@@ -279,6 +375,7 @@ static void tree_reset(struct work_tree *tree, enum work_tree_use use) {
     tree->use = use;
     tree->why.text[0] = tree->log[0] = tree->head[0] = '\0';
     tree->heads = tree->adds = tree->wipes = tree->diffs = tree->removes = tree->forgets = 0;
+    tree->fills = tree->setups = tree->teardowns = 0;
     tree->job = TREE_NO_JOB;
     tree->begun = (struct step_job){.found = false};
 }

@@ -14,6 +14,12 @@
  * owner's row has it before git makes the tree; a tree that somebody has removed is made again from
  * its branch. A tree on no branch begins at HEAD, and its base is what is found there.
  *
+ * A new tree on a branch is then filled with what a commit does not have, where its source says so,
+ * and set up by the project's command. TREE_STAGE says what is due still; it is written with the
+ * job that follows, so that after a crash one of the two may run twice. Where the set-up fails the
+ * tree is refused, and the next try runs it again. Before it is removed, a tree that was set up is
+ * torn down, whatever comes of that.
+ *
  * The owner has the transactions and the pool: `begin` stores the job that is due
  * (tree_job_fill) and answers by work_tree_begun(); `look` calls work_tree_look() in the pool and
  * answers by work_tree_looked().
@@ -36,13 +42,15 @@
 enum work_tree_use {
     TREE_NOT_USED,
     TREE_MAKE,
-    TREE_FIND, /* Not made: a review reads what an attempt has left. */
-    TREE_LEAVE,
+    TREE_FIND,  /* Not made: a review reads what an attempt has left. */
+    TREE_LEAVE, /* Removed with its branch if both are unchanged. */
+    TREE_DROP,  /* The same if that loses nothing: its commits may be on other branches. */
+    TREE_DESTROY,
 };
 enum work_tree_end {
-    TREE_READY, /* The tree is whole; TREE_LEAVE: it stays. */
+    TREE_READY, /* The tree is whole; after a removal: it, or its branch, stays; `why`: why. */
     TREE_REFUSED,
-    TREE_ABSENT, /* TREE_LEAVE: there is none any more, nor its branch. */
+    TREE_ABSENT, /* After a removal: there is none any more, nor its branch. */
 };
 
 struct work_tree;
@@ -66,7 +74,8 @@ struct work_tree {
     struct worktree_look look;
     /* Private. */
     enum work_tree_state state;
-    unsigned heads, adds, wipes, diffs, removes, forgets;
+    unsigned heads, adds, wipes, diffs, removes, forgets, fills, setups, teardowns;
+    bool fill_due;            /* The source has files that a tree is to be filled with. */
     char head[WORKTREE_BASE]; /* Printed by TREE_HEAD; "": nothing was. */
     struct step_job begun;
     struct run_wait wait;            /* For the end of the last job. */
@@ -88,6 +97,7 @@ void work_tree_stop(struct work_tree *tree);
 void work_tree_begun(struct work_tree *tree, const struct step_job *job);
 void work_tree_look(struct work_tree *tree, const struct spool *spool);
 void work_tree_looked(struct work_tree *tree);
+enum tree_care work_tree_care(const struct work_tree *tree); /* For the order of a job. */
 void work_tree_refuse(struct work_tree *tree); /* BEGINNING: no job can be begun, as `why` says. */
 
 #endif

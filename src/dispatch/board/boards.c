@@ -12,6 +12,7 @@
 #include "engine/board/start.h"
 #include "engine/board/trees.h"
 #include "engine/job/spec.h"
+#include "engine/tree/trees.h"
 
 enum {
     RETRY_MS = 1000,
@@ -42,6 +43,9 @@ struct begin {
     struct text path, model;        /* Owned: of the project. */
     struct agent_order order;       /* The agent, as it was found. */
     struct text worktree;           /* Owned: JSON of the row; "": none yet. */
+    struct text setup, teardown;    /* Owned: of the project, for a new tree, */
+    int64_t ports_wanted;           /* with that number of ports; */
+    char ports[TREE_PORTS_SIZE];    /* and those that were chosen. */
     struct work_tree tree;          /* The task's, where it has one. */
     struct run_new tree_job;        /* The job of the tree that begins, */
     struct text tree_bytes;         /* owned: its texts; */
@@ -97,6 +101,8 @@ static void begin_free(struct begin *begin) {
     work_tree_done(&begin->tree);
     text_done(&begin->tree_bytes);
     text_done(&begin->worktree);
+    text_done(&begin->setup);
+    text_done(&begin->teardown);
     text_done(&begin->agent);
     text_done(&begin->root);
     text_done(&begin->must_haves);
@@ -201,6 +207,8 @@ static struct begin *begin_new(struct board *board) {
     text_init(&begin->model, MODEL_MAX);
     agent_order_init(&begin->order);
     text_init(&begin->worktree, TREE_JOB_BYTES);
+    text_init(&begin->setup, TREE_COMMAND_MAX);
+    text_init(&begin->teardown, TREE_COMMAND_MAX);
     text_init(&begin->tree_bytes, TREE_JOB_BYTES);
     work_tree_init(&begin->tree, &tree_owner, board->boards->options.waits);
     ask_init(&begin->ask, &board->boards->room.asker, &rules, begin);
@@ -264,6 +272,7 @@ static struct err start_tx(struct tx *tx, void *ctx) {
                              .answer = begin->answer,
                              .bounds = boards_of(begin)->options.bounds}},
         .worktree = has_tree(begin) ? text_bytes(&begin->worktree) : BYTES(""),
+        .tree_texts = begin->tree.texts,
         .diff = has_tree(begin) ? text_bytes(&begin->tree.diff) : BYTES(""),
         .diff_since = has_tree(begin) ? bytes_of(begin->tree.texts[TREE_BASE]) : BYTES(""),
         .prints = text_bytes(&begin->prints),
@@ -401,6 +410,9 @@ static struct err tree_tx(struct tx *tx, void *ctx) {
     const struct tree_begin with = {.task = bytes_of(begin->task.text),
                                     .attempt = bytes_of(leaves ? "" : begin->attempt.text),
                                     .worktree = text_bytes(&begin->worktree),
+                                    .texts = begin->tree.texts,
+                                    .ports = begin->ports_wanted,
+                                    .ports_chosen = begin->ports,
                                     .job = &begin->tree_job};
     return tx_tree_begin(tx, &with, &begin->tree_begun);
 }
@@ -410,6 +422,9 @@ static void on_tree_begun(void *ctx) {
     if (err_failed(begin->ask.err)) { /* The task was moved: nothing begins. */
         begin_end(begin);
     } else {
+        if (begin->ports[0] != '\0') {
+            work_tree_set_text(&begin->tree, TREE_PORTS, begin->ports);
+        }
         work_tree_begun(&begin->tree, &begin->tree_begun);
     }
 }
@@ -498,6 +513,10 @@ static void begin_go_to_tree(struct begin *begin) {
     for (size_t i = 0; i < TREE_TEXTS; i++) {
         work_tree_set_text(&begin->tree, (enum tree_text)i, texts[i]);
     }
+    if (first) {
+        work_tree_set_text(&begin->tree, TREE_SETUP, text_bytes(&begin->setup).data);
+        work_tree_set_text(&begin->tree, TREE_TEARDOWN, text_bytes(&begin->teardown).data);
+    }
     if (begin->tree.use == TREE_FIND || first) {
         work_tree_begin(&begin->tree, begin->tree.use);
     } else {
@@ -522,18 +541,25 @@ static void begin_fill(struct tx *tx, const struct task *task, struct begin *beg
     const struct bytes path =
         tx_text(tx, "SELECT path FROM projects WHERE owner = $1 AND name = $2",
                 ARGS(arg_text(task->owner), arg_text(task->project)));
+    const struct tree_wishes wishes = tx_tree_wishes(tx, task->owner, task->project);
     struct task_tree tree;
     tx_task_tree(tx, task, &tree);
+    begin->ports_wanted = wishes.ports;
     const bool used = begin->work == BOARD_ATTEMPT ? tree.wanted : tree.worktree.len > 0;
     begin->tree.use = used ? uses[begin->work] : TREE_NOT_USED;
     begin->tree.wants_diff = begin->work == BOARD_ATTEMPT && task->rejections > 0;
     const struct {
         struct text *text;
         struct bytes value;
-    } texts[] = {{&begin->agent, task->agent},     {&begin->root, root},
-                 {&begin->model, model},           {&begin->path, path},
-                 {&begin->prints, task->prints},   {&begin->must_haves, task->must_haves},
-                 {&begin->worktree, tree.worktree}};
+    } texts[] = {{&begin->agent, task->agent},
+                 {&begin->root, root},
+                 {&begin->model, model},
+                 {&begin->path, path},
+                 {&begin->prints, task->prints},
+                 {&begin->must_haves, task->must_haves},
+                 {&begin->worktree, tree.worktree},
+                 {&begin->setup, wishes.setup},
+                 {&begin->teardown, wishes.teardown}};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         text_clear(texts[i].text);
         text_add(texts[i].text, texts[i].value.data, texts[i].value.len);

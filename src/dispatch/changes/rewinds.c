@@ -30,7 +30,7 @@ struct rewind {
     char *owner, *session, *message, *path, *repository; /* Owned. */
     struct changes_span span;                            /* Owned. */
     struct text files;                                   /* Owned: JSON array of the plan. */
-    json_t *plan, *force;                                /* Owned. */
+    json_t *plan, *force, *paths;                        /* Owned. */
     struct ask ask;
     struct answer answer;
     struct why why;
@@ -93,6 +93,7 @@ static void rewind_free(struct rewind *rewind) {
     text_done(&rewind->files);
     json_decref(rewind->plan);
     json_decref(rewind->force);
+    json_decref(rewind->paths);
     mem_free(rewind->owner);
     mem_free(rewind->session);
     mem_free(rewind->message);
@@ -174,6 +175,9 @@ static void plan_write(const struct rewind *rewind, struct text *order) {
     if (rewind->force == NULL || err_failed(json_write(rewind->force, order))) {
         text_add_str(order, "[]");
     }
+    if (rewind->paths != NULL) {
+        json_add_member(order, "paths", rewind->paths);
+    }
     text_add_char(order, '}');
 }
 
@@ -227,7 +231,8 @@ static struct err start_tx(struct tx *tx, void *ctx) {
                                     .session = bytes_of(rewind->session),
                                     .world = rewind->world,
                                     .files = text_bytes(&rewind->files),
-                                    .message = bytes_of(rewind->message)};
+                                    .message = bytes_of(rewind->message),
+                                    .tree = rewind->order.tree};
     return tx_rewind_start(tx, &what, &rewind->why);
 }
 
@@ -366,6 +371,7 @@ void rewinds_begin(struct rewinds *rewinds, const struct rewind_order *order) {
     struct rewind *rewind = rewind_new(rewinds);
     rewind->order = *order;
     rewind->force = order->force == NULL ? NULL : json_incref(order->force);
+    rewind->paths = order->paths == NULL ? NULL : json_incref(order->paths);
     rewind->owner = copy_of(order->owner);
     rewind->session = copy_of(order->session);
     rewind->message = copy_of(order->message);

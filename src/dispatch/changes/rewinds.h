@@ -39,6 +39,8 @@ struct rewind_order {
     struct id id;
     struct changes_span *span; /* From the target to now. Taken over: empty afterwards. */
     json_t *force;             /* Paths; NULL: none. */
+    json_t *paths;             /* Only these; NULL: all. */
+    int64_t tree;              /* A working tree is applied onto the folder; 0: none is. */
     bool files, preview;
     /* `plan`: {"files","refused"} with the members of the order's answer; borrowed. */
     void (*done)(void *ctx, struct err err, const struct why *why, const json_t *plan);

@@ -29,6 +29,7 @@
 #include "dispatch/job/work.h"
 #include "engine/job/spec.h"
 #include "rules/token/run_token.h"
+#include "rules/tree/tree.h"
 
 enum {
     TURN_NS = 1000 * 1000,
@@ -37,7 +38,7 @@ enum {
 enum {
     OWN_VARIABLES_MAX = 1000,
     INHERITED_MAX = 64,
-    OURS = 11,
+    OURS = 13,
     NONCE_BYTES = 16,
     OWN_MAX = PROTOCOL_NAME_MAX + 32
 };
@@ -192,6 +193,12 @@ static bool variables_make(struct variables *variables, const struct flight_work
             put(variables, *at, folder);
         }
     }
+    if (spec->ports != NULL && strlen(spec->ports) < TREE_PORTS_SIZE) {
+        char first[TREE_PORTS_SIZE];
+        (void)snprintf(first, sizeof first, "%.*s", (int)strcspn(spec->ports, "-"), spec->ports);
+        put(variables, "DROVER_PORT", first);
+        put(variables, "DROVER_PORTS", spec->ports);
+    }
     if (spec->token_for != NULL) {
         char text[RUN_TOKEN_SIZE];
         struct run_token token = {.run = id_copy(bytes_of(run))};
@@ -242,7 +249,9 @@ static void find_writable(const char *cwd, struct writable *ret_writable) {
     }
     size_t name_len = strcspn(name + 1, "/") + 1; /* The cwd may be a folder in the tree. */
     int len = snprintf(own, sizeof own, "worktrees%.*s", (int)name_len, name);
-    const bool is_tree = strncmp(name, "/run_", 5) == 0 || strncmp(name, "/tsk_", 5) == 0;
+    const struct bytes last = {name + 1, name_len - 1};
+    const bool is_tree = bytes_begin(last, BYTES("run_")) || bytes_begin(last, BYTES("tsk_")) ||
+                         tree_name_valid(last);
     if (!is_tree || len >= (int)sizeof own) {
         return;
     }

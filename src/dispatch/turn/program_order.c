@@ -108,6 +108,9 @@ static struct err spec_write(const struct program_wish *wish, const struct progr
         text_add_member(spec, "path", wish->plan->path);
     }
     (void)agent_env_write(agent->env, AGENT_ENV_TEXTS, "env", spec); /* There may be none. */
+    if (wish->plan->ports.len > 0) {
+        text_add_member(spec, "ports", wish->plan->ports);
+    }
     if (command->input.len > 0) {
         text_add_member(spec, "stdin", command->input);
     }

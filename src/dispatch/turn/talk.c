@@ -19,7 +19,10 @@ enum {
 static const struct {
     unsigned next, holds;
 } states[TALK_STATES] = {
-    [TALK_PLANNING] = {TO(PREPARING) | TO(WORKING) | TO(RESTING) | TO(ENDED), IDLE | NO_JOB},
+    [TALK_PLANNING] = {TO(HOUSING) | TO(PREPARING) | TO(WORKING) | TO(RESTING) | TO(ENDED),
+                       IDLE | NO_JOB},
+    [TALK_HOUSING] = {TO(PREPARING) | TO(WORKING) | TO(PLANNING) | TO(ENDED),
+                      IDLE | NO_JOB | NO_WORK},
     [TALK_PREPARING] = {TO(CALLING) | TO(PLANNING) | TO(ENDED), IDLE | NO_JOB},
     [TALK_CALLING] = {TO(JUDGING) | TO(FLUSHING) | TO(ENDED), IDLE | NO_JOB},
     [TALK_JUDGING] = {TO(FLUSHING) | TO(ENDED), IDLE | NO_JOB | SAID},
@@ -273,6 +276,15 @@ struct talk_errand *talk__errand(struct talk *talk, enum errand_kind kind,
 void talk__fail(struct talk *talk, const char *what, struct err err) {
     struct talk_errand *errand = talk__errand(talk, ERRAND_FAIL, errand__perform);
     errand_fail(errand, what, err);
+    talk__send(errand);
+}
+
+void talk__fail_treeless(struct talk *talk, const struct why *why) {
+    struct talk_errand *errand = talk__errand(talk, ERRAND_FAIL, errand__perform);
+    errand->sentence = *why;
+    errand->failure = (struct turn_failure){.key = errand->key,
+                                            .sentence = bytes_of(errand->sentence.text),
+                                            .cause = CAUSE_NO_WORKTREE};
     talk__send(errand);
 }
 

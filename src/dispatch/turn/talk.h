@@ -23,6 +23,7 @@
 #include "dispatch/base/pool.h"
 #include "dispatch/base/table.h"
 #include "dispatch/changes/points.h"
+#include "dispatch/tree/trees.h"
 #include "dispatch/turn/model_call.h"
 #include "dispatch/turn/program_cool.h"
 #include "dispatch/turn/turns.h"
@@ -32,6 +33,7 @@
 
 enum talk_state {
     TALK_PLANNING,
+    TALK_HOUSING,
     TALK_PREPARING,
     TALK_CALLING,
     TALK_JUDGING,
@@ -71,6 +73,8 @@ struct talk {
     int64_t window;         /* Tokens, whatever is known of the model; 0: as it is known. */
     enum board_place place; /* Whether the run may work on a task. */
     char *point_root;       /* Owned: where it has points; NULL: it has none. */
+    struct tree_wait tree;  /* HOUSING: for the working tree of the folder. */
+    enum talk_house { HOUSE_UNSEEN, HOUSE_STANDS } house; /* Or the folder is in no such tree. */
 
     struct model_request *request; /* Owned; PREPARING. */
     struct talk_reading *reading;  /* Owned; PREPARING: the messages (prompt.c). */
@@ -137,6 +141,8 @@ void errand__free(struct talk_errand *errand); /* It is not away. */
 void errand__perform(struct talk_errand *errand);
 /* Ends the turn, cause history_unreadable: `what` was tried as often as it may be, and failed. */
 void talk__fail(struct talk *talk, const char *what, struct err err);
+/* Ends the turn, cause no_worktree. */
+void talk__fail_treeless(struct talk *talk, const struct why *why);
 
 /* Calls of the files below to those above them: what turns.c does with a talk. */
 struct turn_steps {

@@ -52,6 +52,7 @@ static struct talk_work *work_new(struct talk *talk, const struct turn_card *car
     work->card.child.data = work_keep(work, card->child);
     work->card.child_host.data = work_keep(work, card->child_host);
     work->root = work_keep(work, talk->plan.root);
+    work->ports = work_keep(work, talk->plan.ports);
     work->settings = work_keep(work, talk->plan.settings);
     work->project = work_keep(work, talk->plan.rules);
     work->roots = work_keep(work, talk->plan.roots);
@@ -171,6 +172,9 @@ static struct err write_spec(struct talk_work *work, const struct child_order *o
     }
     text_add_char(spec, ']');
     text_add_member(spec, "cwd", bytes_of(work->root));
+    if (work->ports[0] != '\0') {
+        text_add_member_str(spec, "ports", work->ports);
+    }
     if (work->path[0] != '\0') {
         text_add_member(spec, "path", bytes_of(work->path));
     }

@@ -56,6 +56,7 @@ static void talk_maybe_free(struct talk *talk) {
     }
     table_remove(&turns->talks, &talk->node);
     timer_stop(turns->options.loop, &talk->timer);
+    tree_wait_cancel(&talk->tree);
     ask_drop(&talk->ask);
     while (talk->errands != NULL) {
         errand__free(talk->errands);
@@ -160,11 +161,42 @@ static void talk_prepare(struct talk *talk) {
     }
 }
 
+static void on_housed(struct tree_wait *wait, const struct why *why) {
+    struct talk *talk = CONTAINER_OF(wait, struct talk, tree);
+    talk->house = why->text[0] == '\0' ? HOUSE_STANDS : HOUSE_UNSEEN;
+    if (talk__is_over(talk) || talk->house == HOUSE_STANDS) {
+        talk__tick(talk);
+    } else {
+        talk__enter(talk, TALK_PLANNING);
+        talk__fail_treeless(talk, why);
+    }
+}
+
+/* Before the first plan: a turn begins in its working tree, or not at all. True: the talk waits. */
+static bool talk_house(struct talk *talk) {
+    struct trees *trees = talk->turns->options.trees;
+    talk->tree.done = on_housed;
+    if (trees != NULL && !talk->stop && /* Else no call is made. */
+        trees_wait(trees, talk->plan.root, talk__run(talk), &talk->tree)) {
+        talk__enter(talk, TALK_HOUSING);
+        return true;
+    }
+    talk->house = HOUSE_STANDS;
+    return false;
+}
+
+static bool plan_calls(const struct turn_plan *plan) {
+    return plan->next == TURN_NEXT_CALL || plan->next == TURN_NEXT_LAST_CALL ||
+           plan->next == TURN_NEXT_COMPACT;
+}
+
 /* The store has answered, and the plan says what is next: a call, or tools. */
 static void talk_follow_plan(struct talk *talk) {
     const struct turn_plan *plan = &talk->plan;
-    if (plan->next == TURN_NEXT_CALL || plan->next == TURN_NEXT_LAST_CALL ||
-        plan->next == TURN_NEXT_COMPACT) {
+    if (talk->house == HOUSE_UNSEEN && talk_house(talk)) {
+        return;
+    }
+    if (plan_calls(plan)) {
         talk->fit = (struct talk_fit){.failures = talk->fit.failures};
         talk__enter(talk, TALK_PREPARING);
         talk_prepare(talk);
@@ -194,6 +226,9 @@ static void talk_follow_plan(struct talk *talk) {
  *      └─┼──────────────────────────────────────┘
  *        └─ nothing to do (parked), ended, late ──> ENDED ──nothing of it is away──> gone
  *
+ * The first plan of a turn whose folder is in a working tree waits in HOUSING until that stands
+ * (dispatch/tree/trees.h): nothing is read, called or run before.
+ *
  * A turn whose call waited for its provider when the daemon ended begins in RESTING, for what is
  * left of that wait, and goes to PLANNING then, or when it is asked to end. Time that the machine
  * is suspended counts as waited.
@@ -216,6 +251,7 @@ static void turn_tick(struct talk *talk) {
         talk_begin(talk);
         break;
     case TALK_PLANNING: /* The plan is there, */
+    case TALK_HOUSING:  /* and its working tree; */
     case TALK_WORKING:  /* or the next one, since a tool is done. */
         talk_follow_plan(talk);
         break;
@@ -287,6 +323,19 @@ static struct talk *talk_find(const struct turns *turns, struct bytes run) {
     return node == NULL ? NULL : CONTAINER_OF(node, struct talk, node);
 }
 
+/* The turn is to stop: the call that its rows have is begun, and interrupted at once; without one
+ * the rows say how it ends. */
+static void talk_leave_house(struct talk *talk) {
+    tree_wait_cancel(&talk->tree);
+    talk->house = HOUSE_STANDS;
+    if (plan_calls(&talk->plan)) {
+        turn_tick(talk);
+    } else {
+        talk__enter(talk, TALK_PLANNING);
+        talk_begin(talk);
+    }
+}
+
 static void talk_hear(struct talk *talk, const struct run_row *row) {
     if (run_state_final(row->state)) {
         talk__enter(talk, TALK_ENDED);
@@ -302,6 +351,10 @@ static void talk_hear(struct talk *talk, const struct run_row *row) {
     if (row->stop != CAUSE_NONE && talk->state == TALK_RESTING) {
         timer_stop(talk->turns->options.loop, &talk->timer);
         turn_tick(talk);
+        return;
+    }
+    if (row->stop != CAUSE_NONE && talk->state == TALK_HOUSING) {
+        talk_leave_house(talk);
         return;
     }
     if (row->stop != CAUSE_NONE) {

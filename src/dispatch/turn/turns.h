@@ -54,6 +54,7 @@ struct turns_options {
     struct run_waits *waits;   /* The same. */
     struct musts *musts;       /* Checks of tasks; NULL: none. */
     struct points *points;     /* Points of folders around calls that write; NULL: none. */
+    struct trees *trees;       /* Working trees that turns work in; NULL: none is seen to. */
     bool sandbox;              /* The kernel can keep commands inside. */
     int64_t agent_commands;    /* Commands of agents of workflows at once, all together. */
     struct run_bounds bounds;  /* Of what a step lets begin. */

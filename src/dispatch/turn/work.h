@@ -15,7 +15,7 @@
 #include "tool/requests.h"
 #include "tool/web/web.h"
 
-enum { WORK_TEXTS = 11 };
+enum { WORK_TEXTS = 12 };
 
 struct rows_fresh;
 struct talk_work {
@@ -24,8 +24,8 @@ struct talk_work {
     struct pool_job job;
     void (*run)(struct talk_work *work), (*back)(struct talk_work *work); /* For `job`. */
     struct turn_card card; /* Texts are `owned`, each terminated; */
-    const char *root, *settings, *project, *roots, *path, *config_dir; /* as are these. */
-    char *owned[WORK_TEXTS];                                           /* Owned. */
+    const char *root, *ports, *settings, *project, *roots, *path, *config_dir; /* as are these. */
+    char *owned[WORK_TEXTS];                                                   /* Owned. */
     size_t owned_count;
     atomic_bool cancelled;
     bool away; /* In the pool. */

@@ -3,12 +3,15 @@
  *   PLANNED ──a job──> MAKING ──it is whole──> MADE ──its end, unchanged──> GONE
  *                        └─ none ──> GONE        └─ changed: kept, and reported
  *
- * dispatch/base/work_tree.h makes and removes it; the tree is on no branch. While the pool
+ * dispatch/base/work_tree.h makes and removes it, on a branch of its own. While the pool
  * inspects, the call is CHECKING before its turn, and TREE_REMOVING after it: an agent that is
  * skipped then is skipped when the pool has answered, or has ended already. */
+#include <stdio.h>
+
 #include "base/memory.h"
 #include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/history.h"
+#include "engine/tree/trees.h"
 
 enum {
     LEAVE_MS = 15000
@@ -45,7 +48,11 @@ bool call__find_tree(struct call *call) {
         return false;
     }
     if (call->tree == NULL) { /* Otherwise its row has reported it. */
-        work_tree_set_place(&tree_new(call)->git, &at);
+        char branch[TREE_BRANCH_SIZE];
+        struct work_tree *git = &tree_new(call)->git;
+        work_tree_set_place(git, &at);
+        tree_branch_make(call__name(call->message, "label"), bytes_of(call->run.text), branch);
+        work_tree_set_text(git, TREE_BRANCH, branch);
     }
     return true;
 }
@@ -69,17 +76,80 @@ struct tree_op {
     struct workflow_op op;
     struct run_new new_job;
     struct step_job job;
+    struct id holder;
+    enum tree_state state; /* The row is to be in that state; `op.more` has the tree as JSON. */
+    struct why why;
+    struct bytes owner, project; /* Borrowed from the workflow. */
+    bool is_new;                 /* The row was made, with what the project wants: */
+    char ports[TREE_PORTS_SIZE], setup[TREE_COMMAND_MAX + 1], teardown[TREE_COMMAND_MAX + 1];
 };
+
+/* The row that lists show of the tree (engine/tree/trees.h). */
+static struct err tree_register(struct tx *tx, struct tree_op *own) {
+    AUTO(json_release) json_t *worktree = NULL;
+    const char *texts[TREE_TEXTS];
+    const struct tree_wishes wishes = tx_tree_wishes(tx, own->owner, own->project);
+    struct tree_new what = {.owner = own->owner,
+                            .host = own->new_job.bounds.host,
+                            .kind = TREE_OF_AGENT,
+                            .holder = bytes_of(own->holder.text),
+                            .project = own->project,
+                            .ports = wishes.ports,
+                            .trees_max = WORKTREES_MAX};
+    struct bytes ports = BYTES("");
+    struct tree_row row;
+    struct why why = {""};
+    TRY(json_parse_wrapped(text_bytes(&own->op.more), &worktree, NULL));
+    tree_texts_read(worktree, texts);
+    tree_texts_borrow((char *const *)texts, what.texts);
+    own->is_new = !tx_tree_of(tx, what.holder, &row);
+    if (own->is_new) {
+        what.texts[TREE_SETUP] = wishes.setup;
+        what.texts[TREE_TEARDOWN] = wishes.teardown;
+    }
+    TRY(tx_tree_put(tx, &what, &ports, &why));
+    (void)snprintf(own->ports, sizeof own->ports, "%.*s", (int)ports.len, ports.data);
+    (void)snprintf(own->setup, sizeof own->setup, "%.*s", (int)wishes.setup.len, wishes.setup.data);
+    (void)snprintf(own->teardown, sizeof own->teardown, "%.*s", (int)wishes.teardown.len,
+                   wishes.teardown.data);
+    return own->state != TREE_ROW_PLANNED && tx_tree_of(tx, what.holder, &row)
+               ? tx_tree_enter(tx, &row, own->state, bytes_of(own->why.text))
+               : tx_error(tx);
+}
 
 static struct err job_tx(struct tx *tx, void *ctx) {
     struct tree_op *own = ctx;
+    if (own->new_job.spec.len > 0) {
+        TRY(tree_register(tx, own));
+    }
     return tx_step_job(tx, &own->new_job, &own->job);
+}
+
+static struct err state_tx(struct tx *tx, void *ctx) {
+    return tree_register(tx, ctx);
+}
+
+/* The agent has ended: its tree is gone, or stays. */
+static struct err left_tx(struct tx *tx, void *ctx) {
+    const struct tree_op *own = ctx;
+    struct tree_row row;
+    if (!tx_tree_of(tx, bytes_of(own->holder.text), &row)) {
+        return tx_error(tx);
+    }
+    row.kept = true;
+    return own->state == TREE_ROW_GONE ? tx_tree_drop(tx, &row) : tx_tree_write(tx, &row);
 }
 
 static struct err sweep_tx(struct tx *tx, void *ctx) {
     struct tree_op *own = ctx;
     struct run_row row;
     return tx_run_submit(tx, &own->new_job, &row);
+}
+
+/* The last job: nothing is left of the tree, unless git has found work in it. */
+static struct err sweep_end_tx(struct tx *tx, void *ctx) {
+    TRY(sweep_tx(tx, ctx));
+    return left_tx(tx, ctx);
 }
 
 static void op_fill_job(struct tree_op *own, const struct call *call, enum tree_job job) {
@@ -95,6 +165,11 @@ static void op_fill_job(struct tree_op *own, const struct call *call, enum tree_
                                     .parent = BYTES(""),
                                     .kind = KIND_JOB,
                                     .bounds = options->bounds};
+    own->holder = call->run;
+    own->owner = bytes_of(workflow->owner);
+    own->project = workflow__project(workflow);
+    text_init(&own->op.more, TREE_JOB_BYTES);
+    tree_texts_write(call->tree->git.texts, &own->op.more);
     tree_job_fill(&order, &own->op.bytes, &own->new_job);
 }
 
@@ -105,8 +180,38 @@ static bool call_waits_for_job(const struct call *call) {
 }
 
 static void job_begun(struct workflow_op *op) {
+    const struct tree_op *own = CONTAINER_OF(op, struct tree_op, op);
+    struct work_tree *git = &op->call->tree->git;
+    if (!call_waits_for_job(op->call)) {
+        return;
+    }
+    if (own->is_new) {
+        work_tree_set_text(git, TREE_PORTS, own->ports);
+        work_tree_set_text(git, TREE_SETUP, own->setup);
+        work_tree_set_text(git, TREE_TEARDOWN, own->teardown);
+    }
+    work_tree_begun(git, &own->job);
+}
+
+/* The row, and then the turn, or the end. */
+static void call_tell_tree(struct call *call, enum tree_state state,
+                           void (*done)(struct workflow_op *op)) {
+    struct tree_op *own = call__op(call, sizeof *own, state_tx, done);
+    op_fill_job(own, call, TREE_NO_JOB);
+    own->state = state;
+    own->why = call->tree->git.why;
+    workflow__op_send(&own->op);
+}
+
+static void on_told_ready(struct workflow_op *op) {
     if (call_waits_for_job(op->call)) {
-        work_tree_begun(&op->call->tree->git, &CONTAINER_OF(op, struct tree_op, op)->job);
+        call__start_turn(op->call);
+    }
+}
+
+static void on_told_failed(struct workflow_op *op) {
+    if (call_waits_for_job(op->call)) {
+        call__fail(op->call, CAUSE_NO_WORKTREE, op->call->tree->git.why.text);
     }
 }
 
@@ -165,11 +270,13 @@ static void tree_on_done(struct work_tree *git) {
         call_leave_as(tree->call, git->end == TREE_ABSENT ? TREE_GONE : TREE_MADE);
     } else if (git->end == TREE_READY) {
         tree->stage = TREE_MADE;
-        call__start_turn(tree->call);
+        work_tree_set_text(git, TREE_ATTEMPT, tree->call->run.text);
+        call_tell_tree(tree->call, TREE_ROW_READY, on_told_ready);
     } else {
-        tree->stage = git->look.state == WORKTREE_HALF ? TREE_MADE : TREE_GONE; /* Reported. */
+        const bool is_there = git->look.state == WORKTREE_HALF || git->look.state == WORKTREE_WHOLE;
+        tree->stage = is_there ? TREE_MADE : TREE_GONE; /* Reported. */
         tree->left = true;
-        call__fail(tree->call, CAUSE_NO_WORKTREE, git->why.text);
+        call_tell_tree(tree->call, TREE_ROW_FAILED, on_told_failed);
     }
 }
 
@@ -194,6 +301,10 @@ void call__make_tree(struct call *call) {
 /* --- Left ------------------------------------------------------------------------------------- */
 
 static void call_leave_as(struct call *call, enum tree_stage stage) {
+    struct tree_op *own = workflow__op(call->workflow, sizeof *own, left_tx, NULL);
+    own->holder = call->run;
+    own->state = stage == TREE_GONE ? TREE_ROW_GONE : TREE_ROW_READY;
+    workflow__op_send(&own->op);
     timer_stop(call->workflow->workflows->options.loop, &call->timer);
     work_tree_stop(&call->tree->git);
     call->tree->stage = stage;
@@ -212,6 +323,11 @@ static void call_submit_removal(const struct call *call) {
     if (call->tree->stage == TREE_MAKING || call->tree->stage == TREE_MADE) {
         struct tree_op *own = workflow__op(call->workflow, sizeof *own, sweep_tx, NULL);
         op_fill_job(own, call, TREE_REMOVE);
+        workflow__op_send(&own->op);
+        own =
+            workflow__op(call->workflow, sizeof *own, sweep_end_tx, NULL); /* Both have one key. */
+        op_fill_job(own, call, TREE_FORGET);
+        own->state = TREE_ROW_READY; /* A look finds out, later, that there is none. */
         workflow__op_send(&own->op);
     }
 }

@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 #include "engine/board/rows.h"
 #include "engine/project/projects.h"
+#include "engine/tree/trees.h"
 #include "rules/agent/definition.h"
 #include "rules/board/must.h"
 #include "rules/board/prompt.h"
@@ -262,6 +263,13 @@ static struct err on_attempt_session(struct tx *tx, const void *ctx,
     task->question = task->answer = BYTES(""); /* The prompt has them. */
     tx_fail(tx, tx_resource_update(tx, &task_attempt_resource, FIELD_SET, talk->attempt));
     tasks__write(tx, task);
+    struct tree_row tree;
+    if (start->worktree.len > 0 && tx_tree_of(tx, task->task, &tree)) {
+        struct bytes texts[TREE_TEXTS];
+        tree_texts_borrow(start->tree_texts, texts);
+        tx_fail(tx, tx_tree_texts(tx, &tree, texts));
+        tx_fail(tx, tx_tree_enter(tx, &tree, TREE_ROW_READY, BYTES("")));
+    }
     return tx_error(tx);
 }
 

@@ -14,6 +14,7 @@ struct attempt_start {
     struct talk_new talk;  /* Complete but for what its task says: owner, project, title, prompt. */
     struct bytes prints;   /* Fingerprints of what must not change (must.h); "": as they are. */
     struct bytes worktree; /* JSON of the tree that its folder is in; "": none. */
+    char *const *tree_texts;       /* The same, by enum tree_text. */
     struct bytes diff, diff_since; /* Changes in the tree since that commit; "": not known. */
     bool resumes;                  /* A session of it can go on. */
 };

@@ -1,8 +1,11 @@
 /* trees.c: see trees.h. */
 #include "engine/board/trees.h"
 
+#include <stdio.h>
+
 #include "base/json/json.h"
 #include "engine/board/rows.h"
+#include "engine/tree/trees.h"
 #include "rules/agent/outcome.h"
 
 /* A task goes on in its tree, whatever the board says by now. */
@@ -33,6 +36,24 @@ static bool may_begin(struct tx *tx, const struct tree_begin *begin, struct task
            task_is_held(ret_task->status) && !attempt.began;
 }
 
+/* The row that lists show of the tree. */
+static struct err tree_register(struct tx *tx, const struct task *task,
+                                const struct tree_begin *begin) {
+    struct tree_new what = {.owner = task->owner,
+                            .host = begin->job->bounds.host,
+                            .kind = TREE_OF_TASK,
+                            .holder = task->task,
+                            .project = task->project,
+                            .ports = begin->ports,
+                            .trees_max = TASK_TREES_MAX};
+    struct bytes ports = BYTES("");
+    struct why why = {""};
+    tree_texts_borrow(begin->texts, what.texts);
+    TRY(tx_tree_put(tx, &what, &ports, &why));
+    (void)snprintf(begin->ports_chosen, TREE_PORTS_SIZE, "%.*s", (int)ports.len, ports.data);
+    return ERR_OK;
+}
+
 struct err tx_tree_begin(struct tx *tx, const struct tree_begin *begin, struct step_job *ret_job) {
     struct task task;
     if (!may_begin(tx, begin, &task)) {
@@ -42,6 +63,7 @@ struct err tx_tree_begin(struct tx *tx, const struct tree_begin *begin, struct s
     if (begin->job->spec.len > 0 && !bytes_equal(task.worktree, begin->worktree)) {
         task.worktree = begin->worktree;
         tasks__write(tx, &task);
+        TRY(tree_register(tx, &task, begin));
     }
     return err_failed(tx_error(tx)) ? tx_error(tx) : tx_step_job(tx, begin->job, ret_job);
 }
@@ -66,6 +88,15 @@ bool tx_tree_over_find(struct tx *tx, const struct board_pick *pick, struct task
     return found;
 }
 
+static struct err tree_leave(struct tx *tx, const struct task *task, bool kept) {
+    struct tree_row row;
+    if (!tx_tree_of(tx, task->task, &row)) {
+        return tx_error(tx);
+    }
+    row.kept = true;
+    return kept ? tx_tree_write(tx, &row) : tx_tree_enter(tx, &row, TREE_ROW_GONE, BYTES(""));
+}
+
 struct err tx_tree_left(struct tx *tx, struct bytes id, bool kept) {
     AUTO(text_done) struct text text = text_up_to(TASK_TREE_MAX);
     struct task task;
@@ -78,7 +109,7 @@ struct err tx_tree_left(struct tx *tx, struct bytes id, bool kept) {
     }
     task.worktree = tx_copy_text(tx, &text, "board: tree");
     tasks__write(tx, &task);
-    return tx_error(tx);
+    return err_failed(tx_error(tx)) ? tx_error(tx) : tree_leave(tx, &task, kept);
 }
 
 /* --- No tree ---------------------------------------------------------------------------------- */
@@ -94,6 +125,10 @@ struct err tx_attempt_treeless(struct tx *tx, struct bytes name, struct bytes wh
               "The task got no working tree of its own: %.*s. Put that right, or take \"worktrees\""
               " out of the board of %.*s; then open the task again.",
               (int)why.len, why.data, (int)task.project.len, task.project.data);
+    struct tree_row row;
+    if (tx_tree_of(tx, task.task, &row)) {
+        TRY(tx_tree_enter(tx, &row, TREE_ROW_FAILED, why));
+    }
     const struct attempt_over over = {.status = task.status,
                                       .outcome = bytes_of(agent_outcome_name(AGENT_SPAWN_FAILED)),
                                       .note = why,

@@ -11,7 +11,10 @@
 #include "engine/board/board.h"
 #include "engine/workflow/steps.h"
 
-enum { TASK_TREE_MAX = 128 << 10 }; /* Bytes of the JSON of a tree. */
+enum {
+    TASK_TREE_MAX = 128 << 10, /* Bytes of the JSON of a tree. */
+    TASK_TREES_MAX = 1000,     /* Trees of the tasks of a project: as WORKTREES_MAX. */
+};
 
 /* Facts for a pick: whether the attempt gets a tree, and which one the task has. */
 struct task_tree {
@@ -25,6 +28,9 @@ void tx_task_tree(struct tx *tx, const struct task *task, struct task_tree *ret_
  * more; without an attempt: the task is not over. */
 struct tree_begin {
     struct bytes task, attempt, worktree;
+    char *const *texts; /* The same tree, by enum tree_text. */
+    int64_t ports;      /* For a new one. */
+    char *ports_chosen; /* Out: its TREE_PORTS: TREE_PORTS_SIZE bytes. */
     const struct run_new *job;
 };
 MUST_CHECK struct err tx_tree_begin(struct tx *tx, const struct tree_begin *begin,

@@ -3,6 +3,11 @@
 #include "engine/changes/points.h"
 
 #define OF_REPOSITORY "SELECT id FROM worlds WHERE host = $1 AND repository = $2"
+/* SQL: a world that nothing needs: no point is in it, and no working tree that began there. */
+#define UNUSED                                                                                     \
+    " AND NOT EXISTS (SELECT 1 FROM points p WHERE p.world = worlds.id)"                           \
+    " AND NOT EXISTS (SELECT 1 FROM trees t WHERE t.path = worlds.path AND t.host = worlds.host"   \
+    " AND t.first <> '')"
 
 struct err tx_repository_next(struct tx *tx, struct bytes host, struct bytes after,
                               struct id *ret_name) {
@@ -48,12 +53,9 @@ struct err tx_points_age(struct tx *tx, const struct points_expire *what, int64_
 
 struct err tx_worlds_expire(struct tx *tx, const struct points_expire *what) {
     static const char *const steps[] = {
-        "DELETE FROM viewed WHERE world IN (" OF_REPOSITORY
-        " AND NOT EXISTS (SELECT 1 FROM points p WHERE p.world = worlds.id))",
-        "DELETE FROM rewinds WHERE state <> 'applying' AND world IN (" OF_REPOSITORY
-        " AND NOT EXISTS (SELECT 1 FROM points p WHERE p.world = worlds.id))",
-        ("DELETE FROM worlds WHERE host = $1 AND repository = $2"
-         " AND NOT EXISTS (SELECT 1 FROM points p WHERE p.world = worlds.id)"),
+        ("DELETE FROM viewed WHERE world IN (" OF_REPOSITORY UNUSED ")"),
+        ("DELETE FROM rewinds WHERE state <> 'applying' AND world IN (" OF_REPOSITORY UNUSED ")"),
+        ("DELETE FROM worlds WHERE host = $1 AND repository = $2" UNUSED),
     };
     for (size_t i = 0; i < COUNT_OF(steps); i++) {
         if (tx_change(tx, steps[i], ARGS(arg_text(what->host), arg_text(what->repository))) > 0) {
@@ -81,8 +83,11 @@ static void texts_write(struct tx *tx, const char *sql, const struct points_expi
 
 struct err tx_points_trees(struct tx *tx, const struct points_expire *what, struct text *json) {
     text_clear(json);
-    texts_write(tx, "SELECT DISTINCT tree FROM points WHERE world IN (" OF_REPOSITORY ")", what,
-                "keep", json);
+    texts_write(tx,
+                "SELECT tree FROM points WHERE world IN (" OF_REPOSITORY ") UNION SELECT first FROM"
+                " trees t JOIN worlds w ON w.path = t.path AND w.host = t.host"
+                " WHERE w.host = $1 AND w.repository = $2 AND length(t.first) > 1",
+                what, "keep", json);
     texts_write(tx, "SELECT world FROM worlds WHERE host = $1 AND repository = $2", what, "worlds",
                 json);
     return text_failed(json) ? tx_fail(tx, text_error(json, "changes: trees")) : tx_error(tx);

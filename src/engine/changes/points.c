@@ -3,6 +3,7 @@
 
 #include "engine/base/follow.h"
 #include "engine/session/rows.h"
+#include "engine/tree/trees.h"
 #include "journal/journal.h"
 
 /* --- Worlds ----------------------------------------------------------------------------------- */
@@ -148,6 +149,27 @@ static int64_t point_add(struct tx *tx, const struct points_put *put, const stru
     return number;
 }
 
+/* The content of a working tree before the first call in it that may write: its changes are against
+ * that. */
+static void tree_first_set(struct tx *tx, const struct points_put *put) {
+    struct tree_row row;
+    bool begins = false;
+    for (size_t i = 0; i < put->count; i++) {
+        begins = begins || put->points[i].phase == POINT_BEGIN;
+    }
+    if (!begins) {
+        return;
+    }
+    const struct bytes path =
+        tx_text(tx, "SELECT path FROM worlds WHERE id = $1", ARGS(arg_int(put->world.number)));
+    const struct bytes host =
+        tx_text(tx, "SELECT host FROM worlds WHERE id = $1", ARGS(arg_int(put->world.number)));
+    if (tx_tree_at(tx, host, path, &row) && row.first.len == 0) {
+        row.first = put->tree;
+        tx_fail(tx, tx_tree_write(tx, &row));
+    }
+}
+
 struct err tx_points_put(struct tx *tx, const struct points_put *put) {
     const struct bytes before =
         tx_text(tx, "SELECT tree FROM points WHERE world = $1 ORDER BY id DESC LIMIT 1",
@@ -175,5 +197,6 @@ struct err tx_points_put(struct tx *tx, const struct points_put *put) {
     if (newest > 0) {
         calls_close(tx, put, newest);
     }
+    tree_first_set(tx, put);
     return tx_error(tx);
 }

@@ -228,12 +228,15 @@ struct err job_spec_read(const json_t *json, struct job_spec *ret_spec, struct w
     return ERR_OK;
 }
 
-/* Members that drover alone writes, and no client: of programs that are agents. */
+/* Members that drover alone writes, and no client: of programs that are agents, of working
+ * trees. */
 struct err job_spec_read_stored(json_t *json, struct job_spec *ret_spec, struct why *why) {
     AUTO(json_release) json_t *agent = json_incref(json_object_get(json, "agent"));
     AUTO(json_release) json_t *token_for = json_incref(json_object_get(json, "token_for"));
     (void)json_object_del(json, "agent"); /* Most have none. */
     (void)json_object_del(json, "token_for");
+    AUTO(json_release) json_t *ports = json_incref(json_object_get(json, "ports"));
+    (void)json_object_del(json, "ports");
     struct err err = job_spec_read(json, ret_spec, why);
     if (!err_failed(err) && agent != NULL && json_object_set(json, "agent", agent) == 0) {
         ret_spec->agent = true;
@@ -242,6 +245,9 @@ struct err job_spec_read_stored(json_t *json, struct job_spec *ret_spec, struct 
     if (!err_failed(err) && token_for != NULL &&
         json_object_set(json, "token_for", token_for) == 0) {
         ret_spec->token_for = json_string_value(token_for); /* The same. */
+    }
+    if (!err_failed(err) && ports != NULL && json_object_set(json, "ports", ports) == 0) {
+        ret_spec->ports = json_string_value(ports); /* The same. */
     }
     return err;
 }

@@ -30,6 +30,7 @@
 #include "rules/project/project.h"
 #include "rules/provider/provider.h"
 #include "rules/token/token.h"
+#include "rules/tree/tree.h"
 #include "rules/turn/card.h"
 #include "rules/workflow/timer.h"
 
@@ -234,6 +235,7 @@ static const struct damage_table tables[] = {
     {BY_NUMBER("terminals", "id"), .resource = &terminal_resource,
      .columns = {ID("run", "run"), JSON_OR_NONE("env"), TEXT("path")}},
     {BY_NUMBER("tokens", "id"), .resource = &token_resource, .columns = {HASH("hash")}},
+    {BY_NUMBER("trees", "id"), .resource = &tree_resource, .columns = {TEXT("host")}},
     {BY_NUMBER("turns", "run"), .keep = IDS_KEEP_TURN("1 = 1"), .resource = &turn_resource},
     {BY_NUMBER("usage_totals", "id"),
      .columns = {TEXT("owner"), ID_OR_NONE("session", "ses"), TEXT("model"),

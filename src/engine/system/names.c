@@ -12,7 +12,7 @@
 
 const char *const name_kind_names[NAME_KINDS + 1] = {
     "run",      "job",   "turn",   "agent",   "workflow", "session", "approval",
-    "delivery", "token", "memory", "message", "terminal", "mail",
+    "delivery", "token", "memory", "message", "terminal", "mail",    "tree",
 };
 
 enum { ID_CHARS = 26, PREFIX_SIZE = 6 /* "mail_" */ };
@@ -53,6 +53,7 @@ struct name_source {
     " JOIN sessions ON sessions.id = messages.session"
 
 #define MAIL_NAME "SELECT mail, 'mail', title, made_ms, owner, 0 FROM mail"
+#define TREE_NAME "SELECT tree, 'tree', name, made_ms, owner, 0 FROM trees"
 #define TERMINAL_NAME "SELECT terminal, 'terminal', name, made_ms, owner, 0 FROM terminals"
 
 static const struct name_source sources[NAME_KINDS] = {
@@ -120,6 +121,14 @@ static const struct name_source sources[NAME_KINDS] = {
                    .by_id =
                        MAIL_NAME " WHERE mail >= $1 AND mail <= $2 ORDER BY mail DESC LIMIT $3",
                    .newest = MAIL_NAME " WHERE owner = $1 ORDER BY id DESC LIMIT $2"},
+    [NAME_TREE] = {.prefix = "tre_",
+                   .by_id =
+                       TREE_NAME " WHERE tree >= $1 AND tree <= $2 ORDER BY tree DESC LIMIT $3",
+                   /* The index is that of the owner, whose trees are few. */
+                   .by_label = TREE_NAME " WHERE owner = $1 AND name = $2 AND state <> 'gone'"
+                                         " ORDER BY id DESC LIMIT $3",
+                   .newest = TREE_NAME " WHERE owner = $1 AND state <> 'gone'"
+                                       " ORDER BY id DESC LIMIT $2"},
     [NAME_MESSAGE] = {.prefix = "msg_",
                       .by_id = MESSAGE_NAME " WHERE message >= $1 AND message <= $2"
                                             " ORDER BY message DESC LIMIT $3",

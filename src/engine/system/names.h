@@ -36,6 +36,7 @@ enum name_kind {
     NAME_MESSAGE,
     NAME_TERMINAL,
     NAME_MAIL,
+    NAME_TREE,
     NAME_KINDS
 };
 extern const char *const name_kind_names[NAME_KINDS + 1];
@@ -43,9 +44,9 @@ extern const char *const name_kind_names[NAME_KINDS + 1];
 struct name_query {
     enum name_kind kind;
     struct bytes owner;
-    /* Whole label (title of a session or a memory, name of a terminal), or beginning of an id with
-     * or without its prefix; no bytes: the newest objects. Newest approvals and deliveries are open
-     * ones. */
+    /* Whole label (title of a session or a memory, name of a terminal or a tree), or beginning of
+     * an id with or without its prefix; no bytes: the newest objects. Newest approvals and
+     * deliveries are open ones. */
     struct bytes q;
     int64_t limit;
 };

@@ -317,7 +317,9 @@ struct err tx_turn_fail(struct tx *tx, const struct turn_failure *failure, struc
     }
     tx_checkpoint_void_from(tx, &turn.session, 0);
     plan->next = TURN_NEXT_END;
-    return turns__end(tx, &turn, CAUSE_HISTORY_UNREADABLE, failure->sentence, &failure->key.bounds);
+    const enum run_cause cause =
+        failure->cause == CAUSE_NONE ? CAUSE_HISTORY_UNREADABLE : failure->cause;
+    return turns__end(tx, &turn, cause, failure->sentence, &failure->key.bounds);
 }
 
 /* --- The result of a tool --------------------------------------------------------------------- */

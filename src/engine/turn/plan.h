@@ -49,6 +49,7 @@ struct turn_plan {
     struct bytes path;         /* PATH of its commands; "": that of the daemon. */
     struct bytes config_dir;   /* CLAUDE_CONFIG_DIR of its workflows; "": that of the daemon. */
     struct bytes root;         /* The folder that its tools work in; "": none. */
+    struct bytes ports;        /* Block of its working tree: "20010-20019"; "": none. */
     struct bytes roots;        /* Beside it: as tx_roots_write_json. */
     struct bytes instructions; /* "": none. */
     struct bytes settings;     /* JSON object, or "". */
@@ -88,6 +89,7 @@ MUST_CHECK struct err tx_turn_begin(struct tx *tx, const struct turn_key *key,
 struct turn_failure {
     struct turn_key key;
     struct bytes sentence; /* For the user: what could not be read, and why. */
+    enum run_cause cause;  /* NONE: history_unreadable. */
     struct usage usage;    /* Calls of models that were made, and are not stored yet, */
     struct usage_cost cost;
     int64_t tries;          /* and number of requests. */

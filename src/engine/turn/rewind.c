@@ -23,8 +23,12 @@ struct err tx_rewind_start(struct tx *tx, const struct rewind_new *what, struct 
     struct session_row session;
     struct message_row message = {.id = 0};
     int64_t last = 0;
-    TRY(sessions__get(tx, &key, "turns: rewind", &session));
-    TRY(turns__idle(tx, &session, why));
+    if (what->tree == 0) {
+        TRY(sessions__get(tx, &key, "turns: rewind", &session));
+        TRY(turns__idle(tx, &session, why));
+    } else if (!sessions__find(tx, &key, &session)) {
+        session = (struct session_row){.owner = what->owner};
+    }
     if (what->message.len > 0) {
         TRY(message_find(tx, what, &session, &message, why));
         last = tx_number(tx, "SELECT MAX(id) FROM messages WHERE session = $1",
@@ -44,6 +48,7 @@ struct err tx_rewind_start(struct tx *tx, const struct rewind_new *what, struct 
                                    .files = what->files,
                                    .message = message.id,
                                    .last = last,
+                                   .tree = what->tree,
                                    .note = BYTES(""),
                                    .made_ms = tx_now_ms(tx)};
     tx_row_insert(tx, &rewind_resource, 0, &row);
@@ -90,12 +95,15 @@ static void rewound_tell(struct tx *tx, const struct rewind_row *row,
                          const struct session_row *session) {
     AUTO(text_done) struct text data = text_up_to((size_t)4 << 10);
     text_add_char(&data, '{');
-    text_add_member_str(&data, "rewind", row->id.text);
+    text_add_member_str(&data, row->tree != 0 ? "apply" : "rewind", row->id.text);
     text_add_member_str(&data, "state", rewind_state_names[row->state]);
-    text_add_member_bool(&data, "conversation", row->message != 0);
+    if (row->tree == 0) {
+        text_add_member_bool(&data, "conversation", row->message != 0);
+    }
     text_add_member_or_null(&data, "note", row->note);
     text_add_char(&data, '}');
-    sessions__event_text(tx, session, BYTES("rewound"), &data);
+    sessions__event_text(tx, session, row->tree != 0 ? BYTES("tree_applied") : BYTES("rewound"),
+                         &data);
 }
 
 struct err tx_rewind_settle(struct tx *tx, const struct rewind_settle *settle) {

@@ -24,6 +24,7 @@ struct rewind_new {
     int64_t world;               /* 0: no file is touched. */
     struct bytes files;          /* JSON array. */
     struct bytes message;        /* msg_… of the user, from which on all goes; "": none. */
+    int64_t tree; /* A working tree is applied: its session may work, or be gone. 0: none is. */
 };
 /* ERR_TURN_IN_PROGRESS: the session is busy. ERR_MESSAGE_NOT_FOUND, ERR_NOT_A_USER_MESSAGE.
  * ERR_TOO_MANY: more than REWIND_MESSAGES_MAX would go. */

@@ -7,6 +7,7 @@
 #include "engine/project/projects.h"
 #include "engine/run/kinds.h"
 #include "engine/session/roots.h"
+#include "engine/tree/trees.h"
 #include "engine/turn/record.h"
 
 static const char nudge_mistakes[] =
@@ -69,6 +70,7 @@ static void plan_turn(struct tx *tx, const struct turn *turn, struct turn_plan *
                          : PATIENCE_PERSON;
     plan->project = plan_copy(tx, plan, session->project);
     plan->root = plan_copy(tx, plan, session->root);
+    plan->ports = plan_copy(tx, plan, tx_tree_ports(tx, session->root));
     plan->path = plan_copy(tx, plan, session->path);
     plan->config_dir = plan_copy(tx, plan, session->config_dir);
     plan->roots = plan_copy(tx, plan, text_bytes(&roots));

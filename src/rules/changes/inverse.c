@@ -14,6 +14,21 @@ static bool state_equal(struct inverse_state a, struct inverse_state b) {
     return bytes_equal(a.mode, b.mode) && bytes_equal(a.hash, b.hash);
 }
 
+/* Others came after all of mine, and have made of the path what it was before: there is nothing to
+ * take back. */
+static bool is_back(const struct inverse_change *changes, size_t count, int64_t mine) {
+    size_t own = 0;
+    while (own < count && inverse_is_mine(changes[own].by, mine)) {
+        own++;
+    }
+    for (size_t i = own; i < count; i++) {
+        if (inverse_is_mine(changes[i].by, mine)) {
+            return false;
+        }
+    }
+    return own > 0 && state_equal(changes[0].before, changes[count - 1].after);
+}
+
 enum inverse_kind inverse_judge(const struct inverse_change *changes, size_t count, int64_t mine,
                                 enum inverse_force force) {
     bool has_mine = false, has_others = false, has_shared = false;
@@ -30,7 +45,7 @@ enum inverse_kind inverse_judge(const struct inverse_change *changes, size_t cou
             mixed = INVERSE_REFUSED;
         }
     }
-    if (!has_mine && !has_shared) {
+    if ((!has_mine && !has_shared) || is_back(changes, count, mine)) {
         return INVERSE_NONE;
     }
     if (force == INVERSE_FORCED || (has_mine && !has_others)) {

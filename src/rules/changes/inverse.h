@@ -14,6 +14,7 @@
  *   others made, deleted or changed the mode or kind of the path after my first change
  *                      INVERSE_REFUSED: no text says whose state counts
  *   forced             INVERSE_EXACT, also where others changed it
+ *   back               INVERSE_NONE: others alone came after mine, and the path is what it was
  *   nothing of mine    INVERSE_NONE, and INVERSE_SHARED where a shared change has a member of mine
  *
  * What others did before my first change needs no care: it is the base of my run.

@@ -91,6 +91,7 @@ static const struct field rewind_rows[] = {
     {ROW_ONCE("files", FIELD_TEXT, AT(files)), .use = FIELD_KEPT},
     {ROW_ONCE("message", FIELD_INT, AT(message)), .use = FIELD_KEPT},
     {ROW_ONCE("last", FIELD_INT, AT(last)), .use = FIELD_KEPT},
+    {ROW_ONCE("tree", FIELD_INT, AT(tree)), .use = FIELD_KEPT},
     {ROW_EACH("note", FIELD_TEXT, AT(note)), .empty = FIELD_EMPTY_NULL},
     {ROW_MADE(AT(made_ms))},
     {ROW_EACH("ended_ms", FIELD_TIME, AT(ended_ms))},

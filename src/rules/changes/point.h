@@ -90,6 +90,7 @@ struct rewind_row {
     struct bytes files; /* JSON: what each file is to become. */
     int64_t message;    /* The conversation goes back to before this one; 0: it stays. */
     int64_t last;       /* The last message that goes. */
+    int64_t tree;       /* The working tree that is applied instead: trees.id; 0: none is. */
     struct bytes note;  /* Sentence about a refusal; "": none. */
     int64_t made_ms, ended_ms;
 };

@@ -48,9 +48,10 @@ struct job_spec {
     bool agent;      /* A program that is an agent: not asked for by clients. */
     json_t *secrets; /* Variables by reference (rules/agent/definition.h); NULL: none. */
     const char
-        *token_for;  /* Owner for whom the program of an agent gets a token, and the address of
+        *token_for;    /* Owner for whom the program of an agent gets a token, and the address of
                             * the daemon, in place of its socket; NULL: nobody. */
-    bool input_open; /* Input may follow `input`: asked for, or a terminal. */
+    const char *ports; /* Block of its working tree: "20010-20019"; NULL: none. */
+    bool input_open;   /* Input may follow `input`: asked for, or a terminal. */
     int64_t rows, columns, timeout_ms, memory, output, processes, key_max, priority;
     struct retry_policy retry;
     const char *project;   /* NULL: none. */

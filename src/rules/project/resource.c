@@ -29,8 +29,8 @@ static const struct field rows[] = {
     {FIELD("settings", FIELD_JSON, AT(settings_given)), .use = FIELD_GIVEN | FIELD_CHANGED,
      .schema = "{\"type\":[\"object\",\"null\"]}",
      FLAG("settings", FLAG_TEXT, "JSON",
-          "Rules for calls of all its sessions: {\"permissions\",\"edits\",\"folders\"}; {}: "
-          "none.")},
+          "Rules for calls of all its sessions: {\"permissions\",\"edits\",\"folders\"}, "
+          "and of its \"worktree\"s; {}: none.")},
     {ROW_EACH("settings", FIELD_STORED, AT(settings)), .use = FIELD_SHOWN,
      .empty = FIELD_EMPTY_NULL},
     {FIELD("board", FIELD_JSON, AT(board_given)), .use = FIELD_GIVEN | FIELD_CHANGED,

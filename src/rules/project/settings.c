@@ -1,6 +1,7 @@
 /* settings.c: the settings of a project. */
 #include "rules/approval/permission.h"
 #include "rules/project/project.h"
+#include "rules/tree/tree.h"
 
 /* --- Folders ---------------------------------------------------------------------------------- */
 
@@ -68,7 +69,8 @@ struct err project_settings_write(const struct project_settings *settings, struc
                                   struct why *why) {
     const struct json_field members[] = {{.name = "permissions", .kind = JSON_KIND_ANY},
                                          {.name = "edits", .kind = JSON_KIND_ANY},
-                                         {.name = "folders", .kind = JSON_KIND_ANY}};
+                                         {.name = "folders", .kind = JSON_KIND_ANY},
+                                         {.name = "worktree", .kind = JSON_KIND_ANY}};
     const json_t *given = settings->given;
     AUTO(json_release) json_t *had = NULL;
     struct why inner = {""};
@@ -87,6 +89,7 @@ struct err project_settings_write(const struct project_settings *settings, struc
     struct err err = json_read_fields(given, members, COUNT_OF(members), &inner);
     err = err_failed(err) ? err : permission_settings_check(given, &inner);
     err = err_failed(err) ? err : folders_check(given, had, &inner);
+    err = err_failed(err) ? err : tree_wishes_check(given, &inner);
     if (err_failed(err)) {
         return err_why(why, err.code, "\"settings\": %.280s", inner.text);
     }

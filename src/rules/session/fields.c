@@ -19,6 +19,10 @@ static const struct field rows[] = {
     {FIELD("parent", FIELD_TEXT, AT(parent)), .use = FIELD_GIVEN, .max = ID_SIZE},
     {FIELD("native", FIELD_TEXT, AT(native)), .use = FIELD_GIVEN, .max = 64},
     {FIELD("main", FIELD_BOOL, AT(main)), .use = FIELD_GIVEN},
+    {FIELD("worktree", FIELD_JSON, AT(worktree)), .use = FIELD_GIVEN,
+     .schema = "{\"type\":[\"boolean\",\"object\"],\"additionalProperties\":false,"
+               "\"properties\":{\"name\":{\"type\":\"string\",\"maxLength\":40},"
+               "\"base\":{\"type\":\"string\",\"maxLength\":250}}}"},
     {FIELD("archived", FIELD_BOOL, AT(archived)), .use = FIELD_CHANGED},
     {FIELD("deleted", FIELD_BOOL, AT(deleted)), .use = FIELD_CHANGED},
     {FIELD("version", FIELD_INT, AT(version)), .use = FIELD_CHANGED, .min = 1, .max = INT64_MAX,
@@ -91,6 +95,9 @@ static const struct field rows_shown[] = {
     {ROW_READ("model", FIELD_TEXT, ROW(model)), .group = OWN, .empty = FIELD_EMPTY_NULL},
     {ROW_READ("agent", FIELD_TEXT, ROW(agent)), .group = OWN, .empty = FIELD_EMPTY_NULL},
     {ROW_READ("root", FIELD_TEXT, ROW(root)), .group = OWN, .empty = FIELD_EMPTY_NULL},
+    {FIELD("worktree", FIELD_STORED, ROW(worktree)),
+     .column = "COALESCE((" SESSION_TREE_SQL("sessions.session") "), '')",
+     .empty = FIELD_EMPTY_NULL, .schema = "{\"type\":[\"object\",\"null\"]}"},
     {FIELD("parent", FIELD_TEXT, ROW(parent_name)),
      .column = "COALESCE((SELECT p.session FROM sessions p WHERE p.id = sessions.parent), '')",
      .empty = FIELD_EMPTY_NULL},

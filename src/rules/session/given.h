@@ -24,6 +24,7 @@ enum {
 struct session_given {
     struct bytes title, model, agent, root, instructions;
     json_t *settings, *metadata; /* NULL: not named. */
+    json_t *worktree;            /* For a new session: true, or {"name", "base"}. */
     struct bytes project;        /* For a new session; or another one, for a change. */
     struct bytes parent;         /* For a new session. */
     struct bytes native;         /* For a new session: the one of the program that goes on. */

@@ -139,6 +139,12 @@ struct session_native {
     struct bytes reader; /* State of the reader (agent/program.h); "": a new session begins. */
 };
 
+/* SQL: the working tree of a session as JSON. No text in it needs escapes: rules/tree/tree.h. */
+#define SESSION_TREE_SQL(session)                                                                  \
+    "SELECT '{\"id\":\"' || tree || '\",\"name\":\"' || name"                                      \
+    " || '\",\"branch\":\"' || branch || '\",\"state\":\"' || state || '\"}'"                      \
+    " FROM trees WHERE holder = " session
+
 struct session_row {
     int64_t id;           /* Inside the database; rises with each session. */
     struct bytes session; /* ses_… */
@@ -160,6 +166,7 @@ struct session_row {
     enum title_by title_by;
     struct bytes model, agent;       /* "": the default. */
     struct bytes root;               /* The project's folder, absolute; "": none. */
+    struct bytes worktree;           /* The tree that it has, as JSON for clients; never written. */
     struct bytes forked_from;        /* msg_… or "". */
     int64_t fork_of;                 /* id of the session whose fork it is; 0: none. */
     struct bytes fork_name;          /* The same as clients see it; read, never written. */

@@ -19,6 +19,7 @@
 #include "tool/changes/rewind.h"
 #include "tool/changes/shadow.h"
 #include "tool/changes/take.h"
+#include "tool/changes/tree_report.h"
 
 enum { NICE = 10, IO_LEVEL = 7 /* The lowest of those that are served at all times. */ };
 
@@ -82,11 +83,18 @@ static struct err order_perform(struct bytes bytes, struct text *answer, struct 
     if (bytes_is(what, "apply")) {
         return apply_files(order, answer, why);
     }
+    if (bytes_is(what, "trees")) {
+        return trees_report(order, answer, why);
+    }
+    if (bytes_is(what, "tree_diff")) {
+        return tree_diff(order, answer, body, why);
+    }
     if (bytes_is(what, "check")) {
         return check_answer(order, answer, why);
     }
     return err_why(why, ERR_BAD_FIELD,
-                   "do: point, list, diff, contents, blame, prune, rewind, apply or check");
+                   "do: point, list, diff, contents, blame, prune, rewind, apply, trees, tree_diff "
+                   "or check");
 }
 
 void changes_answer(struct bytes order, struct text *answer, struct text *body) {

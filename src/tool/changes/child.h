@@ -6,12 +6,13 @@
  *                     {"error": {"code": CODE, "detail": SENTENCE}}
  *
  * "point": take.h. "list" and "diff": compare.h. "contents": content_diff.h. "blame": blame.h.
- * "prune": prune.h. "rewind": rewind.h. "apply": apply.h. "check": {"do": "check", "git": PATH} ->
- * {"version": "2.39.5"}. Codes are names of err.h, and of git itself "git_missing", "git_old" and
- * "git_failed".
+ * "prune": prune.h. "rewind": rewind.h. "apply": apply.h. "trees" and
+ * "tree_diff": tree_report.h. "check": {"do": "check", "git": PATH} -> {"version": "2.39.5"}. Codes
+ * are names of err.h, and of git itself "git_missing", "git_old" and "git_failed".
  *
  * Promise    the program ends with the daemon, and its git with it. It has low priority on the
- *            processor and the disk. It writes in the shadow repository alone, but for "apply".
+ *            processor and the disk. It writes in the shadow repository and a scratch
+ *            folder beside it alone, but for "apply".
  * Threads    one, which git_run.h needs.
  */
 #ifndef DROVER_TOOL_CHANGES_CHILD_H

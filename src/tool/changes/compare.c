@@ -9,12 +9,7 @@
 #include "tool/changes/shadow.h"
 #include "tool/changes/steps.h"
 
-enum {
-    LIMIT_USUAL = 500,
-    NAMES_BYTES_MAX = 64 << 20,
-    DIFF_USUAL = 8 << 20,
-    DIFF_MAX = 64 << 20,
-};
+enum { LIMIT_USUAL = 500 };
 
 static struct err order_open(const json_t *order, struct shadow *ret_shadow, struct why *why) {
     return shadow_open(json_str(order, "git", "/usr/bin/git"), json_str(order, "shadow", ""),
@@ -200,8 +195,8 @@ static size_t files_len(struct bytes text, size_t len_max) {
     return 0;
 }
 
-static struct err diff_paths(const json_t *order, struct arena *arena, struct git_words *words,
-                             struct why *why) {
+struct err compare_diff_paths(const json_t *order, struct arena *arena, struct git_words *words,
+                              struct why *why) {
     const json_t *paths = json_object_get(order, "paths");
     if (json_array_size(paths) > COMPARE_PATHS_MAX) {
         return err_why(why, ERR_BAD_FIELD, "paths: more than %d", COMPARE_PATHS_MAX);
@@ -220,11 +215,7 @@ static struct err diff_paths(const json_t *order, struct arena *arena, struct gi
     return ERR_OK;
 }
 
-struct err compare_diff(const json_t *order, struct text *answer, struct text *body,
-                        struct why *why) {
-    static const char *const compare[] = {"diff-tree",
-                                          "-r",
-                                          "-p",
+const char *const compare_diff_words[] = {"-p",
                                           "-M",
                                           "-U3",
                                           "--binary",
@@ -234,35 +225,50 @@ struct err compare_diff(const json_t *order, struct text *answer, struct text *b
                                           "--no-textconv",
                                           "--src-prefix=a/",
                                           "--dst-prefix=b/"};
-    struct shadow shadow;
-    struct trees trees = {NULL, NULL};
-    const int64_t bytes_max = json_int(order, "bytes_max", DIFF_USUAL);
-    if (bytes_max < 0 || bytes_max > DIFF_MAX) {
-        return err_why(why, ERR_BAD_FIELD, "bytes_max: at most %d", DIFF_MAX);
+const size_t compare_diff_word_count = COUNT_OF(compare_diff_words);
+
+struct err compare_bytes_max(const json_t *order, size_t *ret_bytes_max, struct why *why) {
+    const int64_t bytes_max = json_int(order, "bytes_max", COMPARE_DIFF_USUAL);
+    if (bytes_max < 0 || bytes_max > COMPARE_DIFF_MAX) {
+        return err_why(why, ERR_BAD_FIELD, "bytes_max: at most %d", COMPARE_DIFF_MAX);
     }
-    TRY(order_open(order, &shadow, why));
-    TRY(trees_read(order, &trees, why));
-    AUTO(arena_done) struct arena arena;
-    arena_init(&arena, NAMES_BYTES_MAX);
-    struct git_words words;
-    shadow_words(&words);
-    git_words_add_all(&words, compare, COUNT_OF(compare));
-    git_words_add(&words, trees.from);
-    git_words_add(&words, trees.to);
-    git_words_add(&words, "--");
-    TRY(diff_paths(order, &arena, &words, why));
-    /* With the beginning of the file that is the first one too many. */
-    const struct shadow_call call = {.words = &words,
-                                     .output_max = (size_t)bytes_max + sizeof file_opening};
-    AUTO(git_result_done) struct git_result result = {.code = 0};
-    TRY(trees_run(&shadow, &call, &result, why));
-    const bool cut = result.cut || result.output.len > (size_t)bytes_max;
-    const struct bytes text = text_bytes(&result.output);
-    const size_t len = cut ? files_len(text, (size_t)bytes_max) : text.len;
-    text_add(body, text.data, len);
+    *ret_bytes_max = (size_t)bytes_max;
+    return ERR_OK;
+}
+
+struct err compare_diff_print(struct bytes printed, size_t bytes_max, struct text *answer,
+                              struct text *body) {
+    const bool cut = printed.len > bytes_max;
+    const size_t len = cut ? files_len(printed, bytes_max) : printed.len;
+    text_add(body, printed.data, len);
     text_add_char(answer, '{');
     text_add_member_int(answer, "bytes", (int64_t)len);
     text_add_member_bool(answer, "cut", cut);
     text_add_char(answer, '}');
     return text_failed(body) ? text_error(body, "changes: diff") : ERR_OK;
+}
+
+struct err compare_diff(const json_t *order, struct text *answer, struct text *body,
+                        struct why *why) {
+    struct shadow shadow;
+    struct trees trees = {NULL, NULL};
+    size_t bytes_max = 0;
+    TRY(compare_bytes_max(order, &bytes_max, why));
+    TRY(order_open(order, &shadow, why));
+    TRY(trees_read(order, &trees, why));
+    AUTO(arena_done) struct arena arena;
+    arena_init(&arena, COMPARE_NAMES_BYTES_MAX);
+    struct git_words words;
+    shadow_words(&words);
+    git_words_add(&words, "diff-tree");
+    git_words_add(&words, "-r");
+    git_words_add_all(&words, compare_diff_words, compare_diff_word_count);
+    git_words_add(&words, trees.from);
+    git_words_add(&words, trees.to);
+    git_words_add(&words, "--");
+    TRY(compare_diff_paths(order, &arena, &words, why));
+    const struct shadow_call call = {.words = &words, .output_max = compare_output_max(bytes_max)};
+    AUTO(git_result_done) struct git_result result = {.code = 0};
+    TRY(trees_run(&shadow, &call, &result, why));
+    return compare_diff_print(text_bytes(&result.output), bytes_max, answer, body);
 }

@@ -31,12 +31,37 @@
 
 #include "base/err.h"
 #include "base/json/json.h"
+#include "base/memory.h"
 #include "base/text.h"
+#include "tool/changes/git_run.h"
 
-enum { COMPARE_PATHS_MAX = 1000, COMPARE_LIMIT_MAX = 2000 };
+enum {
+    COMPARE_PATHS_MAX = 1000,
+    COMPARE_LIMIT_MAX = 2000,
+    COMPARE_DIFF_USUAL = 8 << 20, /* bytes_max where an order has none. */
+    COMPARE_DIFF_MAX = 64 << 20,
+};
 
 MUST_CHECK struct err compare_list(const json_t *order, struct text *answer, struct why *why);
 MUST_CHECK struct err compare_diff(const json_t *order, struct text *answer, struct text *body,
                                    struct why *why);
+
+/* --- For orders that print such a diff -------------------------------------------------------- */
+
+/* Words of git that print a diff as above, after the command. */
+extern const char *const compare_diff_words[];
+extern const size_t compare_diff_word_count;
+enum { COMPARE_NAMES_BYTES_MAX = 64 << 20 };
+/* Adds the paths of an order; the arena holds them. */
+MUST_CHECK struct err compare_diff_paths(const json_t *order, struct arena *arena,
+                                         struct git_words *words, struct why *why);
+MUST_CHECK struct err compare_bytes_max(const json_t *order, size_t *ret_bytes_max,
+                                        struct why *why);
+/* `git` has printed up to compare_output_max bytes. */
+static inline size_t compare_output_max(size_t bytes_max) {
+    return bytes_max + sizeof "diff --git "; /* With the beginning of the file that is too many. */
+}
+MUST_CHECK struct err compare_diff_print(struct bytes printed, size_t bytes_max,
+                                         struct text *answer, struct text *body);
 
 #endif

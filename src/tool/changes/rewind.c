@@ -51,6 +51,12 @@ struct path_plan {
     enum refusal refusal;
 };
 
+/* Paths that the order names. */
+struct path_list {
+    struct bytes *paths; /* Owned; sorted. */
+    size_t count;
+};
+
 struct rewind {
     const json_t *order;
     struct shadow shadow;
@@ -60,9 +66,9 @@ struct rewind {
     struct inverse_change *changes; /* Owned; those of the touches, in their order. */
     struct path_plan *plans;        /* Owned; by path. */
     size_t plan_count;
-    struct arena names;   /* Owned; forced paths. */
-    struct bytes *forced; /* Owned; sorted. */
-    size_t forced_count;
+    struct arena names; /* Owned; texts of the next two. */
+    struct path_list forced, only;
+    bool has_only;
     int64_t mine;
     size_t merges;
     bool too_many;
@@ -83,7 +89,8 @@ static void rewind_done(struct rewind *rewind) {
     mem_free(rewind->touches);
     mem_free(rewind->changes);
     mem_free(rewind->plans);
-    mem_free(rewind->forced);
+    mem_free(rewind->forced.paths);
+    mem_free(rewind->only.paths);
 }
 
 /* --- The changes ------------------------------------------------------------------------------ */
@@ -128,28 +135,34 @@ static int name_compare(const void *a, const void *b) {
     return bytes_compare(*(const struct bytes *)a, *(const struct bytes *)b);
 }
 
-static struct err forced_read(struct rewind *rewind, struct why *why) {
-    const json_t *list = json_object_get(rewind->order, "force");
-    const size_t count = json_array_size(list);
+static struct err paths_read(struct rewind *rewind, const char *name, struct path_list *list,
+                             struct why *why) {
+    const json_t *names = json_object_get(rewind->order, name);
+    const size_t count = json_array_size(names);
     if (count > FORCED_MAX) {
-        return err_why(why, ERR_BAD_FIELD, "force: more than %d paths", FORCED_MAX);
+        return err_why(why, ERR_BAD_FIELD, "%s: more than %d paths", name, FORCED_MAX);
     }
-    rewind->forced = mem_new_array(count + 1, sizeof *rewind->forced);
+    list->paths = mem_new_array(count + 1, sizeof *list->paths);
     for (size_t i = 0; i < count; i++) {
         AUTO(text_done) struct text path = text_up_to(LIMIT_PATH_MAX);
-        if (!change_name_read(json_text(json_array_get(list, i)), &path)) {
-            return err_why(why, ERR_BAD_FIELD, "force: not the name of a file");
+        if (!change_name_read(json_text(json_array_get(names, i)), &path)) {
+            return err_why(why, ERR_BAD_FIELD, "%s: not the name of a file", name);
         }
         const char *copy = arena_try_copy(&rewind->names, path.data, path.len);
         if (copy == NULL) {
-            return err_make(ERR_OUT_OF_MEMORY, "changes: forced paths");
+            return err_make(ERR_OUT_OF_MEMORY, "changes: named paths");
         }
-        rewind->forced[rewind->forced_count++] = (struct bytes){copy, path.len};
+        list->paths[list->count++] = (struct bytes){copy, path.len};
     }
     if (count > 0) {
-        qsort(rewind->forced, count, sizeof *rewind->forced, name_compare);
+        qsort(list->paths, count, sizeof *list->paths, name_compare);
     }
     return ERR_OK;
+}
+
+static bool paths_have(const struct path_list *list, struct bytes path) {
+    return list->count > 0 &&
+           bsearch(&path, list->paths, list->count, sizeof *list->paths, name_compare) != NULL;
 }
 
 static struct err changes_collect(struct rewind *rewind, struct why *why) {
@@ -277,16 +290,15 @@ static struct err runs_take_back(struct rewind *rewind, struct path_plan *plan, 
     return ERR_OK;
 }
 
-static bool is_forced(const struct rewind *rewind, struct bytes path) {
-    return rewind->forced_count > 0 && bsearch(&path, rewind->forced, rewind->forced_count,
-                                               sizeof *rewind->forced, name_compare) != NULL;
-}
-
 static struct err path_judge(struct rewind *rewind, struct path_plan *plan, struct why *why) {
     const struct inverse_change *changes = &rewind->changes[plan->first];
     plan->before = plan->after = changes[plan->count - 1].after;
-    plan->kind = inverse_judge(changes, plan->count, rewind->mine,
-                               is_forced(rewind, plan->path) ? INVERSE_FORCED : INVERSE_CAREFUL);
+    if (rewind->has_only && !paths_have(&rewind->only, plan->path)) {
+        return ERR_OK; /* INVERSE_NONE. */
+    }
+    plan->kind =
+        inverse_judge(changes, plan->count, rewind->mine,
+                      paths_have(&rewind->forced, plan->path) ? INVERSE_FORCED : INVERSE_CAREFUL);
     switch (plan->kind) {
     case INVERSE_NONE:
     case INVERSE_SHARED:
@@ -631,7 +643,9 @@ static struct err plan_run(struct rewind *rewind, struct text *answer, struct wh
                     &rewind->shadow, why));
     TRY(trees_read(order, &trees, why));
     TRY(steps_read(order, &trees, &rewind->steps, why));
-    TRY(forced_read(rewind, why));
+    TRY(paths_read(rewind, "force", &rewind->forced, why));
+    TRY(paths_read(rewind, "paths", &rewind->only, why));
+    rewind->has_only = json_is_array(json_object_get(order, "paths"));
     TRY(place_open(rewind));
     TRY(changes_collect(rewind, why));
     TRY(paths_judge(rewind, why));
@@ -650,6 +664,6 @@ struct err rewind_plan(const json_t *order, struct text *answer, struct why *why
     struct rewind rewind = {.order = order,
                             .shadow = {.use_fd = -1, .lock_fd = -1},
                             .mine = json_int(order, "mine", 0)};
-    arena_init(&rewind.names, (size_t)FORCED_MAX * LIMIT_PATH_MAX);
+    arena_init(&rewind.names, (size_t)2 * FORCED_MAX * LIMIT_PATH_MAX);
     return plan_run(&rewind, answer, why);
 }

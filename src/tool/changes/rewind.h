@@ -1,8 +1,11 @@
 /* rewind.h: the plan of a rewind: the inverse of what one author did between two points, as a list
  * of files against the later one, which is the folder now. Nothing in the folder is changed.
  *
+ * A working tree is applied by the same plan (engine/changes/apply.h): what the tree has is the
+ * state before, and the way from there to its begin is what is taken back.
+ *
  * {"do": "rewind", "git": PATH, "shadow": PATH, "from": TREE, "to": TREE, "steps": [… steps.h],
- *  "mine": SET, "force": [NAME, …]}
+ *  "mine": SET, "force": [NAME, …], "paths": [NAME, …]}
  *
  *   -> {"tree": HASH,
  *       "files": [{"path", "before", "after", "mode_before", "mode_after", "added", "removed",
@@ -14,6 +17,7 @@
  * says which changes are taken back; others' lines stay, by `git merge-file`. Hashes and modes are
  * null where there is no file. A path that would end as it is now is in no list.
  *
+ * paths      only these; absent: all.
  * refused    "changed": somebody else changed the same lines, or the existence, kind or mode, or
  *            the content is no text; "shared": the same, and one of the changes is shared; "kind":
  *            a file is needed where a folder of others stands, or the other way round. `by` are

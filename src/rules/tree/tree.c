@@ -1,8 +1,9 @@
-/* tree.c: see tree.h. */
-#include "rules/project/tree.h"
+/* tree.c: the texts of a tree as JSON. */
+#include "rules/tree/tree.h"
 
-static const char *const tree_texts[] = {"path", "root", "base",   "top",
-                                         "from", "git",  "branch", "attempt"};
+static const char *const tree_texts[TREE_TEXTS] = {
+    "path",    "root",  "base",  "top",   "from",     "git",       "branch",
+    "attempt", "start", "stage", "setup", "teardown", "setup_run", "ports"};
 
 void tree_texts_read(const json_t *worktree, const char *ret_texts[static TREE_TEXTS]) {
     for (size_t i = 0; i < TREE_TEXTS; i++) {
