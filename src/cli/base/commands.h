@@ -18,6 +18,8 @@
     ROW(session_ls) ROW(session_search) ROW(session_show) ROW(session_new) ROW(session_rename)     \
     ROW(session_move) ROW(session_archive) ROW(session_rm) ROW(session_clear)                      \
     ROW(session_compact) ROW(session_fork) ROW(session_rewind)                                     \
+    ROW(worktree_ls) ROW(worktree_show) ROW(worktree_diff) ROW(worktree_apply) ROW(worktree_rm)    \
+    ROW(worktree_prune) ROW(worktree_open)                                                         \
     ROW(session_export) ROW(root_ls) ROW(root_add) ROW(root_rm) ROW(project_ls) ROW(project_show)  \
     ROW(project_add) ROW(project_set) ROW(project_rm) ROW(board) ROW(task_add) ROW(task_ls)        \
     ROW(task_show) ROW(task_edit) ROW(task_claim) ROW(task_status) ROW(task_comment)               \

@@ -25,6 +25,7 @@ static const struct name_kind kinds[] = {
     {"MAIL", "mail", "mail ls"},
     {"MESSAGE", "message", "session export SESSION"},
     {"TERMINAL", "terminal", "term ls"},
+    {"WORKTREE", "tree", "worktree ls"},
     {.placeholder = NULL},
 };
 

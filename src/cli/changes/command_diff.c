@@ -14,22 +14,6 @@
 
 enum { TARGET_MAX = 64 << 10 };
 
-/* A line within a hunk begins with one of " +-\\"; any other line begins a hunk or a file. */
-static enum colour line_colour(void *ctx, char first) {
-    bool *in_hunk = ctx;
-    if (first == '@') {
-        *in_hunk = true;
-        return COLOUR_GREY;
-    }
-    if (first != ' ' && first != '+' && first != '-' && first != '\\' && first != '\n') {
-        *in_hunk = false;
-    }
-    return !*in_hunk      ? COLOUR_BOLD
-           : first == '+' ? COLOUR_GREEN
-           : first == '-' ? COLOUR_RED
-                          : COLOUR_NONE;
-}
-
 struct diff {
     struct invocation *invocation;
     struct changes_scope scope;
@@ -64,7 +48,7 @@ static struct err diff_print(struct diff *diff, struct talk *talk, const char *p
                                   .media = "text/x-diff",
                                   .out = stdout,
                                   .paint = &diff->paint,
-                                  .colour = line_colour,
+                                  .colour = download_diff_colour,
                                   .ctx = &diff->in_hunk,
                                   .io_bytes = io_bytes};
     const struct err err = download(talk, &what, why);

@@ -79,3 +79,19 @@ struct err download(struct talk *talk, const struct download *what, struct why *
     printing_line_end(&printing);
     return err;
 }
+
+/* A line within a hunk begins with one of " +-\\"; any other line begins a hunk or a file. */
+enum colour download_diff_colour(void *ctx, char first) {
+    bool *in_hunk = ctx;
+    if (first == '@') {
+        *in_hunk = true;
+        return COLOUR_GREY;
+    }
+    if (first != ' ' && first != '+' && first != '-' && first != '\\' && first != '\n') {
+        *in_hunk = false;
+    }
+    return !*in_hunk      ? COLOUR_BOLD
+           : first == '+' ? COLOUR_GREEN
+           : first == '-' ? COLOUR_RED
+                          : COLOUR_NONE;
+}

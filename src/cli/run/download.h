@@ -25,6 +25,8 @@ struct download {
     void *ctx;
     int64_t *io_bytes; /* Grows by the bytes of the answer; NULL: nobody counts. */
 };
+/* Colours of a diff; `in_hunk` is a bool, false at first. */
+enum colour download_diff_colour(void *in_hunk, char first);
 MUST_CHECK struct err download(struct talk *talk, const struct download *what, struct why *why);
 
 #endif

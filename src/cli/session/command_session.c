@@ -245,12 +245,18 @@ static const struct flag new_flags[] = {
     OPTION_TEXT("agent", 0, "NAME", "Set the agent."),
     OPTION_TEXT("root", 0, "DIR", "Set its working folder."),
     OPTION_TEXT("instructions", 0, "TEXT", "Set its instructions."),
+    SESSION_TREE_OPTIONS,
     OPTION_END,
 };
 
 static struct err new_body(struct invocation *invocation, struct text *body) {
-    for (const struct flag *flag = new_flags; flag->name != NULL; flag++) {
+    AUTO(json_release) json_t *worktree = NULL;
+    TRY(session_worktree_read(&invocation->args, &worktree, &invocation->why));
+    for (const struct flag *flag = new_flags; strcmp(flag->name, "worktree") != 0; flag++) {
         api_member(body, flag->name, args_text(&invocation->args, flag->name));
+    }
+    if (worktree != NULL) {
+        json_add_member(body, "worktree", worktree);
     }
     return ERR_OK;
 }

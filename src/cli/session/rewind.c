@@ -133,21 +133,21 @@ bool rewind_is_empty(const json_t *preview) {
            !with_conversation(preview);
 }
 
-static const char *file_fate(const json_t *file) {
+static const char *file_fate(const json_t *file, const struct rewind_fates *fates) {
     const char *before = talk_text(file, "before"), *after = talk_text(file, "after");
     if (before[0] == '\0') {
-        return "restored";
+        return fates->created;
     }
     if (after[0] == '\0') {
-        return "removed";
+        return fates->removed;
     }
-    return strcmp(before, after) == 0 ? "mode" : "changed back";
+    return strcmp(before, after) == 0 ? "mode" : fates->changed;
 }
 
 /* "changed back  src/main.c  +2 −5" */
-static void file_add(const json_t *file, struct text *lines) {
+static void file_add(const json_t *file, const struct rewind_fates *fates, struct text *lines) {
     const char *before = talk_text(file, "mode_before"), *after = talk_text(file, "mode_after");
-    text_addf(lines, "  %-12s  ", file_fate(file));
+    text_addf(lines, "  %-12s  ", file_fate(file, fates));
     plain_add(lines, talk_text(file, "path"));
     if (json_is_true(json_object_get(file, "binary"))) {
         text_add_str(lines, "  binary");
@@ -177,10 +177,25 @@ static void refused_add(const json_t *refused, struct text *lines) {
     text_add_str(lines, json_array_size(by) == 0 ? "somebody outside of drover, too\n" : ", too\n");
 }
 
-void rewind_preview_add(const struct rewind_target *target, const json_t *preview,
-                        struct text *lines) {
+void rewind_files_add(const json_t *plan, const struct rewind_fates *fates, struct text *lines) {
     const json_t *row = NULL;
     size_t at = 0;
+    json_array_foreach(json_object_get(plan, "files"), at, row) {
+        file_add(row, fates, lines);
+    }
+}
+
+void rewind_refused_add(const json_t *plan, struct text *lines) {
+    const json_t *row = NULL;
+    size_t at = 0;
+    json_array_foreach(json_object_get(plan, "refused"), at, row) {
+        refused_add(row, lines);
+    }
+}
+
+void rewind_preview_add(const struct rewind_target *target, const json_t *preview,
+                        struct text *lines) {
+    static const struct rewind_fates fates = {"restored", "removed", "changed back"};
     if (target->message == NULL) {
         text_addf(lines, "To the point %s\n", target->id);
     } else {
@@ -192,12 +207,8 @@ void rewind_preview_add(const struct rewind_target *target, const json_t *previe
         text_addf(lines, "To before %s: %.*s%s\n", target->id, (int)len, shown.data,
                   len < shown.len ? "…" : "");
     }
-    json_array_foreach(json_object_get(preview, "files"), at, row) {
-        file_add(row, lines);
-    }
-    json_array_foreach(json_object_get(preview, "refused"), at, row) {
-        refused_add(row, lines);
-    }
+    rewind_files_add(preview, &fates, lines);
+    rewind_refused_add(preview, lines);
     if (with_conversation(preview)) {
         text_addf(lines, "  %-12s  the conversation from that message on\n", "taken back");
     }

@@ -47,6 +47,13 @@ MUST_CHECK size_t rewind_refused_count(const json_t *preview);
 /* Adds lines of a preview: where to, each file with its fate, refused ones with their authors. */
 void rewind_preview_add(const struct rewind_target *target, const json_t *preview,
                         struct text *lines);
+/* Adds a line for each file of a plan: its fate, path and lines. */
+struct rewind_fates {
+    const char *created, *removed, *changed;
+};
+void rewind_files_add(const json_t *plan, const struct rewind_fates *fates, struct text *lines);
+/* Adds a line for each path of a plan that is refused, with who changed it. */
+void rewind_refused_add(const json_t *plan, struct text *lines);
 /* Adds what a rewind takes back: "2 files and the conversation". */
 void rewind_sum_add(const json_t *answer, struct text *text);
 

@@ -114,10 +114,28 @@ struct err session_make(struct talk *talk, const struct session_wish *wish, char
     if (wish->main) {
         (void)json_object_set_new(wanted, "main", json_true()); /* NULL is refused. */
     }
+    if (wish->worktree != NULL) {
+        (void)json_object_set(wanted, "worktree", wish->worktree); /* The same. */
+    }
     member_set(wanted, "model", wish->model);
     member_set(wanted, "root", wish->root != NULL ? root : NULL);
     member_set(wanted, "title", wish->title);
     return body_send(talk, &sessions, wanted, "id", ret_id, why);
+}
+
+struct err session_worktree_read(const struct args *args, json_t **ret_worktree, struct why *why) {
+    static const char *const names[] = {"name", "base"};
+    AUTO(json_release) json_t *worktree = json_object();
+    *ret_worktree = NULL;
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        const char *value = args_text(args, names[i]);
+        if (value != NULL && !args_on(args, "worktree")) {
+            return err_why(why, ERR_USAGE, "--%s needs --worktree", names[i]);
+        }
+        member_set(worktree, names[i], value);
+    }
+    *ret_worktree = args_on(args, "worktree") ? json_incref(worktree) : NULL;
+    return ERR_OK;
 }
 
 struct err native_check(struct invocation *invocation) {

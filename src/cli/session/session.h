@@ -23,11 +23,21 @@ struct session_wish {
     const char *model, *root, *title; /* NULL: none. */
     const char *agent;                /* A program that answers; NULL: a model does. */
     const char *native;               /* Session of the program that goes on; NULL: a new one. */
-    bool main;                        /* The one session of that agent and root, once it is made. */
-    bool tells;                       /* session_agent_tell, before it is made. */
+    json_t *worktree; /* A working tree of its own, as the API takes it; NULL: none. Borrowed. */
+    bool main;        /* The one session of that agent and root, once it is made. */
+    bool tells;       /* session_agent_tell, before it is made. */
 };
 MUST_CHECK struct err session_make(struct talk *talk, const struct session_wish *wish,
                                    char **ret_id, struct why *why);
+/* Flags of commands that make sessions, and the member "worktree" by them; NULL: none is asked for.
+ * ERR_USAGE: a flag that needs --worktree stands without it. */
+#define SESSION_TREE_OPTIONS                                                                       \
+    OPTION_SWITCH("worktree", 'w', "Work in a git working tree of its own, of DIR's repository."), \
+        OPTION_TEXT("name", 0, "NAME", "Name of that tree, and of its branch drover/NAME [s-…]."), \
+        OPTION_TEXT("base", 0, "COMMIT",                                                           \
+                    "Begin it at this branch or commit, or at \"now\": DIR as it stands [HEAD].")
+MUST_CHECK struct err session_worktree_read(const struct args *args, json_t **ret_worktree,
+                                            struct why *why);
 /* An agent, as its list has it. `root`: absolute; NULL: none. ERR_NOT_FOUND: there is none. */
 MUST_CHECK struct err session_agent(struct talk *talk, const char *name, const char *root,
                                     json_t **ret_agent, struct why *why);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/number.h"
 #include "cli/base/action.h"
 #include "cli/base/api_request.h"
 #include "cli/base/cli.h"
@@ -13,7 +14,7 @@
 #include "cli/base/quantity.h"
 #include "store/disk_usage.h"
 
-enum { ASK_MS = 5000 };
+enum { ASK_MS = 5000, LOOK_MS = 120 * 1000 };
 
 static const struct flag du_flags[] = {
     OPTION_INT("limit", 'n', "N", 0, 1000, "Show the N runs with the most output.", .absent = "10"),
@@ -75,6 +76,43 @@ static json_t *runs_largest(struct talk *talk, json_t *counted, size_t limit) {
     return items;
 }
 
+/* --- Working trees ---------------------------------------------------------------------------- */
+
+/* Trees stand beside the data directory: only a daemon knows them. NULL: none was asked. */
+static json_t *trees_ask(struct talk *talk) {
+    int64_t count = 0, bytes = 0;
+    for (int64_t after = 0, more = 1; more != 0;) {
+        AUTO(json_release) json_t *page = NULL;
+        AUTO(text_done) struct text target = text_up_to(128);
+        const json_t *row = NULL;
+        size_t at = 0;
+        text_add_str(&target, "/api/v1/worktrees?look=1&limit=100");
+        if (after > 0) {
+            text_addf(&target, "&after=%lld", (long long)after);
+        }
+        if (err_failed(talk_look(talk, target.data, LOOK_MS, &page, NULL /* no why */))) {
+            return NULL;
+        }
+        json_array_foreach(json_object_get(page, "items"), at, row) {
+            count++;
+            bytes += talk_int(json_object_get(row, "look"), "bytes");
+        }
+        more = number_parse(bytes_of(talk_text(page, "next")), (struct number_bounds){1, INT64_MAX},
+                            &after);
+    }
+    return json_pack("{s:I,s:I,s:s}", "count", (json_int_t)count, "bytes", (json_int_t)bytes,
+                     "freed_by", "drover worktree prune");
+}
+
+static void trees_print(const json_t *trees) {
+    const int64_t count = talk_int(trees, "count");
+    if (count > 0) {
+        printf("%-16s  %8s  %s (%lld beside the data directory)\n", "working trees",
+               quantity_about(talk_int(trees, "bytes")).text, talk_text(trees, "freed_by"),
+               (long long)count);
+    }
+}
+
 /* --- The answer ------------------------------------------------------------------------------- */
 
 static json_t *kinds_json(const struct disk_usage *usage) {
@@ -116,6 +154,7 @@ static void du_print(const json_t *answer) {
         printf("  of %s (--max-bytes)", quantity_about(talk_int(answer, "limit")).text);
     }
     printf("  %s free on this disk\n", quantity_about(talk_int(answer, "free_bytes")).text);
+    trees_print(json_object_get(answer, "worktrees"));
     runs_print(json_object_get(answer, "runs"));
 }
 
@@ -153,6 +192,8 @@ static struct err du_run(struct invocation *invocation) {
     (void)json_object_set_new(answer, "runs",
                               runs_largest(runs ? &talk : NULL, counted,
                                            (size_t)args_int(&invocation->args, "limit", 10)));
+    json_t *trees = runs ? trees_ask(&talk) : NULL;
+    (void)json_object_set_new(answer, "worktrees", trees == NULL ? json_null() : trees);
     if (invocation->json) {
         talk_print(answer);
     } else {
@@ -168,7 +209,7 @@ const struct command command_du = {
     .talks = true,
     .starts_none = true,
     .about = "Reads the data directory on this machine. Labels and states of runs come from\n"
-             "the daemon, if one is running. Working trees of agents (.drover/worktrees of\n"
-             "their project) are not counted.\n",
+             "the daemon, if one is running, and so do working trees of agents, which stand in\n"
+             ".drover/worktrees of their repository: the total is without them.\n",
     .run = du_run,
 };

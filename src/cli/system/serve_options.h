@@ -38,6 +38,7 @@ struct serve_options {
     int64_t keep_runs;          /* Runs that have ended; 0: any number. */
     int64_t keep_days;          /* How long they stay; 0: for ever. */
     int64_t keep_bytes;         /* What they may take on the disk; 0: any size. */
+    int64_t keep_worktrees_ms;  /* Unchanged working trees of ended holders; 0: for ever. */
     int64_t max_bytes;          /* Size of `data` at which no new run is taken; 0: any. */
     int64_t notify_after_ms;    /* Duration from which on the end of a run is a notification. */
     int64_t attachment_max;     /* Bytes of one image. */

@@ -34,6 +34,7 @@ static const struct flag chat_flags[] = {
     OPTION_SWITCH("continue", 'c', "Continue the session of this project that changed last."),
     OPTION_TEXT("root", 0, "DIR", "Work in this folder [the current project's]."),
     OPTION_SWITCH("no-root", 0, "Give it no tools for files."),
+    SESSION_TREE_OPTIONS,
     OPTION_END,
 };
 
@@ -139,11 +140,14 @@ static struct err session_newest(struct chat *chat, const char *folder) {
 
 static struct err session_new(struct chat *chat) {
     const struct args *args = &chat->invocation->args;
+    AUTO(json_release) json_t *worktree = NULL;
+    TRY(session_worktree_read(args, &worktree, &chat->invocation->why));
     const char *agent = args_text(args, "agent");
     const struct session_wish wish = {.model = agent != NULL ? session_model(args)
                                                              : args_text(args, "model"),
                                       .agent = agent,
                                       .native = args_text(args, "native"),
+                                      .worktree = worktree,
                                       .root = chat->root};
     const struct daily_limit limit = {.model = wish.model};
     TRY(agent != NULL ? ERR_OK : daily_limit_ask(chat->talk, &limit, &chat->lines));
@@ -186,6 +190,10 @@ static struct err session_open(struct chat *chat, bool *ret_joins) {
     if (*ret_joins && args_text(args, "agent") != NULL) {
         return err_why(&chat->invocation->why, ERR_USAGE,
                        "--agent is for a new session; one that goes on keeps its agent");
+    }
+    if (*ret_joins && args_on(args, "worktree")) {
+        return err_why(&chat->invocation->why, ERR_USAGE,
+                       "--worktree is for a new session; one that goes on works where it did");
     }
     if (!*ret_joins) {
         return session_new(chat);
@@ -300,7 +308,8 @@ static struct err chat_run(struct invocation *invocation, struct talk *talk) {
 const struct command command_chat = {
     COMMAND(NULL, "chat", NULL, "Talk with an agent in this folder."),
     HELP(AGENTS, "drover chat\n"
-                 "drover chat --continue\n"),
+                 "drover chat --continue\n"
+                 "drover chat --worktree --name fix-login\n"),
     .flags = chat_flags,
     .asks_models = true,
     .about =
