@@ -7,13 +7,13 @@ import { test } from "node:test";
 import { serving } from "./browser.mjs";
 import { filesOf } from "./files.mjs";
 
-const FIRST_VIEW_MAX = 60_000, ALL_MAX = 436_000; // The view of changes is 12,500, a rewind 2,000.
+const FIRST_VIEW_MAX = 60_000, ALL_MAX = 442_000; // Changes 12,500, trees 5,500, a rewind 2,000.
 /** Most bytes of a file, by the name that it has without its hash. A file that is not named here
  *  fails: it gets a row. `chunk` is what several files share. */
 const FILES_MAX = {
   main: 60_000, look: 8_000, views: 17_000, icon: 1_000, chunk: 60_000, worker: 50_000,
   patch: 8_000, // Diffs.
-  changes: 12_000,
+  changes: 12_000, trees: 5_000,
   agents: 8_000, compare: 6_000, choose: 1_000, // Two runs.
   trace: 14_000, run: 20_000, runs: 8_000, usage: 8_000,
   workflows: 8_000, workflow: 8_000, flow: 4_000,
@@ -29,7 +29,7 @@ const FILES_MAX = {
 
 const sumOf = (sizes) => sizes.reduce((sum, size) => sum + size, 0);
 
-test("what the first view loads fits into 60 kB, all into 436, and each file into its limit",
+test("what the first view loads fits into 60 kB, all into 442, and each file into its limit",
   async (t) => {
     const { daemon } = await serving(t);
     const { files, first } = await filesOf(daemon);

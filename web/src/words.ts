@@ -16,6 +16,7 @@ export const words = {
   agents: "Agents",
   terminals: "Terminals",
   memory: "Memory",
+  trees: "Working trees",
   system: "System",
   waiting: "Waiting for you",
   failed: "Failed, unread",

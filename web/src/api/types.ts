@@ -155,16 +155,40 @@ export interface Session {
   id: string; project: string; title: string; title_by: null | "user" | "auto";
   state: "idle" | "running" | "waiting" | "compacting"; archived: boolean;
   deleted_ms: number | null; last: string | null; model: string | null; agent: string | null;
-  root: string | null; parent: string | null; depth: number; forked_from: string | null;
-  fork_of: string | null; version: number; made_ms: number; changed_ms: number; usage: Usage;
-  context_used: number; context_window: number; metadata: Record<string, unknown>; stream: string;
-  match?: { message?: string; text: string };
+  root: string | null; worktree: Record<string, unknown> | null; parent: string | null;
+  depth: number; forked_from: string | null; fork_of: string | null; version: number;
+  made_ms: number; changed_ms: number; usage: Usage; context_used: number; context_window: number;
+  metadata: Record<string, unknown>; stream: string; match?: { message?: string; text: string };
 }
 export interface Rewound {
   id: string | null; state: "preview" | "applied"; conversation: boolean; point: string | null;
   files: { path: string; before?: string | null; after?: string | null; mode_before?: string |
     null; mode_after?: string | null; added?: number; removed?: number; binary?: boolean }[];
   refused: { path: string; why: "changed" | "shared" | "kind"; by: Author[] }[];
+}
+export interface Tree {
+  id: string; name: string; kind: "session" | "task" | "agent"; holder: string; project: string;
+  state: "planned" | "ready" | "failed" | "gone"; detail: string | null; branch: string | null;
+  base: string | null; begin_at: string | null; path: string; root: string; top: string;
+  source: string; setup_run: string | null; ports: string | null; made_ms: number;
+  changed_ms: number;
+  look: { state: "whole" | "half" | "none" | "strange"; detail: string | null; files: number;
+    added: number; removed: number; uncommitted: number; commits: number; bytes: number; newest_ms:
+    number } | null;
+}
+export interface TreeAlone extends Tree {
+  setup: string | null; teardown: string | null;
+  lost: { files: string[]; commits: { commit: string; subject: string }[] } | null;
+}
+export interface TreeApplied {
+  id: string | null; state: "preview" | "applied"; root: string;
+  files: { path: string; before?: string | null; after?: string | null; mode_before?: string |
+    null; mode_after?: string | null; added?: number; removed?: number; binary?: boolean }[];
+  refused: { path: string; why: "changed" | "shared" | "kind"; by: Author[] }[];
+}
+export interface TreesPruned {
+  preview: boolean; removed: { tree: string; name: string; bytes: number }[];
+  kept: { tree: string; name: string; bytes: number; why: string }[];
 }
 export interface SessionFiles {
   files: string[]; whole: boolean;

@@ -79,9 +79,21 @@ function Needs({ task, waive }: { task: WholeTask; waive: ((needs: string) => vo
   );
 }
 
+/** The branch of its working tree leads to that. */
+function TreeOf({ worktree }: { worktree: Record<string, unknown> | null }) {
+  if (typeof worktree?.branch !== "string") return null;
+  const name = worktree.branch.replace(/^drover\//, "");
+  return (
+    <div>
+      <dt>{words.tree}</dt>
+      <dd><a class="mono" href={`/trees?q=${encodeURIComponent(name)}`}>{visible(name)}</a></dd>
+    </div>
+  );
+}
+
 function Facts({ task }: { task: WholeTask }) {
   const facts = factsOf(task);
-  if (facts.length === 0) return null;
+  if (facts.length === 0 && task.worktree === null) return null;
   return (
     <dl class="task-facts">
       {facts.map(([name = "", text = ""]) => (
@@ -90,6 +102,7 @@ function Facts({ task }: { task: WholeTask }) {
           <dd dir="auto">{visible(text)}</dd>
         </div>
       ))}
+      <TreeOf worktree={task.worktree} />
     </dl>
   );
 }

@@ -6,6 +6,7 @@ const tasks = (count: number): string =>
   (count === 1 ? "1 task" : `${count.toLocaleString("en")} tasks`);
 
 export const words = {
+  tree: "Working tree",
   ...shared,
   boards: "Boards",
   boardsAbout: "Each project has a board of tasks, which its agents and people work through.",

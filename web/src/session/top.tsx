@@ -1,11 +1,12 @@
 /** The head of a session: what it is, how it stands, what it used. */
-import { Ellipsis } from "lucide-preact";
+import { Ellipsis, GitBranch } from "lucide-preact";
 import { useState } from "preact/hooks";
 
 import { Sum, useTotals } from "../changes/link/sum.tsx";
 import { words as sums } from "../changes/link/words.ts";
 import { Brand } from "../parts/brand.tsx";
 import { titleOf } from "../parts/title.ts";
+import { visible } from "../parts/visible.ts";
 import { useSeat } from "../router/router.ts";
 import { Hint } from "../shell/kbd.tsx";
 import { may } from "../state/me.ts";
@@ -33,6 +34,19 @@ function Context({ used, window: size }: { used: number; window: number }) {
   );
 }
 
+/** The working tree that the session works in. */
+function TreeLink({ tree }: { tree: Record<string, unknown> | null }) {
+  if (tree === null) return null;
+  const name = visible(String(tree.name)), isFailed = tree.state === "failed";
+  return (
+    <a class={`button quiet to-tree${isFailed ? " tone-fail" : ""}`}
+      href={`/trees?q=${encodeURIComponent(String(tree.name))}`}
+      title={isFailed ? words.treeFailed : words.tree} aria-label={words.treeOf(name)}>
+      <GitBranch size={14} aria-hidden="true" /> <span class="clip">{name}</span>
+    </a>
+  );
+}
+
 /** Shortest time between two reads of the sum of changes. */
 const CHANGES_MS = 1_000;
 
@@ -56,6 +70,7 @@ export function Top({ state, id }: { state: SessionState; id: string }) {
           </span>
         </>
       )}
+      <TreeLink tree={session?.worktree ?? null} />
       {changes === null ? null : (
         <a class="button quiet to-changes" href={`/s/${id}/changes`}
           aria-label={sums.about(changes)} title={sums.about(changes)}>

@@ -3,6 +3,9 @@ import { count } from "../parts/text.ts";
 
 export const words = {
   conversation: "Conversation",
+  tree: "Its working tree",
+  treeFailed: "Its working tree could not be made",
+  treeOf: (name: string) => `Working tree ${name}`,
   trace: "Trace",
   you: "You",
   drover: "drover",

@@ -3,6 +3,7 @@ import { post, type Answer } from "../api/api.ts";
 
 export interface Beginning {
   title?: string; root?: string; project?: string; model?: string; agent?: string;
+  worktree?: true | { base: "now" };
 }
 
 /** The answer has the session's id. */

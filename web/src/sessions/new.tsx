@@ -12,7 +12,10 @@ export function NewSession({ onClose }: { onClose: () => void }) {
   const { go } = useSeat(), agents = useAgents();
   return (
     <Form<{ id: string }> title={words.new} send={words.begin} cancel={words.cancel}
-      close={onClose} submit={({ first = "", ...given }) => sessionBegin(given, first)}
+      close={onClose} submit={({ first = "", worktree, ...given }) =>
+        sessionBegin({ ...given, ...(worktree !== undefined && worktree !== "" && {
+          worktree: worktree === "now" ? { base: "now" } : true,
+        }) }, first)}
       done={({ id }) => go(`/s/${id}`)}>
       <Field name="first" label={words.first} lines={4} />
       <ModelField name="model" label={words.model}
@@ -21,6 +24,9 @@ export function NewSession({ onClose }: { onClose: () => void }) {
         choices={[{ value: "", text: words.noAgent }, ...choicesOf(agents)]} />
       <Field name="root" label={words.root} about={`${words.optional}. ${words.rootAbout}`}
         folder />
+      <Field name="worktree" label={words.tree} listed choices={[
+        { value: "", text: words.treeNone }, { value: "own", text: words.treeOwn },
+        { value: "now", text: words.treeNow }]} />
       <Field name="title" label={words.title} about={`${words.optional}. ${words.titleAbout}`} />
     </Form>
   );

@@ -1,8 +1,8 @@
 /** The table of places: what the address means, and which of them the rail shows. A view adds its
  *  rows here. */
 import {
-  Bot, Brain, ChartColumn, House, Inbox, Layers, MessageSquare, Play, Settings2, SquareKanban,
-  SquareTerminal, Stethoscope, Workflow,
+  Bot, Brain, ChartColumn, FolderTree, House, Inbox, Layers, MessageSquare, Play, Settings2,
+  SquareKanban, SquareTerminal, Stethoscope, Workflow,
 } from "lucide-preact";
 
 import { Home } from "../home/home.tsx";
@@ -34,6 +34,7 @@ export const ROUTES: readonly Route[] = [
   { path: "/agents", load: () => import("../agents/agents.tsx").then((m) => m.Agents) },
   { path: "/usage", load: () => import("../usage/usage.tsx").then((m) => m.Usage) },
   { path: "/memory/:id?", load: () => import("../memory/memory.tsx").then((m) => m.MemoryView) },
+  { path: "/trees", load: () => import("../trees/trees.tsx").then((m) => m.Trees) },
   { path: "/system", load: () => import("../system/system.tsx").then((m) => m.System) },
   { path: "/board", load: () => import("../board/boards.tsx").then((m) => m.Boards) },
   { path: "/board/:project/:task?",
@@ -69,6 +70,7 @@ export const PLACES: readonly Place[] = [
     below: "/flows/" },
   { to: "/jobs", name: words.jobs, icon: Play, keys: "go /jobs", below: "/j/" },
   { to: "/terminals", name: words.terminals, icon: SquareTerminal, keys: "go /terminals" },
+  { to: "/trees", name: words.trees, icon: FolderTree, keys: "go /trees" },
   { to: "/agents", name: words.agents, icon: Bot, keys: "go /agents" },
   { to: "/usage", name: words.usage, icon: ChartColumn, keys: "go /usage" },
   { to: "/memory", name: words.memory, icon: Brain, keys: "go /memory" },

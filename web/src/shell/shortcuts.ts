@@ -4,7 +4,7 @@ import type { Shortcut } from "./bindings.ts";
 
 export type Where = "home" | "inbox" | "sessions" | "session" | "jobs" | "job" | "terminals"
   | "runs" | "run" | "trace" | "usage" | "workflows" | "workflow" | "compare" | "agents"
-  | "memory" | "system" | "boards" | "board" | "task" | "mail" | "changes";
+  | "memory" | "system" | "boards" | "board" | "task" | "mail" | "changes" | "trees";
 
 interface Row extends Shortcut { where: readonly Where[] }
 const row = (key: string, ...where: Where[]): Row => ({ key, where });
@@ -22,17 +22,18 @@ export const SHORTCUTS = {
   "go /workflows": row("g f"),
   "go /jobs": row("g j"),
   "go /terminals": row("g t"),
+  "go /trees": row("g w"),
   "go /usage": row("g u"),
   "go /agents": row("g a"),
   "go /memory": row("g m"),
   "go /system": row("g y"),
   "go /settings": row("g ,"),
   next: row("j", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage",
-    "workflows", "compare", "agents", "memory", "boards", "mail", "changes"),
+    "workflows", "compare", "agents", "memory", "boards", "mail", "changes", "trees"),
   previous: row("k", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage",
-    "workflows", "compare", "agents", "memory", "boards", "mail", "changes"),
+    "workflows", "compare", "agents", "memory", "boards", "mail", "changes", "trees"),
   open: row("Enter", "home", "inbox", "runs", "run", "trace", "usage", "workflows", "compare",
-    "agents", "memory", "boards", "board", "mail"),
+    "agents", "memory", "boards", "board", "mail", "trees"),
   openRow: row("o", "runs"),
   waiting: row("w", "home", "inbox", "run", "mail"),
   allow: row("a", "home", "inbox", "session", "run"),
@@ -41,7 +42,7 @@ export const SHORTCUTS = {
   pick: row(" ", "inbox", "runs", "board"),
   pickAll: row("A", "inbox", "runs", "board"),
   leave: row("Escape", "inbox", "runs", "run", "trace", "compare", "agents", "memory",
-    "board", "mail"),
+    "board", "mail", "trees"),
   newSession: row("c", "sessions"),
   stop: row("Escape", "session"),
   panel: row("t", "session"),
@@ -64,6 +65,8 @@ export const SHORTCUTS = {
   planFlow: row("p", "workflow"),
   startFlow: row("s", "workflow"),
   newMemory: row("c", "memory"),
+  applyTree: row("a", "trees"),
+  removeTree: row("x", "trees"),
   lookAgain: row("r", "system"),
   newTerminal: row("c", "terminals"),
   newTask: row("c", "board"),

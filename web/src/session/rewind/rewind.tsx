@@ -4,74 +4,13 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import { post, type Problem } from "../../api/api.ts";
 import type { Rewound } from "../../api/types.ts";
+import { Plan } from "../../changes/plan/plan.tsx";
 import { Dialog, dialogEnd, Ends } from "../../parts/dialog.tsx";
-import { count } from "../../parts/text.ts";
 import { Trouble } from "../../parts/trouble.tsx";
 import { visible } from "../../parts/visible.ts";
 import type { Message } from "../../state/message.ts";
 import { plain } from "../text.ts";
 import { words } from "./words.ts";
-
-type File = Rewound["files"][number];
-type Refused = Rewound["refused"][number];
-
-function fateOf({ before, after }: File): keyof typeof words.fates {
-  if (before == null) return "restored";
-  if (after == null) return "removed";
-  return before === after ? "mode" : "changed";
-}
-
-function FileRow({ file }: { file: File }) {
-  const { path, mode_before: before, mode_after: after, added = 0, removed = 0, binary } = file;
-  const isModeOther = before != null && after != null && before !== after;
-  return (
-    <li>
-      <span class="muted small">{words.fates[fateOf(file)]}</span>{" "}
-      <bdi class="mono">{visible(path)}</bdi>{" "}
-      <span class="num small">
-        {binary ? words.binary : added + removed === 0 ? null : (
-          <>
-            <span class="tone-ok">+{count(added)}</span>{" "}
-            <span class="tone-fail">−{count(removed)}</span>
-          </>
-        )}
-        {isModeOther ? ` ${words.mode(before, after)}` : null}
-      </span>
-    </li>
-  );
-}
-
-const sayOf = ({ why, by }: Refused): string => {
-  const names = by.map(({ name, run }) => visible(name || (run ?? ""))).join(", ");
-  return why === "shared" ? words.maybeBy(names) : words.changedBy(names);
-};
-
-interface PlanProps { plan: Rewound; forced: string[]; force(path: string, on: boolean): void }
-
-function Plan({ plan: { files, refused }, forced, force }: PlanProps) {
-  if (files.length + refused.length === 0) return <p class="muted">{words.noFiles}</p>;
-  return (
-    <div class="rewind-files" tabIndex={0} role="group" aria-label={words.files}>
-      {refused.length === 0 ? null : (
-        <fieldset>
-          <legend>{words.refused}</legend>
-          <p class="muted small">{words.refusedAbout}</p>
-          {refused.map((one) => (
-            <label key={one.path} class="check">
-              <input type="checkbox" checked={forced.includes(one.path)}
-                onChange={(event) => force(one.path, event.currentTarget.checked)} />
-              <span>
-                <bdi class="mono">{visible(one.path)}</bdi>{" "}
-                <span class="muted small" dir="auto">{sayOf(one)}</span>
-              </span>
-            </label>
-          ))}
-        </fieldset>
-      )}
-      <ul>{files.map((file) => <FileRow key={file.path} file={file} />)}</ul>
-    </div>
-  );
-}
 
 interface RewindProps {
   session: string;
@@ -128,7 +67,7 @@ export function Rewind({ session, message, onClose, done }: RewindProps) {
         <h2>{words.title}</h2>
         <blockquote class="clip" dir="auto">{visible(plain(message)).slice(0, 200)}</blockquote>
         {plan !== null ? (
-          <Plan plan={plan} forced={forced} force={(one, on) =>
+          <Plan plan={plan} words={words} forced={forced} force={(one, on) =>
             forcedSet((all) => (on ? [...all, one] : all.filter((other) => other !== one)))} />
         ) : problem === null ? <p class="muted" role="status">{words.reading}</p> : null}
         <label class="check">

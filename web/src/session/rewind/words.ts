@@ -11,13 +11,9 @@ export const words = {
   fates: {
     restored: "restored", removed: "removed", changed: "changed back", mode: "mode",
   },
-  binary: "binary",
-  mode: (before: string, after: string) => `${before} → ${after}`,
   refused: "Changed by others as well",
   refusedAbout: "Nothing is taken back while one of these is not checked. With a checked file, " +
     "their changes to it go, too.",
-  changedBy: (names: string) => `changed by ${names === "" ? "somebody outside of drover" : names}`,
-  maybeBy: (names: string) => `maybe changed by ${names}`,
   conversation: "Also the conversation.",
   conversationAbout: "This message returns to the line below; it and what follows stay readable.",
   cancel: "Cancel",
