@@ -47,7 +47,7 @@ async function objects(daemon, root) {
     tokens: (await make("POST", "tokens", { scopes: ["read"] })).id,
     streams: "notes", budgets: "project:web", attachments: `att_${NO_ID}`,
     mail: (await make("POST", "mail", letter)).id, inbox: `dlv_${NO_ID}`, workflows: "none",
-    flows: "none",
+    flows: "none", worktrees: `tre_${NO_ID}`,
   };
 }
 
@@ -98,6 +98,7 @@ const good = (root) => ({
 const PREFIXES = {
   sessions: "ses", messages: "msg", approvals: "apr", jobs: "run", runs: "run", memory: "mem",
   terminals: "trm", tokens: "tok", attachments: "att", inbox: "dlv", mail: "mail",
+  worktrees: "tre",
 };
 
 /** The command has read the end of its input, so that what comes next finds it ended. */

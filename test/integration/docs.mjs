@@ -19,7 +19,7 @@ export const TYPED = [
   "README.md", "docs/nightly.md", "docs/local-models.md", "docs/five-agents.md", "docs/backup.md",
   "docs/remote.md", "docs/troubleshooting.md", "docs/api.md", "docs/running.md",
   "docs/workflows.md", "docs/chat.md", "docs/jobs.md", "docs/budgets.md", "docs/board.md",
-  "docs/flows.md", "docs/changes.md",
+  "docs/flows.md", "docs/changes.md", "docs/worktrees.md",
 ];
 
 /** All pages of the documentation. */

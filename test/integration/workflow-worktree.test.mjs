@@ -146,6 +146,25 @@ test("what an agent leaves unchanged is removed, what it commits is kept", async
   flows.checkClean();
 });
 
+test("trees of agents are listed, and a prune takes those whose work is elsewhere", async (t) => {
+  const flows = await open(t);
+  const commit = (label) => agent(label, script(sh(`echo ${label} > ${label} && git add . && git ` +
+    `${ME.join(" ")} commit -qm ${label}`), "step:", say("done")));
+  const { of } = await flows.done(
+    `return await parallel([() => ${commit("kept")}, () => ${commit("merged")}])`);
+  const { items } = await flows.get("/worktrees?look=true");
+  assert.deepEqual(items.map(({ kind, holder, look }) => [kind, holder, look.commits]).sort(),
+    [["agent", of.kept.run, 1], ["agent", of.merged.run, 1]].sort());
+  const branch = (label) => items.find(({ holder }) => holder === of[label].run).branch;
+  flows.git(...ME, "merge", "-q", "--no-edit", branch("merged"));
+  const pruned = (await flows.ask("POST", "/worktrees/prune", {})).json;
+  assert.deepEqual([pruned.removed.length, pruned.kept.length], [1, 1]);
+  assert.match(pruned.kept[0].why, /holds 1 commit that is on no other branch/);
+  assert.deepEqual(flows.trees(), [of.kept.worktree]);
+  assert.equal(flows.git("branch", "--list", "--format=%(refname:short)", "drover/*"),
+    branch("kept"));
+});
+
 test("a command in a tree writes no hook and no setting of the repository", async (t) => {
   const flows = await open(t);
   const doctor = (await flows.daemon.cli(["doctor", "--json"])).stdout;
