@@ -257,7 +257,7 @@ test("an agent of models is given a task, and its words are printed", async (t) 
   const steps = await turns.get(`/runs/${rows(asked).at(-1).run}/agents`);
   assert.equal(steps.items.length, 1);
   const git = (await runs(turns, "kind=job")).filter(({ label }) => label.startsWith("git"));
-  assert.equal(git.length, 2); // Its tree was made, and removed.
+  assert.equal(git.length, 4); // Its branch and its tree were made, and removed.
   type(turns, "odd", ["isolation: cloud"]);
   const odd = await run(turns, ["odd", "look"]);
   assert.match(odd.stderr, /'odd' is broken: "isolation" must be worktree or none, or absent/);

@@ -159,6 +159,20 @@ test("what cannot be applied is refused in words", LIMIT, async (t) => {
   assert.match(await forest.refused({ paths: ["way/w"] }, 409, "changed_since"), /way\/w/);
 });
 
+test("a program inside a run applies nothing, also of its own tree", LIMIT, async (t) => {
+  const forest = await Forest.open(t, FILES);
+  await forest.play(sh("echo x > x"));
+  const before = forest.now();
+  const { socket } = forest.turns.daemon;
+  await forest.play(sh(`curl -s --unix-socket ${socket} -d '{}' ` +
+    `-H 'content-type: application/json' http://x/api/v1/worktrees/${forest.id}/apply >said`));
+  assert.equal(JSON.parse(readFileSync(forest.tree("said"), "utf8")).code, "inside_run");
+  assert.deepEqual(forest.now(), before);
+  // A person can: the file is no part of the refusal.
+  assert.deepEqual((await forest.apply({ paths: ["x"] })).files.map(({ path: name }) => name),
+    ["x"]);
+});
+
 test("a daemon that is killed while files are changed finishes it", LIMIT, async (t) => {
   const forest = await Forest.open(t, FILES);
   await forest.play(...CHANGES);
@@ -174,3 +188,17 @@ test("a daemon that is killed while files are changed finishes it", LIMIT, async
     JSON.stringify(forest.now()) === JSON.stringify(wanted));
 });
 
+
+test("the changes of the session stay those of its tree", LIMIT, async (t) => {
+  const forest = await Forest.open(t, FILES);
+  await forest.play(sh("echo x > x"));
+  const changes = () => forest.turns.get(`/sessions/${forest.one.session}/changes`);
+  await forest.apply();
+  await until("the point after it is there", async () => {
+    const { items } = await forest.turns.get("/worktrees");
+    return items.length === 1;
+  });
+  const { world, files } = await changes();
+  assert.equal(world.path, forest.tree().replace(/\/$/, ""));
+  assert.deepEqual(files.map((file) => file.path), ["x"]);
+});

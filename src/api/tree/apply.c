@@ -61,7 +61,7 @@ static bool point_wait(struct apply_op *op, const char *root, enum point_phase p
                        void (*done)(struct point_wait *wait)) {
     const struct trees_api *api = op->request.api;
     const struct point_ask point = {
-        .root = root, .run = bytes_of(op->session), .call = op->id.text, .phase = phase};
+        .root = root, .run = op->request.key.id, .call = op->id.text, .phase = phase};
     op->wait.done = done;
     return points_wait(api->points, &point, &op->wait);
 }
@@ -79,10 +79,6 @@ static void on_tree_point(struct point_wait *wait) {
 
 static void on_places(struct err err, void *ctx) {
     struct apply_op *op = ctx;
-    if (!err_failed(err) && op->session[0] == '\0') {
-        err = err_why(&op->request.op.why, ERR_CONFLICT,
-                      "the session that worked in the tree is gone; merge its branch by git");
-    }
     if (err_failed(err) || !point_wait(op, op->path, POINT_HAND, on_tree_point)) {
         request_go(&op->request, err_failed(err) ? request_absent(&op->request, err) : ERR_OK);
     }
@@ -160,6 +156,7 @@ static enum request_next apply_done(void *ctx, struct err *io_result) {
     }
     const struct rewind_order order = {.owner = op->request.key.owner,
                                        .session = bytes_of(op->session),
+                                       .actor = op->request.key.id,
                                        .message = BYTES(""),
                                        .id = op->id,
                                        .span = &op->span,

@@ -11,12 +11,12 @@
 #include "cli/base/listing.h"
 #include "cli/base/options.h"
 #include "cli/base/quantity.h"
+#include "cli/changes/scope.h"
 #include "cli/run/download.h"
 #include "cli/session/rewind.h"
 #include "cli/terminal/confirm.h"
 #include "cli/terminal/plain.h"
 #include "cli/tree/contents.h"
-#include "rules/changes/names.h"
 #include "rules/tree/tree.h"
 
 enum {
@@ -139,12 +139,7 @@ const struct command command_worktree_show = {
 
 static void path_param_add(const char *typed, struct text *target) {
     AUTO(text_done) struct text name = text_up_to(TARGET_MAX);
-    typed += strncmp(typed, "./", 2) == 0 ? 2 : 0;
-    if (typed[0] == '"') {
-        text_add_str(&name, typed);
-    } else {
-        change_name_write(bytes_of(typed), &name);
-    }
+    changes_path_name(typed, &name);
     text_add_str(target, "?path=");
     client_add_escaped(target, text_bytes(&name).data);
 }
@@ -189,7 +184,7 @@ static struct err diff_run(struct invocation *invocation, struct talk *talk) {
 
 const struct command command_worktree_diff = {
     COMMAND("worktree", "diff", "WORKTREE [PATH]…",
-            "Print the changes of a working tree as a diff that git apply takes."),
+            "Print the changes of a working tree as a diff."),
     HELP(SESSIONS, "drover worktree diff last\n"
                    "drover worktree diff last src/main.c\n"),
     .operands_max = ARGS_OPERANDS_MAX,
@@ -394,9 +389,9 @@ static const struct flag open_flags[] = {
 const struct command command_worktree_open = {
     COMMAND("worktree", "open", "WORKTREE", "Open a shell in a working tree."),
     HELP(SESSIONS, "drover worktree open last\n"
-                   "cd \"$(drover worktree open last --print)\"\n"),
+                   "drover worktree open last --print\n"),
     .flags = open_flags,
-    .about = "Starts $SHELL in the folder in which the agent works. DROVER_WORKTREE is the name\n"
-             "of the tree; DROVER_PORT and DROVER_PORTS are set as in its commands.\n",
+    .about = "Starts $SHELL in the folder in which the agent works. DROVER_WORKTREE is the\n"
+             "name of the tree; DROVER_PORT and DROVER_PORTS are set as in its commands.\n",
     .converse = open_run,
 };

@@ -138,8 +138,7 @@ static const struct flag prune_flags[] = {
 };
 
 const struct command command_worktree_prune = {
-    COMMAND("worktree", "prune", NULL,
-            "Remove the working trees of ended holders that hold no work."),
+    COMMAND("worktree", "prune", NULL, "Remove working trees of ended holders without work."),
     HELP(SESSIONS, "drover worktree prune --dry-run\n"
                    "drover worktree prune --project shop\n"),
     .flags = prune_flags,

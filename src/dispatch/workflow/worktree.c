@@ -80,9 +80,14 @@ struct tree_op {
     enum tree_state state; /* The row is to be in that state; `op.more` has the tree as JSON. */
     struct why why;
     struct bytes owner, project; /* Borrowed from the workflow. */
-    bool is_new;                 /* The row was made, with what the project wants: */
+    bool tells; /* The row was made, or says more than the step did: what is below. */
+    char base[WORKTREE_BASE], stage[16];
     char ports[TREE_PORTS_SIZE], setup[TREE_COMMAND_MAX + 1], teardown[TREE_COMMAND_MAX + 1];
 };
+
+static void text_copy(char *into, size_t size, struct bytes text) {
+    (void)snprintf(into, size, "%.*s", (int)text.len, text.len > 0 ? text.data : "");
+}
 
 /* The row that lists show of the tree (engine/tree/trees.h). */
 static struct err tree_register(struct tx *tx, struct tree_op *own) {
@@ -102,25 +107,39 @@ static struct err tree_register(struct tx *tx, struct tree_op *own) {
     TRY(json_parse_wrapped(text_bytes(&own->op.more), &worktree, NULL));
     tree_texts_read(worktree, texts);
     tree_texts_borrow((char *const *)texts, what.texts);
-    own->is_new = !tx_tree_of(tx, what.holder, &row);
-    if (own->is_new) {
+    own->tells = !tx_tree_of(tx, what.holder, &row);
+    if (own->tells) {
         what.texts[TREE_SETUP] = wishes.setup;
         what.texts[TREE_TEARDOWN] = wishes.teardown;
     }
     TRY(tx_tree_put(tx, &what, &ports, &why));
-    (void)snprintf(own->ports, sizeof own->ports, "%.*s", (int)ports.len, ports.data);
-    (void)snprintf(own->setup, sizeof own->setup, "%.*s", (int)wishes.setup.len, wishes.setup.data);
-    (void)snprintf(own->teardown, sizeof own->teardown, "%.*s", (int)wishes.teardown.len,
-                   wishes.teardown.data);
+    text_copy(own->ports, sizeof own->ports, ports);
+    text_copy(own->setup, sizeof own->setup, wishes.setup);
+    text_copy(own->teardown, sizeof own->teardown, wishes.teardown);
     return own->state != TREE_ROW_PLANNED && tx_tree_of(tx, what.holder, &row)
                ? tx_tree_enter(tx, &row, own->state, bytes_of(own->why.text))
                : tx_error(tx);
+}
+
+/* After a crash, the step may know less of its tree than the row, which each job has written. */
+static void tree_recall(struct tx *tx, struct tree_op *own) {
+    struct tree_row row;
+    own->tells = tx_tree_of(tx, bytes_of(own->holder.text), &row);
+    if (own->tells) {
+        text_copy(own->base, sizeof own->base, row.texts[TREE_BASE]);
+        text_copy(own->stage, sizeof own->stage, row.texts[TREE_STAGE]);
+        text_copy(own->ports, sizeof own->ports, row.texts[TREE_PORTS]);
+        text_copy(own->setup, sizeof own->setup, row.texts[TREE_SETUP]);
+        text_copy(own->teardown, sizeof own->teardown, row.texts[TREE_TEARDOWN]);
+    }
 }
 
 static struct err job_tx(struct tx *tx, void *ctx) {
     struct tree_op *own = ctx;
     if (own->new_job.spec.len > 0) {
         TRY(tree_register(tx, own));
+    } else {
+        tree_recall(tx, own);
     }
     return tx_step_job(tx, &own->new_job, &own->job);
 }
@@ -179,16 +198,24 @@ static bool call_waits_for_job(const struct call *call) {
            state != WORKFLOW_ENDING && state != WORKFLOW_FREED; /* Else it has ended otherwise. */
 }
 
+static void text_recall(struct work_tree *git, enum tree_text which, const char *text) {
+    if (git->texts[which][0] == '\0') {
+        work_tree_set_text(git, which, text);
+    }
+}
+
 static void job_begun(struct workflow_op *op) {
     const struct tree_op *own = CONTAINER_OF(op, struct tree_op, op);
     struct work_tree *git = &op->call->tree->git;
     if (!call_waits_for_job(op->call)) {
         return;
     }
-    if (own->is_new) {
-        work_tree_set_text(git, TREE_PORTS, own->ports);
-        work_tree_set_text(git, TREE_SETUP, own->setup);
-        work_tree_set_text(git, TREE_TEARDOWN, own->teardown);
+    if (own->tells) {
+        text_recall(git, TREE_BASE, own->base);
+        text_recall(git, TREE_STAGE, own->stage);
+        text_recall(git, TREE_PORTS, own->ports);
+        text_recall(git, TREE_SETUP, own->setup);
+        text_recall(git, TREE_TEARDOWN, own->teardown);
     }
     work_tree_begun(git, &own->job);
 }

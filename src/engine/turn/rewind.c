@@ -147,6 +147,10 @@ struct err tx_rewind_next(struct tx *tx, struct bytes host, int64_t after, bool 
         .row = row,
         .session =
             tx_text(tx, "SELECT session FROM sessions WHERE id = $1", ARGS(arg_int(row.session))),
+        .actor = row.tree == 0
+                     ? tx_text(tx, "SELECT session FROM sessions WHERE id = $1",
+                               ARGS(arg_int(row.session)))
+                     : tx_text(tx, "SELECT tree FROM trees WHERE id = $1", ARGS(arg_int(row.tree))),
         .path = tx_text(tx, "SELECT path FROM worlds WHERE id = $1", ARGS(arg_int(row.world))),
         .repository =
             tx_text(tx, "SELECT repository FROM worlds WHERE id = $1", ARGS(arg_int(row.world)))};

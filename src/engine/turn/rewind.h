@@ -43,6 +43,7 @@ MUST_CHECK struct err tx_rewind_settle(struct tx *tx, const struct rewind_settle
 struct rewind_open {
     struct rewind_row row;
     struct bytes session, path, repository;
+    struct bytes actor; /* ses_…, or tre_… of a working tree that is applied. */
 };
 MUST_CHECK struct err tx_rewind_next(struct tx *tx, struct bytes host, int64_t after,
                                      bool *ret_found, struct rewind_open *ret_open);
