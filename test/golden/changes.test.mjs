@@ -53,6 +53,9 @@ golden("changes", async (record) => {
   await cli("changes", "--base", "never");
   await cli("diff");
   await cli("diff", run, "made.txt", "other.txt", "--json");
+  await cli("blame", "./made.txt");
+  await cli("blame", run, "made.txt", "--json");
+  await cli("blame");
   await cli("diff", "nobody");
 
   await talk.ask("GET", `${of}/blame?path=edited.txt`);

@@ -328,6 +328,40 @@ test("the diff since a file was viewed has what came after that", LIMIT, async (
   assert.equal(line, "-line 2", "without since, the diff is whole");
 });
 
+test("ignored and secret files are recorded where somebody says so", LIMIT, async (t) => {
+  const world = await World.open(t, { files: { "a.txt": "one\n",
+    ".gitignore": "*.env\nout/\nlocal/\n", ".worktreeinclude": "local/\n" } });
+  const made = await world.turns.ask("POST", "/projects", { name: "held", root: world.root,
+    settings: { capture: ["*.env", "out/kept/*"] } });
+  assert.equal(made.status, 201, made.text);
+  const one = await world.turns.listen(
+    { root: world.root, title: "One", project: "held", ...ALLOWED });
+  const list = await world.play(one, sh("echo KEY=1 >a.env; mkdir -p out/kept local; " +
+    "echo k >out/kept/k; echo n >out/no; echo l >local/l; echo t >my.pem"));
+  assert.deepEqual(list.files.map((file) => file.path).sort(),
+    ["a.env", "local/l", "out/kept/k"]);
+  assert.deepEqual(list.left_out.map((row) => [row.path, row.why]), [["my.pem", "secret"]]);
+  const id = one.session;
+  assert.match(await world.diff(`sessions/${id}`, "?path=a.env"), /^\+KEY=1$/m);
+  for (const capture of ["x", [""], ["/x"], [7], ["x".repeat(201)], Array(65).fill("x")]) {
+    const { status, json } = await world.turns.ask("PATCH", "/projects/held",
+      { settings: { capture } });
+    assert.deepEqual([status, json.code], [400, "bad_field"]);
+    assert.match(json.detail, /"settings": "capture" must be a list of at most 64 patterns/);
+  }
+});
+
+test("the stream of a session says how much each point differs by", LIMIT, async (t) => {
+  const world = await World.open(t, { files: { "a.txt": lines(4) } });
+  const one = await world.listen("One");
+  await world.play(one, edit("a.txt", "line 2\n", "2\nand more\n"),
+    sh("echo new >new.txt; rm a.txt"));
+  const { events } = await world.turns.get(`/streams/session:${one.session}/events?after=0`);
+  assert.deepEqual(events.filter(({ type }) => type === "changes_changed")
+    .map(({ data: { files, added, removed } }) => [files, added, removed]),
+  [[1, 2, 1], [2, 1, 5]]);
+});
+
 test("each line of a file has its author, or nobody", LIMIT, async (t) => {
   const world = await World.open(t, { files: { "a.txt": lines(4) } });
   const one = await world.listen("One"), two = await world.listen("Two");
@@ -340,6 +374,12 @@ test("each line of a file has its author, or nobody", LIMIT, async (t) => {
   assert.deepEqual([answer.path, answer.binary], ["b b.txt", false]);
   assert.deepEqual(answer.lines.map(({ by }) => by?.name ?? null),
     [null, "One", null, "Two", null, "One"]);
+  assert.deepEqual(answer.lines.map(({ text }) => text),
+    ["line 1", "second", "line 3", "fourth", "by hand", "last"]);
+  const { stdout } = await world.turns.daemon.cli(["blame", one.session, "b b.txt"]);
+  assert.deepEqual(stdout.trimEnd().split("\n").map((line) => line.replace(/ +/g, " ")
+    .replace(/(now|\d+ s ago) /, "").trim()), ["1 line 1", "One 2 second", "3 line 3",
+    "Two 4 fourth", "5 by hand", "One 6 last"]);
   const turns = answer.lines.map((line) => line.run);
   assert.equal(new Set(turns).size, 4, "each turn is a run of its own, also of one session");
   assert.equal(turns[1], answer.lines[1].by.run);

@@ -163,6 +163,24 @@ test("on a phone, in both themes; those without work are removed together", asyn
   page.clean();
 });
 
+test("a task leads to its tree and to its changes", async () => {
+  const root = (await project("tasks")).root;
+  await ask("PATCH", "/projects/tasks", { model: "scripted/demo",
+    board: { agents: [{ name: "smith" }], worktrees: true },
+    settings: { permissions: [{ permission: "allow" }] } });
+  const status = (to) => call("task_status", { status: to });
+  const output = call("task_output", { type: "code", title: "it", content: "x", summary: "made" });
+  const { id } = await ask("POST", "/projects/tasks/tasks", { title: "Make it",
+    description: script(...[status("working"), sh("seq 3 > made.txt"), output, status("review")]
+      .flatMap((line) => [line, "step:"]), say("so it is")) });
+  const page = await opened(browser, desk, { target: `/t/${id}` });
+  await page.getByRole("link", { name: "Changes: 1 file +3 −0" }).waitFor();
+  await page.getByRole("link", { name: /^T-1-/ }).click();
+  await page.getByRole("article", { name: /^T-1-/ }).getByText("1 file changed").waitFor();
+  assert.equal(existsSync(path.join(root, "made.txt")), false);
+  page.clean();
+});
+
 test("a session shows its tree, and a new one gets one by its form", async () => {
   const form = await project("form");
   const id = await tree(form, "shown", "true");

@@ -91,6 +91,7 @@ static struct err line_write(const struct blame_facts *facts, const json_t *line
     }
     text_add_member_or_null(answer, "run", json_is_string(run) ? json_text(run) : BYTES(""));
     text_add_member_int_or_null(answer, "at_ms", known ? facts->numbers.list[at].at_ms : 0, known);
+    text_add_member(answer, "text", json_bytes(line, "text"));
     text_add_char(answer, '}');
     return ERR_OK;
 }
@@ -185,9 +186,9 @@ static const struct query_param blame_query[] = {
 static const char blame_schema[] =
     "{\"type\":\"object\",\"required\":[\"path\",\"binary\",\"lines\"],\"properties\":{"
     "\"path\":" TEXT_SCHEMA ",\"binary\":" BOOL_SCHEMA ",\"lines\":{\"type\":\"array\",\"items\":"
-    "{\"type\":\"object\",\"required\":[\"by\",\"run\",\"at_ms\"],\"properties\":{"
+    "{\"type\":\"object\",\"required\":[\"by\",\"run\",\"at_ms\",\"text\"],\"properties\":{"
     "\"by\":{\"anyOf\":[" CHANGES_PERSON_SCHEMA ",{\"type\":\"null\"}]},\"run\":" TEXT_OR_NULL
-    ",\"at_ms\":" INT_OR_NULL "}}}}}";
+    ",\"at_ms\":" INT_OR_NULL ",\"text\":" TEXT_SCHEMA "}}}}}";
 
 const struct route blame_routes[] = {
     {ROUTE("GET", "/api/v1/sessions/{id}/blame", SCOPE_READ,

@@ -40,6 +40,7 @@ struct rewind_op {
     char *root; /* Owned; NULL: the session has none. */
     struct id id;
     struct point_wait wait;
+    bool waited;              /* A point is taken. */
     struct changes_span span; /* Owned, until the rewind takes it over. */
     json_t *people;           /* Owned: its authors. */
     char *point;              /* Owned: the point that was taken; NULL: none. */
@@ -94,7 +95,8 @@ static void on_root(struct err err, void *ctx) {
                                     .call = op->id.text,
                                     .phase = op->body.preview ? POINT_HAND : POINT_BEFORE};
     op->wait.done = on_point;
-    if (err_failed(err) || !op->body.files || !points_wait(api->points, &point, &op->wait)) {
+    op->waited = !err_failed(err) && op->body.files && points_wait(api->points, &point, &op->wait);
+    if (!op->waited) {
         request_go(&op->request, err);
     }
 }
@@ -107,6 +109,22 @@ static struct err rewind_start(void *ctx) {
 }
 
 /* --- The plan --------------------------------------------------------------------------------- */
+
+/* The rewind is against the folder as it is now: the point of that must be there. */
+static struct err span_find(struct tx *tx, struct rewind_op *op,
+                            const struct changes_question *question) {
+    TRY(tx_changes_find(tx, question, &op->span, &op->request.op.why));
+    if (!op->span.found || !op->waited ||
+        tx_number(tx,
+                  "SELECT 1 FROM points WHERE call = $2 AND session <> 0 AND session ="
+                  " (SELECT id FROM sessions WHERE session = $1)",
+                  ARGS(arg_text(op->request.key.id), arg_text(bytes_of(op->id.text)))) != 0) {
+        return tx_error(tx);
+    }
+    return err_why(&op->request.op.why, ERR_BUSY,
+                   "the folder could not be read in time, and is read on: try it again in a "
+                   "moment");
+}
 
 static struct err rewind_work(struct tx *tx, void *ctx) {
     struct rewind_op *op = ctx;
@@ -128,7 +146,7 @@ static struct err rewind_work(struct tx *tx, void *ctx) {
         }
         question.base = CHANGES_FROM_TURN;
     }
-    return op->body.files ? tx_changes_find(tx, &question, &op->span, why) : ERR_OK;
+    return op->body.files ? span_find(tx, op, &question) : ERR_OK;
 }
 
 /* Authors of a refused path, without the session itself. */
@@ -224,6 +242,7 @@ static enum request_next rewind_done(void *ctx, struct err *io_result) {
     }
     const struct rewind_order order = {.owner = op->request.key.owner,
                                        .session = op->request.key.id,
+                                       .actor = op->request.key.id,
                                        .message = op->body.conversation ? bytes_of(op->body.to)
                                                                         : BYTES(""),
                                        .id = op->id,

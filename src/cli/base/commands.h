@@ -13,7 +13,7 @@
     ROW(job_wait) ROW(job_stop) ROW(job_abandon) ROW(job_rm) ROW(term_ls) ROW(term_new)            \
     ROW(term_attach) ROW(term_rename) ROW(term_restart) ROW(term_close)                            \
     ROW(run) ROW(pause) ROW(resume) ROW(retry) ROW(restart) ROW(ps) ROW(show) ROW(trace)           \
-    ROW(changes) ROW(diff) ROW(export) ROW(attach) ROW(ask) ROW(chat)                              \
+    ROW(blame) ROW(changes) ROW(diff) ROW(export) ROW(attach) ROW(ask) ROW(chat)                   \
     ROW(approve) ROW(stop) ROW(inbox_ls) ROW(inbox_show) ROW(inbox_retry) ROW(inbox_drop)          \
     ROW(session_ls) ROW(session_search) ROW(session_show) ROW(session_new) ROW(session_rename)     \
     ROW(session_move) ROW(session_archive) ROW(session_rm) ROW(session_clear)                      \

@@ -10,7 +10,6 @@
 #include "cli/changes/scope.h"
 #include "cli/run/download.h"
 #include "cli/terminal/plain.h"
-#include "rules/changes/names.h"
 
 enum { TARGET_MAX = 64 << 10 };
 
@@ -81,16 +80,6 @@ static bool operand_is_whose(const char *word) {
     return false;
 }
 
-/* The form of the API. A name in quotes has it already: that is how the list shows it. */
-static void path_name(const char *typed, struct text *name) {
-    typed += strncmp(typed, "./", 2) == 0 ? 2 : 0;
-    if (typed[0] == '"') {
-        text_add_str(name, typed);
-    } else {
-        change_name_write(bytes_of(typed), name);
-    }
-}
-
 static struct err diff_run(struct invocation *invocation, struct talk *talk) {
     const struct args *args = &invocation->args;
     AUTO(diff_done)
@@ -113,7 +102,7 @@ static struct err diff_run(struct invocation *invocation, struct talk *talk) {
     for (unsigned i = first; i < args->operand_count; i++) {
         AUTO(text_done) struct text name = text_up_to(TARGET_MAX);
         const int64_t before = bytes;
-        path_name(args->operands[i], &name);
+        changes_path_name(args->operands[i], &name);
         TRY(diff_print(&diff, talk, text_bytes(&name).data, &bytes));
         if (bytes == before) {
             AUTO(text_done) struct text line = {0};

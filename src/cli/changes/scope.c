@@ -10,6 +10,7 @@
 #include "cli/base/project.h"
 #include "cli/run/ask.h"
 #include "cli/terminal/plain.h"
+#include "rules/changes/names.h"
 
 /* RUNS_LOOKED_MAX: the folder of a run is in its whole form alone, so that each is a request. */
 enum { RUNS_LOOKED_MAX = 50, SCOPE_MAX = 512, TARGET_MAX = 64 << 10 };
@@ -190,4 +191,13 @@ struct err changes_state_print(struct invocation *invocation, const json_t *list
                        : "");
     }
     return ERR_OK;
+}
+
+void changes_path_name(const char *typed, struct text *name) {
+    typed += strncmp(typed, "./", 2) == 0 ? 2 : 0;
+    if (typed[0] == '"') {
+        text_add_str(name, typed);
+    } else {
+        change_name_write(bytes_of(typed), name);
+    }
 }

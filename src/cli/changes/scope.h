@@ -35,6 +35,10 @@ void changes_scope_done(struct changes_scope *scope); /* For AUTO. */
 MUST_CHECK struct err changes_scope_find(struct talk *talk, const char *word,
                                          struct changes_scope *ret_scope);
 
+/* A path as it is typed, in the form of the API. A name in quotes has that already: the list shows
+ * it so. */
+void changes_path_name(const char *typed, struct text *name);
+
 struct changes_wish {
     int64_t limit; /* Files of a page; 0: that of the API. */
     bool all;      /* Files of all pages; `next` is null then. */

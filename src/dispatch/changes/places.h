@@ -31,8 +31,10 @@ struct changes_place {
     bool opened;                /* `world` is its row. */
     struct changes_world world; /* Texts are in `detail`, `left_out`. */
     struct text detail, left_out;
+    struct text capture; /* JSON array, of the project of the last pass; "": none. */
     char tree[65];
-    int64_t began_ms; /* Begin of the pass, by the wall clock. */
+    int64_t files, added, removed; /* Sums of what differs; -1: not known. */
+    int64_t began_ms;              /* Begin of the pass, by the wall clock. */
     uint64_t minute_ms;
     unsigned minute_count;  /* Passes since then. */
     uint64_t off_until_ms;  /* 0: it is not off. */

@@ -22,6 +22,7 @@ enum {
     ANSWER_MAX = 64 << 10,
     ORDER_MAX = 256 << 10,
     LEFT_OUT_BYTES_MAX = 32 << 10,
+    CAPTURE_BYTES_MAX = 16 << 10, /* Settings of a project have as much. */
     DETAIL_MAX = 500,
     FOLDER_NAME_LEN = 24,
     PATHS_MAX = 64, /* Paths that one order names. */
@@ -107,6 +108,7 @@ static struct changes_place *place_get(struct points *points, const struct git_p
     ask_init(&place->ask, &points->room.asker, &place_rules, place);
     place->detail = text_up_to(DETAIL_MAX);
     place->left_out = text_up_to(LEFT_OUT_BYTES_MAX);
+    place->capture = text_up_to(CAPTURE_BYTES_MAX);
     table_add(&points->places, &place->node);
     return place;
 }
@@ -137,6 +139,28 @@ static void entry_find(struct pool_job *job) {
     }
 }
 
+/* A person waits, who must not read of a folder as it was a while ago. */
+static bool person_waits(const struct changes_place *place) {
+    for (struct link *at = place->queue.next; at != &place->queue; at = at->next) {
+        const char *run = CONTAINER_OF(at, struct point_entry, link)->run;
+        if (strncmp(run, "ses_", 4) == 0 || strncmp(run, "tre_", 4) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Between its last call and its end a run writes nothing: the pass that is taken after the one is
+ * the other's as well. */
+static bool pass_ends(const struct changes_place *place, const struct point_entry *end) {
+    bool has_last = false;
+    for (struct link *at = place->pass.next; at != &place->pass; at = at->next) {
+        const struct point_entry *entry = CONTAINER_OF(at, struct point_entry, link);
+        has_last = has_last || (entry->phase == POINT_AFTER && strcmp(entry->run, end->run) == 0);
+    }
+    return has_last && end->phase == POINT_END && place->state == PLACE_TAKING;
+}
+
 static void on_entry_found(struct pool_job *job) {
     struct point_entry *entry = CONTAINER_OF(job, struct point_entry, job);
     struct points *points = entry->points;
@@ -147,7 +171,11 @@ static void on_entry_found(struct pool_job *job) {
         return;
     }
     struct changes_place *place = place_get(points, &entry->at);
-    link_add_last(&place->queue, &entry->link);
+    link_add_last(pass_ends(place, entry) ? &place->pass : &place->queue, &entry->link);
+    if (place->state == PLACE_PAUSING && person_waits(place)) {
+        timer_stop(points->options.room.loop, &place->timer);
+        place->state = PLACE_IDLE;
+    }
     if (place->state == PLACE_IDLE) {
         place_tick(place);
     }
@@ -341,14 +369,25 @@ static void on_refused(void *ctx, struct err err) {
 
 /* --- Storing ---------------------------------------------------------------------------------- */
 
+/* The project of the first that asks says what is recorded, from the next pass on. */
+static struct err capture_read(struct tx *tx, struct changes_place *place) {
+    const struct point_entry *first = CONTAINER_OF(place->pass.next, struct point_entry, link);
+    return links_empty(&place->pass) ? ERR_OK
+                                     : tx_world_capture(tx, bytes_of(first->run), &place->capture);
+}
+
 static struct err put_tx(struct tx *tx, void *ctx) {
-    const struct changes_place *place = ctx;
+    struct changes_place *place = ctx;
     const struct points_put put = {.world = place->world,
                                    .tree = bytes_of(place->tree),
                                    .at_ms = place->began_ms,
+                                   .files = place->files,
+                                   .added = place->added,
+                                   .removed = place->removed,
                                    .points = place->rows,
                                    .count = place->row_count};
-    return tx_points_put(tx, &put);
+    TRY(tx_points_put(tx, &put));
+    return capture_read(tx, place);
 }
 
 /* Calls that did not wait for the next pass: what they have written may be in the tree of this one,
@@ -379,7 +418,8 @@ static void rows_fill(struct changes_place *place) {
                                   .run = bytes_of(entry->run),
                                   .call = BYTES(""),
                                   .phase = POINT_BEGIN,
-                                  .path = BYTES("")};
+                                  .path = BYTES(""),
+                                  .late = entry->late};
         if (entry->begins) {
             place->rows[place->row_count++] = point;
         }
@@ -444,6 +484,10 @@ static void on_pass_answered(struct answer *answer, struct err err) {
     place->world.files = json_integer_value(json_object_get(line, "files"));
     place->world.bytes = json_integer_value(json_object_get(line, "bytes"));
     left_out_fill(place, line);
+    const json_t *changed = json_object_get(line, "changed");
+    place->files = json_int(changed, "files", -1);
+    place->added = json_int(changed, "added", 0);
+    place->removed = json_int(changed, "removed", 0);
     place->state = PLACE_STORING;
     pass_join_late(place);
     rows_fill(place);
@@ -479,7 +523,12 @@ static void order_write(const struct changes_place *place, struct text *order) {
             text_add_json(order, entry->relative, strlen(entry->relative));
         }
     }
-    text_add_str(order, "]}");
+    text_add_char(order, ']');
+    if (place->capture.len > 0) {
+        text_add_name(order, "capture");
+        text_add(order, place->capture.data, place->capture.len);
+    }
+    text_add_char(order, '}');
 }
 
 static void pass_take(struct changes_place *place) {
@@ -515,7 +564,7 @@ static struct err open_tx(struct tx *tx, void *ctx) {
     struct changes_world world;
     TRY(tx_world_open(tx, &what, &place->fresh, &world));
     place->world = (struct changes_world){.number = world.number, .id = world.id};
-    return ERR_OK;
+    return capture_read(tx, place);
 }
 
 static void on_opened(void *ctx) {
@@ -537,7 +586,7 @@ static uint64_t pass_wait_ms(struct changes_place *place) {
         place->minute_ms = now_ms;
         place->minute_count = 0;
     }
-    if (place->minute_count >= POINTS_A_MINUTE) {
+    if (place->minute_count >= POINTS_A_MINUTE && !person_waits(place)) {
         return place->minute_ms + MINUTE_MS - now_ms;
     }
     place->minute_count++;
@@ -625,6 +674,7 @@ static void place_free(struct changes_place *place) {
     answer_cancel(&place->answer);
     text_done(&place->detail);
     text_done(&place->left_out);
+    text_done(&place->capture);
     mem_free(place->rows);
     mem_free(place->repository);
     mem_free(place->path);

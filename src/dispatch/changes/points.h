@@ -17,8 +17,8 @@
  * Promise    `done` of a wait comes once, never inside points_wait, unless it is cancelled. A world
  *            that cannot be read holds up no call: waits end at once, and it is looked at again
  *            after OFF_MS.
- * Limits     POINTS_A_MINUTE passes of a world a minute; ASKS_MAX asks at once, of which the next
- *            ones are dropped.
+ * Limits     POINTS_A_MINUTE passes of a world a minute, and those that a person waits for;
+ *            ASKS_MAX asks at once, of which the next ones are dropped.
  *            A folder without a repository that is the home of the user, or the top of the file
  *            system, is no world: all that somebody owns would be copied.
  * Ownership  an ask is copied. A wait is embedded in its owner, zeroed at first, and cancelled

@@ -26,11 +26,11 @@ struct rewind {
     struct link link;
     struct rewinds *rewinds;
     enum rewind_step step;
-    struct rewind_order order;                           /* Texts are owned: see `texts`. */
-    char *owner, *session, *message, *path, *repository; /* Owned. */
-    struct changes_span span;                            /* Owned. */
-    struct text files;                                   /* Owned: JSON array of the plan. */
-    json_t *plan, *force, *paths;                        /* Owned. */
+    struct rewind_order order;                                   /* Texts are owned: see `texts`. */
+    char *owner, *session, *actor, *message, *path, *repository; /* Owned. */
+    struct changes_span span;                                    /* Owned. */
+    struct text files;            /* Owned: JSON array of the plan. */
+    json_t *plan, *force, *paths; /* Owned. */
     struct ask ask;
     struct answer answer;
     struct why why;
@@ -96,6 +96,7 @@ static void rewind_free(struct rewind *rewind) {
     json_decref(rewind->paths);
     mem_free(rewind->owner);
     mem_free(rewind->session);
+    mem_free(rewind->actor);
     mem_free(rewind->message);
     mem_free(rewind->path);
     mem_free(rewind->repository);
@@ -332,7 +333,7 @@ static void on_settled(void *ctx) {
         text_addf(&journal, "/%s", rewind->order.id.text);
         (void)unlink(text_bytes(&journal).data); /* A journal that stays is never read. */
         const struct point_ask point = {.root = rewind->path,
-                                        .run = bytes_of(rewind->session),
+                                        .run = bytes_of(rewind->actor),
                                         .call = rewind->order.id.text,
                                         .phase = POINT_AFTER};
         points_take(rewind->rewinds->points, &point);
@@ -374,6 +375,7 @@ void rewinds_begin(struct rewinds *rewinds, const struct rewind_order *order) {
     rewind->paths = order->paths == NULL ? NULL : json_incref(order->paths);
     rewind->owner = copy_of(order->owner);
     rewind->session = copy_of(order->session);
+    rewind->actor = copy_of(order->actor);
     rewind->message = copy_of(order->message);
     rewind->span = *order->span;
     *order->span = (struct changes_span){.found = false};
@@ -395,9 +397,11 @@ static struct err next_tx(struct tx *tx, void *ctx) {
         return ERR_OK;
     }
     mem_free(rewind->session);
+    mem_free(rewind->actor);
     mem_free(rewind->path);
     mem_free(rewind->repository);
     rewind->session = copy_of(open.session);
+    rewind->actor = copy_of(open.actor);
     rewind->path = copy_of(open.path);
     rewind->repository = copy_of(open.repository);
     rewind->order.id = open.row.id;

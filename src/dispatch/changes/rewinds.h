@@ -41,6 +41,7 @@ struct rewind_order {
     json_t *force;             /* Paths; NULL: none. */
     json_t *paths;             /* Only these; NULL: all. */
     int64_t tree;              /* A working tree is applied onto the folder; 0: none is. */
+    struct bytes actor;        /* The reason of points: that tree (tre_…), or the session. */
     bool files, preview;
     /* `plan`: {"files","refused"} with the members of the order's answer; borrowed. */
     void (*done)(void *ctx, struct err err, const struct why *why, const json_t *plan);

@@ -1,6 +1,7 @@
 /* points.c: worlds and points are written. */
 #include "engine/changes/points.h"
 
+#include "base/json/json.h"
 #include "engine/base/follow.h"
 #include "engine/session/rows.h"
 #include "engine/tree/trees.h"
@@ -47,6 +48,26 @@ struct err tx_world_open(struct tx *tx, const struct world_place *place, const s
     return tx_error(tx);
 }
 
+struct err tx_world_capture(struct tx *tx, struct bytes run, struct text *ret_json) {
+    static const char *const finds[] = {
+        "SELECT p.settings FROM projects p JOIN runs r ON r.owner = p.owner AND r.project = p.name"
+        " WHERE r.run = $1",
+        "SELECT p.settings FROM projects p JOIN sessions s ON s.owner = p.owner"
+        " AND s.project = p.name WHERE s.session = $1"};
+    AUTO(json_release) json_t *settings = NULL;
+    const bool is_session = bytes_begin(run, BYTES("ses_"));
+    const struct bytes stored = tx_text(tx, finds[is_session], ARGS(arg_text(run)));
+    text_clear(ret_json);
+    if (err_failed(json_parse_wrapped(stored, &settings, NULL))) {
+        json_release(&settings); /* There are none. */
+    }
+    const json_t *capture = json_object_get(settings, "capture");
+    if (json_array_size(capture) > 0 && err_failed(json_write(capture, ret_json))) {
+        text_clear(ret_json);
+    }
+    return tx_error(tx);
+}
+
 struct err tx_world_state(struct tx *tx, const struct changes_world *world) {
     struct changes_world row = *world;
     row.changed_ms = tx_now_ms(tx);
@@ -69,6 +90,11 @@ static bool point_run_find(struct tx *tx, struct bytes run, struct point_run *re
         const bool found = sessions__find(tx, &key, &session);
         *ret_run = (struct point_run){.session = found ? session.id : 0, .owner = session.owner};
         return found;
+    }
+    if (bytes_begin(run, BYTES("tre_"))) {
+        *ret_run = (struct point_run){
+            .owner = tx_text(tx, "SELECT owner FROM trees WHERE tree = $1", ARGS(arg_text(run)))};
+        return ret_run->owner.len > 0;
     }
     AUTO(rows_release)
     struct rows *rows =
@@ -96,6 +122,11 @@ static void session_tell(struct tx *tx, const struct points_put *put, int64_t se
     text_add_member(&data, "session", row.session);
     text_add_member(&data, "point", point);
     text_add_member_int(&data, "at_ms", put->at_ms);
+    if (put->files >= 0) {
+        text_add_member_int(&data, "files", put->files);
+        text_add_member_int(&data, "added", put->added);
+        text_add_member_int(&data, "removed", put->removed);
+    }
     text_add_char(&data, '}');
     sessions__event_text(tx, &row, BYTES("changes_changed"), &data);
     const struct follow change = {.name = "changes",

@@ -28,12 +28,18 @@ struct world_place {
 MUST_CHECK struct err tx_world_open(struct tx *tx, const struct world_place *place,
                                     const struct id *fresh, struct changes_world *ret_world);
 
+/* Patterns of paths that the project of a run has recorded although they are ignored, or may be
+ * secret: a JSON array; "": none. `run` as of struct point_new. */
+MUST_CHECK struct err tx_world_capture(struct tx *tx, struct bytes run, struct text *ret_json);
+
 /* The world is in another state; no point was taken. */
 MUST_CHECK struct err tx_world_state(struct tx *tx, const struct changes_world *world);
 
 struct point_new {
     struct id id;
-    struct bytes run; /* run_… that is the reason; or ses_…: a person who acts on the session. */
+    /* run_… that is the reason; or a person who acts: on a session (ses_…), or with a working tree
+     * (tre_…), which makes nobody an author. */
+    struct bytes run;
     struct bytes call;
     enum point_phase phase;
     struct bytes path;
@@ -43,6 +49,8 @@ struct points_put {
     struct changes_world world; /* number, state, detail, files, bytes and left_out count. */
     struct bytes tree;
     int64_t at_ms; /* Since when the tree was read. */
+    /* Against the tree before; -1: not known. */
+    int64_t files, added, removed;
     const struct point_new *points;
     size_t count;
 };

@@ -91,6 +91,17 @@ static bool point_find(struct tx *tx, int64_t number, struct point *ret_point) {
     return found;
 }
 
+/* A run that began before its first point may have written already: its changes begin at the point
+ * before that one, and are shared with others who wrote beside it. */
+static int64_t base_before_late(struct tx *tx, int64_t base, int64_t world) {
+    const int64_t before =
+        tx_number(tx,
+                  "SELECT MAX(id) FROM points WHERE world = $1 AND id < $2 AND 0 <"
+                  " (SELECT late FROM points WHERE id = $2)",
+                  ARGS(arg_int(world), arg_int(base)));
+    return before > 0 ? before : base;
+}
+
 /* Number of the point where the changes begin. */
 static struct err base_find(struct tx *tx, const struct changes_question *question,
                             const struct span_scope *scope, const struct point *to,
@@ -116,7 +127,7 @@ static struct err base_find(struct tx *tx, const struct changes_question *questi
                            (long long)question->turn);
         }
     }
-    *ret_base = scope_first(tx, scope, &part);
+    *ret_base = base_before_late(tx, scope_first(tx, scope, &part), to->world);
     if (*ret_base == 0) { /* No later turn has a point: there is no change. */
         *ret_base = to->number;
     }

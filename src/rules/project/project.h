@@ -17,7 +17,9 @@ enum {
     PROJECT_AGENT_MAX = 64,
     PROJECT_MODEL_MAX = 321,
     PROJECT_SETTINGS_MAX = 16 << 10, /* As compact JSON. */
-    PROJECT_ROWS_MAX = 10000,        /* Rows of an owner. */
+    PROJECT_CAPTURE_MAX = 64,
+    PROJECT_CAPTURE_BYTES = 200,
+    PROJECT_ROWS_MAX = 10000, /* Rows of an owner. */
     PROJECT_FOLDERS_MAX = 16,
     PROJECT_NAMES_MAX = 64, /* Names that are tried for a folder. */
 };

@@ -63,6 +63,23 @@ struct err project_folder_add(json_t *settings, const json_t *folder, struct why
     return failed == 0 ? ERR_OK : err_make(ERR_OUT_OF_MEMORY, "project: folder");
 }
 
+/* --- Files that are recorded all the same ----------------------------------------------------- */
+
+static struct err capture_check(const json_t *settings, struct why *why) {
+    const json_t *capture = json_object_get(settings, "capture");
+    bool good = capture == NULL ||
+                (json_is_array(capture) && json_array_size(capture) <= PROJECT_CAPTURE_MAX);
+    for (size_t i = 0; i < json_array_size(capture) && good; i++) {
+        const struct bytes glob = json_text(json_array_get(capture, i));
+        good = glob.len > 0 && glob.len <= PROJECT_CAPTURE_BYTES && glob.data[0] != '/';
+    }
+    return good ? ERR_OK
+                : err_why(why, ERR_BAD_FIELD,
+                          "\"capture\" must be a list of at most %d patterns of paths, each of at "
+                          "most %d bytes, from the top of the folder and without a slash before",
+                          PROJECT_CAPTURE_MAX, PROJECT_CAPTURE_BYTES);
+}
+
 /* --- All of them ------------------------------------------------------------------------------ */
 
 struct err project_settings_write(const struct project_settings *settings, struct text *text,
@@ -70,7 +87,8 @@ struct err project_settings_write(const struct project_settings *settings, struc
     const struct json_field members[] = {{.name = "permissions", .kind = JSON_KIND_ANY},
                                          {.name = "edits", .kind = JSON_KIND_ANY},
                                          {.name = "folders", .kind = JSON_KIND_ANY},
-                                         {.name = "worktree", .kind = JSON_KIND_ANY}};
+                                         {.name = "worktree", .kind = JSON_KIND_ANY},
+                                         {.name = "capture", .kind = JSON_KIND_ANY}};
     const json_t *given = settings->given;
     AUTO(json_release) json_t *had = NULL;
     struct why inner = {""};
@@ -90,6 +108,7 @@ struct err project_settings_write(const struct project_settings *settings, struc
     err = err_failed(err) ? err : permission_settings_check(given, &inner);
     err = err_failed(err) ? err : folders_check(given, had, &inner);
     err = err_failed(err) ? err : tree_wishes_check(given, &inner);
+    err = err_failed(err) ? err : capture_check(given, &inner);
     if (err_failed(err)) {
         return err_why(why, err.code, "\"settings\": %.280s", inner.text);
     }

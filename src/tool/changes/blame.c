@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "rules/changes/line_steps.h"
 #include "rules/changes/listing.h"
 #include "rules/changes/names.h"
@@ -320,6 +321,25 @@ static int64_t lines_count(struct bytes content) {
     return count;
 }
 
+/* The next line of the content, as UTF-8. */
+static void line_text_add(struct bytes *io_content, struct text *answer) {
+    struct bytes line = {NULL, 0};
+    if (!bytes_next(io_content, '\n', &line)) {
+        line = *io_content;
+        *io_content = (struct bytes){NULL, 0};
+    }
+    line.len = line.len > BLAME_LINE_MAX ? utf8_cut(line, BLAME_LINE_MAX) : line.len;
+    text_add_str(answer, ",\"text\":\"");
+    while (line.len > 0) {
+        const size_t valid = utf8_valid_len(line.data, line.len);
+        const size_t taken = valid < line.len ? valid + 1 : valid;
+        text_add_json_piece(answer, (struct bytes){line.data, valid});
+        text_add_str(answer, valid < line.len ? "\xef\xbf\xbd" : "");
+        line = (struct bytes){line.data + taken, line.len - taken};
+    }
+    text_add_char(answer, '"');
+}
+
 static struct err lines_write(const struct blame *blame, const struct line_steps *lines,
                               struct text *answer, struct why *why) {
     const struct bytes content = text_bytes(&blame->content.output);
@@ -329,6 +349,7 @@ static struct err lines_write(const struct blame *blame, const struct line_steps
     if (left > BLAME_LINES_MAX) {
         return err_why(why, ERR_TOO_EXPENSIVE, "the file has more than %d lines", BLAME_LINES_MAX);
     }
+    struct bytes rest = content;
     bool first = true;
     text_add_str(answer, "{\"lines\":[");
     for (size_t i = 0; i < lines->count; i++) {
@@ -337,6 +358,7 @@ static struct err lines_write(const struct blame *blame, const struct line_steps
             text_add_str(answer, first ? "{" : ",{");
             text_add_member_int(answer, "by", blame->steps[step].by);
             text_add_member_int(answer, "step", (int64_t)step);
+            line_text_add(&rest, answer);
             text_add_char(answer, '}');
             first = false;
         }

@@ -28,11 +28,13 @@
 #include "base/fd.h"
 #include "base/glob.h"
 #include "base/hash.h"
+#include "rules/changes/listing.h"
 #include "rules/changes/names.h"
 #include "tool/changes/contents.h"
 #include "tool/changes/gather.h"
 #include "tool/changes/git_index.h"
 #include "tool/changes/shadow.h"
+#include "tool/changes/steps.h"
 
 enum {
     CAPTURE_MAX = 200,
@@ -70,6 +72,7 @@ struct take {
     struct git_change *changes; /* Owned; room for each name. */
     size_t change_count;
     enum { WORLD_READY, WORLD_LARGE } size;
+    char before[TREE_HEX]; /* Tree of the point before; "": none. */
 
     struct left_out left_out[TAKE_LEFT_OUT_MAX];
     size_t left_out_count;
@@ -460,6 +463,7 @@ static struct err tree_make(struct take *take, struct tree_note *ret_note, bool 
                             struct why *why) {
     struct tree_note before = {.tree = ""}, note = {.tree = ""};
     const bool noted = tree_note_read(take, &before);
+    memcpy(take->before, noted ? before.tree : "", noted ? sizeof before.tree : 1);
     TRY(index_update(take, why));
     hex_write(take->index.sum.bytes, GIT_HASH, note.sum);
     const bool same = noted && strcmp(before.sum, note.sum) == 0 && changes_are_quiet(take);
@@ -549,7 +553,35 @@ static void answer_write(const struct take *take, const char *tree, bool same,
     text_add_name(answer, "secrets");
     text_add_char(answer, '{');
     text_add(answer, take->secrets.data == NULL ? "" : take->secrets.data, take->secrets.len);
-    text_add_str(answer, "}}");
+    text_add_char(answer, '}');
+}
+
+/* Sums of what differs from the tree before. */
+static struct err sums_write(const struct take *take, const char *before, const char *tree,
+                             struct text *answer, struct why *why) {
+    static const char *const compare[] = {
+        "diff-tree",     "-r",           "-z", "--raw", "--numstat", "--no-renames", "--no-abbrev",
+        "--no-ext-diff", "--no-textconv"};
+    AUTO(git_result_done) struct git_result result = {.code = 0};
+    AUTO(change_rows_done) struct change_rows rows = {.rows = NULL};
+    struct git_words words;
+    int64_t added = 0, removed = 0;
+    shadow_words(&words);
+    git_words_add_all(&words, compare, COUNT_OF(compare));
+    git_words_add(&words, before);
+    git_words_add(&words, tree);
+    const struct shadow_call call = {.words = &words};
+    TRY(trees_run(&take->shadow, &call, &result, why));
+    if (result.cut || !change_rows_read(text_bytes(&result.output), &rows)) {
+        return ERR_OK; /* Too much to be counted. */
+    }
+    for (size_t i = 0; i < rows.count; i++) {
+        added += rows.rows[i].added;
+        removed += rows.rows[i].removed;
+    }
+    text_addf(answer, ",\"changed\":{\"files\":%zu,\"added\":%lld,\"removed\":%lld}", rows.count,
+              (long long)added, (long long)removed);
+    return ERR_OK;
 }
 
 static struct err take_run(struct take *take, struct text *answer, struct why *why) {
@@ -574,6 +606,10 @@ static struct err take_run(struct take *take, struct text *answer, struct why *w
     TRY(large_note(take, known));
     shadow_end_pass(&take->shadow);
     answer_write(take, note.tree, same, answer);
+    if (!same && take->before[0] != '\0') {
+        TRY(sums_write(take, take->before, note.tree, answer, why));
+    }
+    text_add_char(answer, '}');
     return text_failed(answer) ? text_error(answer, "changes: answer") : ERR_OK;
 }
 

@@ -2,6 +2,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { patch, type Problem } from "../api/api.ts";
+import { Sum, useTotals } from "../changes/link/sum.tsx";
+import { words as sums } from "../changes/link/words.ts";
 import { Markdown } from "../markdown/index.ts";
 import { copyText } from "../parts/copy.tsx";
 import { Loading } from "../parts/loading.tsx";
@@ -79,6 +81,9 @@ function Needs({ task, waive }: { task: WholeTask; waive: ((needs: string) => vo
   );
 }
 
+/** Shortest time between two reads of the sum of changes. */
+const CHANGES_MS = 1_000;
+
 /** The branch of its working tree leads to that. */
 function TreeOf({ worktree }: { worktree: Record<string, unknown> | null }) {
   if (typeof worktree?.branch !== "string") return null;
@@ -91,9 +96,26 @@ function TreeOf({ worktree }: { worktree: Record<string, unknown> | null }) {
   );
 }
 
+/** What its last attempt has changed. */
+function ChangesOf({ task: { session, attempt, status } }: { task: WholeTask }) {
+  const changes = useTotals(session === null ? null : `/sessions/${session}`, {
+    pause_ms: CHANGES_MS,
+    after: ({ type, data }) => type === "changes_changed" &&
+      (data as { session?: string }).session === session,
+  }, [attempt, status]);
+  if (changes === null) return null;
+  return (
+    <div>
+      <dt>{words.changes}</dt>
+      <dd><a href={`/s/${session}/changes`} aria-label={sums.about(changes)}>
+        <Sum {...changes} /></a></dd>
+    </div>
+  );
+}
+
 function Facts({ task }: { task: WholeTask }) {
   const facts = factsOf(task);
-  if (facts.length === 0 && task.worktree === null) return null;
+  if (facts.length === 0 && task.worktree === null && task.session === null) return null;
   return (
     <dl class="task-facts">
       {facts.map(([name = "", text = ""]) => (
@@ -103,6 +125,7 @@ function Facts({ task }: { task: WholeTask }) {
         </div>
       ))}
       <TreeOf worktree={task.worktree} />
+      <ChangesOf task={task} />
     </dl>
   );
 }

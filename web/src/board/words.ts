@@ -7,6 +7,7 @@ const tasks = (count: number): string =>
 
 export const words = {
   tree: "Working tree",
+  changes: "Changes",
   ...shared,
   boards: "Boards",
   boardsAbout: "Each project has a board of tasks, which its agents and people work through.",

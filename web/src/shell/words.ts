@@ -38,7 +38,7 @@ const keys: Record<Name, string> = {
   acceptTask: "Accept the result", rejectTask: "Send the task back",
   newMail: "New mail", replyMail: "Answer the mail", replaceMail: "Replace your unread mail",
   retractMail: "Take your unread mail back",
-  applyTree: "Apply the tree to the folder", removeTree: "Remove the tree",
+  applyTree: "Apply the tree", removeTree: "Remove the tree",
   newMemory: "Store a memory", lookAgain: "Look again",
   changes: "Changes", nextHunk: "Next change", previousHunk: "Change before",
   viewed: "Mark the file as viewed", lastLook: "Only since the last look",
