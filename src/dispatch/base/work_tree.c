@@ -43,7 +43,7 @@ static bool was_own(const struct work_tree *tree, enum tree_job job) {
 static void tree_enter(struct work_tree *tree, enum work_tree_state state) {
     static const unsigned edges[] = {
         [TREE_RESTING] = 1U << TREE_LOOKING | 1U << TREE_BEGINNING,
-        [TREE_LOOKING] = 1U << TREE_BEGINNING | 1U << TREE_RESTING,
+        [TREE_LOOKING] = 1U << TREE_BEGINNING | 1U << TREE_WAITING | 1U << TREE_RESTING,
         [TREE_BEGINNING] = 1U << TREE_WAITING | 1U << TREE_LOOKING | 1U << TREE_RESTING,
         [TREE_WAITING] = 1U << TREE_LOOKING | 1U << TREE_RESTING,
     };
@@ -76,20 +76,28 @@ static void on_job_end(struct run_wait *wait) {
     tree_look(tree);
 }
 
+static void job_await(struct work_tree *tree, const char *run) {
+    tree_enter(tree, TREE_WAITING);
+    run_wait_start(tree->waits, &tree->wait, bytes_of(run));
+}
+
+void work_tree_name_job(struct work_tree *tree, const struct id *run) {
+    if (tree->job == TREE_SET_UP) {
+        work_tree_set_text(tree, TREE_SETUP_RUN, run->text);
+    }
+}
+
 void work_tree_begun(struct work_tree *tree, const struct step_job *job) {
     if (tree->state != TREE_BEGINNING) {
         return;
     }
     tree->begun = *job;
-    if (tree->job == TREE_SET_UP) {
-        work_tree_set_text(tree, TREE_SETUP_RUN, job->run.text);
-    }
+    work_tree_name_job(tree, &job->run);
     if (job->run.text[0] == '\0') { /* None is under way. */
         tree_look(tree);
         return;
     }
-    tree_enter(tree, TREE_WAITING);
-    run_wait_start(tree->waits, &tree->wait, bytes_of(job->run.text));
+    job_await(tree, job->run.text);
 }
 
 /* --- The disk, in the pool -------------------------------------------------------------------- */
@@ -187,7 +195,11 @@ static bool stages_go(struct work_tree *tree) {
     }
     if (stage_is(tree, TREE_STAGE_FILLED)) {
         if (tree->texts[TREE_SETUP][0] != '\0' && !job_went_well(tree, TREE_SET_UP)) {
-            if (tree->setups++ < SETUPS_MAX) {
+            if (tree->searches && tree->texts[TREE_SETUP_RUN][0] != '\0') {
+                tree->searches = false; /* An earlier daemon began it, and it may have ended. */
+                tree->job = TREE_SET_UP;
+                job_await(tree, tree->texts[TREE_SETUP_RUN]);
+            } else if (tree->setups++ < SETUPS_MAX) {
                 job_begin(tree, TREE_SET_UP);
             } else {
                 setup_refuse(tree);
@@ -377,6 +389,7 @@ static void tree_reset(struct work_tree *tree, enum work_tree_use use) {
     tree->heads = tree->adds = tree->wipes = tree->diffs = tree->removes = tree->forgets = 0;
     tree->fills = tree->setups = tree->teardowns = 0;
     tree->job = TREE_NO_JOB;
+    tree->searches = false;
     tree->begun = (struct step_job){.found = false};
 }
 
@@ -387,6 +400,7 @@ void work_tree_begin(struct work_tree *tree, enum work_tree_use use) {
 
 void work_tree_search(struct work_tree *tree, enum work_tree_use use) {
     tree_reset(tree, use);
+    tree->searches = true;
     job_begin(tree, TREE_NO_JOB);
 }
 

@@ -1,7 +1,7 @@
 /* work_tree.h: the working tree of an agent: made before it works, read, and removed after that.
  *
  *   RESTING ──work_tree_begin───> LOOKING ──all is there, or nothing helps──> RESTING: `done`
- *      │                           ^  │ a job is due
+ *      │                           ^  │ a job is due (or was begun before: WAITING)
  *      │        none is under way  │  v
  *      └──work_tree_search──────> BEGINNING ──> WAITING ──its end──> LOOKING …
  *
@@ -16,8 +16,8 @@
  *
  * A new tree on a branch is then filled with what a commit does not have, where its source says so,
  * and set up by the project's command. TREE_STAGE says what is due still; it is written with the
- * job that follows, so that after a crash one of the two may run twice. Where the set-up fails the
- * tree is refused, and the next try runs it again. Before it is removed, a tree that was set up is
+ * job that follows, so that after a crash a fill may run twice; a set-up is named in the row before
+ * it runs, and is waited for. Where it fails the tree is refused, and the next try runs it again. Before it is removed, a tree that was set up is
  * torn down, whatever comes of that.
  *
  * The owner has the transactions and the pool: `begin` stores the job that is due
@@ -75,6 +75,7 @@ struct work_tree {
     /* Private. */
     enum work_tree_state state;
     unsigned heads, adds, wipes, diffs, removes, forgets, fills, setups, teardowns;
+    bool searches;            /* What an earlier daemon began may not be waited for yet. */
     bool fill_due;            /* The source has files that a tree is to be filled with. */
     char head[WORKTREE_BASE]; /* Printed by TREE_HEAD; "": nothing was. */
     struct step_job begun;
@@ -93,6 +94,8 @@ void work_tree_begin(struct work_tree *tree, enum work_tree_use use);
 void work_tree_search(struct work_tree *tree, enum work_tree_use use);
 void work_tree_stop(struct work_tree *tree);
 
+/* In `begin`, before the texts are stored: the job that is due will be this run. */
+void work_tree_name_job(struct work_tree *tree, const struct id *run);
 /* The answer to `begin`; it has no effect where nothing is being begun any more. */
 void work_tree_begun(struct work_tree *tree, const struct step_job *job);
 void work_tree_look(struct work_tree *tree, const struct spool *spool);

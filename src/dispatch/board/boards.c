@@ -441,6 +441,7 @@ static void on_tree_begin(struct work_tree *tree) {
                                      .user = bytes_of(begin->task.text),
                                      .sandbox = has_sandbox(begin)};
     const struct id run = world_new_id(loop_world(options->room.loop), "run");
+    work_tree_name_job(tree, &run);
     worktree_write(begin);
     text_clear(&begin->tree_bytes);
     begin->tree_job = job_run_new(&run, BYTES(""));

@@ -150,17 +150,6 @@ static bool person_waits(const struct changes_place *place) {
     return false;
 }
 
-/* Between its last call and its end a run writes nothing: the pass that is taken after the one is
- * the other's as well. */
-static bool pass_ends(const struct changes_place *place, const struct point_entry *end) {
-    bool has_last = false;
-    for (struct link *at = place->pass.next; at != &place->pass; at = at->next) {
-        const struct point_entry *entry = CONTAINER_OF(at, struct point_entry, link);
-        has_last = has_last || (entry->phase == POINT_AFTER && strcmp(entry->run, end->run) == 0);
-    }
-    return has_last && end->phase == POINT_END && place->state == PLACE_TAKING;
-}
-
 static void on_entry_found(struct pool_job *job) {
     struct point_entry *entry = CONTAINER_OF(job, struct point_entry, job);
     struct points *points = entry->points;
@@ -171,7 +160,7 @@ static void on_entry_found(struct pool_job *job) {
         return;
     }
     struct changes_place *place = place_get(points, &entry->at);
-    link_add_last(pass_ends(place, entry) ? &place->pass : &place->queue, &entry->link);
+    link_add_last(&place->queue, &entry->link);
     if (place->state == PLACE_PAUSING && person_waits(place)) {
         timer_stop(points->options.room.loop, &place->timer);
         place->state = PLACE_IDLE;

@@ -141,6 +141,7 @@ static void on_begin(struct work_tree *tree) {
                                      .user = bytes_of(stand->holder.text),
                                      .sandbox = sandbox};
     const struct id run = world_new_id(loop_world(options->room.loop), "run");
+    work_tree_name_job(tree, &run);
     text_clear(&stand->bytes);
     stand->new_job = job_run_new(&run, BYTES(""));
     stand->new_job.owner = text_bytes(&stand->owner);

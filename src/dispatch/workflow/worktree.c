@@ -82,7 +82,8 @@ struct tree_op {
     struct bytes owner, project; /* Borrowed from the workflow. */
     bool tells; /* The row was made, or says more than the step did: what is below. */
     char base[WORKTREE_BASE], stage[16];
-    char ports[TREE_PORTS_SIZE], setup[TREE_COMMAND_MAX + 1], teardown[TREE_COMMAND_MAX + 1];
+    char setup_run[ID_SIZE], ports[TREE_PORTS_SIZE];
+    char setup[TREE_COMMAND_MAX + 1], teardown[TREE_COMMAND_MAX + 1];
 };
 
 static void text_copy(char *into, size_t size, struct bytes text) {
@@ -130,6 +131,7 @@ static void tree_recall(struct tx *tx, struct tree_op *own) {
         text_copy(own->stage, sizeof own->stage, row.texts[TREE_STAGE]);
         text_copy(own->ports, sizeof own->ports, row.texts[TREE_PORTS]);
         text_copy(own->setup, sizeof own->setup, row.texts[TREE_SETUP]);
+        text_copy(own->setup_run, sizeof own->setup_run, row.texts[TREE_SETUP_RUN]);
         text_copy(own->teardown, sizeof own->teardown, row.texts[TREE_TEARDOWN]);
     }
 }
@@ -184,6 +186,7 @@ static void op_fill_job(struct tree_op *own, const struct call *call, enum tree_
                                     .parent = BYTES(""),
                                     .kind = KIND_JOB,
                                     .bounds = options->bounds};
+    work_tree_name_job(&call->tree->git, &own->new_job.run);
     own->holder = call->run;
     own->owner = bytes_of(workflow->owner);
     own->project = workflow__project(workflow);
@@ -215,6 +218,7 @@ static void job_begun(struct workflow_op *op) {
         text_recall(git, TREE_STAGE, own->stage);
         text_recall(git, TREE_PORTS, own->ports);
         text_recall(git, TREE_SETUP, own->setup);
+        text_recall(git, TREE_SETUP_RUN, own->setup_run);
         text_recall(git, TREE_TEARDOWN, own->teardown);
     }
     work_tree_begun(git, &own->job);
