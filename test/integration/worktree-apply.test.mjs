@@ -62,7 +62,17 @@ class Forest {
 
   read = (name) => readFileSync(path.join(this.root, name), "utf8");
   tree = (...rest) => path.join(this.root, ".drover/worktrees/one", ...rest);
-  now = () => contents(this.root);
+
+  /** While files are exchanged, a name may be gone before it is read: nothing is known then. */
+  now() {
+    try {
+      return contents(this.root);
+    } catch (error) {
+      if (error.code !== "ENOENT") throw error;
+      return null;
+    }
+  }
+
 
   async play(...calls) {
     const { end } = await this.turns.turn(this.one, work(...calls));

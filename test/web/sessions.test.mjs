@@ -76,6 +76,7 @@ test("several sessions are archived, moved and deleted at once, and taken back",
   assert.deepEqual(await titles(page), ["Three"]);
   assert.deepEqual((await shelf("archived")).sort(), ["One", "Two"]);
   await page.getByRole("button", { name: "Undo" }).click();
+  await rowOf(page, "One").waitFor();
   await rowOf(page, "Two").waitFor();
   assert.deepEqual(await shelf("archived"), []);
   // By keys: j to the first row, x chooses it.

@@ -17,8 +17,8 @@
  * A new tree on a branch is then filled with what a commit does not have, where its source says so,
  * and set up by the project's command. TREE_STAGE says what is due still; it is written with the
  * job that follows, so that after a crash a fill may run twice; a set-up is named in the row before
- * it runs, and is waited for. Where it fails the tree is refused, and the next try runs it again. Before it is removed, a tree that was set up is
- * torn down, whatever comes of that.
+ * it runs, and is waited for. Where it fails the tree is refused, and the next try runs it again.
+ * Before it is removed, a tree that was set up is torn down, whatever comes of that.
  *
  * The owner has the transactions and the pool: `begin` stores the job that is due
  * (tree_job_fill) and answers by work_tree_begun(); `look` calls work_tree_look() in the pool and
@@ -75,7 +75,7 @@ struct work_tree {
     /* Private. */
     enum work_tree_state state;
     unsigned heads, adds, wipes, diffs, removes, forgets, fills, setups, teardowns;
-    bool searches;            /* What an earlier daemon began may not be waited for yet. */
+    bool searches;            /* A set-up of an earlier daemon may still be waited for. */
     bool fill_due;            /* The source has files that a tree is to be filled with. */
     char head[WORKTREE_BASE]; /* Printed by TREE_HEAD; "": nothing was. */
     struct step_job begun;
